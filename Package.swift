@@ -1,0 +1,87 @@
+// swift-tools-version:6.2
+// 6.2 or later: only then may a package that depends on this one by version use targets with unsafe build flags.
+
+import PackageDescription
+
+/// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"])]
+/// The oracle, too, runs whole models in debug tests.
+let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
+/// Lets the policy SDK hand out spans over the engine's buffers.
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+/// Folder under Policies/ and target of each built-in policy.
+let policies = [
+  "entropy": "EntropyPolicy", "patience": "PatiencePolicy", "fixed-layer": "FixedLayerPolicy",
+  "never-exit": "NeverExitPolicy", "received-attention": "ReceivedAttentionPolicy", "top-k": "TopKPolicy",
+  "keep-all": "KeepAllPolicy", "random-prune": "RandomPrunePolicy",
+]
+let policyTargets = policies.sorted { $0.key < $1.key }.map { folder, target in
+  Target.target(
+    name: target, dependencies: ["PyramidPolicy"], path: "Policies/\(folder)", exclude: ["CARD.md"])
+}
+let builtInPolicies = policies.values.sorted().map { Target.Dependency(stringLiteral: $0) }
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+  name: "magic-pyramid",
+  products: [
+    .library(name: "MagicPyramid", targets: ["MagicPyramid"]),
+    .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
+    .executable(name: "mp-compile", targets: ["mp-compile"]),
+    .executable(name: "mp-run", targets: ["mp-run"]),
+    .executable(name: "mp-compare", targets: ["mp-compare"]),
+    .executable(name: "mp-bench", targets: ["mp-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+  ],
+  targets: [
+    .target(name: "PyramidIR"),
+    .target(name: "PyramidPolicy", swiftSettings: lifetimes),
+    .target(name: "PyramidFormats", dependencies: [crypto]),
+    .target(name: "PyramidText"),
+    .systemLibrary(
+      name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .target(
+      name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
+      linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas")]),
+    .target(name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+    .target(name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+    .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
+    .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
+    .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
+    .target(
+      name: "MagicPyramid",
+      dependencies: [
+        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
+        "PyramidRuntime", "PyramidText",
+      ] + builtInPolicies),
+    .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
+    .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
+    .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
+    .executableTarget(name: "mp-bench", dependencies: ["MagicPyramid", argumentParser]),
+  ] + policyTargets + [
+    .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
+    .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
+    .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
+    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidText"]),
+    .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
+    .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
+    .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),
+    .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
+    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare"]),
+    .testTarget(name: "LayoutTests"),
+    .testTarget(
+      name: "Filetests",
+      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidReference", "PyramidRuntime"]),
+    .target(
+      name: "PyramidTestSupport", dependencies: ["MagicPyramid", "PyramidFormats", "PyramidReference"],
+      path: "Tests/Support", swiftSettings: alwaysOptimised),
+    .testTarget(
+      name: "PyramidRuntimeTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+    .testTarget(name: "MagicPyramidTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+  ]
+)

@@ -1,0 +1,27 @@
+// A control: every sample leaves at one layer, whatever it is. A criterion that looks at the sample has to beat it.
+
+import PyramidPolicy
+
+/// Exits after one fixed layer.
+public struct FixedLayer: ExitPolicy {
+  public static let name = "fixed-layer"
+  public static let parameters: [PolicyParameter] = [
+    .integer("layer", default: 3, in: 1...1024, help: "the layer, from 1, after which every sample exits")
+  ]
+
+  public let reads: Set<ExitSignal> = []
+  public let layers: LayerSet
+
+  public init(_ arguments: PolicyArguments) throws {
+    let layer = arguments.integer("layer")
+    let last = arguments.model.layers
+    guard layer < last else {
+      throw PolicyError.rejected("layer=\(layer): the model has \(last) layers, so give a layer before the last")
+    }
+    layers = LayerSet([layer])
+  }
+
+  public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { true }
+}
+
+public let policies: [any Policy.Type] = [FixedLayer.self]

@@ -1,0 +1,16 @@
+// A control: exit heads run and nobody leaves, which shows what the heads alone cost.
+
+import PyramidPolicy
+
+/// Evaluates every exit head and never exits.
+public struct NeverExit: ExitPolicy {
+  public static let name = "never-exit"
+
+  public let reads: Set<ExitSignal> = [.probabilities]
+
+  public init(_ arguments: PolicyArguments) {}
+
+  public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
+}
+
+public let policies: [any Policy.Type] = [NeverExit.self]

@@ -1,0 +1,128 @@
+// Template: attention of a range of queries of one sample and head. Include behind linear_simd.h and rows_simd.h.
+//
+// New against the plain loops of kernels_portable.c: keys are transposed and scaled into panels and values copied into
+// a dense matrix, so that both products are the micro-kernel of the linear layers; a few query rows pass through
+// scores, softmax and values while they are in cache.
+
+enum { QUERY_ROWS = 24 };  // rows in flight: 4 micro-kernel blocks reuse a panel of keys
+
+MP_INLINE size_t whole_vectors(int count) { return ((size_t)count + LANES - 1) / LANES * LANES; }
+
+static size_t MP_NAME(attention_scratch)(int tokens, int head_dim) {
+  const size_t keys = whole_vectors(tokens) * (size_t)head_dim, values = (size_t)tokens * whole_vectors(head_dim);
+  return keys + values + QUERY_ROWS * whole_vectors(tokens);
+}
+
+/// 8 keys x 8 dimensions, scaled: y[d][key] = x[key][d] * scale.
+MP_INLINE void transpose_8x8(const float *x, size_t x_stride, __m256 scale, float *y, size_t y_stride) {
+  __m256 row[8], pair[8], quad[8];
+  for (int i = 0; i < 8; i++) row[i] = _mm256_mul_ps(_mm256_loadu_ps(x + (size_t)i * x_stride), scale);
+  for (int i = 0; i < 8; i += 2) {
+    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+    quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+    quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+    quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(y + (size_t)i * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
+    _mm256_storeu_ps(y + (size_t)(i + 4) * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
+  }
+}
+
+/// `count` keys into one panel [head_dim][width], scaled by 1/sqrt(head_dim); columns behind the last key are zero.
+static void pack_keys(const mp_attention_job *job, int first, int count, size_t width, float *panel) {
+  const float scale = 1.0f / __builtin_sqrtf((float)job->head_dim);
+  const int keys = count / 8 * 8, dims = job->head_dim / 8 * 8;
+  const float *x = job->k + (size_t)first * job->stride;
+  for (int key = 0; key < keys; key += 8) {
+    for (int d = 0; d < dims; d += 8) {
+      transpose_8x8(x + (size_t)key * job->stride + d, job->stride, _mm256_set1_ps(scale),
+                    panel + (size_t)d * width + key, width);
+    }
+  }
+  for (int d = 0; d < job->head_dim; d++) {
+    for (int key = d < dims ? keys : 0; key < count; key++) {
+      panel[(size_t)d * width + (size_t)key] = x[(size_t)key * job->stride + (size_t)d] * scale;
+    }
+    for (size_t key = (size_t)count; key < width; key++) panel[(size_t)d * width + key] = 0.0f;
+  }
+}
+
+static void pack_all_keys(const mp_attention_job *job, float *packed) {
+  const int panel = PANEL_VECTORS * LANES;
+  for (int first = 0; first < job->tokens; first += panel) {
+    const int count = job->tokens - first < panel ? job->tokens - first : panel;
+    pack_keys(job, first, count, whole_vectors(count), packed + (size_t)first * (size_t)job->head_dim);
+  }
+}
+
+static void pack_all_values(const mp_attention_job *job, float *values) {
+  const size_t dims = (size_t)job->head_dim, width = whole_vectors(job->head_dim);
+  for (size_t token = 0; token < (size_t)job->tokens; token++) {
+    const float *value = job->v + token * job->stride;
+    for (size_t d = 0; d < dims; d += LANES) v_store(values + token * width + d, v_load_some(value + d, dims - d));
+  }
+}
+
+/// y [rows][y_stride] = x [rows][depth] times `width` columns (whole vectors, at most a panel) of a panel.
+static void multiply_rows(const float *x, size_t x_stride, int rows, int depth, panel_slice panel, int width,
+                          float *y, size_t y_stride) {
+  const int blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  for (int block = 0; block < blocks; block++) {
+    const int row = rows * block / blocks, height = rows * (block + 1) / blocks - row;
+    multiply_blocks[width / LANES - 1][height - 1](x + (size_t)row * x_stride, x_stride, depth, panel.start,
+                                                   panel.stride, y + (size_t)row * y_stride, y_stride);
+  }
+}
+
+/// Scores of `rows` queries: probabilities [rows][stride] before the softmax.
+static void score_queries(const mp_attention_job *job, const float *keys, int query, int rows, float *scores,
+                          size_t score_stride) {
+  const int vectors = (int)(score_stride / LANES);
+  for (int vector = 0; vector < vectors; vector += PANEL_VECTORS) {
+    const panel_slice panel = panel_of(keys, job->tokens, job->head_dim, vector);
+    multiply_rows(job->q + (size_t)query * job->stride, job->stride, rows, job->head_dim, panel, (int)panel.stride,
+                  scores + (size_t)vector * LANES, score_stride);
+  }
+}
+
+/// out of `rows` queries: probabilities times values, through a tile since a head need not end on a vector.
+static void mix_values(const mp_attention_job *job, const float *values, int query, int rows, const float *shares,
+                       size_t share_stride) {
+  const int all = (int)whole_vectors(job->head_dim), panel = PANEL_VECTORS * LANES;
+  float tile[QUERY_ROWS * PANEL_VECTORS * LANES] __attribute__((aligned(64)));
+  for (int first = 0; first < all; first += panel) {
+    const int width = all - first < panel ? all - first : panel;
+    const size_t dims = (size_t)(job->head_dim - first < width ? job->head_dim - first : width);
+    const panel_slice slice = {values + first, (size_t)all};
+    multiply_rows(shares, share_stride, rows, job->tokens, slice, width, tile, (size_t)width);
+    for (int i = 0; i < rows; i++) {
+      float *out = job->out + (size_t)(query + i) * job->out_stride + first;
+      for (size_t d = 0; d < dims; d += LANES) v_store_some(out + d, dims - d, v_load(tile + (size_t)(i * width) + d));
+    }
+  }
+}
+
+static void MP_NAME(attention)(const mp_attention_job *job) {
+  const size_t stride = whole_vectors(job->tokens);
+  float *keys = job->scratch, *values = keys + stride * (size_t)job->head_dim;
+  float *scores = values + (size_t)job->tokens * whole_vectors(job->head_dim);
+  pack_all_keys(job, keys);
+  pack_all_values(job, values);
+  if (job->received) memset(job->received, 0, (size_t)job->tokens * sizeof(float));
+  const int end = job->first_query + job->queries;
+  for (int query = job->first_query; query < end; query += QUERY_ROWS) {
+    const int rows = end - query < QUERY_ROWS ? end - query : QUERY_ROWS;
+    score_queries(job, keys, query, rows, scores, stride);
+    for (int i = 0; i < rows; i++) {
+      float *row = scores + (size_t)i * stride;
+      softmax_row(row, (size_t)job->tokens, row, job->received);
+    }
+    if (query == 0 && job->from_first) memcpy(job->from_first, scores, (size_t)job->tokens * sizeof(float));
+    mix_values(job, values, query, rows, scores, stride);
+  }
+}

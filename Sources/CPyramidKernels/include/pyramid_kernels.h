@@ -1,0 +1,130 @@
+// The kernel backend: f32 operations of a BERT encoder over packed rows, in C with OpenMP.
+//
+// Why separate: it is the one module that knows instruction sets and threads. Everything in it is a pure function
+// over pointers and sizes: no allocation, no state between calls (but for cached CPU features and the thread team).
+//
+// Conventions
+// - Matrices are row-major float; a shape is written [rows][columns]. Rows of a batch are packed, there is no padding.
+// - `isa` chooses the code path and must be supported (`mp_isa_supported`). `threads` (>= 1) is an upper bound: work
+//   too small to share runs on the calling thread. Pointers need the alignment of their element type only.
+// - Outputs must not overlap inputs unless the function says so. Sizes are trusted: the caller has checked them.
+// - AVX2 and AVX-512 paths are batch invariant: each output element is one sum in one fixed order, so its bits do not
+//   depend on the row count, on the row's place, on other samples or on the thread count. The portable path, which
+//   calls OpenBLAS, cannot promise that. The paths differ from each other in rounding.
+#ifndef PYRAMID_KERNELS_H
+#define PYRAMID_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A code path. Portable is plain C with OpenBLAS for the matrix products and runs anywhere.
+typedef enum { MP_ISA_PORTABLE = 0, MP_ISA_AVX2 = 1, MP_ISA_AVX512 = 2 } mp_isa;
+
+/// What follows a linear layer, elementwise. GELU is x * Phi(x) with the error function (Hendrycks and Gimpel 2016);
+/// GELU_TANH is the approximation 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) of the same paper.
+typedef enum {
+  MP_ACTIVATION_NONE = 0,
+  MP_ACTIVATION_GELU = 1,
+  MP_ACTIVATION_GELU_TANH = 2,
+  MP_ACTIVATION_RELU = 3,
+  MP_ACTIVATION_TANH = 4
+} mp_activation;
+
+// MARK: Processor and threads
+
+/// 1 if this CPU and operating system can run the path, else 0. AVX2 needs AVX2 and FMA; AVX512 needs F, BW, VL, DQ and
+/// all of AVX2's; both need the operating system to save the registers (XGETBV).
+int mp_isa_supported(mp_isa isa);
+
+/// The fastest supported path.
+mp_isa mp_isa_best(void);
+
+/// The name of the kernel set that OpenBLAS chose for this CPU, for reports.
+const char *mp_openblas_core(void);
+
+/// Makes the calling thread's team `threads` wide (values below 1 count as 1) and OpenBLAS single-threaded. Called
+/// once, by the thread that will call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's
+/// threads, the caller included, on disjoint sets of the processors that the process may use (unless OMP_PROC_BIND,
+/// OMP_PLACES or KMP_AFFINITY is set; a team of 1 may run anywhere). Threads that the caller starts later inherit its
+/// set.
+void mp_set_team(int threads);
+
+/// How many threads a parallel region of the calling thread really gets (measured in one).
+int mp_team_size(void);
+
+// MARK: Linear layers
+
+/// Columns of a packed panel: 64 (AVX-512), 16 (AVX2), 0 (portable: weights are not packed).
+int mp_panel_width(mp_isa isa);
+
+/// Floats that `mp_linear_pack` writes for a weight [columns][depth].
+size_t mp_linear_packed_count(mp_isa isa, int columns, int depth);
+
+/// Packs weight [columns][depth] (the layout of torch.nn.Linear) into panels [depth][width]. The last panel is
+/// narrower: the columns left, rounded up to whole vectors and filled with zeros. Portable: a copy.
+void mp_linear_pack(mp_isa isa, const float *weight, int columns, int depth, float *packed);
+
+/// y[r][c] = activation(sum_k x[r][k] * weight[c][k] + bias[c]).
+/// x [rows][depth]; packed from `mp_linear_pack` with the same isa; bias [columns] or NULL; y [rows][columns].
+/// rows >= 0, depth >= 1, columns >= 1.
+void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed, const float *bias,
+               int columns, mp_activation activation, float *y);
+
+/// y = layer_norm(x W^T + bias + residual) * gamma + beta, with W and bias as in `mp_linear`.
+/// residual, y [rows][columns]; gamma, beta [columns]; epsilon is added to the variance. y may equal residual.
+void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed,
+                        const float *bias, int columns, const float *residual, const float *gamma, const float *beta,
+                        float epsilon, float *y);
+
+// MARK: Elementwise and row operations
+
+/// y = activation(x); x, y [rows][columns]; y may equal x.
+void mp_activate(mp_isa isa, int threads, const float *x, int rows, int columns, mp_activation activation, float *y);
+
+/// y = a + b; all [rows][columns]; y may equal a or b.
+void mp_add(mp_isa isa, int threads, const float *a, const float *b, int rows, int columns, float *y);
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and (population) variance per row.
+/// x, y [rows][columns]; gamma, beta [columns]; y may equal x.
+void mp_layer_norm(mp_isa isa, int threads, const float *x, int rows, int columns, const float *gamma,
+                   const float *beta, float epsilon, float *y);
+
+/// y[r] = words[ids[r]] + positions[position[r]], + types[type[r]] when types is not NULL (then type must not be
+/// either). ids, position, type [rows], each a valid row of its table; tables [..][columns]; y [rows][columns].
+void mp_embed(mp_isa isa, int threads, const int32_t *ids, const int32_t *position, const int32_t *type, int rows,
+              int columns, const float *words, const float *positions, const float *types, float *y);
+
+/// y = softmax of each row; x, y [rows][columns], columns >= 1; y may equal x. A row with a NaN or +inf becomes NaN.
+void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y);
+
+/// y[r] = L2 norm of x[r][first ..< first + count]; x [rows][stride], y [rows].
+void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y);
+
+/// y[r] = x[index[r]]; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
+void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y);
+
+// MARK: Attention
+
+/// Floats of scratch that `mp_attention` needs for at most `tokens` tokens in samples of at most `longest_sample`.
+size_t mp_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads, int head_dim);
+
+/// Self-attention of each sample over itself: out = softmax(q k^T / sqrt(head_dim)) v, per sample and head.
+/// q, k, v [tokens][stride], head h in columns h*head_dim ..< (h+1)*head_dim; they may be column ranges of one matrix.
+/// segments [samples + 1]: ascending token offsets, sample s owns segments[s] ..< segments[s + 1]; segments[0] = 0.
+/// out [tokens][heads*head_dim]. scratch: `mp_attention_scratch_count` floats.
+/// received [tokens] or NULL: mean over heads of the sum over the sample's queries of the attention that the token
+/// receives, so that uniform attention gives 1 at any length.
+/// from_first [tokens] or NULL: mean over heads of the attention that the sample's first token pays to the token, times
+/// the sample's length (uniform = 1 as well).
+void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const float *v, int stride,
+                  const int32_t *segments, int samples, int heads, int head_dim, float *out, float *received,
+                  float *from_first, float *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,74 @@
+// What the instruction-set specific files offer to the neutral ones: a table of functions for each path, and the jobs
+// that a parallel region shares.
+//
+// Division of labour: the neutral file of an operation (linear.c, norm.c, ...) checks for empty work, decides how many
+// threads it is worth and splits it; the table's function computes one share, serially.
+#ifndef MP_KERNEL_TABLE_H
+#define MP_KERNEL_TABLE_H
+
+#include "pyramid_kernels.h"
+
+/// One linear layer: the arguments of `mp_linear` and, with `residual`, of `mp_linear_add_norm`.
+typedef struct {
+  const float *x;
+  int rows, depth, columns;
+  const float *packed, *bias;
+  mp_activation activation;
+  float *y;
+  const float *residual, *gamma, *beta;  // residual NULL: a plain layer
+  float epsilon;
+} mp_linear_job;
+
+/// One (sample, head, query range) of an attention.
+typedef struct {
+  const float *q, *k, *v;  // of the sample's first token and this head
+  size_t stride;
+  int tokens, head_dim;
+  int first_query, queries;
+  float *out;  // of the sample's first token and this head
+  size_t out_stride;
+  float *received;    // [tokens], sum over these queries of what each token receives; or NULL
+  float *from_first;  // [tokens], what query 0 pays; NULL unless first_query is 0
+  float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
+} mp_attention_job;
+
+typedef struct {
+  int lanes, panel_vectors;  // 0 and 0: weights are not packed
+
+  /// The share of thread `thread` of `threads` of activation(x W^T + bias + residual). Shares are disjoint in y.
+  void (*linear)(const mp_linear_job *job, int thread, int threads);
+
+  void (*activate)(const float *x, size_t count, mp_activation activation, float *y);
+  void (*add)(const float *a, const float *b, size_t count, float *y);
+  void (*layer_norm)(const float *x, int rows, int columns, const float *gamma, const float *beta, float epsilon,
+                     float *y);
+  void (*embed)(const float *word, const float *position, const float *type, int columns, float *y);
+  void (*softmax)(const float *x, int columns, float *y);
+  float (*norm)(const float *x, int count);
+
+  void (*attention)(const mp_attention_job *job);
+  size_t (*attention_scratch)(int tokens, int head_dim);
+} mp_kernels;
+
+extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;
+
+/// The table of a path. Asking for one that this machine lacks is a caller's error.
+const mp_kernels *mp_kernels_for(mp_isa isa);
+
+/// Runs body(job, thread, threads) on up to `threads` threads; on the caller alone, without a region, when threads <=
+/// 1.
+typedef void mp_body(const void *job, int thread, int threads);
+void mp_run(int threads, mp_body *body, const void *job);
+
+/// Waits for the other threads of the region. Called by all of them or none.
+void mp_barrier(int threads);
+
+/// `threads`, or 1 when the work is less than what is worth a team (both in the operation's own unit).
+static inline int mp_worthwhile(int threads, size_t work, size_t least) { return work < least ? 1 : threads; }
+
+/// Start of share `index` of `count` things split evenly into `shares`.
+static inline size_t mp_share(size_t count, int index, int shares) {
+  return count / (size_t)shares * (size_t)index + count % (size_t)shares * (size_t)index / (size_t)shares;
+}
+
+#endif

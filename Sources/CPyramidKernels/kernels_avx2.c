@@ -1,0 +1,33 @@
+// The kernel templates, compiled for AVX2 whatever the compiler's target is. cpu.c decides at run time who calls this.
+#include "kernel_table.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+#define MP_TARGET __attribute__((target("avx2,fma")))
+#pragma clang attribute push(MP_TARGET, apply_to = function)
+
+#include "simd_avx2.h"
+#include "vector_math.h"
+#include "linear_simd.h"
+#include "rows_simd.h"
+#include "attention_simd.h"
+
+#pragma clang attribute pop
+
+const mp_kernels mp_kernels_avx2 = {
+  .lanes = LANES,
+  .panel_vectors = PANEL_VECTORS,
+  .linear = linear_avx2,
+  .activate = activate_avx2,
+  .add = add_avx2,
+  .layer_norm = layer_norm_avx2,
+  .embed = embed_avx2,
+  .softmax = softmax_avx2,
+  .norm = norm_avx2,
+  .attention = attention_avx2,
+  .attention_scratch = attention_scratch_avx2,
+};
+#endif

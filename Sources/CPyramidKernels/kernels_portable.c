@@ -1,0 +1,126 @@
+// The portable path: plain loops, and OpenBLAS for the matrix products. It is also the readable reference: each
+// function here says in a few lines what its twin in *_simd.h computes.
+//
+// OpenBLAS runs single-threaded (mp_set_team) inside our team, each thread on its own range of columns.
+#include "kernel_table.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+static float activated(float x, mp_activation activation) {
+  switch (activation) {
+  case MP_ACTIVATION_NONE: return x;
+  case MP_ACTIVATION_GELU: return x < -14.0f ? 0.0f : 0.5f * x * (1.0f + erff(x * 0.707106781f));
+  case MP_ACTIVATION_GELU_TANH:
+    return x < -14.0f ? 0.0f : 0.5f * x * (1.0f + tanhf(0.797884561f * (x + 0.044715f * x * x * x)));
+  case MP_ACTIVATION_RELU: return x < 0.0f ? 0.0f : x;  // NaN stays
+  case MP_ACTIVATION_TANH: return tanhf(x);
+  }
+  return x;
+}
+
+static void activate_portable(const float *x, size_t count, mp_activation activation, float *y) {
+  for (size_t i = 0; i < count; i++) y[i] = activated(x[i], activation);
+}
+
+static void add_portable(const float *a, const float *b, size_t count, float *y) {
+  for (size_t i = 0; i < count; i++) y[i] = a[i] + b[i];
+}
+
+/// Columns first ..< first + count: y starts as bias + residual, the product is added, then the activation applied.
+static void linear_portable(const mp_linear_job *job, int thread, int threads) {
+  const size_t columns = (size_t)job->columns, first = mp_share(columns, thread, threads);
+  const int count = (int)(mp_share(columns, thread + 1, threads) - first);
+  if (count == 0) return;
+  float *y = job->y + first;
+  for (size_t r = 0; r < (size_t)job->rows; r++) {
+    for (size_t c = 0; c < (size_t)count; c++) {
+      const float bias = job->bias ? job->bias[first + c] : 0.0f;
+      y[r * columns + c] = job->residual ? job->residual[r * columns + first + c] + bias : bias;
+    }
+  }
+  const float *weight = job->packed + first * (size_t)job->depth;
+  if (job->rows == 1) {
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, count, job->depth, 1.0f, weight, job->depth, job->x, 1, 1.0f, y, 1);
+  } else {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, job->rows, count, job->depth, 1.0f, job->x, job->depth,
+                weight, job->depth, 1.0f, y, job->columns);
+  }
+  if (job->activation == MP_ACTIVATION_NONE) return;
+  for (size_t r = 0; r < (size_t)job->rows; r++) {
+    activate_portable(y + r * columns, (size_t)count, job->activation, y + r * columns);
+  }
+}
+
+static void layer_norm_portable(const float *x, int rows, int columns, const float *gamma, const float *beta,
+                                float epsilon, float *y) {
+  for (int r = 0; r < rows; r++, x += columns, y += columns) {
+    double sum = 0, squares = 0;
+    for (int c = 0; c < columns; c++) sum += x[c];
+    const double mean = sum / columns;
+    for (int c = 0; c < columns; c++) squares += (x[c] - mean) * (x[c] - mean);
+    const double scale = 1 / sqrt(squares / columns + epsilon);
+    for (int c = 0; c < columns; c++) y[c] = (float)((x[c] - mean) * scale) * gamma[c] + beta[c];
+  }
+}
+
+static void embed_portable(const float *word, const float *position, const float *type, int columns, float *y) {
+  for (int c = 0; c < columns; c++) y[c] = word[c] + position[c] + (type ? type[c] : 0.0f);
+}
+
+static void softmax_portable(const float *x, int columns, float *y) {
+  float greatest = x[0], sum = 0;
+  for (int c = 1; c < columns; c++) greatest = x[c] > greatest ? x[c] : greatest;
+  for (int c = 0; c < columns; c++) sum += y[c] = expf(x[c] - greatest);
+  for (int c = 0; c < columns; c++) y[c] /= sum;
+}
+
+static float norm_portable(const float *x, int count) {
+  double squares = 0;
+  for (int c = 0; c < count; c++) squares += (double)x[c] * x[c];
+  return (float)sqrt(squares);
+}
+
+enum { QUERY_ROWS = 32 };  // queries in flight, so that their scores stay in cache
+
+static size_t attention_scratch_portable(int tokens, int head_dim) {
+  (void)head_dim;
+  return QUERY_ROWS * (size_t)tokens;
+}
+
+static void attention_portable(const mp_attention_job *job) {
+  const size_t tokens = (size_t)job->tokens;
+  const int stride = (int)job->stride, out_stride = (int)job->out_stride, end = job->first_query + job->queries;
+  const float scale = 1.0f / sqrtf((float)job->head_dim);
+  float *scores = job->scratch;
+  if (job->received) memset(job->received, 0, tokens * sizeof(float));
+  for (int query = job->first_query; query < end; query += QUERY_ROWS) {
+    const int rows = end - query < QUERY_ROWS ? end - query : QUERY_ROWS;
+    const float *q = job->q + (size_t)query * job->stride;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, job->tokens, job->head_dim, scale, q, stride, job->k,
+                stride, 0.0f, scores, job->tokens);
+    for (size_t i = 0; i < (size_t)rows; i++) {
+      float *row = scores + i * tokens;
+      softmax_portable(row, job->tokens, row);
+      for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += row[j];
+    }
+    if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, job->head_dim, job->tokens, 1.0f, scores, job->tokens,
+                job->v, stride, 0.0f, job->out + (size_t)query * job->out_stride, out_stride);
+  }
+}
+
+const mp_kernels mp_kernels_portable = {
+  .lanes = 0,
+  .panel_vectors = 0,
+  .linear = linear_portable,
+  .activate = activate_portable,
+  .add = add_portable,
+  .layer_norm = layer_norm_portable,
+  .embed = embed_portable,
+  .softmax = softmax_portable,
+  .norm = norm_portable,
+  .attention = attention_portable,
+  .attention_scratch = attention_scratch_portable,
+};

@@ -1,0 +1,150 @@
+// What most users of the library want: open a compiled model, hand it texts, get labels. Tokenisation happens on the
+// caller's thread, the network on the executor's.
+
+import PyramidFormats
+import PyramidIR
+import PyramidPolicy
+import PyramidRuntime
+import PyramidText
+
+/// How a classifier runs.
+public struct ClassifierOptions: Sendable {
+  /// Policies in place of the compiled ones.
+  public var policies = PolicyChoice()
+  /// OpenMP threads; nil for what OMP_NUM_THREADS, affinity and the control group's quota allow.
+  public var threads: Int?
+  /// Most tokens in one batch, nil for what the graph admits; a longer text goes alone.
+  public var batchTokens: Int?
+  /// Most samples in one batch; nil for what the graph admits.
+  public var batchSamples: Int?
+  /// Whether answers tell which tokens were kept.
+  public var recordsPositions = false
+
+  /// The defaults.
+  public init() {}
+}
+
+/// One text's classification.
+public struct Classification: Sendable {
+  /// Name of the best class.
+  public let label: String
+  /// Its number.
+  public let labelIndex: Int
+  /// Its probability.
+  public let score: Float
+  /// Probabilities of all classes, in the order of the model's labels.
+  public let probabilities: [Float]
+  /// Tokens of the whole text, before it was cut.
+  public let fullLength: Int
+  /// Whether the text was cut to the model's limit.
+  public let isTruncated: Bool
+  /// What the engine recorded.
+  public let answer: Answer
+}
+
+/// A compiled model that classifies texts. Safe for use from several threads, whose calls queue.
+public final class Classifier: Sendable {
+  /// The open artefact.
+  public let model: LoadedModel
+  /// Class names.
+  public var labels: [String] { model.header.labels }
+  /// The policies in force.
+  public let policies: ResolvedPolicies
+  private let executor: Executor
+  private let tokenizer: Tokenizer
+  private let limit: Int
+
+  /// Opens the artefact at `path`.
+  public convenience init(path: String, registry: PolicyRegistry, options: ClassifierOptions = .init()) throws {
+    try self.init(model: LoadedModel(path: path), registry: registry, options: options)
+  }
+
+  /// A classifier over an open model; several can share one.
+  public init(model: LoadedModel, registry: PolicyRegistry, options: ClassifierOptions = .init()) throws {
+    self.model = model
+    policies = try model.policies(registry: registry, exit: options.policies.exit, prune: options.policies.prune)
+    let admitted = model.graph.admitted(.tokens)
+    limit = min(model.header.maxTokens, admitted)
+    let batchTokens = min(options.batchTokens ?? admitted, admitted)
+    let executorOptions = ExecutorOptions(
+      graph: model.graph, samples: options.batchSamples, tokens: max(batchTokens, limit),
+      threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
+    batchLimits = (executorOptions.samples, batchTokens)
+    executor = try Executor(model: model, policies: policies, options: executorOptions)
+    tokenizer = try Tokenizer(model.header.tokenizer)
+  }
+
+  /// The most samples and tokens that one batch takes; a text of more tokens makes a batch of its own.
+  public let batchLimits: (samples: Int, tokens: Int)
+
+  /// The most tokens that one text is cut to.
+  public var tokenLimit: Int { limit }
+
+  /// Whether the model takes pairs: a model with token types has one for the second text.
+  public var acceptsPairs: Bool {
+    let types = model.graph.weights.first { $0.name == "embeddings.types" }
+    return types.map { $0.type.rows != .fixed(1) } ?? true
+  }
+
+  /// The class that a data set's label means: its name, or its number; nil when the model has none such.
+  public func labelIndex(_ label: String) -> Int? {
+    if let index = labels.firstIndex(of: label) { return index }
+    guard let number = Int(label), labels.indices.contains(number) else { return nil }
+    return number
+  }
+
+  /// The token strings of ids, for reports.
+  public func tokens(of ids: [Int32]) -> [String] {
+    ids.map { id in
+      let vocabulary = model.header.tokenizer.vocabulary
+      return vocabulary.indices.contains(Int(id)) ? vocabulary[Int(id)] : "?"
+    }
+  }
+
+  /// Cuts a text or a pair into ids. An empty second text is none, as in `transformers`.
+  public func encode(_ text: String, pair: String? = nil) -> Encoding {
+    tokenizer.encode(text, pair: pair?.isEmpty == true ? nil : pair, limit: limit)
+  }
+
+  /// Classifies texts; answers come in their order. Any number of texts: they are run in batches that fit.
+  public func classify(_ texts: [String]) throws -> [Classification] {
+    try classify(encodings: texts.map { encode($0) })
+  }
+
+  /// Classifies texts that were cut already.
+  public func classify(encodings: [Encoding]) throws -> [Classification] {
+    var results: [Classification] = []
+    results.reserveCapacity(encodings.count)
+    var batch = PackedBatch()
+    var first = 0
+    for (index, encoding) in encodings.enumerated() {
+      let isFull =
+        batch.sampleCount == batchLimits.samples || batch.tokenCount + encoding.ids.count > batchLimits.tokens
+      if isFull && batch.sampleCount > 0 {
+        try run(&batch, encodings[first..<index], into: &results)
+        first = index
+      }
+      batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs)
+    }
+    try run(&batch, encodings[first...], into: &results)
+    return results
+  }
+
+  /// Runs one packed batch as it is: for measurements and tests.
+  public func run(_ batch: PackedBatch) throws -> [Answer] { try executor.run(batch) }
+
+  private func run(_ batch: inout PackedBatch, _ encodings: ArraySlice<Encoding>, into results: inout [Classification])
+    throws
+  {
+    let answers = try executor.run(batch)
+    for (answer, encoding) in zip(answers, encodings) {
+      let probabilities = answer.probabilities
+      let best = answer.label
+      results.append(
+        Classification(
+          label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
+          fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, answer: answer))
+    }
+    batch.removeAll()
+  }
+}

@@ -1,0 +1,68 @@
+// What mp-compile does to its own output before it lets go of it: runs the artefact on a few built-in texts and
+// compares with the reference interpreter on the graph as it was before any pass fused or planned anything.
+
+import PyramidCompiler
+import PyramidIR
+import PyramidPolicy
+import PyramidReference
+import PyramidRuntime
+
+/// The outcome of a self-check.
+public struct SelfCheckResult: Sendable {
+  /// Largest difference of a probability.
+  public let largestDifference: Float
+  /// Texts that left at another layer or kept another number of tokens: a score lay at its threshold, and rounding decided.
+  public let decidedOtherwise: Int
+  /// Texts compared.
+  public let texts: Int
+}
+
+/// Compares a compiled model with the oracle.
+public enum SelfCheck {
+  /// Largest difference of a probability that passes.
+  public static let tolerance: Float = 1e-3
+
+  /// Texts that may be decided otherwise: one can lie at a threshold by chance, not two.
+  public static let allowedDecisions = 1
+
+  /// News, questions, names, other scripts, an empty text: short, so that the slow oracle answers soon.
+  public static let texts = [
+    "The company reported record profits for the third quarter, sending its shares to an all-time high.",
+    "The striker scored twice in the final minutes to win the cup for the home side.",
+    "Who wrote the novel that the film was based on?",
+    "The Bora River is a tributary of the Lotru River in Romania.",
+    "Not a good film: slow, loud and far too long; I walked out after an hour!",
+    "Мост через реку был построен в 1932 году. 東京都は日本の首都です。 naïve café, 50 % off",
+    "Short.",
+    "",
+  ]
+
+  /// Runs the built-in texts through both. `plain` is the graph before all passes.
+  public static func run(
+    _ classifier: Classifier, compiler: ModelCompiler, policies: ResolvedPolicies
+  ) throws -> SelfCheckResult {
+    var graph = compiler.lowered.graph
+    let context = PassContext(
+      exit: policies.exit, prune: policies.prune, exitHeads: compiler.lowered.exitHeads,
+      target: classifier.model.instructionSet)
+    try Pipeline.schedulePolicies(on: &graph, context)
+    let oracle = try ReferenceInterpreter(
+      graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: policies.exit, prune: policies.prune)
+    let encodings = texts.map { classifier.encode($0) }
+    let expected = try oracle.run(
+      ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
+    let found = try classifier.classify(encodings: encodings)
+    var largest: Float = 0
+    var decidedOtherwise = 0
+    for (found, expected) in zip(found, expected) {
+      if found.answer.exitLayer != expected.exitLayer || found.answer.tokensAlive != expected.tokensAlive {
+        decidedOtherwise += 1
+        continue
+      }
+      for (a, b) in zip(found.probabilities, expected.probabilities) {
+        largest = (a - b).isNaN ? .infinity : max(largest, abs(a - b))
+      }
+    }
+    return SelfCheckResult(largestDifference: largest, decidedOtherwise: decidedOtherwise, texts: texts.count)
+  }
+}

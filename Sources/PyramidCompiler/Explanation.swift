@@ -1,0 +1,62 @@
+// `--explain`: the compiled graph node by node, with what each costs and why it is there. Text for people; nothing
+// reads it back.
+
+import PyramidIR
+
+extension Graph {
+  /// One paragraph a section: its executed operations for a text of `tokens` tokens that stays to the end unpruned,
+  /// then its nodes.
+  public func explanation(tokens: Int) -> String {
+    var lines = ["; operations for one text of \(tokens) tokens that stays to the end and keeps all of them"]
+    var section: Section?
+    for node in nodes {
+      if node.section != section {
+        section = node.section
+        let total = nodes.filter { $0.section == node.section }.reduce(0) { $0 + operations(of: $1, tokens: tokens) }
+        lines += ["", "\(node.section): \(total) operations"]
+      }
+      lines.append("  \(line(of: node))")
+      lines.append("      ; \(operations(of: node, tokens: tokens)) operations; \(reason(for: node))")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private func operations(of node: Node, tokens: Int) -> Int {
+    executedOperations(of: node).reduce(0) { sum, term in
+      let count = term.dim.family == .samples ? 1 : tokens
+      return sum + term.coefficient * (term.power == 2 ? count * count : count)
+    }
+  }
+
+  private func reason(for node: Node) -> String {
+    let isInLayer = if case .layer = node.section { true } else { false }
+    switch node.op {
+    case .input: return "brought by the batch"
+    case .embed: return "sum of the embedding tables' rows"
+    case .linear(let activation):
+      if isInLayer, self[node.results[0]].type.rows.dim?.family == .samples {
+        return "exit head, on the [CLS] rows of the samples alive"
+      }
+      return activation == .none ? "projection" : "projection with \(activation.rawValue) fused in"
+    case .linearAddNorm: return "projection, residual and norm in one pass over the rows"
+    case .activate, .add, .layerNorm: return "as in the model"
+    case .attention(_, let emits), .attentionQKV(_, let emits):
+      return emits.isEmpty
+        ? "attention within each sample"
+        : "attention; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
+    case .firstRows:
+      return isInLayer
+        ? "the [CLS] rows, which are all that the exit head reads"
+        : "the [CLS] rows, which are all that the classifier reads"
+    case .softmax: return "probabilities, which the exit policy reads"
+    case .rowNorm: return "a signal of the pruning policy"
+    case .decideExit(let policy, _, _): return "@\(policy) is active here and the checkpoint has a head"
+    case .decidePrune(let policy, _, _, let afterExit):
+      return "@\(policy) is active here" + (afterExit ? "; only samples that stay are pruned" : "")
+    case .keepSamples: return "no pruning here: all tokens of the samples that stay"
+    case .compact: return "later layers run on the rows that are left"
+    case .compactSegments: return "offsets of what is left"
+    case .classify: return "answers the samples that came to the end"
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The compiler from end to end: checkpoint folder -> plain graph -> passes -> artefact. Policies come as instances, so
+// this module needs to know neither a registry nor plugins.
+
+import PyramidFormats
+import PyramidIR
+import PyramidPolicy
+
+/// What to compile for.
+public struct CompileOptions: Sendable {
+  /// Instruction set of kernels and weight layout.
+  public var target: InstructionSet
+  /// Passes to leave out.
+  public var disabledPasses: Set<String>
+
+  /// Options.
+  public init(target: InstructionSet, disabledPasses: Set<String> = []) {
+    self.target = target
+    self.disabledPasses = disabledPasses
+  }
+}
+
+/// A checkpoint that was read and lowered: policies can now be made for it, and graphs compiled.
+public struct ModelCompiler: Sendable {
+  /// The checkpoint.
+  public let checkpoint: CheckpointFolder
+  /// Its plain graph, exit heads, learned values and labels.
+  public let lowered: LoweredModel
+  /// Reads weights.
+  public let weights: WeightReader
+
+  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CompileError`.
+  public init(checkpoint path: String) throws {
+    checkpoint = try CheckpointFolder(path: path)
+    lowered = try Lowering.lower(checkpoint, name: Self.graphName(path))
+    weights = WeightReader(checkpoint)
+  }
+
+  /// Sizes that policies are made for.
+  public var facts: ModelFacts {
+    let shape = lowered.graph.shape
+    return ModelFacts(layers: shape.layers, classes: shape.classes, heads: shape.heads)
+  }
+
+  /// Runs the pipeline over a copy of the plain graph; `observe` sees the graph after each pass.
+  public func compile(
+    exit: PolicyInstance?, prune: PolicyInstance?, options: CompileOptions,
+    observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
+  ) throws -> Graph {
+    var graph = lowered.graph
+    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: checkpoint.tensors.files)
+    let context = PassContext(exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target)
+    try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
+    return graph
+  }
+
+  /// The last component of the folder's path with everything but letters, digits, `-`, `_` and `.` replaced.
+  private static func graphName(_ path: String) -> String {
+    let last = path.split(separator: "/").last { $0 != "." && $0 != ".." } ?? "model"
+    let name = String(
+      last.unicodeScalars.map { scalar in
+        let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+        return isPlain || "-_.".unicodeScalars.contains(scalar) ? Character(scalar) : "-"
+      })
+    return name.first?.isLetter == true ? name : "model-" + name
+  }
+}

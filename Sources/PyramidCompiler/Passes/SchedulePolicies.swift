@@ -1,0 +1,191 @@
+// Weaves the policies in. Behind each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to
+// new dims, as far as a policy is active there. Later sections then run on the survivors' rows only. Without policies
+// the graph is untouched. Signals and exit heads are made in ScheduledSignals.swift.
+
+import PyramidIR
+import PyramidPolicy
+
+/// Schedules exit and pruning decisions at layer boundaries.
+struct SchedulePolicies: Pass {
+  static let name = "schedule-policies"
+  static let isOptional = false
+
+  func run(on graph: inout Graph, _ context: PassContext) throws {
+    if context.exit == nil && context.prune == nil { return }
+    try checkExitHeads(graph, context)
+    declarePolicies(&graph, context)
+    var state = try BoundaryState(graph)
+    for layer in 0..<max(graph.shape.layers - 1, 0) {
+      let exit = context.exit.flatMap {
+        $0.isActive(afterLayer: layer + 1) && context.exitHeads.contains(layer) ? $0 : nil
+      }
+      let prune = context.prune.flatMap { $0.isActive(afterLayer: layer + 1) ? $0 : nil }
+      if exit == nil && prune == nil { continue }
+      var boundary = try Boundary(graph, layer: layer, state: state)
+      if let exit { try boundary.decideExit(exit) }
+      if let prune { try boundary.decidePrune(prune) }
+      try boundary.compact()
+      (graph, state) = try boundary.finish()
+    }
+    graph.removeDeadNodes()
+    graph.dropUnusedWeights()
+    let asked = Set(graph.nodes.compactMap(\.op.policy))
+    graph.policies.removeAll { !asked.contains($0.name) }
+  }
+
+  private func checkExitHeads(_ graph: Graph, _ context: PassContext) throws {
+    guard let exit = context.exit else { return }
+    let wanted = (0..<max(graph.shape.layers - 1, 0)).filter { exit.isActive(afterLayer: $0 + 1) }
+    if wanted.isEmpty || wanted.contains(where: context.exitHeads.contains) { return }
+    let place = context.exitHeads.isEmpty ? "" : " after layer \(wanted.map { "\($0 + 1)" }.joined(separator: ", "))"
+    throw CompileError(
+      "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
+        + "mp-train CHECKPOINT --data DIR --output DIR --stages 4")
+  }
+
+  private func declarePolicies(_ graph: inout Graph, _ context: PassContext) {
+    graph.policies = []
+    for (kind, instance) in [(PolicyUse.Kind.exit, context.exit), (.prune, context.prune)] {
+      if let instance { graph.policies.append(PolicyUse(kind, instance.spec)) }
+    }
+  }
+}
+
+/// The values that every boundary hands to the next layer.
+struct BoundaryState {
+  var segments: ValueID
+  var samples: ValueID
+  var positions: ValueID
+  var tokenIDs: ValueID
+  /// Probabilities of earlier heads, first head first.
+  var earlier: [ValueID] = []
+
+  init(_ graph: Graph) throws {
+    func input(_ kind: InputKind) throws -> ValueID {
+      for node in graph.nodes where node.op == .input(kind) { return node.results[0] }
+      throw CompileError("the graph has no input \(kind.rawValue)")
+    }
+    segments = try input(.segments)
+    samples = try input(.samples)
+    positions = try input(.positions)
+    tokenIDs = try input(.tokenIDs)
+  }
+}
+
+/// One boundary being built: nodes are appended to the prefix of the graph that ends with its layer.
+struct Boundary {
+  let layer: Int
+  let before: BoundaryState
+  let hidden: ValueID
+  var builder: GraphBuilder
+  var attention: Int
+  private let later: [Node]
+  private var after: BoundaryState
+  private var newHidden: ValueID
+  private var stay: ValueID?
+  private var keep: ValueID?
+
+  init(_ graph: Graph, layer: Int, state: BoundaryState) throws {
+    self.layer = layer
+    before = state
+    after = state
+    let split = graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
+    later = Array(graph.nodes[split...])
+    builder = GraphBuilder(graph)
+    builder.graph.nodes = Array(graph.nodes[..<split])
+    builder.section = .layer(layer)
+    hidden = try Self.crossing(graph, layer: layer, later: later)
+    newHidden = hidden
+    guard let attention = builder.graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.isAttention })
+    else {
+      throw CompileError("layer \(layer) has no attention")
+    }
+    self.attention = attention
+  }
+
+  /// The one value made in the layer that later sections read.
+  private static func crossing(_ graph: Graph, layer: Int, later: [Node]) throws -> ValueID {
+    let made = Set(graph.nodes.filter { $0.section == .layer(layer) }.flatMap(\.results))
+    let read = Set(later.flatMap(\.inputs)).intersection(made)
+    guard let value = read.first, read.count == 1 else {
+      throw CompileError("\(read.count) values cross the boundary behind layer \(layer), expected 1")
+    }
+    return value
+  }
+
+  /// The exit head, its decision, and what the decision reads.
+  mutating func decideExit(_ policy: PolicyInstance) throws {
+    let first = try builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
+    let logits = try addHead(first)
+    var operands = [before.samples, logits]
+    let reads = Signal.allCases.filter { signal in policy.exitSignals.contains { $0.rawValue == signal.rawValue } }
+    if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
+      after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(layer)"))
+    }
+    for signal in reads {
+      switch signal {
+      case .probabilities: operands.append(after.earlier.last!)
+      case .hidden: operands.append(first)
+      case .tokensAlive: operands.append(before.segments)
+      case .earlierProbabilities: operands += before.earlier
+      default: continue
+      }
+    }
+    stay = try builder.add(
+      .decideExit(policy: policy.type.name, layer: layer, reads: reads), operands, name: "stay\(layer)")
+  }
+
+  /// The pruning decision and its signals; samples that leave are not pruned.
+  mutating func decidePrune(_ policy: PolicyInstance) throws {
+    let reads = Signal.allCases.filter { signal in policy.tokenSignals.contains { $0.rawValue == signal.rawValue } }
+    var operands = [before.segments] + (stay.map { [$0] } ?? [])
+    try emitAttention(for: reads)
+    for signal in reads { operands.append(try tokenSignal(signal)) }
+    keep = try builder.add(
+      .decidePrune(policy: policy.type.name, layer: layer, reads: reads, afterExit: stay != nil), operands,
+      name: "keep\(layer)")
+  }
+
+  /// Rows of the survivors, under new dims.
+  mutating func compact() throws {
+    let keep = try self.keep ?? builder.add(.keepSamples, [before.segments, stay!], name: "keep\(layer)")
+    newHidden = try builder.add(.compact, [hidden, keep], name: "alive\(layer)")
+    after.positions = try builder.add(.compact, [before.positions, keep], name: "positions\(layer)")
+    after.tokenIDs = try builder.add(.compact, [before.tokenIDs, keep], name: "ids\(layer)")
+    after.segments = try builder.add(
+      .compactSegments, [before.segments, keep] + (stay.map { [$0] } ?? []), name: "segments\(layer)")
+    if let stay {
+      after.samples = try builder.add(.compact, [before.samples, stay], name: "samples\(layer)")
+      after.earlier = try after.earlier.enumerated().map { number, value in
+        try builder.add(.compact, [value, stay], name: "earlier\(layer).\(number)")
+      }
+    }
+  }
+
+  /// The whole graph, later sections reading and typed by the new dims.
+  func finish() throws -> (Graph, BoundaryState) {
+    var graph = builder.graph
+    let prefix = graph.nodes
+    graph.nodes = later
+    for (old, new) in [(hidden, newHidden), (before.segments, after.segments), (before.samples, after.samples)] {
+      graph.replaceUses(of: old, by: new)
+    }
+    for node in graph.nodes {
+      let types = try node.op.resultTypes(
+        inputs: node.inputs.map { graph[$0].type }, weights: node.weights.map { graph[$0].type }, newDim: nil)
+      for (result, type) in zip(node.results, types) { graph[result].type = type }
+    }
+    graph.nodes = prefix + graph.nodes
+    return (graph, after)
+  }
+}
+
+extension Op {
+  /// Whether it is attention in either form.
+  var isAttention: Bool {
+    switch self {
+    case .attention, .attentionQKV: true
+    default: false
+    }
+  }
+}

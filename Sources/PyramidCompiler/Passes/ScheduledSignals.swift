@@ -1,0 +1,71 @@
+// How each signal that a policy reads comes about in the graph, and the exit head. Only what is read is computed.
+
+import PyramidIR
+import PyramidPolicy
+
+extension Boundary {
+  /// tanh(dense) then classifier on the [CLS] rows, from the tensors `exits.<layer>.*`.
+  mutating func addHead(_ first: ValueID) throws -> ValueID {
+    let shape = builder.graph.shape
+    let head = ExitHead(layer: layer)
+    func weight(_ name: String, _ sizes: [Int]) -> WeightID {
+      builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
+    }
+    let dense = [weight(head.dense.weight, [shape.hidden, shape.hidden]), weight(head.dense.bias, [shape.hidden])]
+    let classifier = [
+      weight(head.classifier.weight, [shape.classes, shape.hidden]), weight(head.classifier.bias, [shape.classes]),
+    ]
+    let pooled = try builder.add(.linear(.tanh), [first], dense, name: "pooled\(layer)")
+    return try builder.add(.linear(.none), [pooled], classifier, name: "logits\(layer)")
+  }
+
+  /// Makes the layer's attention hand out the scores that the signals need.
+  mutating func emitAttention(for reads: [Signal]) throws {
+    let emits = [(Signal.receivedAttention, Emission.received), (.attentionFromCLS, .fromFirst)]
+      .filter { reads.contains($0.0) }.map(\.1)
+    let node = builder.graph.nodes[attention]
+    let op: Op =
+      switch node.op {
+      case .attention(let heads, _): .attention(heads: heads, emits: emits)
+      case .attentionQKV(let heads, _): .attentionQKV(heads: heads, emits: emits)
+      default: node.op
+      }
+    let vector = TensorType(.f32, [builder.graph[node.results[0]].type.rows])
+    let scores = emits.map { builder.graph.makeValue("\($0.valueName)\(layer)", vector) }
+    builder.graph.nodes[attention] = builder.graph.makeNode(
+      op, node.inputs, [], results: [node.results[0]] + scores, in: node.section)
+  }
+
+  /// The value of a token signal.
+  mutating func tokenSignal(_ signal: Signal) throws -> ValueID {
+    let node = builder.graph.nodes[attention]
+    switch signal {
+    case .receivedAttention: return node.results[1]
+    case .attentionFromCLS: return node.results[node.results.count - 1]
+    case .valueNorm:
+      if case .attentionQKV = node.op {
+        let width = builder.graph[node.inputs[0]].type.columns / 3
+        return try builder.add(.rowNorm(first: 2 * width, count: width), [node.inputs[0]], name: "valueNorm\(layer)")
+      }
+      let width = builder.graph[node.inputs[2]].type.columns
+      return try builder.add(.rowNorm(first: 0, count: width), [node.inputs[2]], name: "valueNorm\(layer)")
+    case .hiddenNorm:
+      let width = builder.graph[hidden].type.columns
+      return try builder.add(.rowNorm(first: 0, count: width), [hidden], name: "hiddenNorm\(layer)")
+    case .position: return before.positions
+    case .tokenID: return before.tokenIDs
+    case .hidden: return hidden
+    case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
+      throw CompileError("a pruning policy can't read \(signal.rawValue)")
+    }
+  }
+}
+
+extension Emission {
+  fileprivate var valueName: String {
+    switch self {
+    case .received: "received"
+    case .fromFirst: "fromFirst"
+    }
+  }
+}

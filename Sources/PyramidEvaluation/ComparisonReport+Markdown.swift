@@ -1,0 +1,111 @@
+// The report for people: a header that says where the numbers come from, then three tables narrow enough for a
+// terminal: answers and operations, wall-clock, and what happened layer by layer.
+
+import PyramidFormats
+
+extension ComparisonReport {
+  /// The report as Markdown.
+  public var markdown: String {
+    """
+    # \(inline(model.path)) on \(inline(data))
+
+    \(header)
+    ## Answers and operations
+
+    \(answersTable)
+    Accuracy has Wilson's 95% interval; agreement is with dense; p is McNemar's exact test against dense. GFLOP are the
+    mean operations of a text, executed (heads, scores and moves included) and by the paper's formula; x is dense
+    divided by policy.
+
+    ## Wall-clock
+
+    \(timingTable)
+    Latency is milliseconds a text at batch 1, over all texts and repetitions; throughput is texts a second in batches
+    of \(batch). Speed-ups are medians of the repetitions' ratios, in brackets with 95% intervals from a bootstrap over
+    blocks and repetitions.
+
+    ## Layers
+
+    \(layersTable)
+    `exits` counts the texts that left behind each layer; `tokens` is the mean number alive when it starts, 0 for texts
+    that had left.
+
+    """
+  }
+
+  private var entries: [Entry] { [dense] + policies }
+
+  private var header: String {
+    var lines = [
+      "Machine: \(inline(machine.cpu)), \(counted(machine.cores, "core"))",
+      "Run: \(counted(machine.threads, "thread")), \(machine.instructionSet), \(counted(samples, "sample")), "
+        + "\(counted(repetitions, "repetition")), interleaved",
+      "Model: \(model.layers) layers, \(model.checkpoint.prefix(19))",
+      "Command: `\(inline(command))`",
+    ]
+    for entry in policies {
+      lines.append("\(inline(entry.name)): exit `\(entry.exit ?? "none")`, prune `\(entry.prune ?? "none")`")
+    }
+    lines.append("Not in the times: tokenising, \(significant(tokenizationMicroseconds)) µs a text")
+    lines += notes
+    return lines.map { "- \($0)\n" }.joined()
+  }
+
+  private var answersTable: String {
+    var table = MarkdownTable(header: [
+      "", "accuracy %", "agreement %", "p", "GFLOP", "x", "paper GFLOP", "x", "mean exit",
+    ])
+    for entry in entries {
+      let (answers, comparison) = (entry.answers, entry.comparison)
+      table.append([
+        entry.name, percent(answers.accuracy), comparison.map { decimal(100 * $0.agreement, 2) } ?? "",
+        comparison.map { probability($0.mcnemar) } ?? "", significant(answers.gflop),
+        comparison.map { decimal($0.operations.value, 2) } ?? "", significant(answers.gflopPaper),
+        comparison.map { decimal($0.paperOperations.value, 2) } ?? "", decimal(answers.meanExitLayer, 2),
+      ])
+    }
+    return table.text
+  }
+
+  private var timingTable: String {
+    var table = MarkdownTable(header: ["", "p50 ms", "p95 ms", "p99 ms", "speed-up", "texts/s", "speed-up"])
+    for entry in entries {
+      let (timing, comparison) = (entry.timing, entry.comparison)
+      table.append([
+        entry.name, significant(timing.latency.p50), significant(timing.latency.p95), significant(timing.latency.p99),
+        comparison.map { speedUp($0.latency) } ?? "", significant(timing.throughput),
+        comparison.map { speedUp($0.throughput) } ?? "",
+      ])
+    }
+    return table.text
+  }
+
+  private var layersTable: String {
+    var table = MarkdownTable(header: ["layer"] + (1...max(model.layers, 1)).map { "\($0)" })
+    for entry in entries {
+      table.append(["\(entry.name), exits"] + column(entry.answers.exitHistogram.map { "\($0)" }))
+      table.append(["\(entry.name), tokens"] + column(entry.answers.tokensAlive.map { decimal($0, 1) }))
+    }
+    return table.text
+  }
+
+  /// As many cells as the model has layers.
+  private func column(_ cells: [String]) -> [String] {
+    (0..<max(model.layers, 1)).map { cells.indices.contains($0) ? cells[$0] : "" }
+  }
+
+  private func percent(_ interval: Interval) -> String {
+    "\(decimal(100 * interval.value, 2)) [\(decimal(100 * interval.low, 1)), \(decimal(100 * interval.high, 1))]"
+  }
+
+  private func speedUp(_ interval: Interval) -> String {
+    "\(decimal(interval.value, 2)) [\(decimal(interval.low, 2)), \(decimal(interval.high, 2))]"
+  }
+
+  private func counted(_ count: Int, _ noun: String) -> String { count == 1 ? "1 \(noun)" : "\(count) \(noun)s" }
+
+  /// Text from outside for a line of the header: nothing in it ends the line or the code span.
+  private func inline(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.printable(limit: 2000).unicodeScalars.map { $0 == "`" ? "'" : $0 }))
+  }
+}

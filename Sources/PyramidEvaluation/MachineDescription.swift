@@ -1,0 +1,63 @@
+// Where a number was measured: without it a wall-clock time says nothing. Read from the kernel's own text files.
+
+import PyramidFormats
+
+/// The machine and the share of it that a measurement used.
+public struct MachineDescription: Sendable, Equatable {
+  /// The CPU's model name.
+  public var cpu: String
+  /// CPUs that the process may run on.
+  public var cores: Int
+  /// Threads that computed.
+  public var threads: Int
+  /// Kernels that ran, such as `avx512`.
+  public var instructionSet: String
+
+  /// A description from its parts.
+  public init(cpu: String, cores: Int, threads: Int, instructionSet: String) {
+    self.cpu = cpu
+    self.cores = cores
+    self.threads = threads
+    self.instructionSet = instructionSet
+  }
+
+  /// This machine; what the kernel doesn't tell is `unknown CPU` and as many cores as threads.
+  public static func current(threads: Int, instructionSet: String) -> MachineDescription {
+    let cpu = value(of: "model name", in: "/proc/cpuinfo").map { $0.printable(limit: 100) }
+    let cores = value(of: "Cpus_allowed_list", in: "/proc/self/status").flatMap(count(ofList:))
+    return MachineDescription(
+      cpu: cpu ?? "unknown CPU", cores: cores ?? threads, threads: threads, instructionSet: instructionSet)
+  }
+
+  /// The text behind the first `key:` of a file of such lines, without spaces around it; nil when there is none.
+  static func value(of key: String, in path: String) -> String? {
+    guard let reader = try? LineReader(path: path, limit: 1 << 16) else { return nil }
+    while let line = try? reader.next() {
+      guard case .bytes(let bytes) = line, let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { continue }
+      guard trimmed(bytes[..<colon]) == key else { continue }
+      let value = trimmed(bytes[(colon + 1)...])
+      return value.isEmpty ? nil : value
+    }
+    return nil
+  }
+
+  /// The number of CPUs in a list such as `0-3,8`; nil when it is none.
+  static func count(ofList list: String) -> Int? {
+    var count = 0
+    for range in list.split(separator: ",") {
+      let ends = range.split(separator: "-").map { Int($0) }
+      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, 0 <= first, first <= last,
+        last < 1 << 20
+      else { return nil }
+      count += last - first + 1
+    }
+    return count == 0 ? nil : count
+  }
+
+  private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
+    let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+    guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })
+    else { return "" }
+    return String(decoding: bytes[first...last], as: UTF8.self)
+  }
+}

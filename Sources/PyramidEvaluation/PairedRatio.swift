@@ -1,0 +1,69 @@
+// How much faster one contender was than another, and how sure that is. Both were measured on the same blocks of work
+// within the same minute, so the ratio is taken within repetitions, where drift of the machine's clock hits both alike,
+// and never between them.
+
+/// Times, or operations, of two contenders over the same work: `[repetition][block]`, all positive.
+public struct PairedRatio: Sendable {
+  private let baseline: [[Double]]
+  private let contender: [[Double]]
+
+  /// Pairs two tables of equal shape with at least one repetition of at least one block.
+  public init(baseline: [[Double]], contender: [[Double]]) {
+    precondition(
+      !baseline.isEmpty && baseline[0].count > 0 && baseline.map(\.count) == contender.map(\.count)
+        && baseline.allSatisfy { $0.count == baseline[0].count }, "paired measurements have equal shapes")
+    self.baseline = baseline
+    self.contender = contender
+  }
+
+  /// The median over repetitions of (sum of the baseline's blocks) / (sum of the contender's): above 1, the contender
+  /// is faster.
+  public var value: Double {
+    Percentiles(zip(baseline, contender).map { $0.reduce(0, +) / $1.reduce(0, +) }).median
+  }
+
+  /// The ratio with the percentile interval of a bootstrap that draws blocks and repetitions with replacement. A drawn
+  /// block takes part in every drawn repetition, because texts vary more than the clock and are the same each time. The
+  /// same `seed` gives the same interval on every machine.
+  public func interval(resamples: Int = 1000, seed: UInt64 = 20_211_207) -> Interval {
+    var generator = SplitMix64(state: seed)
+    let (repetitions, blocks) = (baseline.count, baseline[0].count)
+    var weights = [Double](repeating: 0, count: blocks)
+    let ratios = (0..<max(resamples, 1)).map { _ in
+      for block in 0..<blocks { weights[block] = 0 }
+      for _ in 0..<blocks { weights[generator.below(blocks)] += 1 }
+      let drawn = (0..<repetitions).map { _ in
+        let repetition = generator.below(repetitions)
+        return Self.dot(weights, baseline[repetition]) / Self.dot(weights, contender[repetition])
+      }
+      return Percentiles(drawn).median
+    }
+    let percentiles = Percentiles(ratios)
+    return Interval(value: value, low: percentiles(0.025), high: percentiles(0.975))
+  }
+
+  private static func dot(_ a: [Double], _ b: [Double]) -> Double {
+    var sum = 0.0
+    for index in a.indices { sum += a[index] * b[index] }
+    return sum
+  }
+}
+
+/// The SplitMix64 generator (Steele, Lea and Flood 2014): the same numbers everywhere, which the system's generator
+/// does not promise.
+struct SplitMix64 {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
+  /// A number in 0..<bound, by the high half of a product: its bias is below bound / 2^64.
+  mutating func below(_ bound: Int) -> Int {
+    Int(next().multipliedFullWidth(by: UInt64(bound)).high)
+  }
+}

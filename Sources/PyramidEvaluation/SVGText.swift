@@ -1,0 +1,68 @@
+// SVG text, element by element. The one place that escapes: every string from outside passes through `escaped` on its
+// way in.
+
+import PyramidFormats
+
+/// An SVG document in the making.
+struct SVGText {
+  private(set) var text = ""
+
+  /// Starts the document; `title` is what screen readers say.
+  mutating func open(width: Double, height: Double, title: String) {
+    let (w, h) = (decimal(width, 0), decimal(height, 0))
+    text += """
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(w) \(h)" width="\(w)" height="\(h)" role="img" \
+      font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif">
+      <title>\(Self.escaped(title))</title>
+      <rect width="100%" height="100%" fill="#ffffff"/>
+
+      """
+  }
+
+  /// Ends the document.
+  mutating func close() { text += "</svg>\n" }
+
+  /// A rectangle with round corners.
+  mutating func rectangle(
+    x: Double, y: Double, width: Double, height: Double, radius: Double, fill: String, stroke: String? = nil,
+    dashed: Bool = false
+  ) {
+    text += "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" height=\"\(number(height))\""
+    text += " rx=\"\(number(radius))\" fill=\"\(fill)\""
+    if let stroke { text += " stroke=\"\(stroke)\"" }
+    if dashed { text += " stroke-dasharray=\"5 4\"" }
+    text += "/>\n"
+  }
+
+  /// A line of text whose baseline starts, or with the anchor `end` ends, at a point; vertical text runs upwards.
+  mutating func text(
+    _ string: String, x: Double, y: Double, size: Double, colour: String, weight: Int = 400, anchor: String = "start",
+    isVertical: Bool = false
+  ) {
+    text += "<text x=\"\(number(x))\" y=\"\(number(y))\" font-size=\"\(number(size))\" fill=\"\(colour)\""
+    if weight != 400 { text += " font-weight=\"\(weight)\"" }
+    if anchor != "start" { text += " text-anchor=\"\(anchor)\"" }
+    if isVertical { text += " transform=\"rotate(-90 \(number(x)) \(number(y)))\"" }
+    text += ">\(Self.escaped(string))</text>\n"
+  }
+
+  /// Text with XML's five special characters escaped and what XML 1.0 can't hold replaced by U+FFFD.
+  static func escaped(_ string: String) -> String {
+    var result = ""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      case "'": result += "&#39;"
+      case "\t", "\n", "\r": result += " "
+      case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  private func number(_ value: Double) -> String { decimal(value, 1) }
+}

@@ -1,0 +1,127 @@
+// What an artefact (`*.mpc`) carries besides packed weights, and how. The file is a valid safetensors file; this is its
+// metadata and its two text tensors. Compiler and runtime both use this one definition, so a written artefact is a
+// readable one.
+//
+// Integrity: `integrity` is the SHA-256 of everything in the header, tensor directory included, and of the tokenizer;
+// one flipped byte there is an error and never another answer. Weights are not hashed: reading 60 MB for it would cost
+// more than running a text.
+
+/// The part of an artefact that is not weights.
+public struct ArtefactHeader: Sendable {
+  /// The compiled graph as IR text.
+  public let graph: String
+  /// Class names in order.
+  public let labels: [String]
+  /// The tokenizer.
+  public let tokenizer: TokenizerDescription
+  /// Texts are cut to this many tokens.
+  public let maxTokens: Int
+  /// Names of learned policy parameters, such as `prune.thresholds`; each is a tensor with `learnedPrefix` before its
+  /// name.
+  public let learned: [String]
+  /// `sha256:...` of the checkpoint's weight files.
+  public let checkpoint: String
+
+  /// Stands before the names of learned tensors, apart from weight symbols.
+  public static let learnedPrefix = "learned/"
+  private static let format = "magic-pyramid"
+  private static let version = "1"
+  private static let tokenizerTensor = "tokenizer.json"
+  private static let integrityKey = "integrity"
+
+  /// A header to be written.
+  public init(
+    graph: String, labels: [String], tokenizer: TokenizerDescription, maxTokens: Int, learned: [String],
+    checkpoint: String
+  ) {
+    self.graph = graph
+    self.labels = labels
+    self.tokenizer = tokenizer
+    self.maxTokens = maxTokens
+    self.learned = learned
+    self.checkpoint = checkpoint
+  }
+
+  /// Reads and checks the header of an open file. Throws when it is no artefact, of another version, or damaged.
+  public init(reading file: SafetensorsFile) throws(FormatError) {
+    let metadata = file.metadata
+    func failure(_ place: String, _ problem: String) -> FormatError {
+      FormatError(file: file.path, place: place, problem: problem)
+    }
+    guard metadata["format"] == Self.format else {
+      throw failure("metadata", "is no compiled model; mp-compile makes one from a checkpoint folder")
+    }
+    guard metadata["version"] == Self.version else {
+      throw failure(
+        "version", "is \((metadata["version"] ?? "missing").quoted), expected \(Self.version); compile the model again")
+    }
+    guard let entry = file.entry(named: Self.tokenizerTensor) else { throw failure(Self.tokenizerTensor, "is missing") }
+    let tokenizerBytes = file.bytes(of: entry)
+    let digest = Self.digest(metadata: metadata, tensors: file.tensors, tokenizer: Checksum.sha256(of: tokenizerBytes))
+    guard metadata[Self.integrityKey] == digest else {
+      throw failure("integrity", "the header was changed or damaged after it was written; compile the model again")
+    }
+    func text(_ key: String) throws(FormatError) -> String {
+      guard let value = metadata[key] else { throw failure(key, "is missing") }
+      return value
+    }
+    func strings(_ key: String) throws(FormatError) -> [String] {
+      let field = JSONField(try JSONReader.read(try text(key), file: file.path), file: file.path, place: key)
+      var values: [String] = []
+      for element in try field.elements() { values.append(try element.string()) }
+      return values
+    }
+    graph = try text("graph")
+    labels = try strings("labels")
+    learned = try strings("learned")
+    checkpoint = try text("checkpoint")
+    guard let maxTokens = Int(try text("max_tokens")), maxTokens > 0 else {
+      throw failure("max_tokens", "is no positive number")
+    }
+    self.maxTokens = maxTokens
+    let settings = try JSONReader.read(try text("tokenizer_settings"), file: file.path)
+    tokenizer = try TokenizerDescription(
+      reading: JSONReader.read(tokenizerBytes, file: file.path), file: file.path, settings: (settings, file.path))
+  }
+
+  /// Writes an artefact: header, tokenizer, then what `body` appends for `tensors`, in their order. Under a temporary
+  /// name, renamed when complete.
+  public func write(
+    to path: String, tensors: [TensorDeclaration], body: (inout SafetensorsWriter) throws -> Void
+  ) throws {
+    let json = Array(JSONWriter.string(tokenizer.tokenizerJSON).utf8)
+    let declared = tensors + [TensorDeclaration(Self.tokenizerTensor, .U8, [json.count])]
+    var metadata: [(key: String, value: String)] = [
+      ("format", Self.format), ("version", Self.version), ("graph", graph), ("labels", Self.list(labels)),
+      ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
+      ("tokenizer_settings", JSONWriter.string(tokenizer.settingsJSON)),
+    ]
+    let digest = Self.digest(
+      metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,
+      tokenizer: json.withUnsafeBytes { Checksum.sha256(of: $0) })
+    metadata.append((Self.integrityKey, digest))
+    var writer = try SafetensorsWriter(path: path, tensors: declared, metadata: metadata)
+    try body(&writer)
+    try json.withUnsafeBytes { try writer.append($0, to: Self.tokenizerTensor) }
+    try writer.finish()
+  }
+
+  private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }
+
+  private static func digest(metadata: [String: String], tensors: [TensorEntry], tokenizer: String) -> String {
+    digest(
+      metadata: metadata, declared: tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }, tokenizer: tokenizer)
+  }
+
+  /// Over metadata and tensor directory in an order that does not depend on dictionaries. Offsets follow from shapes.
+  private static func digest(metadata: [String: String], declared: [TensorDeclaration], tokenizer: String) -> String {
+    var text = ""
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != integrityKey {
+      text += "\(key.utf8.count) \(key) \(value.utf8.count) \(value)\n"
+    }
+    for tensor in declared.sorted(by: { $0.name < $1.name }) {
+      text += "\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) \(tensor.shape)\n"
+    }
+    return Checksum.sha256(of: text + tokenizer)
+  }
+}

@@ -1,0 +1,104 @@
+// JSON out: the one place where this project turns values into JSON text.
+//
+// Separate so that every report, line and header escapes alike and every number reads back as the number that was
+// written.
+
+/// Turns a value into JSON text, compact or pretty.
+public struct JSONWriter {
+  /// How the text is laid out.
+  public enum Style: Sendable {
+    /// No space at all; one line.
+    case compact
+    /// Two spaces a level; an array without containers stays on one line. Ends without a newline.
+    case pretty
+  }
+
+  /// The text of a value. Object members keep their order.
+  public static func string(_ value: JSONValue, style: Style = .compact) -> String {
+    var writer = JSONWriter(style: style)
+    writer.append(value, level: 0)
+    return writer.text
+  }
+
+  /// The text of a string with its quotes.
+  public static func quote(_ string: String) -> String {
+    var writer = JSONWriter(style: .compact)
+    writer.append(string)
+    return writer.text
+  }
+
+  private let style: Style
+  private var text = ""
+
+  private init(style: Style) { self.style = style }
+
+  private mutating func append(_ value: JSONValue, level: Int) {
+    switch value {
+    case .null: text += "null"
+    case .bool(let value): text += value ? "true" : "false"
+    case .number(let number): text += number.text
+    case .string(let string): append(string)
+    case .array(let elements): append(elements, level: level)
+    case .object(let object): append(object, level: level)
+    }
+  }
+
+  private mutating func append(_ elements: [JSONValue], level: Int) {
+    let breaks = style == .pretty && elements.contains(where: \.isContainer)
+    text += "["
+    for (index, element) in elements.enumerated() {
+      if index > 0 { text += style == .pretty && !breaks ? ", " : "," }
+      if breaks { newLine(level + 1) }
+      append(element, level: level + 1)
+    }
+    if breaks { newLine(level) }
+    text += "]"
+  }
+
+  private mutating func append(_ object: JSONObject, level: Int) {
+    let breaks = style == .pretty && object.count > 0
+    text += "{"
+    for (index, member) in object.members.enumerated() {
+      if index > 0 { text += "," }
+      if breaks { newLine(level + 1) }
+      append(member.key)
+      text += style == .pretty ? ": " : ":"
+      append(member.value, level: level + 1)
+    }
+    if breaks { newLine(level) }
+    text += "}"
+  }
+
+  private mutating func newLine(_ level: Int) {
+    text += "\n" + String(repeating: "  ", count: level)
+  }
+
+  /// U+2028 and U+2029 are escaped although JSON allows them: reports are embedded in HTML pages, where scripts may
+  /// not.
+  private mutating func append(_ string: String) {
+    text += "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case "\n": text += "\\n"
+      case "\r": text += "\\r"
+      case "\t": text += "\\t"
+      case "\u{0}"..."\u{1F}", "\u{7F}", "\u{2028}", "\u{2029}":
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    text += "\""
+  }
+}
+
+extension JSONValue {
+  fileprivate var isContainer: Bool {
+    switch self {
+    case .array, .object: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// Reads lines from a file or standard input without ever holding more than one of them and a block: an endless stream
+// takes no more memory than a short one. A line over the limit is skipped to its end and reported as such.
+
+import Glibc
+
+/// Reads bytes line by line.
+public final class LineReader {
+  /// One line, without its newline (`\n` or `\r\n`).
+  public enum Line: Equatable {
+    case bytes([UInt8])
+    /// The line was longer than the limit, in bytes.
+    case tooLong(limit: Int)
+  }
+
+  /// Name for messages: the path, or `standard input`.
+  public let name: String
+  /// Lines handed out so far: the number of the last one, from 1.
+  public private(set) var lineNumber = 0
+  private let descriptor: Int32
+  private let limit: Int
+  private var block: [UInt8]
+  private var position = 0
+  private var filled = 0
+  private var isAtEnd = false
+
+  /// Opens `path`, or standard input for `-`. Throws for a directory and for what can't be opened.
+  public init(path: String, limit: Int = 16 << 20) throws(FormatError) {
+    self.limit = limit
+    block = [UInt8](repeating: 0, count: 1 << 16)
+    if path == "-" {
+      name = "standard input"
+      descriptor = dup(0)
+    } else {
+      name = path
+      descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    }
+    guard descriptor >= 0 else { throw FormatError.system(name, "cannot be opened") }
+    var status = stat()
+    if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      close(descriptor)
+      throw FormatError(file: name, problem: "is a folder, expected a file of lines")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Whether `next()` would have to wait for somebody to write: no whole line is here, and there is nothing to read yet.
+  public var mustWait: Bool {
+    if isAtEnd || block[position..<filled].contains(UInt8(ascii: "\n")) { return false }
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, 0) == 0
+  }
+
+  /// The next line, or nil at the end. A last line without newline counts. Throws when reading fails.
+  public func next() throws(FormatError) -> Line? {
+    var line: [UInt8] = []
+    var isTooLong = false
+    var hasAny = false
+    while true {
+      if position == filled {
+        try fill()
+        if isAtEnd {
+          guard hasAny else { return nil }
+          return finish(&line, isTooLong)
+        }
+      }
+      hasAny = true
+      let end = block[position..<filled].firstIndex(of: UInt8(ascii: "\n"))
+      let piece = block[position..<(end ?? filled)]
+      if line.count + piece.count > limit {
+        isTooLong = true
+        line = []
+      }
+      if !isTooLong { line += piece }
+      position = end.map { $0 + 1 } ?? filled
+      if end != nil { return finish(&line, isTooLong) }
+    }
+  }
+
+  private func finish(_ line: inout [UInt8], _ isTooLong: Bool) -> Line {
+    lineNumber += 1
+    if isTooLong { return .tooLong(limit: limit) }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    return .bytes(line)
+  }
+
+  private func fill() throws(FormatError) {
+    while !isAtEnd {
+      let count = read(descriptor, &block, block.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw FormatError.system(name, "cannot be read") }
+      position = 0
+      filled = count
+      isAtEnd = count == 0
+      return
+    }
+  }
+}

@@ -1,0 +1,107 @@
+// A file's bytes, mapped read-only: checkpoints are read where they lie, and a tensor that nobody asks for is never
+// paged in.
+//
+// It is separate because it is the only place that opens files for reading, and so the only one that has to answer for
+// folders, pipes, devices and empty files.
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A regular, non-empty file, mapped into memory for as long as the object lives.
+///
+/// The mapping is private and read-only. As with every mapping, a file that another process shortens meanwhile ends
+/// the program with SIGBUS when a lost page is touched; this project's own writers replace files by renaming, which is
+/// safe.
+public final class MappedFile: Sendable {
+  /// The path as it was given.
+  public let path: String
+  /// The length in bytes, at least 1.
+  public let count: Int
+  // Sound to share: the pages are read-only and live exactly as long as this object.
+  private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+
+  /// Maps the file; throws when it is missing, unreadable, empty, or not a regular file.
+  public init(path: String) throws(FormatError) {
+    let descriptor = try MappedFile.open(path)
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FormatError.system(path, "cannot be examined") }
+    guard status.st_mode & S_IFMT != S_IFDIR else {
+      throw FormatError(file: path, problem: "is a folder, expected a file")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FormatError(file: path, problem: "is not a regular file")
+    }
+    guard let size = Int(exactly: status.st_size), size > 0 else {
+      throw FormatError(file: path, problem: "the file is empty")
+    }
+    guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+      throw FormatError.system(path, "cannot be mapped")
+    }
+    self.path = path
+    self.count = size
+    self.base = base
+  }
+
+  /// All bytes of the file. The pointer is valid while this object is alive, and does not keep it alive: for an object
+  /// that nothing else holds, use `withBytes`.
+  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+  /// Calls `body` with all bytes of the file; the pointer must not leave it.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    defer { withExtendedLifetime(self) {} }
+    return try body(bytes)
+  }
+
+  deinit { munmap(base, count) }
+
+  /// Opens without blocking: a named pipe that nobody writes to would otherwise stop the program here for ever.
+  private static func open(_ path: String) throws(FormatError) -> Int32 {
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
+    }
+    #if canImport(Glibc)
+      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    #elseif canImport(Musl)
+      let descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    #else
+      let descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    #endif
+    guard descriptor >= 0 else { throw FormatError.system(path, "cannot be opened") }
+    return descriptor
+  }
+}
+
+extension FormatError {
+  /// An error that ends in the operating system's own words for the current `errno`.
+  static func system(_ file: String, _ problem: String) -> FormatError {
+    let reason = errno == ENOENT ? "no such file or folder" : String(cString: strerror(errno))
+    return FormatError(file: file, problem: "\(problem): \(reason)")
+  }
+}
+
+/// What a path leads to, symbolic links followed.
+enum FileKind {
+  case missing, regular, folder, other
+
+  /// Looks at the path; anything that cannot be examined counts as missing.
+  init(at path: String) {
+    var status = stat()
+    guard !path.utf8.contains(0), stat(path, &status) == 0 else {
+      self = .missing
+      return
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: self = .regular
+    case S_IFDIR: self = .folder
+    default: self = .other
+    }
+  }
+}

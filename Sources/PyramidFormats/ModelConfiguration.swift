@@ -1,0 +1,96 @@
+// What a checkpoint's config.json comes down to: the sizes and choices that fix a model's graph.
+//
+// Separate from its reading so that the compiler, and tests that invent small models, depend on values and not on
+// files.
+
+/// A supported family of checkpoints; the raw value is the `model_type` of config.json.
+public enum ModelFamily: String, Sendable, CaseIterable {
+  case bert, distilbert, electra
+}
+
+/// The activation between the two halves of a feed-forward block.
+public enum Activation: String, Sendable, CaseIterable {
+  /// x * Phi(x), with the error function.
+  case gelu
+  /// The tanh approximation of GELU (`gelu_new`, `gelu_pytorch_tanh`).
+  case geluTanh
+  /// max(x, 0).
+  case relu
+}
+
+/// The sizes and choices of one encoder with its classifier, checked.
+public struct ModelConfiguration: Sendable, Equatable {
+  /// The path of config.json, for errors.
+  public var file: String
+  /// The family, which decides the names of the tensors and the shape of the graph.
+  public var family: ModelFamily
+  /// A name for people: the checkpoint folder's own.
+  public var name: String
+  /// The first of `architectures`, such as `BertForSequenceClassification`, if the file has any.
+  public var architecture: String?
+  /// The width of a token's vector between layers.
+  public var hiddenSize: Int
+  /// The width of the embedding tables; differs from `hiddenSize` only for ELECTRA, which then projects.
+  public var embeddingSize: Int
+  /// The number of encoder layers.
+  public var layers: Int
+  /// The number of attention heads; divides `hiddenSize`.
+  public var heads: Int
+  /// The width between the two halves of a feed-forward block.
+  public var intermediateSize: Int
+  /// The number of rows of the word embedding table, which may exceed the tokenizer's vocabulary.
+  public var vocabularySize: Int
+  /// The number of rows of the position table: the longest input in tokens.
+  public var maxPositions: Int
+  /// The number of rows of the segment table; 0 when the family has none (DistilBERT).
+  public var typeVocabularySize: Int
+  /// Added to the variance in layer normalisation.
+  public var layerNormEpsilon: Double
+  /// The feed-forward activation.
+  public var activation: Activation
+  /// The class names in order; empty when the file does not say, see `labels(count:)`.
+  public var labels: [String]
+  /// The id of the padding token.
+  public var padTokenID: Int
+
+  /// Makes a configuration of values that the caller answers for.
+  public init(
+    file: String = "config.json", family: ModelFamily = .bert, name: String = "", architecture: String? = nil,
+    hiddenSize: Int, embeddingSize: Int? = nil, layers: Int, heads: Int, intermediateSize: Int, vocabularySize: Int,
+    maxPositions: Int = 512, typeVocabularySize: Int = 2, layerNormEpsilon: Double = 1e-12,
+    activation: Activation = .gelu, labels: [String] = [], padTokenID: Int = 0
+  ) {
+    self.file = file
+    self.family = family
+    self.name = name
+    self.architecture = architecture
+    self.hiddenSize = hiddenSize
+    self.embeddingSize = embeddingSize ?? hiddenSize
+    self.layers = layers
+    self.heads = heads
+    self.intermediateSize = intermediateSize
+    self.vocabularySize = vocabularySize
+    self.maxPositions = maxPositions
+    self.typeVocabularySize = typeVocabularySize
+    self.layerNormEpsilon = layerNormEpsilon
+    self.activation = activation
+    self.labels = labels
+    self.padTokenID = padTokenID
+  }
+
+  /// The width of one attention head.
+  public var headSize: Int { hiddenSize / heads }
+
+  /// The names for a classifier of `count` rows: those of the file, or `LABEL_0`, `LABEL_1`, ... when it names none.
+  /// Throws when the file names another number of classes.
+  public func labels(count: Int) throws(FormatError) -> [String] {
+    if labels.isEmpty { return ModelConfiguration.numberedLabels(count) }
+    guard labels.count == count else {
+      throw FormatError(
+        file: file, place: "id2label", problem: "\(labels.count) labels, but the classifier has \(count) rows")
+    }
+    return labels
+  }
+
+  static func numberedLabels(_ count: Int) -> [String] { (0..<count).map { "LABEL_\($0)" } }
+}

@@ -1,0 +1,105 @@
+// The graph as a picture in Graphviz's language: a cluster for each section, an edge for each use of a value, decisions
+// filled. Colour says which family of dims the rows of a value count, so that one sees where tokens die and where
+// samples leave.
+
+extension Graph {
+  /// A digraph for `dot -Tsvg`; valid Graphviz whatever the names in the graph are.
+  public var dot: String {
+    var emitter = DotEmitter(graph: self)
+    emitter.emit()
+    return emitter.text
+  }
+}
+
+private struct DotEmitter {
+  let graph: Graph
+  var text = ""
+
+  init(graph: Graph) { self.graph = graph }
+
+  mutating func emit() {
+    text += "digraph \(quoted(graph.name)) {\n"
+    text += "  label=\(quoted(title)); labelloc=t; fontname=\"Helvetica\";\n"
+    text += "  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"Helvetica\", fontsize=10];\n"
+    text += "  edge [fontname=\"Helvetica\", fontsize=9];\n"
+    var start = 0
+    while start < graph.nodes.count {
+      let section = graph.nodes[start].section
+      let end = graph.nodes[start...].firstIndex { $0.section != section } ?? graph.nodes.count
+      text += "  subgraph cluster_\(start) {\n    label=\(quoted(section.description)); color=gray70;\n"
+      for index in start..<end { text += "    n\(index) [\(attributes(of: graph.nodes[index]))];\n" }
+      text += "  }\n"
+      start = end
+    }
+    emitEdges()
+    text += "}\n"
+  }
+
+  private var title: String {
+    ([graph.name] + graph.policies.map(\.description) + dimLines).joined(separator: "\n")
+  }
+
+  private var dimLines: [String] {
+    graph.dims.compactMap { entry in
+      entry.definedBy.map { "\(entry.dim): rows of %\(graph[$0].name)" }
+    }
+  }
+
+  private mutating func emitEdges() {
+    var producer: [ValueID: Int] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for input in node.inputs {
+        guard let source = producer[input] else { continue }
+        let type = graph[input].type
+        text += "  n\(source) -> n\(index) [label=\(quoted("\(type)")), color=\"\(colour(type))\"];\n"
+      }
+      for result in node.results { producer[result] = index }
+    }
+  }
+
+  private func attributes(of node: Node) -> String {
+    var lines = [node.op.mnemonic]
+    if case .input(let kind) = node.op { lines[0] += " \(kind.rawValue)" }
+    if let policy = node.op.policy { lines[0] += " @\(policy)" }
+    lines += node.op.attributes.map(\.description)
+    lines += node.weights.map { "#\(graph[$0].name)" }
+    lines += node.results.map { "%\(graph[$0].name) : \(graph[$0].type)" }
+    if let kernel = node.kernel { lines.append("by \(kernel)") }
+    var text = "label=\(quoted(lines.joined(separator: "\n")))"
+    if let type = node.results.first.map({ graph[$0].type }) { text += ", color=\"\(colour(type))\"" }
+    if let fill = fill(of: node.op) { text += ", fillcolor=\"\(fill)\"" }
+    return text
+  }
+
+  private func fill(of op: Op) -> String? {
+    switch op {
+    case .decideExit: "#ffe0b2"
+    case .decidePrune: "#c8e6c9"
+    case .classify: "#e0e0e0"
+    default: nil
+    }
+  }
+
+  private func colour(_ type: TensorType) -> String {
+    switch type.extents.first?.dim?.family {
+    case .samples: "#e65100"
+    case .tokens: "#1b5e20"
+    case nil: "black"
+    }
+  }
+
+  /// A quoted string of the DOT language; line feeds become line breaks of the label, a NUL byte has no spelling.
+  private func quoted(_ string: String) -> String {
+    var text = "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case "\n": text += "\\n"
+      case "\0": text += "\u{fffd}"
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text + "\""
+  }
+}

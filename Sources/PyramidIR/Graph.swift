@@ -1,0 +1,205 @@
+// The graph: a preamble (facts, policies, dims, weights, and what the last passes add) and nodes in program order. It
+// is a value: a pass edits its own copy. Editing operations are in Graph+Editing.swift, construction in
+// GraphBuilder.swift.
+
+/// Where in the model a node belongs; sections follow each other in this order.
+public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
+  case embeddings
+  case layer(Int)
+  case output
+
+  public var description: String {
+    switch self {
+    case .embeddings: "embeddings"
+    case .layer(let number): "layer \(number)"
+    case .output: "output"
+    }
+  }
+}
+
+/// The sizes of the model that the graph computes, for paper counts and for policies.
+public struct ModelShape: Hashable, Sendable {
+  /// `bert`, `distilbert` or `electra`.
+  public let family: String
+  /// Encoder layers, width, attention heads, width of the feed-forward layer, classes.
+  public let layers, hidden, heads, intermediate, classes: Int
+
+  /// A shape; sizes are positive.
+  public init(family: String, layers: Int, hidden: Int, heads: Int, intermediate: Int, classes: Int) {
+    self.family = family
+    self.layers = layers
+    self.hidden = hidden
+    self.heads = heads
+    self.intermediate = intermediate
+    self.classes = classes
+  }
+}
+
+/// The argument of a policy as the IR writes it.
+public enum PolicyArgument: Hashable, Sendable {
+  case number(Double)
+  case numbers([Double])
+  case word(String)
+  /// A tensor of the checkpoint, `#prune.thresholds`.
+  case tensor(String)
+}
+
+/// A policy woven into the graph.
+public struct PolicyUse: Hashable, Sendable {
+  /// `exit` or `prune`.
+  public enum Kind: String, Hashable, Sendable, CaseIterable { case exit, prune }
+  /// What it decides.
+  public let kind: Kind
+  /// Its name, without `@`.
+  public let name: String
+  /// Its arguments in the order written.
+  public let arguments: [Argument]
+
+  /// One `key = value`.
+  public struct Argument: Hashable, Sendable {
+    /// Parameter name and value.
+    public let key: String, value: PolicyArgument
+    /// An argument.
+    public init(_ key: String, _ value: PolicyArgument) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  /// A use of a policy.
+  public init(_ kind: Kind, _ name: String, _ arguments: [Argument]) {
+    self.kind = kind
+    self.name = name
+    self.arguments = arguments
+  }
+}
+
+/// How a weight lies in the artefact.
+public enum WeightLayout: Hashable, Sendable {
+  /// Row-major, as in the checkpoint.
+  case plain
+  /// A linear layer's matrix in column panels of this many output columns.
+  case panels(Int)
+}
+
+/// A weight symbol: its type, the checkpoint tensors that it is made of (joined along axis 0) and its layout.
+public struct Weight: Hashable, Sendable {
+  /// Name without `#`, unique.
+  public var name: String
+  /// Logical type; layout does not change it.
+  public var type: TensorType
+  /// Canonical names of the checkpoint's tensors, in order.
+  public var sources: [String]
+  /// Layout in the artefact.
+  public var layout: WeightLayout = .plain
+
+  /// A weight of plain layout.
+  public init(name: String, type: TensorType, sources: [String]) {
+    self.name = name
+    self.type = type
+    self.sources = sources
+  }
+}
+
+/// A value: name, type, and the buffer slot that `plan-memory` gave it.
+public struct Value: Hashable, Sendable {
+  /// Name without `%`, unique among values in use.
+  public var name: String
+  /// Element and axes.
+  public var type: TensorType
+  /// Index into `Graph.slots`; nil before planning, and for inputs, which the caller owns.
+  public var slot: Int?
+}
+
+/// One node.
+public struct Node: Hashable, Sendable {
+  /// Stable identity.
+  public let id: NodeID
+  /// What it does.
+  public var op: Op
+  /// Values read, in the order the op documents.
+  public var inputs: [ValueID]
+  /// Weights read, in the order the op documents.
+  public var weights: [WeightID]
+  /// Values made.
+  public let results: [ValueID]
+  /// Where it belongs.
+  public var section: Section
+  /// The kernel that `choose-kernels` picked; nil before.
+  public var kernel: String?
+}
+
+/// One buffer of the memory plan: bytes for each row of a dim of the family. A `B` slot has one row more than the dim's
+/// bound so that offsets fit.
+public struct Slot: Hashable, Sendable {
+  /// Which admitted dim scales it.
+  public let family: DimFamily
+  /// Bytes for one row.
+  public var bytesPerRow: Int
+
+  /// A slot.
+  public init(family: DimFamily, bytesPerRow: Int) {
+    self.family = family
+    self.bytesPerRow = bytesPerRow
+  }
+}
+
+/// A lowered classifier.
+public struct Graph: Sendable {
+  /// Name without `@`.
+  public var name: String
+  /// Model sizes.
+  public var shape: ModelShape
+  /// `sha256:...` of the checkpoint's weights, when known.
+  public var checkpoint: String?
+  /// Instruction set that kernels were chosen for; nil before `choose-kernels`.
+  public var target: String?
+  /// At most one exit and one pruning policy.
+  public var policies: [PolicyUse] = []
+  /// Declared dims, `B0` and `T0` first.
+  public var dims: [DimDeclaration] = []
+  /// Weight symbols.
+  public var weights: [Weight] = []
+  /// All values ever made; only those that a node makes are alive.
+  public var values: [Value] = []
+  /// Program order.
+  public var nodes: [Node] = []
+  /// Memory plan; empty before `plan-memory`.
+  public var slots: [Slot] = []
+  /// Operation counts; empty before `count-operations`.
+  public var costs: [SectionCost] = []
+  var nextSerial = 0
+
+  /// An empty graph that admits up to `samples` samples of up to `tokens` tokens together.
+  public init(name: String, shape: ModelShape, samples: Int, tokens: Int) {
+    self.name = name
+    self.shape = shape
+    dims = [
+      DimDeclaration(.admittedSamples, bound: .constant(samples), definedBy: nil),
+      DimDeclaration(.admittedTokens, bound: .constant(tokens), definedBy: nil),
+    ]
+  }
+
+  /// The value behind a handle.
+  public subscript(value: ValueID) -> Value {
+    get { values[value.index] }
+    set { values[value.index] = newValue }
+  }
+
+  /// The weight behind a handle.
+  public subscript(weight: WeightID) -> Weight {
+    get { weights[weight.index] }
+    set { weights[weight.index] = newValue }
+  }
+
+  /// The policy of a kind, if one is woven in.
+  public func policy(_ kind: PolicyUse.Kind) -> PolicyUse? { policies.first { $0.kind == kind } }
+
+  /// The constant that bounds a family's admitted dim; 0 when it is not declared.
+  public func admitted(_ family: DimFamily) -> Int {
+    for declaration in dims where declaration.dim == Dim(family, 0) {
+      if case .constant(let count) = declaration.bound { return count }
+    }
+    return 0
+  }
+}

@@ -1,0 +1,179 @@
+// Splits graph text into tokens, on UTF-8 bytes, because parsing is on the start-up path. Tokens are ranges of the
+// text: names become strings only where the parser keeps them.
+
+/// One token: a range of bytes and the line it stands on.
+struct Token {
+  enum Kind: Equatable {
+    case word, value, weight, policy, integer, number, string
+    case leftBrace, rightBrace, leftParenthesis, rightParenthesis, leftBracket, rightBracket
+    case comma, colon, equals, atMost, plus, star, caret, dash
+    /// The end of a node's line, seen by the parser only while it reads a node.
+    case endOfLine
+    case endOfText
+  }
+
+  var kind: Kind
+  var start: Int
+  var end: Int
+  /// Counted from 1.
+  var line: Int
+}
+
+/// What the lexer could not read, and where.
+struct LexicalError: Error {
+  let offset: Int
+  let message: String
+}
+
+/// Reads tokens one by one.
+struct Lexer {
+  let bytes: [UInt8]
+  private var position = 0
+  private var line = 1
+
+  init(_ text: String) { bytes = Array(text.utf8) }
+
+  /// The next token; `endOfText` for ever at the end.
+  mutating func next() throws(LexicalError) -> Token {
+    skipBlanks()
+    let start = position
+    guard start < bytes.count else { return Token(kind: .endOfText, start: start, end: start, line: line) }
+    let kind = try scan(bytes[start])
+    return Token(kind: kind, start: start, end: position, line: line)
+  }
+
+  private mutating func skipBlanks() {
+    while position < bytes.count {
+      switch bytes[position] {
+      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"):
+        position += 1
+      case UInt8(ascii: "\n"):
+        position += 1
+        line += 1
+      case UInt8(ascii: ";"):
+        while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+      default:
+        return
+      }
+    }
+  }
+
+  private mutating func scan(_ byte: UInt8) throws(LexicalError) -> Token.Kind {
+    switch byte {
+    case UInt8(ascii: "%"): return try name(.value)
+    case UInt8(ascii: "#"): return try name(.weight)
+    case UInt8(ascii: "@"): return try name(.policy)
+    case UInt8(ascii: "\""): return try string()
+    case UInt8(ascii: "<"):
+      guard peek(1) == UInt8(ascii: "=") else { throw error("expected `<=`") }
+      position += 2
+      return .atMost
+    case UInt8(ascii: "-") where Self.isDigit(peek(1)): return try number()
+    case _ where Self.isDigit(byte): return try number()
+    case _ where Self.startsWord(byte):
+      skipName()
+      return .word
+    default:
+      guard let kind = Self.symbol(byte) else { throw error("unexpected \(describe(byte))") }
+      position += 1
+      return kind
+    }
+  }
+
+  private static func symbol(_ byte: UInt8) -> Token.Kind? {
+    switch byte {
+    case UInt8(ascii: "{"): .leftBrace
+    case UInt8(ascii: "}"): .rightBrace
+    case UInt8(ascii: "("): .leftParenthesis
+    case UInt8(ascii: ")"): .rightParenthesis
+    case UInt8(ascii: "["): .leftBracket
+    case UInt8(ascii: "]"): .rightBracket
+    case UInt8(ascii: ","): .comma
+    case UInt8(ascii: ":"): .colon
+    case UInt8(ascii: "="): .equals
+    case UInt8(ascii: "+"): .plus
+    case UInt8(ascii: "*"): .star
+    case UInt8(ascii: "^"): .caret
+    case UInt8(ascii: "-"): .dash
+    default: nil
+    }
+  }
+
+  private mutating func name(_ kind: Token.Kind) throws(LexicalError) -> Token.Kind {
+    guard Self.isNameByte(peek(1)) else { throw error("expected a name after \(describe(bytes[position]))") }
+    position += 1
+    skipName()
+    return kind
+  }
+
+  private mutating func skipName() {
+    while Self.isNameByte(peek(0)) { position += 1 }
+  }
+
+  private mutating func skipDigits() {
+    while Self.isDigit(peek(0)) { position += 1 }
+  }
+
+  private mutating func number() throws(LexicalError) -> Token.Kind {
+    var kind = Token.Kind.integer
+    if peek(0) == UInt8(ascii: "-") { position += 1 }
+    skipDigits()
+    if peek(0) == UInt8(ascii: "."), Self.isDigit(peek(1)) {
+      kind = .number
+      position += 1
+      skipDigits()
+    }
+    if peek(0) == UInt8(ascii: "e") || peek(0) == UInt8(ascii: "E") {
+      let signed = peek(1) == UInt8(ascii: "+") || peek(1) == UInt8(ascii: "-")
+      guard Self.isDigit(peek(signed ? 2 : 1)) else { throw error("malformed number") }
+      kind = .number
+      position += signed ? 2 : 1
+      skipDigits()
+    }
+    guard !Self.isNameByte(peek(0)) else { throw error("malformed number") }
+    return kind
+  }
+
+  private mutating func string() throws(LexicalError) -> Token.Kind {
+    let start = position
+    position += 1
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
+      switch bytes[position] {
+      case UInt8(ascii: "\""):
+        position += 1
+        return .string
+      case UInt8(ascii: "\\") where peek(1) != UInt8(ascii: "\n"):
+        position = min(position + 2, bytes.count)
+      default:
+        position += 1
+      }
+    }
+    throw LexicalError(offset: start, message: "the string does not end on its line")
+  }
+
+  /// The byte `distance` ahead; 0, which no token contains, past the end.
+  private func peek(_ distance: Int) -> UInt8 {
+    position + distance < bytes.count ? bytes[position + distance] : 0
+  }
+
+  private func error(_ message: String) -> LexicalError { LexicalError(offset: position, message: message) }
+
+  private func describe(_ byte: UInt8) -> String {
+    byte > 0x20 && byte < 0x7f ? "`\(Unicode.Scalar(byte))`" : "byte 0x\(String(byte, radix: 16))"
+  }
+
+  static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
+
+  static func isHexDigit(_ byte: UInt8) -> Bool {
+    isDigit(byte) || (byte | 0x20) >= UInt8(ascii: "a") && (byte | 0x20) <= UInt8(ascii: "f")
+  }
+
+  static func startsWord(_ byte: UInt8) -> Bool {
+    let lower = byte | 0x20
+    return lower >= UInt8(ascii: "a") && lower <= UInt8(ascii: "z") || byte == UInt8(ascii: "_")
+  }
+
+  static func isNameByte(_ byte: UInt8) -> Bool {
+    startsWord(byte) || isDigit(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
+  }
+}

@@ -1,0 +1,162 @@
+// The closed set of operations, each documented once with its numbered constraints. Verifier errors and negative
+// filetests cite the numbers as `op C<n>`. The set is closed so that shape rule, operation count, printer, interpreter
+// and kernel choice are exhaustive switches: an operation that lacks one of them does not compile. Policies stay open.
+
+/// What a batch brings in.
+public enum InputKind: String, Hashable, Sendable, CaseIterable {
+  /// i32[T0]: vocabulary ids.
+  case tokenIDs = "token-ids"
+  /// i32[T0]: place of each token in its sample, from 0.
+  case positions
+  /// i32[T0]: 0 for the first text, 1 for the second of a pair.
+  case typeIDs = "type-ids"
+  /// i32[B0 + 1]: first token of each sample, then the number of tokens.
+  case segments
+  /// i32[B0]: number of each sample in the batch.
+  case samples
+}
+
+/// Elementwise function behind a linear layer.
+public enum Activation: String, Hashable, Sendable, CaseIterable {
+  case none
+  /// x * (1 + erf(x / sqrt 2)) / 2.
+  case gelu
+  /// The tanh approximation, `gelu_new` in configurations.
+  case geluTanh = "gelu-tanh"
+  case relu
+  case tanh
+}
+
+/// What attention can hand out besides its result, each f32[T].
+public enum Emission: String, Hashable, Sendable, CaseIterable {
+  /// Mean over heads of the attention that a token receives, summed over its sample's queries: uniform is 1.
+  case received
+  /// Mean over heads of the attention of [CLS] to a token, times the sample's length: uniform is 1.
+  case fromFirst = "from-first"
+}
+
+/// What a policy may read; the raw values equal those of the policy SDK's signals, `layer` is always there.
+public enum Signal: String, Hashable, Sendable, CaseIterable {
+  case receivedAttention = "received-attention"
+  case attentionFromCLS = "attention-from-cls"
+  case valueNorm = "value-norm"
+  case hiddenNorm = "hidden-norm"
+  case position
+  case tokenID = "token-id"
+  case hidden
+  case logits
+  case probabilities
+  case tokensAlive = "tokens-alive"
+  case earlierProbabilities = "earlier-probabilities"
+}
+
+/// One operation. R stands for any row axis, H, E, N, C for fixed widths.
+public enum Op: Hashable, Sendable {
+  /// `input KIND`: a piece of the batch.
+  /// (C1) no operands. (C2) the type is the one its kind documents, over `B0` and `T0`.
+  case input(InputKind)
+  /// `embed %ids, %positions[, %types], #words, #positions[, #types]`: sum of table rows, f32[T, E].
+  /// (C1) index operands are i32[T] of one length. (C2) as many tables as index operands, f32, of one width.
+  case embed
+  /// `linear %x, #w, #b {activation A}`: A(x W^T + b), f32[R, N].
+  /// (C1) %x is f32[R, K]. (C2) #w is f32[N, K]. (C3) #b is f32[N].
+  case linear(Activation)
+  /// `linear_add_norm %x, %residual, #w, #b, #gamma, #beta {epsilon E}`: norm(x W^T + b + residual), f32[R, N].
+  /// (C1) as linear. (C2) %residual is f32[R, N]. (C3) #gamma and #beta are f32[N]. (C4) epsilon is positive.
+  case linearAddNorm(epsilon: Float)
+  /// `activate %x {activation A}`: elementwise, same type. (C1) %x is f32.
+  case activate(Activation)
+  /// `add %a, %b`: elementwise sum. (C1) both are f32 of one type.
+  case add
+  /// `layer_norm %x, #gamma, #beta {epsilon E}`: over each row. (C1) %x is f32[R, N]. (C2) #gamma and #beta are f32[N].
+  /// (C3) epsilon is positive.
+  case layerNorm(epsilon: Float)
+  /// `attention %q, %k, %v, %segments {heads N[, emit received from-first]}`: softmax(q k^T / sqrt(H / heads)) v within
+  /// each sample, f32[T, H], then each emission as f32[T] in the order received, from-first.
+  /// (C1) %q, %k, %v are f32[T, H]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
+  /// (C4) emissions are in that order, each at most once.
+  case attention(heads: Int, emits: [Emission])
+  /// `attention_qkv %qkv, %segments {...}`: the same with q, k and v as the three column blocks of one value.
+  /// (C1) %qkv is f32[T, 3 H]. (C2), (C3) and (C4) as attention.
+  case attentionQKV(heads: Int, emits: [Emission])
+  /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
+  /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
+  case firstRows
+  /// `softmax %x`: over each row, same type. (C1) %x is f32[R, C].
+  case softmax
+  /// `row_norm %x {first F, count N}`: Euclidean norm of columns F ..< F + N of each row, f32[T].
+  /// (C1) %x is f32[T, W]. (C2) the columns lie within W.
+  case rowNorm(first: Int, count: Int)
+  /// `decide_exit @policy %samples, %logits[, signals] {layer L, reads ...}`: the samples that stay, as indices into
+  /// the rows of %samples, i32[B']; those that leave are answered with their logits.
+  /// Signals follow in the order probabilities, hidden ([CLS] rows), tokens-alive (%segments), earlier-probabilities
+  /// (one value for each earlier head, first head first).
+  /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
+  /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
+  case decideExit(policy: String, layer: Int, reads: [Signal])
+  /// `decide_prune @policy %segments[, %stay][, signals] {layer L, reads ...[, after exit]}`: the tokens that live on,
+  /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. Signals
+  /// follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
+  /// (i32[T]), hidden (f32[T, H]).
+  /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
+  /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy.
+  case decidePrune(policy: String, layer: Int, reads: [Signal], afterExit: Bool)
+  /// `keep_samples %segments, %stay`: all tokens of the samples that stay, i32[T'].
+  /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) T' is declared `by` the result.
+  case keepSamples
+  /// `compact %x, %index`: row `index[r]` of %x as row r; same columns, rows of %index.
+  /// (C1) %x has a dim as rows. (C2) %index is i32 of one dim of the same family.
+  case compact
+  /// `compact_segments %segments, %keep[, %stay]`: offsets of the samples (those in %stay) in the tokens of %keep,
+  /// i32[B' + 1].
+  /// (C1) %segments is i32[B + 1]. (C2) %keep is i32[T']. (C3) %stay is i32[B'].
+  case compactSegments
+  /// `classify %samples, %logits`: answers the samples that are left. No result.
+  /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C].
+  case classify
+
+  /// The word that names the operation in text.
+  public var mnemonic: String {
+    switch self {
+    case .input: "input"
+    case .embed: "embed"
+    case .linear: "linear"
+    case .linearAddNorm: "linear_add_norm"
+    case .activate: "activate"
+    case .add: "add"
+    case .layerNorm: "layer_norm"
+    case .attention: "attention"
+    case .attentionQKV: "attention_qkv"
+    case .firstRows: "first_rows"
+    case .softmax: "softmax"
+    case .rowNorm: "row_norm"
+    case .decideExit: "decide_exit"
+    case .decidePrune: "decide_prune"
+    case .keepSamples: "keep_samples"
+    case .compact: "compact"
+    case .compactSegments: "compact_segments"
+    case .classify: "classify"
+    }
+  }
+
+  /// Whether the operation's result defines a dim. Such a node is a definition, never a value: two of them with equal
+  /// operands must not be merged.
+  public var definesDim: Bool {
+    switch self {
+    case .decideExit, .decidePrune, .keepSamples: true
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows,
+      .softmax, .rowNorm, .compact, .compactSegments, .classify:
+      false
+    }
+  }
+
+  /// Whether the node matters even when nobody reads its results.
+  public var hasEffect: Bool {
+    switch self {
+    case .decideExit, .classify: true
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows,
+      .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
+      false
+    }
+  }
+}

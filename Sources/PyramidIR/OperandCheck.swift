@@ -1,0 +1,171 @@
+// The checks that several shape rules share, each citing the constraint it was called for.
+
+/// Operands of one node under check.
+struct OperandCheck {
+  let op: Op
+  let inputs: [TensorType]
+  let weights: [TensorType]
+
+  func error(_ constraint: Int, _ problem: String) -> GraphError {
+    GraphError("\(op.mnemonic) C\(constraint): \(problem)")
+  }
+
+  func require(_ condition: Bool, _ constraint: Int, _ problem: @autoclosure () -> String) throws(GraphError) {
+    if !condition { throw error(constraint, problem()) }
+  }
+
+  func counts(_ constraint: Int, inputs wanted: ClosedRange<Int>, weights wantedWeights: ClosedRange<Int>)
+    throws(GraphError)
+  {
+    try require(
+      wanted.contains(inputs.count) && wantedWeights.contains(weights.count), constraint,
+      "\(inputs.count) values and \(weights.count) weights, expected \(text(wanted)) and \(text(wantedWeights))")
+  }
+
+  private func text(_ range: ClosedRange<Int>) -> String {
+    if range.upperBound == .max { return "at least \(range.lowerBound)" }
+    return range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+  }
+
+  func matrix(_ type: TensorType, _ name: String, _ constraint: Int) throws(GraphError) {
+    guard type.element == .f32, type.extents.count == 2, case .dim = type.rows, case .fixed = type.extents[1] else {
+      throw error(constraint, "\(name) is \(type), expected f32[R, N]")
+    }
+  }
+
+  func tokenMatrix(_ type: TensorType, _ name: String, _ constraint: Int) throws(GraphError) {
+    try matrix(type, name, constraint)
+    try require(type.rows.dim?.family == .tokens, constraint, "\(name) is \(type), expected f32[T, N]")
+  }
+
+  func distinct<Word: Hashable>(_ words: [Word], _ constraint: Int) throws(GraphError) {
+    try require(Set(words).count == words.count, constraint, "a signal is read twice")
+  }
+
+  func positive(_ epsilon: Float, _ constraint: Int) throws(GraphError) {
+    try require(epsilon > 0 && epsilon.isFinite, constraint, "epsilon is \(epsilon), expected a positive number")
+  }
+
+  func normWeights(
+    _ gamma: TensorType, _ beta: TensorType, width: Int, constraint: Int
+  ) throws(GraphError) {
+    let wanted = TensorType(.f32, [.fixed(width)])
+    try require(
+      gamma == wanted && beta == wanted, constraint, "#gamma and #beta are \(gamma) and \(beta), expected \(wanted)")
+  }
+
+  func linear() throws(GraphError) -> TensorType {
+    try matrix(inputs[0], "%x", 1)
+    guard weights[0].element == .f32, weights[0].extents.count == 2, case .fixed(let rows) = weights[0].rows,
+      weights[0].columns == inputs[0].columns
+    else { throw error(2, "#w is \(weights[0]), expected f32[N, \(inputs[0].columns)]") }
+    let bias = TensorType(.f32, [.fixed(rows)])
+    try require(weights[1] == bias, 3, "#b is \(weights[1]), expected \(bias)")
+    return TensorType(.f32, [inputs[0].rows, .fixed(rows)])
+  }
+
+  func embed() throws(GraphError) -> TensorType {
+    try counts(1, inputs: 2...3, weights: 2...3)
+    try require(
+      inputs.allSatisfy { $0 == inputs[0] } && inputs[0].element == .i32 && inputs[0].extents.count == 1
+        && inputs[0].rows.dim?.family == .tokens, 1,
+      "index operands are \(inputs), expected i32[T] all")
+    let width = weights[0].columns
+    try require(
+      weights.count == inputs.count
+        && weights.allSatisfy {
+          $0.element == .f32 && $0.extents.count == 2 && $0.columns == width && $0.rows.dim == nil
+        },
+      2, "tables are \(weights), expected \(inputs.count) of one width")
+    return TensorType(.f32, [inputs[0].rows, .fixed(width)])
+  }
+
+  func segments(_ type: TensorType, _ constraint: Int) throws(GraphError) -> Dim {
+    guard type.element == .i32, type.extents.count == 1, case .dimPlusOne(let dim) = type.rows, dim.family == .samples
+    else { throw error(constraint, "%segments is \(type), expected i32[B + 1]") }
+    return dim
+  }
+
+  func index(_ type: TensorType, _ family: DimFamily, _ name: String, _ constraint: Int) throws(GraphError) -> Dim {
+    guard type.element == .i32, type.extents.count == 1, case .dim(let dim) = type.rows, dim.family == family
+    else { throw error(constraint, "\(name) is \(type), expected i32[\(family.rawValue)]") }
+    return dim
+  }
+
+  func indexType(_ dim: Dim?, _ family: DimFamily, _ constraint: Int) throws(GraphError) -> TensorType {
+    guard let dim, dim.family == family else {
+      throw error(constraint, "the result defines no dim of family \(family.rawValue)")
+    }
+    return TensorType(.i32, [.dim(dim)])
+  }
+
+  func attention(
+    rows: TensorType, width: Int, segments type: TensorType, _ heads: Int, _ emits: [Emission]
+  ) throws(GraphError) -> [TensorType] {
+    _ = try segments(type, 2)
+    try require(heads > 0 && width % heads == 0, 3, "\(heads) heads do not divide \(width)")
+    try require(
+      emits == Emission.allCases.filter(emits.contains), 4,
+      "emissions are received, from-first in this order, each once")
+    let vector = TensorType(.f32, [rows.rows])
+    return [TensorType(.f32, [rows.rows, .fixed(width)])] + emits.map { _ in vector }
+  }
+
+  func decideExit(_ reads: [Signal], _ newDim: Dim?) throws(GraphError) -> TensorType {
+    try counts(1, inputs: 2...Int.max, weights: 0...0)
+    let samples = try index(inputs[0], .samples, "%samples", 1)
+    let logits = inputs[1]
+    try require(
+      logits.element == .f32 && logits.extents.count == 2 && logits.rows == .dim(samples), 2,
+      "%logits is \(logits), expected f32[\(samples), C]")
+    try distinct(reads, 3)
+    var rest = inputs.dropFirst(2)
+    for signal in reads {
+      switch signal {
+      case .logits: continue
+      case .probabilities:
+        try require(rest.popFirst() == logits, 3, "probabilities are not \(logits)")
+      case .hidden:
+        let type = rest.popFirst()
+        try require(
+          type?.rows == .dim(samples) && type?.element == .f32 && type?.extents.count == 2, 3,
+          "hidden is not f32[\(samples), H]")
+      case .tokensAlive:
+        try require(
+          rest.popFirst() == TensorType(.i32, [.dimPlusOne(samples)]), 3, "tokens-alive is not i32[\(samples) + 1]")
+      case .earlierProbabilities:
+        try require(rest.allSatisfy { $0 == logits }, 3, "earlier probabilities are not \(logits)")
+        rest = []
+      default:
+        throw error(3, "\(signal.rawValue) is no signal of an exit policy")
+      }
+    }
+    try require(rest.isEmpty, 3, "\(rest.count) operands more than signals read")
+    return try indexType(newDim, .samples, 4)
+  }
+
+  func decidePrune(_ reads: [Signal], _ afterExit: Bool, _ newDim: Dim?) throws(GraphError) -> TensorType {
+    let leading = afterExit ? 2 : 1
+    try counts(1, inputs: leading...Int.max, weights: 0...0)
+    _ = try segments(inputs[0], 1)
+    if afterExit { _ = try index(inputs[1], .samples, "%stay", 2) }
+    try distinct(reads, 3)
+    var rest = inputs.dropFirst(leading)
+    for signal in reads {
+      let type = rest.popFirst()
+      let isToken = type?.rows.dim?.family == .tokens
+      switch signal {
+      case .receivedAttention, .attentionFromCLS, .valueNorm, .hiddenNorm:
+        try require(isToken && type?.element == .f32 && type?.extents.count == 1, 3, "\(signal.rawValue) is not f32[T]")
+      case .position, .tokenID:
+        try require(isToken && type?.element == .i32 && type?.extents.count == 1, 3, "\(signal.rawValue) is not i32[T]")
+      case .hidden:
+        try require(isToken && type?.element == .f32 && type?.extents.count == 2, 3, "hidden is not f32[T, H]")
+      case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
+        throw error(3, "\(signal.rawValue) is no signal of a pruning policy")
+      }
+    }
+    try require(rest.isEmpty, 3, "\(rest.count) operands more than signals read")
+    return try indexType(newDim, .tokens, 4)
+  }
+}

@@ -1,0 +1,186 @@
+// How many operations a node takes, as polynomials over the dims, and the counts of published papers beside them.
+// Separate from the pass that stores the sums in the graph because tests and the pass both call it.
+//
+// Executed operations: a multiply-add is 2; an addition, multiplication, division, comparison or elementary function
+// (exp, erf, tanh, square root) is 1; a moved element is 1. Paper operations: LTP's and Magic Pyramid's formula, matrix
+// products only.
+
+/// One term: `coefficient * dim ^ power`. For power 2 the term is the sum of squared sample lengths, since attention
+/// stays within a sample.
+public struct CostTerm: Hashable, Sendable {
+  /// Operations for each unit.
+  public let coefficient: Int
+  /// What it scales with.
+  public let dim: Dim
+  /// 1, or 2 for token dims.
+  public let power: Int
+
+  /// A term.
+  public init(_ coefficient: Int, _ dim: Dim, power: Int = 1) {
+    self.coefficient = coefficient
+    self.dim = dim
+    self.power = power
+  }
+}
+
+/// What one section costs by both counts.
+public struct SectionCost: Hashable, Sendable {
+  /// The section.
+  public let section: Section
+  /// Everything that runs.
+  public let executed: [CostTerm]
+  /// 2 (4 d^2 n_a + 2 d n_a^2 + 2 d d_ff n_f) for tokens n_a that enter the layer and n_f that outlive its pruning. A
+  /// sample that leaves behind the layer is not pruned there: whoever evaluates the terms for it takes n_f = n_a.
+  public let paper: [CostTerm]
+
+  /// The costs of a section.
+  public init(section: Section, executed: [CostTerm], paper: [CostTerm]) {
+    self.section = section
+    self.executed = executed
+    self.paper = paper
+  }
+}
+
+extension Activation {
+  /// Operations for one element.
+  public var operations: Int {
+    switch self {
+    case .none: 0
+    case .relu, .tanh: 1
+    case .gelu: 5
+    case .geluTanh: 9
+    }
+  }
+}
+
+extension Graph {
+  /// Operations of one normalised element: mean, centre, square and add, scale, gamma, beta.
+  static let normOperations = 7
+  /// Operations of one softmax element: maximum, difference, exp, sum, division.
+  static let softmaxOperations = 5
+
+  /// Executed operations of a node.
+  public func executedOperations(of node: Node) -> [CostTerm] {
+    func rows(_ value: ValueID, _ perRow: Int) -> [CostTerm] {
+      guard perRow > 0, let dim = self[value].type.rows.dim else { return [] }
+      return [CostTerm(perRow, dim)]
+    }
+    func linear(_ activation: Activation) -> Int {
+      let type = self[node.weights[0]].type
+      guard case .fixed(let columns) = type.rows else { return 0 }
+      return columns * (2 * type.columns + 1 + activation.operations)
+    }
+    switch node.op {
+    case .input, .classify:
+      return []
+    case .embed:
+      return rows(node.results[0], (node.weights.count - 1) * self[node.results[0]].type.columns)
+    case .linear(let activation):
+      return rows(node.results[0], linear(activation))
+    case .linearAddNorm:
+      return rows(node.results[0], linear(.none) + self[node.results[0]].type.columns * (1 + Self.normOperations))
+    case .activate(let activation):
+      return rows(node.results[0], activation.operations * self[node.results[0]].type.columns)
+    case .add:
+      return rows(node.results[0], self[node.results[0]].type.columns)
+    case .layerNorm:
+      return rows(node.results[0], Self.normOperations * self[node.results[0]].type.columns)
+    case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
+      return attentionOperations(node, heads: heads, emits: emits)
+    case .firstRows, .compact:
+      return rows(node.results[0], self[node.results[0]].type.columns)
+    case .softmax:
+      return rows(node.results[0], Self.softmaxOperations * self[node.results[0]].type.columns)
+    case .rowNorm(_, let count):
+      return rows(node.results[0], 2 * count + 1)
+    case .decideExit:
+      return rows(node.inputs[1], self[node.inputs[1]].type.columns)
+    case .decidePrune(_, _, _, let afterExit):
+      return node.inputs.dropFirst(afterExit ? 2 : 1).flatMap { rows($0, self[$0].type.columns) }
+    case .keepSamples, .compactSegments:
+      return rows(node.results[0], 1)
+    }
+  }
+
+  private func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
+    guard let tokens = self[node.results[0]].type.rows.dim else { return [] }
+    let width = self[node.results[0]].type.columns
+    let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (emits.contains(.received) ? 1 : 0))
+    return [CostTerm(perPair, tokens, power: 2)]
+      + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
+  }
+
+  /// Executed and paper operations of every section that has any, terms of one dim and power added up.
+  public func countOperations() -> [SectionCost] {
+    var sections: [Section] = []
+    for node in nodes where sections.last != node.section { sections.append(node.section) }
+    return sections.map { section in
+      let executed = nodes.filter { $0.section == section }.flatMap { executedOperations(of: $0) }
+      return SectionCost(section: section, executed: Self.sum(executed), paper: paperOperations(of: section))
+    }
+  }
+
+  private func paperOperations(of section: Section) -> [CostTerm] {
+    guard case .layer(let number) = section, let entering = tokensEntering(layer: number) else { return [] }
+    let leaving = tokensEntering(layer: number + 1) ?? entering
+    let width = shape.hidden
+    return Self.sum([
+      CostTerm(8 * width * width, entering), CostTerm(4 * width, entering, power: 2),
+      CostTerm(4 * width * shape.intermediate, leaving),
+    ])
+  }
+
+  /// The dim of tokens alive when a layer starts: that of its attention.
+  private func tokensEntering(layer: Int) -> Dim? {
+    for node in nodes where node.section == .layer(layer) {
+      switch node.op {
+      case .attention, .attentionQKV: return self[node.results[0]].type.rows.dim
+      default: continue
+      }
+    }
+    return nil
+  }
+
+  private static func sum(_ terms: [CostTerm]) -> [CostTerm] {
+    var order: [CostTerm] = []
+    for term in terms {
+      if let index = order.firstIndex(where: { $0.dim == term.dim && $0.power == term.power }) {
+        order[index] = CostTerm(order[index].coefficient + term.coefficient, term.dim, power: term.power)
+      } else {
+        order.append(term)
+      }
+    }
+    return order
+  }
+}
+
+extension Graph {
+  /// Executed operations of the same model without policies, for samples of T0 tokens each: every layer at full length,
+  /// neither heads nor decisions nor moves behind layers, and no scores handed out by attention.
+  public func denseOperations() -> [CostTerm] {
+    let terms = nodes.filter { isDense($0) }.flatMap { node in
+      executedOperations(of: silent(node)).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
+    }
+    return Self.sum(terms)
+  }
+
+  /// The node without what only policies read.
+  private func silent(_ node: Node) -> Node {
+    var node = node
+    switch node.op {
+    case .attention(let heads, _): node.op = .attention(heads: heads, emits: [])
+    case .attentionQKV(let heads, _): node.op = .attentionQKV(heads: heads, emits: [])
+    default: break
+    }
+    return node
+  }
+
+  private func isDense(_ node: Node) -> Bool {
+    guard case .layer = node.section else { return true }
+    switch node.op {
+    case .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .firstRows, .softmax, .rowNorm:
+      return false
+    default: return node.results.contains { self[$0].type.rows.dim?.family == .tokens }
+    }
+  }
+}

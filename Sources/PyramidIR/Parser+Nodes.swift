@@ -1,0 +1,116 @@
+// Grammar of a node, which is one line:
+//   [%result, ... =] OP [@policy] [word] [operands] [{attributes}] [: types] [in slots] [by kernel]
+
+extension Parser {
+  mutating func parseNode(in section: Section) throws(ParseError) {
+    guard graph.nodes.count < Graph.maximumNodes else {
+      throw error("more than \(Graph.maximumNodes) nodes", at: token)
+    }
+    nodeLine = token.line
+    lines.nodes.append(nodeLine)
+    let names = try parseResultNames()
+    let operation = try parseOperation()
+    let types = try parseResultTypes(names.count)
+    let slots = try parseSlots(names.count)
+    let kernel = try skipWord("by") ? try takeWord("the kernel's name") : nil
+    guard kind == .endOfLine || kind == .rightBrace else { throw unexpected("the end of the node") }
+    nodeLine = 0
+    var results: [ValueID] = []
+    for (index, token) in names.enumerated() {
+      results.append(try define(token, types[index], slot: slots[index]))
+    }
+    var node = graph.makeNode(operation.op, operation.inputs, operation.weights, results: results, in: section)
+    node.kernel = kernel
+    graph.nodes.append(node)
+  }
+
+  private mutating func parseResultNames() throws(ParseError) -> [Token] {
+    guard kind == .value else { return [] }
+    var names: [Token] = []
+    repeat { names.append(try take(.value, "`%` and a result's name").token) } while try skip(.comma)
+    _ = try take(.equals, "`,` or `=`")
+    return names
+  }
+
+  private mutating func define(_ token: Token, _ type: TensorType, slot: Int?) throws(ParseError) -> ValueID {
+    let value = ValueID(graph.values.count)
+    let name = name(of: token)
+    guard valueNames.updateValue(value, forKey: name) == nil else {
+      throw error("%\(name) is made twice", at: token)
+    }
+    graph.values.append(Value(name: name, type: type, slot: slot))
+    return value
+  }
+
+  private mutating func parseResultTypes(_ count: Int) throws(ParseError) -> [TensorType] {
+    guard count > 0 else {
+      if kind == .colon { throw error("a type without a result", at: token) }
+      return []
+    }
+    let start = try take(.colon, "`:` and the type").token
+    var types: [TensorType] = []
+    repeat { types.append(try parseType()) } while try skip(.comma)
+    guard types.count == count else { throw error("\(types.count) types for \(count) results", at: start) }
+    return types
+  }
+
+  private mutating func parseSlots(_ count: Int) throws(ParseError) -> [Int?] {
+    let start = token
+    guard try skipWord("in") else { return Array(repeating: nil, count: count) }
+    var slots: [Int?] = []
+    repeat { slots.append(try skip(.dash) ? nil : try takeCount("a slot's number or `-`")) } while try skip(.comma)
+    guard slots.count == count else { throw error("\(slots.count) slots for \(count) results", at: start) }
+    return slots
+  }
+
+  /// `f32[T0, 384]`; one or two axes.
+  mutating func parseType() throws(ParseError) -> TensorType {
+    let start = token
+    let word = try takeWord("a type")
+    guard let element = Element(rawValue: word) else {
+      throw error("`\(word)` is no element type, expected f32 or i32", at: start)
+    }
+    _ = try take(.leftBracket, "`[`")
+    var extents: [Extent] = []
+    repeat {
+      guard extents.count < 2 else { throw error("more than two axes", at: token) }
+      extents.append(try parseExtent())
+    } while try skip(.comma)
+    _ = try take(.rightBracket, "`,` or `]`")
+    return TensorType(element, extents)
+  }
+
+  private mutating func parseExtent() throws(ParseError) -> Extent {
+    guard isWord else { return .fixed(try takeCount("a dim or a size")) }
+    let dim = try takeDim()
+    guard try skip(.plus) else { return .dim(dim) }
+    let start = token
+    guard try takeInteger("1") == 1 else { throw error("only \(dim) + 1 is an axis", at: start) }
+    return .dimPlusOne(dim)
+  }
+
+  /// Values, then weights.
+  mutating func parseOperands() throws(ParseError) -> (inputs: [ValueID], weights: [WeightID]) {
+    var inputs: [ValueID] = []
+    var weights: [WeightID] = []
+    guard kind == .value || kind == .weight else { return ([], []) }
+    repeat {
+      if kind == .value, weights.isEmpty {
+        let (name, start) = try take(.value, "a value")
+        guard let value = valueNames[name] else {
+          let recent = graph.values.suffix(Self.mostCandidates).map(\.name)
+          throw error("no node before makes %\(name)\(suggestion(for: name, among: recent, "%"))", at: start)
+        }
+        inputs.append(value)
+      } else {
+        let (name, start) = try take(.weight, weights.isEmpty ? "an operand" : "a weight, after which no value comes")
+        guard let weight = weightNames[name] else {
+          let known = graph.weights.prefix(Self.mostCandidates).map(\.name)
+          throw error("#\(name) is not declared\(suggestion(for: name, among: known, "#"))", at: start)
+        }
+        weights.append(weight)
+      }
+    } while try skip(.comma)
+    return (inputs, weights)
+  }
+}

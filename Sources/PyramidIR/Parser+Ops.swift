@@ -1,0 +1,222 @@
+// From mnemonic and attributes to an `Op`: the reading half of OpSyntax.swift. Attributes are read by name, each once,
+// and what nobody asked for is an error that names the nearest known word.
+
+/// An operation with its operands, as one node spells it.
+struct ParsedOperation {
+  let op: Op
+  let inputs: [ValueID]
+  let weights: [WeightID]
+}
+
+extension Op {
+  /// Every mnemonic, for suggestions.
+  static let mnemonics = [
+    "input", "embed", "linear", "linear_add_norm", "activate", "add", "layer_norm", "attention", "attention_qkv",
+    "first_rows", "softmax", "row_norm", "decide_exit", "decide_prune", "keep_samples", "compact", "compact_segments",
+    "classify",
+  ]
+}
+
+extension Parser {
+  mutating func parseOperation() throws(ParseError) -> ParsedOperation {
+    let start = token
+    let mnemonic = try takeWord("an operation")
+    var inputKind: InputKind?
+    if mnemonic == "input" {
+      let word = token
+      inputKind = InputKind(rawValue: try takeWord("what to bring in"))
+      if inputKind == nil {
+        let found = text(of: word)
+        let known = InputKind.allCases.map(\.rawValue)
+        throw error("`\(found)` is no input\(suggestion(for: found, among: known))", at: word)
+      }
+    }
+    var policy = ""
+    if mnemonic == "decide_exit" || mnemonic == "decide_prune" {
+      policy = try take(.policy, "`@` and the policy's name").name
+    }
+    let operands = try parseOperands()
+    var attributes = try parseAttributes(of: mnemonic, at: start)
+    guard let op = try makeOp(mnemonic, inputKind, policy, &attributes) else {
+      throw error("`\(mnemonic)` is no operation\(suggestion(for: mnemonic, among: Op.mnemonics))", at: start)
+    }
+    try attributes.finish(self)
+    return ParsedOperation(op: op, inputs: operands.inputs, weights: operands.weights)
+  }
+
+  private func makeOp(
+    _ mnemonic: String, _ kind: InputKind?, _ policy: String, _ attributes: inout AttributeReader
+  ) throws(ParseError) -> Op? {
+    switch mnemonic {
+    case "input": return kind.map(Op.input)
+    case "embed": return .embed
+    case "linear": return .linear(attributes.has("activation") ? try attributes.word("activation", self) : .none)
+    case "linear_add_norm": return .linearAddNorm(epsilon: try attributes.float("epsilon", self))
+    case "activate": return .activate(try attributes.word("activation", self))
+    case "add": return .add
+    case "layer_norm": return .layerNorm(epsilon: try attributes.float("epsilon", self))
+    case "attention":
+      return .attention(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
+    case "attention_qkv":
+      return .attentionQKV(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
+    case "first_rows": return .firstRows
+    case "softmax": return .softmax
+    case "row_norm":
+      return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))
+    case "decide_exit":
+      return .decideExit(
+        policy: policy, layer: try attributes.integer("layer", self), reads: try attributes.words("reads", self))
+    case "decide_prune":
+      return .decidePrune(
+        policy: policy, layer: try attributes.integer("layer", self), reads: try attributes.words("reads", self),
+        afterExit: try attributes.flag("after", "exit", self))
+    case "keep_samples": return .keepSamples
+    case "compact": return .compact
+    case "compact_segments": return .compactSegments
+    case "classify": return .classify
+    default: return nil
+    }
+  }
+
+  /// `{key word..., ...}`, or nothing.
+  mutating func parseAttributes(of owner: String, at start: Token) throws(ParseError) -> AttributeReader {
+    var reader = AttributeReader(owner: owner, end: start)
+    guard try skip(.leftBrace) else { return reader }
+    repeat {
+      let key = token
+      let word = try takeWord("an attribute of \(owner)")
+      guard !reader.has(word) else { throw error("a second `\(word)`", at: key) }
+      guard reader.entries.count < 16 else { throw error("more than 16 attributes", at: key) }
+      var values: [Token] = []
+      while kind == .word || kind == .integer || kind == .number {
+        values.append(token)
+        try advance()
+      }
+      guard !values.isEmpty else { throw unexpected("the value of `\(word)`") }
+      reader.entries.append((key: word, at: key, values: values))
+    } while try skip(.comma)
+    reader.end = try take(.rightBrace, "`,` or `}`").token
+    return reader
+  }
+
+  /// Most names that a suggestion is looked for among.
+  static let mostCandidates = 1024
+
+  /// ` (did you mean ...?)` when one of the known words is within two edits.
+  func suggestion(for word: String, among known: some Sequence<String>, _ sigil: String = "") -> String {
+    guard word.utf8.count <= 64 else { return "" }
+    var best: (distance: Int, word: String)?
+    for candidate in known where abs(candidate.utf8.count - word.utf8.count) <= 2 {
+      let distance = editDistance(Array(word.utf8), Array(candidate.utf8))
+      if distance <= 2, (distance, candidate) < (best?.distance ?? 3, best?.word ?? "") { best = (distance, candidate) }
+    }
+    return best.map { " (did you mean `\(sigil)\($0.word)`?)" } ?? ""
+  }
+
+  private func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
+    var row = Array(0...second.count)
+    for (line, byte) in first.enumerated() {
+      var diagonal = row[0]
+      row[0] = line + 1
+      for column in second.indices {
+        let replaced = diagonal + (byte == second[column] ? 0 : 1)
+        diagonal = row[column + 1]
+        row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+      }
+    }
+    return row[second.count]
+  }
+}
+
+/// The attributes of one operation, taken by name.
+struct AttributeReader {
+  let owner: String
+  /// Where a missing attribute is reported: the closing brace, or the owner's name when there are no braces.
+  var end: Token
+  var entries: [(key: String, at: Token, values: [Token])] = []
+  private var known: [String] = []
+
+  init(owner: String, end: Token) {
+    self.owner = owner
+    self.end = end
+  }
+
+  func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
+
+  mutating func integer(_ key: String, _ parser: Parser) throws(ParseError) -> Int {
+    let token = try one(key, parser)
+    let text = parser.text(of: token)
+    guard token.kind == .integer, let value = Int(text) else {
+      throw parser.error("`\(key)` is \(text), expected an integer of 64 bits", at: token)
+    }
+    return value
+  }
+
+  mutating func float(_ key: String, _ parser: Parser) throws(ParseError) -> Float {
+    let token = try one(key, parser)
+    let text = parser.text(of: token)
+    guard token.kind != .word, let value = Float(text), value.isFinite else {
+      throw parser.error("`\(key)` is \(text), expected a number", at: token)
+    }
+    return value
+  }
+
+  mutating func word<Word: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ parser: Parser
+  ) throws(ParseError) -> Word {
+    try word(try one(key, parser), key, parser)
+  }
+
+  /// A list; empty when the attribute is left out.
+  mutating func words<Word: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ parser: Parser
+  ) throws(ParseError) -> [Word] {
+    var words: [Word] = []
+    for token in take(key)?.values ?? [] { words.append(try word(token, key, parser)) }
+    return words
+  }
+
+  /// Whether `key value` is there; any other value is an error.
+  mutating func flag(_ key: String, _ value: String, _ parser: Parser) throws(ParseError) -> Bool {
+    guard has(key) else {
+      known.append(key)
+      return false
+    }
+    let token = try one(key, parser)
+    guard parser.text(of: token) == value else {
+      throw parser.error("`\(key)` is \(parser.text(of: token)), expected `\(value)`", at: token)
+    }
+    return true
+  }
+
+  /// Complains about what nobody took.
+  func finish(_ parser: Parser) throws(ParseError) {
+    guard let entry = entries.first else { return }
+    let hint = parser.suggestion(for: entry.key, among: known)
+    throw parser.error("\(owner) has no attribute `\(entry.key)`\(hint)", at: entry.at)
+  }
+
+  private func word<Word: RawRepresentable<String> & CaseIterable>(
+    _ token: Token, _ key: String, _ parser: Parser
+  ) throws(ParseError) -> Word {
+    let text = parser.text(of: token)
+    guard let word = Word(rawValue: text) else {
+      let hint = parser.suggestion(for: text, among: Word.allCases.map(\.rawValue))
+      throw parser.error("`\(key)` has no value `\(text)`\(hint)", at: token)
+    }
+    return word
+  }
+
+  private mutating func take(_ key: String) -> (at: Token, values: [Token])? {
+    known.append(key)
+    guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
+    let entry = entries.remove(at: index)
+    return (entry.at, entry.values)
+  }
+
+  private mutating func one(_ key: String, _ parser: Parser) throws(ParseError) -> Token {
+    guard let entry = take(key) else { throw parser.error("\(owner) lacks the attribute `\(key)`", at: end) }
+    guard entry.values.count == 1 else { throw parser.error("`\(key)` takes one value", at: entry.at) }
+    return entry.values[0]
+  }
+}

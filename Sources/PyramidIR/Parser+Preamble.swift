@@ -1,0 +1,195 @@
+// Grammar of everything before the first section: model, checkpoint, target, policies, dims, weights, slots and costs.
+
+extension Parser {
+  mutating func parseModel() throws(ParseError) {
+    let start = token
+    try expectWord("model")
+    let family = try takeWord("the model's family")
+    var attributes = try parseAttributes(of: "model", at: start)
+    graph.shape = ModelShape(
+      family: family,
+      layers: try attributes.integer("layers", self), hidden: try attributes.integer("hidden", self),
+      heads: try attributes.integer("heads", self), intermediate: try attributes.integer("intermediate", self),
+      classes: try attributes.integer("classes", self))
+    try attributes.finish(self)
+  }
+
+  /// Reads one item; false, having read nothing, when a section begins.
+  mutating func parsePreambleItem() throws(ParseError) -> Bool {
+    let start = token
+    let word = text(of: start)
+    if hasOpenCost, word != "cost" { hasOpenCost = false }
+    switch word {
+    case "embeddings", "layer", "output": return false
+    case "checkpoint":
+      try advance()
+      if graph.checkpoint != nil { throw error("a second `checkpoint`", at: start) }
+      graph.checkpoint = try takeString("the checkpoint's digest as a string")
+    case "target":
+      try advance()
+      if graph.target != nil { throw error("a second `target`", at: start) }
+      graph.target = try takeWord("the name of an instruction set")
+    case "policies": try parsePolicies()
+    case "dim": try parseDimDeclaration()
+    case "weight": try parseWeight()
+    case "slot": try parseSlot()
+    case "cost": try parseCost()
+    default:
+      let known = [
+        "checkpoint", "target", "policies", "dim", "weight", "slot", "cost", "embeddings", "layer", "output",
+      ]
+      throw error("`\(word)` begins nothing in a graph\(suggestion(for: word, among: known))", at: start)
+    }
+    return true
+  }
+
+  private mutating func parsePolicies() throws(ParseError) {
+    try advance()
+    _ = try take(.leftBrace, "`{`")
+    while kind != .rightBrace {
+      lines.policies.append(token.line)
+      let start = token
+      let word = try takeWord("`exit` or `prune`")
+      guard let kind = PolicyUse.Kind(rawValue: word) else {
+        throw error("expected `exit` or `prune`, found `\(word)`", at: start)
+      }
+      guard graph.policy(kind) == nil else { throw error("a second \(word) policy", at: start) }
+      let name = try take(.policy, "`@` and the policy's name").name
+      graph.policies.append(PolicyUse(kind, name, try parsePolicyArguments()))
+    }
+    try advance()
+  }
+
+  private mutating func parsePolicyArguments() throws(ParseError) -> [PolicyUse.Argument] {
+    guard try skip(.leftParenthesis) else { return [] }
+    var arguments: [PolicyUse.Argument] = []
+    repeat {
+      let start = token
+      let key = try takeWord("a parameter's name")
+      if arguments.contains(where: { $0.key == key }) { throw error("a second `\(key)`", at: start) }
+      guard arguments.count < 64 else { throw error("more than 64 arguments", at: start) }
+      _ = try take(.equals, "`=`")
+      arguments.append(PolicyUse.Argument(key, try parsePolicyArgument()))
+    } while try skip(.comma)
+    _ = try take(.rightParenthesis, "`,` or `)`")
+    return arguments
+  }
+
+  private mutating func parsePolicyArgument() throws(ParseError) -> PolicyArgument {
+    switch kind {
+    case .weight: return .tensor(try take(.weight, "a tensor").name)
+    case .word: return .word(try takeWord("a word"))
+    case .leftBracket:
+      try advance()
+      var numbers: [Double] = []
+      if kind != .rightBracket {
+        repeat { numbers.append(try takeNumber("a number")) } while try skip(.comma)
+      }
+      _ = try take(.rightBracket, "`,` or `]`")
+      return .numbers(numbers)
+    default: return .number(try takeNumber("a number, `[`, a word or `#` and a tensor's name"))
+    }
+  }
+
+  private mutating func parseDimDeclaration() throws(ParseError) {
+    lines.dims.append(token.line)
+    try advance()
+    let start = token
+    let dim = try takeDim()
+    guard graph.dims.count < Graph.maximumDims else { throw error("more than \(Graph.maximumDims) dims", at: start) }
+    guard declaredDims.insert(dim).inserted else { throw error("\(dim) is declared twice", at: start) }
+    _ = try take(.atMost, "`<=`")
+    let bound: DimBound = isWord ? .dim(try takeDim()) : .constant(try takeCount("a constant or a dim"))
+    if try skipWord("by") {
+      definitions.append((graph.dims.count, try take(.value, "`%` and the defining value").token))
+    }
+    graph.dims.append(DimDeclaration(dim, bound: bound, definedBy: nil))
+  }
+
+  mutating func takeDim() throws(ParseError) -> Dim {
+    let start = token
+    let word = try takeWord("a dim")
+    let digits = word.utf8.dropFirst()
+    guard let family = DimFamily(rawValue: String(word.prefix(1))), digits.allSatisfy(Lexer.isDigit),
+      digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(word.dropFirst())
+    else { throw error("`\(word)` is no dim, expected B or T and a number", at: start) }
+    return Dim(family, index)
+  }
+
+  private mutating func parseWeight() throws(ParseError) {
+    lines.weights.append(token.line)
+    try advance()
+    let (name, start) = try take(.weight, "`#` and the weight's name")
+    guard weightNames.updateValue(WeightID(graph.weights.count), forKey: name) == nil else {
+      throw error("#\(name) is declared twice", at: start)
+    }
+    _ = try take(.colon, "`:`")
+    var weight = Weight(name: name, type: try parseType(), sources: [])
+    if try skip(.equals) {
+      repeat { weight.sources.append(try takeString("a tensor's name as a string")) } while try skip(.comma)
+    }
+    if try skipWord("packed") { weight.layout = .panels(try takeCount("the width of a panel")) }
+    graph.weights.append(weight)
+  }
+
+  private mutating func parseSlot() throws(ParseError) {
+    lines.slots.append(token.line)
+    try advance()
+    let start = token
+    guard try takeInteger("the slot's number") == graph.slots.count else {
+      throw error("slots are numbered from 0 in order, expected \(graph.slots.count)", at: start)
+    }
+    _ = try take(.colon, "`:`")
+    let bytes = try takeCount("bytes for each row")
+    _ = try take(.star, "`*`")
+    let dimToken = token
+    let dim = try takeDim()
+    guard dim.index == 0 else { throw error("a slot scales with B0 or T0, not \(dim)", at: dimToken) }
+    graph.slots.append(Slot(family: dim.family, bytesPerRow: bytes))
+  }
+
+  private mutating func parseCost() throws(ParseError) {
+    let start = token
+    try advance()
+    let section: Section
+    switch try takeWord("a section") {
+    case "embeddings": section = .embeddings
+    case "layer": section = .layer(try takeCount("the layer's number"))
+    case "output": section = .output
+    default: throw error("expected `embeddings`, `layer` or `output`", at: start)
+    }
+    let kindToken = token
+    switch try takeWord("`executed` or `paper`") {
+    case "executed":
+      lines.costs.append(start.line)
+      graph.costs.append(SectionCost(section: section, executed: try parseTerms(), paper: []))
+      hasOpenCost = true
+    case "paper":
+      guard hasOpenCost, let last = graph.costs.last, last.section == section else {
+        throw error("`paper` must follow the `executed` line of the same section", at: kindToken)
+      }
+      graph.costs[graph.costs.count - 1] = SectionCost(
+        section: section, executed: last.executed, paper: try parseTerms())
+      hasOpenCost = false
+    default: throw error("expected `executed` or `paper`, found `\(text(of: kindToken))`", at: kindToken)
+    }
+  }
+
+  /// `COEFFICIENT DIM[^2] + ...`, or `0`.
+  private mutating func parseTerms() throws(ParseError) -> [CostTerm] {
+    var terms: [CostTerm] = []
+    repeat {
+      let coefficient = try takeCount("operations for each unit")
+      if coefficient == 0, terms.isEmpty, !isDimName { return [] }
+      let dim = try takeDim()
+      let power = try skip(.caret) ? try takeCount("a power") : 1
+      terms.append(CostTerm(coefficient, dim, power: power))
+    } while try skip(.plus)
+    return terms
+  }
+
+  /// Whether a dim stands here, not the keyword of the next item.
+  private var isDimName: Bool {
+    isWord && Lexer.isDigit(lexer.bytes[token.end - 1])
+  }
+}

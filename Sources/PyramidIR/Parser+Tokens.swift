@@ -1,0 +1,148 @@
+// The parser's view of tokens: expecting one, reading literals, and saying what was found instead. It is apart from the
+// grammar so that each rule of the grammar reads like the text it accepts.
+
+extension Parser {
+  /// Moves on; while a node is read, a token of a later line counts as the end of the line.
+  mutating func advance() throws(ParseError) {
+    previousEnd = token.end
+    do {
+      token = try lexer.next()
+    } catch {
+      throw self.error(error.message, offset: error.offset)
+    }
+  }
+
+  /// The current token's kind, with the end of a node's line made visible.
+  var kind: Token.Kind { nodeLine != 0 && token.line != nodeLine ? .endOfLine : token.kind }
+
+  var isWord: Bool { kind == .word }
+
+  func isWord(_ word: String) -> Bool { isWord && text(of: token) == word }
+
+  /// The bytes of a token as they stand.
+  func text(of token: Token) -> String { String(decoding: lexer.bytes[token.start..<token.end], as: UTF8.self) }
+
+  /// A name without its sigil.
+  func name(of token: Token) -> String { String(decoding: lexer.bytes[(token.start + 1)..<token.end], as: UTF8.self) }
+
+  mutating func take(_ wanted: Token.Kind, _ description: String) throws(ParseError) -> (name: String, token: Token) {
+    guard kind == wanted else { throw unexpected(description) }
+    let taken = token
+    try advance()
+    switch wanted {
+    case .value, .weight, .policy: return (name(of: taken), taken)
+    default: return ("", taken)
+    }
+  }
+
+  /// Moves past a token of a kind if it is there.
+  mutating func skip(_ wanted: Token.Kind) throws(ParseError) -> Bool {
+    guard kind == wanted else { return false }
+    try advance()
+    return true
+  }
+
+  /// Moves past a word if it is there.
+  mutating func skipWord(_ word: String) throws(ParseError) -> Bool {
+    guard isWord(word) else { return false }
+    try advance()
+    return true
+  }
+
+  mutating func expectWord(_ word: String) throws(ParseError) {
+    guard try skipWord(word) else { throw unexpected("`\(word)`") }
+  }
+
+  mutating func takeWord(_ description: String) throws(ParseError) -> String {
+    guard isWord else { throw unexpected(description) }
+    let word = text(of: token)
+    try advance()
+    return word
+  }
+
+  mutating func takeInteger(_ description: String) throws(ParseError) -> Int {
+    guard kind == .integer else { throw unexpected(description) }
+    guard let value = Int(text(of: token)) else { throw error("\(text(of: token)) does not fit in 64 bits", at: token) }
+    try advance()
+    return value
+  }
+
+  /// An integer that is not negative.
+  mutating func takeCount(_ description: String) throws(ParseError) -> Int {
+    let start = token
+    let value = try takeInteger(description)
+    guard value >= 0 else { throw error("\(value) is negative", at: start) }
+    return value
+  }
+
+  mutating func takeNumber(_ description: String) throws(ParseError) -> Double {
+    guard kind == .integer || kind == .number else { throw unexpected(description) }
+    guard let value = Double(text(of: token)), value.isFinite else {
+      throw error("\(text(of: token)) is too large", at: token)
+    }
+    try advance()
+    return value
+  }
+
+  /// A string literal with its escapes undone.
+  mutating func takeString(_ description: String) throws(ParseError) -> String {
+    guard kind == .string else { throw unexpected(description) }
+    let literal = token
+    var bytes: [UInt8] = []
+    var position = literal.start + 1
+    while position < literal.end - 1 {
+      let byte = lexer.bytes[position]
+      position += 1
+      if byte == UInt8(ascii: "\\") {
+        try unescape(&position, of: literal, into: &bytes)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    try advance()
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private func unescape(_ position: inout Int, of literal: Token, into bytes: inout [UInt8]) throws(ParseError) {
+    let start = position - 1
+    let byte = lexer.bytes[position]
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+    case UInt8(ascii: "n"): bytes.append(UInt8(ascii: "\n"))
+    case UInt8(ascii: "t"): bytes.append(UInt8(ascii: "\t"))
+    case UInt8(ascii: "u"):
+      let digits = lexer.bytes[position..<(literal.end - 1)]
+      guard digits.first == UInt8(ascii: "{"), let close = digits.prefix(10).firstIndex(of: UInt8(ascii: "}")),
+        digits[(position + 1)..<close].allSatisfy(Lexer.isHexDigit),
+        let number = UInt32(String(decoding: digits[(position + 1)..<close], as: UTF8.self), radix: 16),
+        let scalar = Unicode.Scalar(number)
+      else { throw error("malformed `\\u{...}`", offset: start) }
+      bytes.append(contentsOf: UTF8.encode(scalar)!)
+      position = close + 1
+    default:
+      throw error("unknown escape, expected \\\" \\\\ \\n \\t or \\u{...}", offset: start)
+    }
+  }
+
+  /// The error that something else was expected here.
+  func unexpected(_ description: String) -> ParseError {
+    let found =
+      switch kind {
+      case .endOfText: "the end of the text"
+      case .endOfLine: "the end of the line"
+      default: "`\(text(of: token))`"
+      }
+    return error("expected \(description), found \(found)", offset: kind == .endOfLine ? previousEnd : token.start)
+  }
+
+  func error(_ message: String, at token: Token) -> ParseError { error(message, offset: token.start) }
+
+  func error(_ message: String, offset: Int) -> ParseError {
+    let before = lexer.bytes[..<min(offset, lexer.bytes.count)]
+    let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    let line = before.reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+    let column = before[lineStart...].reduce(1) { $1 & 0xc0 == 0x80 ? $0 : $0 + 1 }
+    return ParseError(file: file, line: line, column: column, message: message)
+  }
+}

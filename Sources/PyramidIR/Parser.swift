@@ -1,0 +1,147 @@
+// Reads the text form of a graph. The parser checks spelling and names only and keeps the types that the text declares;
+// what makes a graph meaningful is the verifier's business. Grammar: the preamble is in Parser+Preamble.swift, nodes in
+// Parser+Nodes.swift, payloads of operations in Parser+Ops.swift, tokens and literals in Parser+Tokens.swift.
+//
+// Work and memory are linear in the text, which is at most 16 MiB; nothing nests deeper than the grammar.
+
+/// Why a text is no graph, and where.
+public struct ParseError: Error, Equatable, CustomStringConvertible {
+  /// The file as the caller named it.
+  public let file: String
+  /// Line from 1; column from 1, in Unicode scalars.
+  public let line, column: Int
+  /// What was found and what was expected.
+  public let message: String
+
+  /// `file:line:column: message`.
+  public var description: String { "\(file):\(line):\(column): \(message)" }
+}
+
+/// The line of each part of a parsed graph, so that verifier issues can be shown where they are.
+public struct SourceLines: Sendable {
+  var graph = 1
+  var policies: [Int] = []
+  var dims: [Int] = []
+  var weights: [Int] = []
+  var slots: [Int] = []
+  var costs: [Int] = []
+  var nodes: [Int] = []
+
+  /// The line, from 1, of a location of the graph as it was parsed; the graph's first line for one that is unknown.
+  public func line(of location: GraphLocation) -> Int {
+    func at(_ lines: [Int], _ index: Int) -> Int { lines.indices.contains(index) ? lines[index] : graph }
+    return switch location {
+    case .graph: graph
+    case .policy(let index): at(policies, index)
+    case .dim(let index): at(dims, index)
+    case .weight(let index): at(weights, index)
+    case .slot(let index): at(slots, index)
+    case .cost(let index): at(costs, index)
+    case .node(let index): at(nodes, index)
+    }
+  }
+}
+
+extension Graph {
+  /// Largest text accepted, in bytes.
+  static let maximumTextBytes = 16 << 20
+  /// Most nodes accepted.
+  static let maximumNodes = 100_000
+  /// Most dims accepted, here and by the verifier, which follows their bounds.
+  static let maximumDims = 4096
+
+  /// Reads a graph; `file` is for errors only. Throws the first error of spelling or naming.
+  public static func parse(_ text: String, file: String = "<graph>") throws(ParseError) -> Graph {
+    try parseWithLines(text, file: file).graph
+  }
+
+  /// Reads a graph and remembers on which line each part stands.
+  public static func parseWithLines(
+    _ text: String, file: String = "<graph>"
+  ) throws(ParseError) -> (graph: Graph, lines: SourceLines) {
+    guard text.utf8.count <= maximumTextBytes else {
+      throw ParseError(
+        file: file, line: 1, column: 1,
+        message: "\(text.utf8.count) bytes of text, at most \(maximumTextBytes) are read")
+    }
+    var parser = try Parser(text, file: file)
+    try parser.parseGraph()
+    return (parser.graph, parser.lines)
+  }
+}
+
+/// The state of one parse.
+struct Parser {
+  let file: String
+  var lexer: Lexer
+  /// The token under consideration.
+  var token: Token
+  /// Where the token before it ends.
+  var previousEnd = 0
+  /// The line that the node being read must end on; 0 outside nodes.
+  var nodeLine = 0
+
+  var graph: Graph
+  var lines = SourceLines()
+  var valueNames: [String: ValueID] = [:]
+  var weightNames: [String: WeightID] = [:]
+  /// Names behind `by` in dim declarations, resolved when all nodes are read.
+  var definitions: [(dim: Int, name: Token)] = []
+  var declaredDims: Set<Dim> = []
+  /// An executed cost whose paper line may follow.
+  var hasOpenCost = false
+
+  init(_ text: String, file: String) throws(ParseError) {
+    self.file = file
+    lexer = Lexer(text)
+    token = Token(kind: .endOfText, start: 0, end: 0, line: 1)
+    graph = Graph(
+      name: "", shape: ModelShape(family: "", layers: 0, hidden: 0, heads: 0, intermediate: 0, classes: 0),
+      samples: 0, tokens: 0)
+    graph.dims = []
+    try advance()
+  }
+
+  mutating func parseGraph() throws(ParseError) {
+    lines.graph = token.line
+    try expectWord("graph")
+    graph.name = try take(.policy, "`@` and the graph's name").name
+    try expectWord("version")
+    let version = token
+    guard try takeInteger("the version") == 1 else {
+      throw error("version \(text(of: version)) is not known, expected 1", at: version)
+    }
+    _ = try take(.leftBrace, "`{`")
+    try parseModel()
+    while isWord, try parsePreambleItem() {}
+    while token.kind != .rightBrace { try parseSection() }
+    try advance()
+    guard token.kind == .endOfText else { throw unexpected("the end of the text") }
+    try resolveDefinitions()
+  }
+
+  private mutating func parseSection() throws(ParseError) {
+    let start = token
+    let section: Section
+    switch try takeWord("a section") {
+    case "embeddings": section = .embeddings
+    case "layer": section = .layer(try takeCount("the layer's number"))
+    case "output": section = .output
+    case let word:
+      throw error("expected `embeddings`, `layer`, `output` or `}`, found `\(word)`", at: start)
+    }
+    _ = try take(.leftBrace, "`{`")
+    while token.kind != .rightBrace { try parseNode(in: section) }
+    try advance()
+  }
+
+  private mutating func resolveDefinitions() throws(ParseError) {
+    for (index, token) in definitions {
+      let declaration = graph.dims[index]
+      guard let value = valueNames[name(of: token)] else {
+        throw error("no node makes %\(name(of: token)), which should define \(declaration.dim)", at: token)
+      }
+      graph.dims[index] = DimDeclaration(declaration.dim, bound: declaration.bound, definedBy: value)
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// Rules 11 to 13 of Verifier.swift: what the last passes add. Lifetimes are taken from program order here,
+// independently of `plan-memory`, so that a mistake of the plan is found and not repeated.
+
+extension Verifier {
+  mutating func checkLayouts() {
+    var misused: Set<WeightID> = []
+    for node in graph.nodes {
+      let matrices = node.op.readsMatrix ? 1 : 0
+      for weight in node.weights.dropFirst(matrices) { misused.insert(weight) }
+    }
+    for (index, weight) in graph.weights.enumerated() {
+      guard case .panels(let width) = weight.layout else { continue }
+      if width < 1 || width > Self.largestAxis { report(.weight(index), "panels of \(width) columns") }
+      if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but no matrix") }
+      if misused.contains(WeightID(index)) {
+        report(.weight(index), "packed, but read as something else than #w of a linear layer")
+      }
+    }
+  }
+
+  mutating func checkSlots() {
+    for (index, slot) in graph.slots.enumerated() where slot.bytesPerRow < 1 || slot.bytesPerRow > Self.largestCount {
+      report(.slot(index), "\(slot.bytesPerRow) bytes for each row, expected 1 to \(Self.largestCount)")
+    }
+    var lastReader = producer
+    for (index, node) in graph.nodes.enumerated() {
+      for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
+    }
+    var tenant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
+    for (index, node) in graph.nodes.enumerated() {
+      for result in node.results where isKnown(result) && producer[result.index] == index && !broken.contains(result) {
+        guard let slot = graph[result].slot, checkFit(result, slot, of: node, at: index) else { continue }
+        if let other = tenant[slot], let end = lastReader[other.index], end >= index,
+          !(end == index && node.overwrites(other))
+        {
+          report(.node(index), "\(name(result)) takes slot \(slot), where \(name(other)) still lives")
+        }
+        tenant[slot] = longerLived(result, tenant[slot], lastReader)
+      }
+    }
+  }
+
+  /// After a clash the value that lives longer is the one that later tenants are compared with.
+  private func longerLived(_ value: ValueID, _ other: ValueID?, _ lastReader: [Int?]) -> ValueID {
+    guard let other, let end = lastReader[value.index], let otherEnd = lastReader[other.index], otherEnd > end else {
+      return value
+    }
+    return other
+  }
+
+  private mutating func checkFit(_ value: ValueID, _ index: Int, of node: Node, at place: Int) -> Bool {
+    guard graph.slots.indices.contains(index) else {
+      report(.node(place), "\(name(value)) is in slot \(index), but there are \(graph.slots.count)")
+      return false
+    }
+    if case .input = node.op {
+      report(.node(place), "an input has no slot: the caller owns it")
+      return false
+    }
+    let slot = graph.slots[index]
+    let type = graph[value].type
+    if type.rows.dim?.family != slot.family {
+      report(.node(place), "\(name(value)) has \(type.rows) rows, but slot \(index) scales with \(Dim(slot.family, 0))")
+    }
+    if type.columns * 4 > slot.bytesPerRow {
+      report(
+        .node(place), "a row of \(name(value)) takes \(type.columns * 4) bytes, slot \(index) has \(slot.bytesPerRow)")
+    }
+    return true
+  }
+
+  mutating func checkCosts() {
+    let present = Set(graph.nodes.map(\.section))
+    var counted: Set<Section> = []
+    for (index, cost) in graph.costs.enumerated() {
+      if !present.contains(cost.section) { report(.cost(index), "the section has no nodes") }
+      if !counted.insert(cost.section).inserted { report(.cost(index), "counted twice") }
+      for term in cost.executed + cost.paper {
+        if declaration[term.dim] == nil { report(.cost(index), "\(term) is over a dim that is not declared") }
+        if term.coefficient < 0 { report(.cost(index), "\(term) is negative") }
+        if term.power != 1, term.power != 2 || term.dim.family != .tokens {
+          report(.cost(index), "\(term): a power is 1, or 2 for tokens")
+        }
+      }
+    }
+  }
+}
+
+extension Op {
+  /// Whether the first weight is a matrix that may be packed.
+  fileprivate var readsMatrix: Bool {
+    switch self {
+    case .linear, .linearAddNorm: true
+    default: false
+    }
+  }
+}
+
+extension Node {
+  /// Whether the result may be written over an operand that nobody reads later: row r of the operand is read for row r
+  /// of the result only.
+  public func overwrites(_ value: ValueID) -> Bool {
+    switch op {
+    case .activate, .layerNorm, .add: inputs.contains(value)
+    case .linearAddNorm: inputs[1] == value && inputs[0] != value
+    default: false
+    }
+  }
+}

@@ -1,0 +1,128 @@
+// Rules 6, 7, 9 and 10 of Verifier.swift: what one node may look like, in program order.
+
+extension Verifier {
+  mutating func checkNodes() {
+    var kinds: Set<InputKind> = []
+    for (index, node) in graph.nodes.enumerated() {
+      if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
+        report(.node(index), "\(kind.rawValue) is brought in a second time")
+      }
+      checkPlace(of: node, at: index)
+      let operandsHold = checkOperands(of: node, at: index)
+      checkResults(of: node, at: index)
+      if operandsHold, checkTypes(of: node, at: index) { checkRows(of: node, at: index) }
+    }
+    checkClassify()
+  }
+
+  /// Rule 9, and the policy's kind.
+  private mutating func checkPlace(of node: Node, at index: Int) {
+    let kind: PolicyUse.Kind
+    let layer: Int
+    switch node.op {
+    case .decideExit(_, let number, _): (kind, layer) = (.exit, number)
+    case .decidePrune(_, let number, _, _): (kind, layer) = (.prune, number)
+    default: return
+    }
+    if node.section != .layer(layer) { report(.node(index), "names layer \(layer) but stands in \(node.section)") }
+    if graph.policy(kind)?.name != node.op.policy {
+      let article = kind == .exit ? "an exit" : "a pruning"
+      report(.node(index), "\(node.op.mnemonic) C5: @\(node.op.policy ?? "") is not declared as \(article) policy")
+    }
+  }
+
+  private mutating func checkOperands(of node: Node, at index: Int) -> Bool {
+    var holds = true
+    for input in node.inputs {
+      if !isKnown(input) || producer[input.index] == nil {
+        report(.node(index), "reads \(name(input)) before a node makes it")
+        holds = false
+      } else if broken.contains(input) {
+        holds = false
+      }
+    }
+    for weight in node.weights {
+      if !isKnown(weight) {
+        report(.node(index), "reads a weight that does not exist")
+        holds = false
+      } else if !(1...2).contains(graph[weight].type.extents.count) {
+        holds = false
+      }
+    }
+    return holds
+  }
+
+  private mutating func checkResults(of node: Node, at index: Int) {
+    for result in node.results {
+      guard isKnown(result) else {
+        report(.node(index), "makes a value that does not exist")
+        continue
+      }
+      if producer[result.index] != nil { report(.node(index), "\(name(result)) is made twice") }
+      producer[result.index] = index
+      if !hasUsableType(result) {
+        report(.node(index), "\(graph[result].type) is no type of a value: rows and up to \(Self.largestAxis) columns")
+        broken.insert(result)
+      }
+    }
+    if node.op.definesDim, let result = node.results.first, let dim = definedDim[result] { definedDims.insert(dim) }
+    for result in node.results where !broken.contains(result) && isKnown(result) {
+      for dim in graph[result].type.extents.compactMap(\.dim) {
+        if declaration[dim] == nil {
+          report(.node(index), "\(name(result)) is over \(dim), which is not declared")
+        } else if !definedDims.contains(dim) {
+          report(.node(index), "\(name(result)) is over \(dim) before \(dim) is defined")
+        }
+      }
+    }
+  }
+
+  private func hasUsableType(_ value: ValueID) -> Bool {
+    let extents = graph[value].type.extents
+    guard (1...2).contains(extents.count) else { return false }
+    return extents.allSatisfy { extent in
+      guard case .fixed(let size) = extent else { return true }
+      return size >= 1 && size <= Self.largestAxis
+    }
+  }
+
+  /// Whether the operation's constraints hold; declared types that differ are reported all the same.
+  private mutating func checkTypes(of node: Node, at index: Int) -> Bool {
+    guard node.results.allSatisfy({ isKnown($0) && !broken.contains($0) }) else { return false }
+    var newDim: Dim?
+    if node.op.definesDim {
+      newDim = node.results.first.flatMap { definedDim[$0] }
+      guard newDim != nil else {
+        report(.node(index), "the preamble declares no dim `by` \(node.results.first.map(name) ?? "its result")")
+        return false
+      }
+    }
+    let inferred: [TensorType]
+    do {
+      inferred = try node.op.resultTypes(
+        inputs: node.inputs.map { graph[$0].type }, weights: node.weights.map { graph[$0].type }, newDim: newDim)
+    } catch {
+      report(.node(index), error.description)
+      return false
+    }
+    guard inferred.count == node.results.count else {
+      report(.node(index), "\(node.op.mnemonic) has \(inferred.count) results, found \(node.results.count)")
+      return false
+    }
+    for (result, type) in zip(node.results, inferred) where graph[result].type != type {
+      report(.node(index), "\(name(result)) is declared \(graph[result].type), the operation makes \(type)")
+    }
+    return true
+  }
+
+  private mutating func checkClassify() {
+    let places = graph.nodes.indices.filter { graph.nodes[$0].op == .classify }
+    guard let last = places.last else {
+      report(.graph, "nothing classifies: the last node must be `classify`")
+      return
+    }
+    for place in places.dropLast() { report(.node(place), "a classify that is not the last node") }
+    if last != graph.nodes.count - 1 { report(.node(last), "a classify that is not the last node") }
+    if graph.nodes[last].section != .output { report(.node(last), "classify belongs in the output section") }
+  }
+}

@@ -1,0 +1,160 @@
+// Rules 1 to 5 of Verifier.swift: names, sizes, policies, dims and the order of sections.
+
+extension Verifier {
+  mutating func checkPreamble() {
+    checkNames()
+    checkShape()
+    checkPolicies()
+    checkDims()
+    checkWeightSizes()
+    checkSections()
+  }
+
+  private mutating func checkNames() {
+    if !isName(graph.name) { report(.graph, "`\(graph.name)` is no name") }
+    if !isWord(graph.shape.family) { report(.graph, "`\(graph.shape.family)` is no model family") }
+    if let target = graph.target, !isWord(target) { report(.graph, "`\(target)` is no target") }
+    var weights: Set<String> = []
+    for (index, weight) in graph.weights.enumerated() {
+      if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is no name") }
+      if !weights.insert(weight.name).inserted { report(.weight(index), "the name is taken by an earlier weight") }
+    }
+    var values: Set<String> = []
+    for (index, node) in graph.nodes.enumerated() {
+      for result in node.results where isKnown(result) {
+        let name = graph[result].name
+        if !isName(name) { report(.node(index), "`\(name)` is no name") }
+        if !values.insert(name).inserted { report(.node(index), "%\(name) is the name of an earlier value") }
+      }
+      if let kernel = node.kernel, !isWord(kernel) { report(.node(index), "`\(kernel)` is no kernel") }
+    }
+  }
+
+  private mutating func checkShape() {
+    let shape = graph.shape
+    let sizes = [
+      ("layers", shape.layers), ("hidden", shape.hidden), ("heads", shape.heads), ("intermediate", shape.intermediate),
+      ("classes", shape.classes),
+    ]
+    for (name, size) in sizes where size < 1 || size > Self.largestAxis {
+      report(.graph, "model: \(name) is \(size), expected 1 to \(Self.largestAxis)")
+    }
+  }
+
+  private mutating func checkPolicies() {
+    var asked: Set<String> = []
+    for node in graph.nodes {
+      if let policy = node.op.policy { asked.insert(policy) }
+    }
+    var kinds: Set<PolicyUse.Kind> = []
+    for (index, policy) in graph.policies.enumerated() {
+      if !kinds.insert(policy.kind).inserted { report(.policy(index), "a second \(policy.kind.rawValue) policy") }
+      if !isKebab(policy.name) { report(.policy(index), "`\(policy.name)` is no name in kebab-case") }
+      if !asked.contains(policy.name) { report(.policy(index), "no node asks it") }
+      var keys: Set<String> = []
+      for argument in policy.arguments {
+        if !keys.insert(argument.key).inserted { report(.policy(index), "`\(argument.key)` is given twice") }
+        if !isWord(argument.key) || !isReadable(argument.value) {
+          report(.policy(index), "`\(argument.key) = \(argument.value)` can't be read back")
+        }
+      }
+    }
+  }
+
+  private func isReadable(_ value: PolicyArgument) -> Bool {
+    switch value {
+    case .number(let number): number.isFinite
+    case .numbers(let numbers): numbers.allSatisfy(\.isFinite)
+    case .word(let word): isWord(word)
+    case .tensor(let name): isName(name)
+    }
+  }
+
+  private mutating func checkDims() {
+    for (index, dim) in [Dim.admittedSamples, .admittedTokens].enumerated() {
+      guard graph.dims.count > index, graph.dims[index].dim == dim else {
+        report(graph.dims.count > index ? .dim(index) : .graph, "B0 and T0 must be declared first, in this order")
+        break
+      }
+    }
+    if graph.dims.count > Graph.maximumDims {
+      report(.graph, "\(graph.dims.count) dims, at most \(Graph.maximumDims) are allowed")
+      return
+    }
+    for (index, entry) in graph.dims.enumerated() {
+      if declaration[entry.dim] != index { report(.dim(index), "declared twice") }
+      if entry.dim.index == 0 { checkAdmitted(entry, at: index) } else { checkDataDependent(entry, at: index) }
+    }
+  }
+
+  private mutating func checkAdmitted(_ entry: DimDeclaration, at index: Int) {
+    if case .constant(let count) = entry.bound, count >= 1, count <= Self.largestCount {
+      if entry.definedBy != nil { report(.dim(index), "an admitted dim is defined by the batch, not by a value") }
+    } else {
+      report(.dim(index), "an admitted dim needs a constant bound of 1 to \(Self.largestCount)")
+    }
+  }
+
+  private mutating func checkDataDependent(_ entry: DimDeclaration, at index: Int) {
+    if case .dim(let bound) = entry.bound, bound.family == entry.dim.family, let bounding = declaration[bound],
+      bounding < index
+    {
+    } else {
+      report(.dim(index), "the bound must be an earlier dim of family \(entry.dim.family.rawValue)")
+    }
+    guard let value = entry.definedBy else {
+      report(.dim(index), "no value defines it (`by` is missing)")
+      return
+    }
+    if definedDim[value] != entry.dim { report(.dim(index), "\(name(value)) defines an earlier dim already") }
+    guard let node = maker[value].map({ graph.nodes[$0] }) else {
+      report(.dim(index), "no node makes \(name(value))")
+      return
+    }
+    if !node.op.definesDim { report(.dim(index), "\(node.op.mnemonic), which makes \(name(value)), defines no dim") }
+  }
+
+  private mutating func checkWeightSizes() {
+    for (index, weight) in graph.weights.enumerated() {
+      var count = 1
+      let isSized = weight.type.extents.allSatisfy { extent in
+        guard case .fixed(let size) = extent, size >= 1, size <= Self.largestAxis else { return false }
+        count = count > Self.largestWeight ? count : count * size
+        return true
+      }
+      if !isSized || !(1...2).contains(weight.type.extents.count) || count > Self.largestWeight {
+        report(.weight(index), "\(weight.type) is no weight: one or two axes of 1 to \(Self.largestAxis) each")
+      }
+    }
+  }
+
+  private mutating func checkSections() {
+    var layers: Set<Int> = []
+    for (index, node) in graph.nodes.enumerated() {
+      if index > 0, node.section < graph.nodes[index - 1].section {
+        report(.node(index), "stands after \(graph.nodes[index - 1].section)")
+      }
+      guard case .layer(let number) = node.section else { continue }
+      if number < 0 || number >= graph.shape.layers {
+        report(.node(index), "the model has \(graph.shape.layers) layers")
+      } else {
+        layers.insert(number)
+      }
+    }
+    if layers.count < graph.shape.layers, graph.shape.layers <= Self.largestAxis {
+      let missing = (0..<graph.shape.layers).first { !layers.contains($0) } ?? 0
+      report(.graph, "layer \(missing) has no nodes")
+    }
+  }
+
+  private func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(Lexer.isNameByte) }
+
+  private func isWord(_ text: String) -> Bool { isName(text) && Lexer.startsWord(text.utf8.first ?? 0) }
+
+  private func isKebab(_ text: String) -> Bool {
+    isName(text)
+      && text.utf8.allSatisfy { byte in
+        Lexer.isDigit(byte) || byte == UInt8(ascii: "-") || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z")
+      }
+  }
+}

@@ -1,0 +1,85 @@
+// Built plugins are kept under the hash of everything they were built from. An entry is a folder that is made under
+// another name and renamed when complete, so that two processes never see half an entry; it carries a seal with the
+// hash of each file, so that a damaged one is noticed and built again.
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+struct BuildCache {
+  /// The folder of all entries.
+  let root: String
+  /// Whether `root` is a temporary folder of this process, which nobody will read again.
+  let isTemporary: Bool
+
+  private static let fileLimit = 1 << 28
+
+  /// The user's cache: `$XDG_CACHE_HOME/magic-pyramid`, else `~/.cache/magic-pyramid`, else a private temporary folder.
+  /// A folder that others may write to is passed over, as its content would be run.
+  static func open() -> BuildCache? {
+    let home = FileAccess.environment("HOME").map { "\($0)/.cache" }
+    for base in [FileAccess.environment("XDG_CACHE_HOME"), home] {
+      guard let base, base.utf8.first == UInt8(ascii: "/") else { continue }
+      let root = "\(base)/magic-pyramid"
+      if FileAccess.makeDirectories(root), isOurs(root) { return BuildCache(root: root, isTemporary: false) }
+    }
+    let temporary = FileAccess.environment("TMPDIR") ?? "/tmp"
+    return FileAccess.makePrivateDirectory("\(temporary)/magic-pyramid-").map {
+      BuildCache(root: $0, isTemporary: true)
+    }
+  }
+
+  /// The folder of the entry `name`, which holds `files`; `build` makes them in an empty folder when there is no intact
+  /// entry.
+  ///
+  /// - Returns: `nil` when the cache cannot be written. Errors of `build` pass through.
+  func entry<Failure: Error>(
+    _ name: String, files: [String], build: (_ folder: String) throws(Failure) -> Void
+  ) throws(Failure) -> String? {
+    let entry = "\(root)/\(name)"
+    if isIntact(entry, files) { return entry }
+    guard let work = FileAccess.makePrivateDirectory("\(root)/.work-") else { return nil }
+    defer { FileAccess.removeDirectory(work) }
+    try build(work)
+    guard seal(work, files), publish(work, as: entry, files) else { return nil }
+    return entry
+  }
+
+  /// Renames a complete folder into place. If another process was first, its entry stands; a damaged one makes way.
+  private func publish(_ work: String, as entry: String, _ files: [String]) -> Bool {
+    for _ in 0..<4 {
+      if rename(work, entry) == 0 { return true }
+      guard errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR else { return false }
+      if isIntact(entry, files) { return true }
+      guard let aside = FileAccess.makePrivateDirectory("\(root)/.old-") else { return false }
+      _ = rename(entry, "\(aside)/entry")
+      FileAccess.removeDirectory(aside)
+    }
+    return false
+  }
+
+  private func isIntact(_ entry: String, _ files: [String]) -> Bool {
+    guard let seal = FileAccess.read("\(entry)/seal", limit: 1 << 16) else { return false }
+    return sealText(entry, files).map { Array($0.utf8) } == seal
+  }
+
+  private func seal(_ folder: String, _ files: [String]) -> Bool {
+    guard let text = sealText(folder, files) else { return false }
+    return FileAccess.write(Array(text.utf8), to: "\(folder)/seal")
+  }
+
+  private func sealText(_ folder: String, _ files: [String]) -> String? {
+    var lines = ""
+    for file in files {
+      guard let bytes = FileAccess.read("\(folder)/\(file)", limit: Self.fileLimit) else { return nil }
+      lines += "\(ContentHash.of(bytes)) \(file)\n"
+    }
+    return lines
+  }
+
+  private static func isOurs(_ folder: String) -> Bool {
+    var status = stat()
+    return stat(folder, &status) == 0 && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+      && access(folder, W_OK | X_OK) == 0
+  }
+}

@@ -1,0 +1,151 @@
+// From a policy's source file to a library: `swiftc` on the user's file and one generated line, linked with the SDK,
+// which is compiled once per compiler. Results are cached by content, so the second run of a tool compiles nothing.
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+struct PluginCompiler {
+  /// The file as the user named it, for messages.
+  private let file: String
+  private let compiler: String
+  private let compilerVersion: [UInt8]
+  private let sdk: SDKSources
+  private let cache: BuildCache
+
+  /// Whatever the compiler prints beyond this is cut off.
+  private static let diagnosticsLimit = 1 << 16
+
+  /// - Throws: `PluginError` when the compiler, the SDK or a place for the result is missing.
+  init(for file: String) throws(PluginError) {
+    guard let compiler = Subprocess.find("swiftc") else { throw .compilerNotFound(file: file) }
+    guard let sdk = SDKSources.find() else { throw .sdkNotFound(file: file) }
+    guard let cache = BuildCache.open() else {
+      throw .buildFailed(file: file, reason: "no folder for built plugins; set XDG_CACHE_HOME")
+    }
+    self.file = file
+    self.compiler = compiler
+    self.sdk = sdk
+    self.cache = cache
+    compilerVersion = try Self.version(of: compiler, in: cache, file: file)
+  }
+
+  /// The path of the library built from `source`.
+  ///
+  /// - Throws: `PluginError.doesNotCompile` with the compiler's output, `missingEntry`, or `buildFailed`.
+  func library(from source: [UInt8]) throws(PluginError) -> String {
+    var hash = ContentHash()
+    hash.add(compilerVersion)
+    hash.add(Array(sdk.hash.utf8))
+    let sdkName = "sdk-\(hash.text)"
+    hash.add(source)
+    let name = "plugin-\(hash.text)"
+    let entry = try cache.entry(name, files: ["plugin.so"]) { folder throws(PluginError) in
+      try compile(source, module: "Plugin_\(hash.text)", sdk: try compiledSDK(sdkName), in: folder)
+    }
+    guard let entry else { throw cacheFailure }
+    return "\(entry)/plugin.so"
+  }
+
+  /// Ends what nobody will read again: a cache that exists for this process only.
+  func discardTemporaryCache() {
+    if cache.isTemporary { FileAccess.removeDirectory(cache.root) }
+  }
+
+  /// The folder with the SDK's module and object file.
+  private func compiledSDK(_ name: String) throws(PluginError) -> String {
+    let files = ["PyramidPolicy.o", "PyramidPolicy.swiftmodule"]
+    let entry = try cache.entry(name, files: files) { folder throws(PluginError) in
+      let arguments = [
+        "-c", "-module-name", "PyramidPolicy", "-enable-experimental-feature", "Lifetimes", "-o",
+        "\(folder)/PyramidPolicy.o", "-emit-module-path", "\(folder)/PyramidPolicy.swiftmodule",
+      ]
+      let (status, text) = try runCompiler(arguments + sdk.files, in: folder)
+      guard status == 0 else { throw .buildFailed(file: file, reason: "PyramidPolicy does not compile:\n\(text)") }
+    }
+    guard let entry else { throw cacheFailure }
+    return entry
+  }
+
+  /// Compiles a copy of the source, so that what was hashed is what is compiled even if the user saves meanwhile.
+  private func compile(_ source: [UInt8], module: String, sdk: String, in folder: String) throws(PluginError) {
+    let copy = "\(folder)/Source.swift"
+    let entry = "\(folder)/Entry.swift"
+    let entryText = """
+      import PyramidPolicy
+      @_cdecl("magic_pyramid_plugin") public func entry_\(module)() -> UnsafeRawPointer { exportPlugin(policies) }
+      """
+    guard FileAccess.write(source, to: copy), FileAccess.write(Array(entryText.utf8), to: entry) else {
+      throw cacheFailure
+    }
+    let arguments = [
+      "-emit-library", "-module-name", module, "-I", sdk, "-o", "\(folder)/plugin.so",
+      copy, entry, "\(sdk)/PyramidPolicy.o", "-lm", "-Xlinker", "-Bsymbolic",
+    ]
+    let (status, text) = try runCompiler(arguments, in: folder)
+    guard status == 0 else {
+      if contains(text, "Entry.swift") && contains(text, "cannot find 'policies' in scope") {
+        throw .missingEntry(file: file, expected: "a last line `public let policies: [any Policy.Type] = [...]`")
+      }
+      throw .doesNotCompile(file: file, diagnostics: replace(copy, by: file, in: text))
+    }
+    unlink(copy)
+    unlink(entry)
+  }
+
+  private func runCompiler(_ arguments: [String], in folder: String) throws(PluginError) -> (Int32, String) {
+    let common = [
+      "-O", "-wmo", "-parse-as-library", "-swift-version", "6", "-module-cache-path", "\(cache.root)/modules",
+    ]
+    let output = "\(folder)/output.txt"
+    guard let status = Subprocess.run(compiler, common + arguments, output: output) else {
+      throw .buildFailed(file: file, reason: "'\(compiler)' could not be run, or was ended by a signal")
+    }
+    let bytes = FileAccess.read(output, limit: 1 << 26) ?? []
+    unlink(output)
+    return (status, String(decoding: bytes.prefix(Self.diagnosticsLimit), as: UTF8.self))
+  }
+
+  private static func version(
+    of compiler: String, in cache: BuildCache, file: String
+  ) throws(PluginError) -> [UInt8] {
+    guard let folder = FileAccess.makePrivateDirectory("\(cache.root)/.work-") else {
+      throw .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
+    }
+    defer { FileAccess.removeDirectory(folder) }
+    let output = "\(folder)/version.txt"
+    guard Subprocess.run(compiler, ["--version"], output: output) == 0,
+      let version = FileAccess.read(output, limit: 1 << 16), !version.isEmpty
+    else {
+      throw .buildFailed(file: file, reason: "'\(compiler) --version' failed")
+    }
+    return version
+  }
+
+  private var cacheFailure: PluginError {
+    .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
+  }
+}
+
+/// Whether `text` holds `part`, compared byte for byte.
+private func contains(_ text: String, _ part: String) -> Bool {
+  replace(part, by: "", in: text).utf8.count != text.utf8.count
+}
+
+/// `text` with each occurrence of `part` (not empty) replaced, compared byte for byte.
+private func replace(_ part: String, by other: String, in text: String) -> String {
+  let bytes = Array(text.utf8)
+  let part = Array(part.utf8)
+  var result: [UInt8] = []
+  var index = 0
+  while index < bytes.count {
+    if bytes[index...].starts(with: part) {
+      result += other.utf8
+      index += part.count
+    } else {
+      result.append(bytes[index])
+      index += 1
+    }
+  }
+  return String(decoding: result, as: UTF8.self)
+}

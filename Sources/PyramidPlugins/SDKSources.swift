@@ -1,0 +1,40 @@
+// Where the sources of PyramidPolicy are. A plugin is compiled against sources and not against a built module, because
+// a module works with one compiler and one set of flags only.
+
+struct SDKSources {
+  /// Absolute paths of the `.swift` files, sorted.
+  let files: [String]
+  /// Hash of their names and contents.
+  let hash: String
+
+  /// Looks in `MP_SDK_PATH`, then beside an installed executable (`../share/magic-pyramid/PyramidPolicy`), then in the
+  /// folders above the executable for `Sources/PyramidPolicy`, as in a build folder.
+  static func find() -> SDKSources? {
+    if let path = FileAccess.environment("MP_SDK_PATH") { return SDKSources(folder: path) }
+    guard let executable = FileAccess.resolve("/proc/self/exe") else { return nil }
+    var folder = FileAccess.parent(of: executable)
+    if let folder, let installed = SDKSources(folder: "\(folder)/../share/magic-pyramid/PyramidPolicy") {
+      return installed
+    }
+    while let above = folder {
+      if let sources = SDKSources(folder: "\(above)/Sources/PyramidPolicy") { return sources }
+      folder = FileAccess.parent(of: above)
+    }
+    return nil
+  }
+
+  /// The sources in a folder; `nil` when it holds no `Policy.swift` or a file cannot be read.
+  private init?(folder: String) {
+    guard let folder = FileAccess.resolve(folder) else { return nil }
+    let names = FileAccess.names(in: folder).filter { $0.utf8.reversed().starts(with: ".swift".utf8.reversed()) }
+    guard names.contains("Policy.swift") else { return nil }
+    var hash = ContentHash()
+    for name in names {
+      guard let bytes = FileAccess.read("\(folder)/\(name)", limit: 1 << 22) else { return nil }
+      hash.add(Array(name.utf8))
+      hash.add(bytes)
+    }
+    files = names.map { "\(folder)/\($0)" }
+    self.hash = hash.text
+  }
+}

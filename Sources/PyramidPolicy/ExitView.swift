@@ -1,0 +1,99 @@
+// What an exit policy sees at one exit head of one sample: the counterpart of TokenView, with the same rules.
+
+/// One sample's exit head as the engine knows it: counts and pointers, `nil` for a signal that nobody computed.
+///
+/// The engine owns the memory, which must stay valid and unchanged during the call.
+public struct ExitViewStorage {
+  /// The layer that has just run, counted from 1.
+  public var layer: Int
+  /// Layers of the model.
+  public var layers: Int
+  /// Classes C of the head.
+  public var classes: Int
+  /// Width H of the [CLS] row.
+  public var width: Int
+  /// See `ExitSignal.tokensAlive`.
+  public var tokensAlive: Int
+  /// `[classes]`, see `ExitSignal.logits`.
+  public var logits: UnsafePointer<Float>?
+  /// `[classes]`, see `ExitSignal.probabilities`.
+  public var probabilities: UnsafePointer<Float>?
+  /// `[width]`, see `ExitSignal.hidden`.
+  public var hidden: UnsafePointer<Float>?
+  /// Heads that this sample has passed before this one.
+  public var earlierHeads: Int
+  /// Floats from the start of one earlier head's probabilities to the start of the next head's.
+  public var earlierStride: Int
+  /// Probabilities of the first head passed, see `ExitSignal.earlierProbabilities`.
+  public var earlierProbabilities: UnsafePointer<Float>?
+
+  /// A view storage without signals; set the pointers that the policy's `exitSignals` name.
+  public init(layer: Int, layers: Int, classes: Int, width: Int = 0, tokensAlive: Int = 0) {
+    self.layer = layer
+    self.layers = layers
+    self.classes = classes
+    self.width = width
+    self.tokensAlive = tokensAlive
+    earlierHeads = 0
+    earlierStride = classes
+  }
+}
+
+/// One sample at the exit head of a layer, as an exit policy sees it.
+///
+/// Reading a signal that the policy's `reads` does not name ends the run with a message that names the signal.
+public struct ExitView: ~Copyable, ~Escapable {
+  @usableFromInline let storage: UnsafePointer<ExitViewStorage>
+  @usableFromInline let declared: UInt64
+
+  @_lifetime(immortal)
+  init(_ storage: UnsafePointer<ExitViewStorage>, declared: UInt64) {
+    self.storage = storage
+    self.declared = declared
+  }
+
+  /// The layer that has just run, counted from 1.
+  @inlinable public var layer: Int { storage.pointee.layer }
+  /// Layers of the model.
+  @inlinable public var layers: Int { storage.pointee.layers }
+  /// Classes C of the head.
+  @inlinable public var classes: Int { storage.pointee.classes }
+
+  /// `[classes]`, see `ExitSignal.logits`.
+  @inlinable public var logits: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.logits, classes, .logits) }
+  }
+  /// `[classes]`, see `ExitSignal.probabilities`.
+  @inlinable public var probabilities: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.probabilities, classes, .probabilities) }
+  }
+  /// The [CLS] row, `[H]`, see `ExitSignal.hidden`.
+  @inlinable public var hidden: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.hidden, storage.pointee.width, .hidden) }
+  }
+  /// See `ExitSignal.tokensAlive`.
+  @inlinable public var tokensAlive: Int {
+    if declared & ExitSignal.tokensAlive.bit == 0 { refuseSignal(ExitSignal.tokensAlive.rawValue, false) }
+    return storage.pointee.tokensAlive
+  }
+  /// Heads that this sample has passed before this one; needs `ExitSignal.earlierProbabilities`.
+  @inlinable public var earlierHeads: Int {
+    let signal = ExitSignal.earlierProbabilities
+    if declared & signal.bit == 0 { refuseSignal(signal.rawValue, false) }
+    return storage.pointee.earlierHeads
+  }
+
+  /// `[classes]` probabilities of the head passed as number `index`, counted from 0 in `0 ..< earlierHeads`.
+  @inlinable @_lifetime(copy self)
+  public func earlierProbabilities(ofHead index: Int) -> Span<Float> {
+    precondition(index >= 0 && index < earlierHeads, "no earlier head of this index")
+    let start = storage.pointee.earlierProbabilities.map { $0 + index * storage.pointee.earlierStride }
+    return vend(start, classes, .earlierProbabilities)
+  }
+
+  @inlinable @_lifetime(copy self)
+  func vend(_ start: UnsafePointer<Float>?, _ count: Int, _ signal: ExitSignal) -> Span<Float> {
+    guard declared & signal.bit != 0, let start else { refuseSignal(signal.rawValue, declared & signal.bit != 0) }
+    return _overrideLifetime(Span(_unsafeStart: start, count: count), copying: self)
+  }
+}

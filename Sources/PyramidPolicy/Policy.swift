@@ -1,0 +1,80 @@
+// The three protocols a policy author meets. They are the whole contract: a policy is a criterion with declared
+// parameters that looks at one sample and answers, and the engine does everything else (selecting tokens, compacting,
+// leaving). Kept apart from the views and signals so that the contract reads on one page.
+
+/// A criterion with declared parameters: what `ExitPolicy` and `PruningPolicy` have in common.
+///
+/// Conform to one of these two, never to `Policy` alone. A policy is a pure function of the one sample that it is
+/// shown: same sample, same answer, whatever else is in the batch. Its calls may come from any thread, for different
+/// samples at the same time. A policy file ends with the list of its policies: `public let policies: [any Policy.Type]
+/// = [Margin.self]`.
+public protocol Policy: Sendable {
+  /// The name in kebab-case, as in `@name` of the IR, on the command line and in reports.
+  static var name: String { get }
+
+  /// The parameters that a specification may set; none by default.
+  static var parameters: [PolicyParameter] { get }
+
+  /// Makes the policy from arguments that fit `parameters`: unknown names, wrong types and values out of range were
+  /// refused before. What remains to check is whether they fit the model (`arguments.model`).
+  ///
+  /// - Throws: any error, best `PolicyError.rejected` with a sentence that says what would be right.
+  init(_ arguments: PolicyArguments) throws
+
+  /// The layers after which the policy is asked; `.all` by default.
+  var layers: LayerSet { get }
+
+  /// How the engine reaches the policy. Supplied by `ExitPolicy` and `PruningPolicy`; an author never writes it.
+  static var conformance: PolicyConformance { get }
+}
+
+extension Policy {
+  public static var parameters: [PolicyParameter] { [] }
+  public var layers: LayerSet { .all }
+}
+
+/// A policy that scores tokens; the engine then keeps those that `retention` admits.
+///
+/// [CLS] (token 0) never dies, ties go to the earlier token, order is kept, and a score that is NaN keeps its token.
+public protocol PruningPolicy: Policy {
+  /// The signals that `score` reads; nothing else is computed, and reading another one ends the run.
+  var reads: Set<TokenSignal> { get }
+
+  /// Which tokens stay after layer `layer` (counted from 1).
+  func retention(afterLayer layer: Int) -> Retention
+
+  /// Writes one score for each token of `sample` that is alive, higher meaning more worth keeping.
+  ///
+  /// `scores` has `sample.count` elements, which are 0 on entry. Not called where `retention` is `.all`.
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>)
+}
+
+/// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
+///
+/// The last layer always exits, so it is never asked there.
+public protocol ExitPolicy: Policy {
+  /// What is remembered of one sample from layer to layer; nothing (`Void`) by default.
+  associatedtype Memory: Sendable = Void
+
+  /// The signals that `shouldExit` reads; nothing else is computed, and reading another one ends the run.
+  var reads: Set<ExitSignal> { get }
+
+  /// The memory of a sample before its first head.
+  func makeMemory() -> Memory
+
+  /// Whether the sample leaves at this head. Write conditions so that NaN answers `false`
+  /// (`entropy < threshold` does, `!(entropy >= threshold)` does not): a broken number must not cost accuracy.
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Memory) -> Bool
+}
+
+extension ExitPolicy where Memory == Void {
+  public func makeMemory() {}
+}
+
+extension PruningPolicy {
+  public static var conformance: PolicyConformance { PruningConformance<Self>() }
+}
+
+extension ExitPolicy {
+  public static var conformance: PolicyConformance { ExitConformance<Self>() }
+}

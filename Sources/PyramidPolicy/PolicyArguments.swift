@@ -1,0 +1,91 @@
+// The values that a policy's initialiser receives, and the facts of the model it is made for. Reading a parameter is
+// not throwing: the SDK has checked every value against the declarations, so a failure here is a bug of the policy.
+
+/// What a policy may know of the model that it is made for.
+public struct ModelFacts: Sendable, Equatable {
+  /// Layers of the model; boundaries are behind layers 1 ..< layers.
+  public let layers: Int
+  /// Classes of every exit head.
+  public let classes: Int
+  /// Attention heads of a layer, where known.
+  public let heads: Int?
+
+  /// Facts of a model with `layers` layers and `classes` classes.
+  public init(layers: Int, classes: Int, heads: Int? = nil) {
+    self.layers = layers
+    self.classes = classes
+    self.heads = heads
+  }
+}
+
+/// The checked values of a policy's declared parameters.
+public struct PolicyArguments: Sendable {
+  /// The model that the policy is made for.
+  public let model: ModelFacts
+  private let spec: PolicySpec
+
+  /// Arguments from a specification that holds a value for each declared parameter.
+  init(_ spec: PolicySpec, model: ModelFacts) {
+    self.spec = spec
+    self.model = model
+  }
+
+  /// The value of a `.number` or `.integer` parameter.
+  public func number(_ name: String) -> Double {
+    guard case .number(let value) = value(name) else { misread(name, "a number") }
+    return value
+  }
+
+  /// The value of a `.number` or `.integer` parameter, rounded to single precision.
+  public func float(_ name: String) -> Float {
+    Float(number(name))
+  }
+
+  /// The value of an `.integer` parameter.
+  public func integer(_ name: String) -> Int {
+    guard let value = wholeNumber(number(name)) else { misread(name, "a whole number") }
+    return value
+  }
+
+  /// The values of a `.numbers` parameter, rounded to single precision.
+  public func numbers(_ name: String) -> [Float] {
+    guard case .numbers(let values) = value(name) else { misread(name, "a list of numbers") }
+    return values.map { Float($0) }
+  }
+
+  /// The values of a `.numbers` parameter, one for each of the model's `layers - 1` boundaries; a list of one value
+  /// stands for that value at each boundary.
+  ///
+  /// - Throws: `PolicyError.rejected` when the list has another length.
+  public func numbersPerBoundary(_ name: String) throws(PolicyError) -> [Float] {
+    let values = numbers(name)
+    let boundaries = max(0, model.layers - 1)
+    if values.count == boundaries { return values }
+    if values.count == 1 { return Array(repeating: values[0], count: boundaries) }
+    throw .rejected(
+      "'\(name)' has \(values.count) values; give one, or \(boundaries), one behind each layer but the last"
+    )
+  }
+
+  /// The value of a `.word` parameter.
+  public func word(_ name: String) -> String {
+    guard case .word(let value) = value(name) else { misread(name, "a word") }
+    return value
+  }
+
+  /// The value of a `.flag` parameter.
+  public func flag(_ name: String) -> Bool {
+    word(name) == "true"
+  }
+
+  private func value(_ name: String) -> PolicySpec.Value {
+    guard let value = spec[name] else {
+      fatalError("@\(spec.name) reads parameter '\(name)', which it does not declare")
+    }
+    return value
+  }
+
+  private func misread(_ name: String, _ type: String) -> Never {
+    fatalError("@\(spec.name) reads parameter '\(name)' as \(type), which it is not")
+  }
+}

@@ -1,0 +1,95 @@
+// From a Swift conformance to C functions. A C function cannot be generic, so each policy type hides behind a class
+// that knows it, and the functions of the table call that class. The policy is a `let` of that class on purpose: from a
+// `var`, or from behind a pointer, each call would copy it first.
+
+/// A policy type behind a class, so that C functions can reach it. Made by the SDK; of no use to an author.
+public class PolicyConformance {
+  init() {}
+
+  var describing: PolicyDescription { unreachable() }
+  var memoryLayout: (stride: Int, alignment: Int) { (1, 1) }
+  func make(_ arguments: PolicyArguments) throws -> ErasedPolicy { unreachable() }
+
+  private func unreachable() -> Never { fatalError("a policy conforms to ExitPolicy or to PruningPolicy") }
+}
+
+/// A policy behind a class. Which of the functions are called follows from the kind.
+class ErasedPolicy {
+  let declared: UInt64
+  let layers: LayerSet
+
+  init(declared: UInt64, layers: LayerSet) {
+    self.declared = declared
+    self.layers = layers
+  }
+
+  func retention(_ layer: Int) -> Retention { .all }
+  func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {}
+  func initializeMemory(_ memory: UnsafeMutableRawPointer) {}
+  func destroyMemory(_ memory: UnsafeMutableRawPointer) {}
+  func shouldExit(_ head: UnsafePointer<ExitViewStorage>, _ memory: UnsafeMutableRawPointer) -> Bool { false }
+}
+
+final class PruningConformance<Conformer: PruningPolicy>: PolicyConformance {
+  override var describing: PolicyDescription {
+    PolicyDescription(kind: .prune, name: Conformer.name, parameters: Conformer.parameters)
+  }
+
+  override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {
+    ErasedPruningPolicy(try Conformer(arguments))
+  }
+}
+
+final class ExitConformance<Conformer: ExitPolicy>: PolicyConformance {
+  override var describing: PolicyDescription {
+    PolicyDescription(kind: .exit, name: Conformer.name, parameters: Conformer.parameters)
+  }
+
+  override var memoryLayout: (stride: Int, alignment: Int) {
+    (MemoryLayout<Conformer.Memory>.stride, MemoryLayout<Conformer.Memory>.alignment)
+  }
+
+  override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {
+    ErasedExitPolicy(try Conformer(arguments))
+  }
+}
+
+private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy {
+  private let policy: Conformer
+
+  init(_ policy: Conformer) {
+    self.policy = policy
+    super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
+  }
+
+  override func retention(_ layer: Int) -> Retention {
+    policy.retention(afterLayer: layer)
+  }
+
+  override func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {
+    var scores = MutableSpan(_unsafeStart: scores, count: sample.pointee.count)
+    policy.score(TokenView(sample, declared: declared), into: &scores)
+  }
+}
+
+private final class ErasedExitPolicy<Conformer: ExitPolicy>: ErasedPolicy {
+  private let policy: Conformer
+
+  init(_ policy: Conformer) {
+    self.policy = policy
+    super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
+  }
+
+  override func initializeMemory(_ memory: UnsafeMutableRawPointer) {
+    memory.initializeMemory(as: Conformer.Memory.self, to: policy.makeMemory())
+  }
+
+  override func destroyMemory(_ memory: UnsafeMutableRawPointer) {
+    memory.assumingMemoryBound(to: Conformer.Memory.self).deinitialize(count: 1)
+  }
+
+  override func shouldExit(_ head: UnsafePointer<ExitViewStorage>, _ memory: UnsafeMutableRawPointer) -> Bool {
+    policy.shouldExit(
+      ExitView(head, declared: declared), &memory.assumingMemoryBound(to: Conformer.Memory.self).pointee)
+  }
+}

@@ -1,0 +1,71 @@
+// Everything that can be wrong with a policy, its parameters or its text. One enum, so that tools print one line and
+// tests compare cases instead of sentences.
+
+/// Whether a policy decides about leaving or about tokens.
+public enum PolicyKind: String, Sendable, CaseIterable {
+  /// An `ExitPolicy`.
+  case exit
+  /// A `PruningPolicy`.
+  case prune
+}
+
+/// Why a policy could not be found, made or understood.
+public enum PolicyError: Error, Equatable, Sendable {
+  /// The text of a specification breaks off or goes wrong at `column` (in Unicode scalars, from 1).
+  case syntax(text: String, column: Int, expected: String)
+  /// No policy of this name; `available` are those of the kind asked for.
+  case unknownPolicy(name: String, kind: PolicyKind, available: [String])
+  /// The policy exists but is of the other kind.
+  case wrongKind(name: String, wanted: PolicyKind)
+  /// Two policies of one name, with their origins.
+  case duplicatePolicy(name: String, origins: [String])
+  /// The policy declares no such parameter.
+  case unknownParameter(policy: String, parameter: String, available: [String])
+  /// The value has another type or lies out of range.
+  case badValue(policy: String, parameter: String, value: String, expected: String)
+  /// The parameter stands for learned values that the checkpoint lacks.
+  case missingLearned(policy: String, parameter: String, symbol: String)
+  /// A declaration of the policy contradicts itself: a bug of the policy.
+  case badDeclaration(policy: String, reason: String)
+  /// The policy itself refused its arguments; a policy's initialiser throws this with a sentence.
+  case rejected(String)
+}
+
+extension PolicyError: CustomStringConvertible {
+  /// One line that says what is wrong and what would be right.
+  public var description: String {
+    switch self {
+    case .syntax(let text, let column, let expected):
+      "policy '\(text)': column \(column): expected \(expected)"
+    case .unknownPolicy(let name, let kind, let available):
+      "there is no \(kind) policy '\(name)'; there are: \(list(available))"
+    case .wrongKind(let name, let wanted):
+      wanted == .exit
+        ? "'\(name)' is a prune policy, not an exit policy: use it with --prune"
+        : "'\(name)' is an exit policy, not a prune policy: use it with --exit"
+    case .duplicatePolicy(let name, let origins):
+      "policy '\(name)' is defined twice: \(origins.joined(separator: " and ")); rename one"
+    case .unknownParameter(let policy, let parameter, let available):
+      "policy '\(policy)' has no parameter '\(parameter)'; it has: \(list(available))"
+    case .badValue(let policy, let parameter, let value, let expected):
+      "policy '\(policy)': \(parameter)=\(value): expected \(expected)"
+    case .missingLearned(let policy, let parameter, let symbol):
+      "policy '\(policy)': the checkpoint has no learned '\(symbol)' for parameter '\(parameter)'; "
+        + "fit it with `\(trainingCommand(for: symbol))`, or give \(parameter)=[...]"
+    case .badDeclaration(let policy, let reason):
+      "policy '\(policy)' is declared wrongly: \(reason)"
+    case .rejected(let reason):
+      reason
+    }
+  }
+
+  private func list(_ names: [String]) -> String {
+    names.isEmpty ? "none" : names.joined(separator: ", ")
+  }
+
+  /// Thresholds are learned in the soft stage and settled in the hard one; anything else needs all four stages.
+  private func trainingCommand(for symbol: String) -> String {
+    let stages = symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
+    return "mp-train CHECKPOINT --data DIR --output DIR --stages \(stages)"
+  }
+}

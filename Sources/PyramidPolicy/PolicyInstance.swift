@@ -1,0 +1,86 @@
+// One policy made for one model, as the engine calls it: the hot side of the table. Nothing here allocates.
+
+/// A policy with its arguments, ready to be asked. Safe for concurrent calls on different samples.
+public final class PolicyInstance: Sendable {
+  /// The policy's type.
+  public let type: PolicyType
+  /// The specification with all defaults filled in: printing it reproduces the instance. Learned values stay symbolic.
+  public let spec: PolicySpec
+  /// The model that the instance was made for.
+  public let model: ModelFacts
+
+  private nonisolated(unsafe) let table: PolicyTable
+  private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
+  private nonisolated(unsafe) let label: UnsafePointer<UInt8>
+
+  init(type: PolicyType, spec: PolicySpec, model: ModelFacts, handle: UnsafeMutableRawPointer) {
+    self.type = type
+    self.spec = spec
+    self.model = model
+    self.handle = handle
+    table = type.table
+    label = type.label
+  }
+
+  deinit {
+    table.destroy(handle)
+  }
+
+  /// Whether the policy is asked after a layer; false for the last layer, which always exits and prunes nothing.
+  public func isActive(afterLayer layer: Int) -> Bool {
+    layer >= 1 && layer < model.layers
+      && PolicyCallNotes.during(.layers, label) { table.isActive(handle, layer) }
+  }
+
+  /// The signals that an exit policy reads; empty for a pruning policy.
+  public var exitSignals: Set<ExitSignal> {
+    guard type.kind == .exit else { return [] }
+    let bits = table.reads(handle)
+    return Set(ExitSignal.allCases.filter { bits & $0.bit != 0 })
+  }
+
+  /// The signals that a pruning policy reads; empty for an exit policy.
+  public var tokenSignals: Set<TokenSignal> {
+    guard type.kind == .prune else { return [] }
+    let bits = table.reads(handle)
+    return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
+  }
+
+  /// Which tokens stay after a layer; `.all` for an exit policy and where the policy is not active.
+  public func retention(afterLayer layer: Int) -> Retention {
+    guard isActive(afterLayer: layer) else { return .all }
+    var payload = 0
+    let kind = PolicyCallNotes.during(.retention, label) { table.retention(handle, layer, &payload) }
+    return Retention(kind: kind, payload: payload)
+  }
+
+  /// Scores the tokens of one sample into `scores`, `[view.count]`.
+  public func score(_ view: borrowing TokenViewStorage, into scores: UnsafeMutablePointer<Float>) {
+    scores.update(repeating: 0, count: view.count)
+    withUnsafePointer(to: view) { view in
+      PolicyCallNotes.during(.score, label) { table.score(handle, view, scores) }
+    }
+  }
+
+  /// Bytes from one sample's memory to the next.
+  public var memoryStride: Int { table.memoryStride }
+  /// Alignment of a sample's memory in bytes.
+  public var memoryAlignment: Int { table.memoryAlignment }
+
+  /// Makes a sample's memory in `memory`: `memoryStride` bytes, aligned to `memoryAlignment`. Call once per sample.
+  public func initializeMemory(at memory: UnsafeMutableRawPointer) {
+    PolicyCallNotes.during(.makeMemory, label) { table.initializeMemory(handle, memory) }
+  }
+
+  /// Ends a sample's memory; call once for each `initializeMemory(at:)`.
+  public func destroyMemory(at memory: UnsafeMutableRawPointer) {
+    table.destroyMemory(handle, memory)
+  }
+
+  /// Whether the sample leaves at this head. `memory` is the sample's own.
+  public func shouldExit(_ view: borrowing ExitViewStorage, memory: UnsafeMutableRawPointer) -> Bool {
+    withUnsafePointer(to: view) { view in
+      PolicyCallNotes.during(.shouldExit, label) { table.shouldExit(handle, view, memory) }
+    }
+  }
+}

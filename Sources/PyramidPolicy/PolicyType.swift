@@ -1,0 +1,101 @@
+// A policy the tools can use, whoever wrote it. Built-in policies go through the same table of C functions as a
+// plugin's, so that there is one path to test and a plugin is never slower than a built-in.
+
+/// A policy type behind its C table: what it is called, which parameters it has, and how an instance is made.
+public struct PolicyType: Sendable {
+  let description: PolicyDescription
+  nonisolated(unsafe) let table: PolicyTable
+  /// UTF-8 text "policy @name of plugin FILE" with a NUL behind it, for trap messages; lives as long as the process.
+  nonisolated(unsafe) let label: UnsafePointer<UInt8>
+
+  /// "built in", or the file of the plugin.
+  public let origin: String
+
+  /// Kebab-case name.
+  public var name: String { description.name }
+  /// Exit or prune.
+  public var kind: PolicyKind { description.kind }
+  /// Declared parameters.
+  public var parameters: [PolicyParameter] { description.parameters }
+
+  /// A policy that is part of the program.
+  ///
+  /// - Throws: `PolicyError.badDeclaration` when its name or its parameters contradict themselves.
+  public init(_ type: any Policy.Type) throws(PolicyError) {
+    try self.init(PolicyTable(type.conformance), origin: "built in", owner: "(built in)")
+  }
+
+  /// The policies of a plugin, from the pointer that its entry `magic_pyramid_plugin` returned. The caller must have
+  /// compared the plugin's version with `PolicySDK.versionText` before.
+  ///
+  /// - Throws: `PolicyError.badDeclaration` when the table or a policy's description makes no sense.
+  public static func load(pluginTable: UnsafeRawPointer, file: String) throws(PolicyError) -> [PolicyType] {
+    let plugin = pluginTable.load(as: PluginTable.self)
+    guard plugin.size == MemoryLayout<PluginTable>.size, (0...1024).contains(plugin.count) else {
+      throw .badDeclaration(policy: file, reason: "its table has another layout")
+    }
+    var types: [PolicyType] = []
+    for index in 0..<plugin.count {
+      let table = plugin.tables[index]
+      guard table.size == MemoryLayout<PolicyTable>.size else {
+        throw .badDeclaration(policy: file, reason: "its table has another layout")
+      }
+      types.append(try PolicyType(table, origin: file, owner: "of plugin \(file)"))
+    }
+    return types
+  }
+
+  private init(_ table: PolicyTable, origin: String, owner: String) throws(PolicyError) {
+    let length = table.describe(table.context, nil, 0)
+    guard (0...(1 << 20)).contains(length) else {
+      throw .badDeclaration(policy: origin, reason: "its description is too long")
+    }
+    let text = String(unsafeUninitializedCapacity: max(1, length)) { buffer in
+      min(length, table.describe(table.context, buffer.baseAddress, length))
+    }
+    description = try PolicyDescription(text)
+    guard table.memoryStride > 0, table.memoryAlignment > 0, table.memoryStride <= 1 << 20 else {
+      throw .badDeclaration(policy: description.name, reason: "its memory of a sample exceeds a mebibyte")
+    }
+    self.table = table
+    self.origin = origin
+    label = makeLabel("policy @\(description.name) \(owner)")
+  }
+
+  /// Makes an instance for a model. `learned` holds the checkpoint's learned values by name, such as
+  /// `prune.thresholds`; only those that the specification or a default names are read.
+  ///
+  /// - Throws: `PolicyError`: unknown parameter, wrong type, out of range, missing learned values, or the policy's own
+  ///   objection.
+  public func make(
+    _ spec: PolicySpec, model: ModelFacts, learned: [String: [Float]] = [:]
+  ) throws(PolicyError) -> PolicyInstance {
+    guard spec.name == name else { throw .unknownPolicy(name: spec.name, kind: kind, available: [name]) }
+    let resolved = try description.resolve(spec)
+    let text = CreationText.write(try description.substitute(learned, in: resolved), model: model)
+    let handle = try create(text)
+    return PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
+  }
+
+  private func create(_ text: String) throws(PolicyError) -> UnsafeMutableRawPointer {
+    let capacity = 4096
+    var length = 0
+    var handle: UnsafeMutableRawPointer?
+    let message = String(unsafeUninitializedCapacity: capacity) { buffer in
+      let bytes = Array(text.utf8)
+      handle = PolicyCallNotes.during(.initializer, label) {
+        table.create(table.context, bytes, bytes.count, buffer.baseAddress!, capacity, &length)
+      }
+      return handle == nil ? max(0, min(length, capacity)) : 0
+    }
+    guard let handle else { throw .rejected("policy '\(name)': \(message)") }
+    return handle
+  }
+}
+
+private func makeLabel(_ text: String) -> UnsafePointer<UInt8> {
+  let label = UnsafeMutablePointer<UInt8>.allocate(capacity: text.utf8.count + 1)
+  for (index, byte) in text.utf8.enumerated() { label[index] = byte }
+  label[text.utf8.count] = 0
+  return UnsafePointer(label)
+}

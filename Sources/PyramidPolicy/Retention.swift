@@ -1,0 +1,58 @@
+// How a pruning policy says what stays, and where any policy says that it is active. Both are plain values because they
+// cross the plugin boundary and are read by the compiler before a sample exists.
+
+/// Which of the tokens alive stay at a boundary; [CLS] always does.
+public enum Retention: Sendable, Equatable {
+  /// Every token stays and nothing is scored.
+  case all
+  /// The tokens with `!(score < threshold)` stay.
+  case above(Float)
+  /// The best `max(1, ceil(f * n))` of the n tokens alive stay, [CLS] included; the product is rounded to `Float`.
+  case fraction(Float)
+  /// The best `max(1, min(c, n))` of the n tokens alive stay, [CLS] included.
+  case count(Int)
+}
+
+/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is no boundary and is ignored.
+public struct LayerSet: Sendable, Equatable {
+  private enum Members: Equatable {
+    case range(ClosedRange<Int>)
+    case listed(Set<Int>)
+  }
+
+  private let members: Members
+
+  /// Every boundary.
+  public static let all = LayerSet(1...Int.max)
+
+  /// No boundary at all.
+  public static let none = LayerSet([])
+
+  /// The boundaries behind the layers of `range`.
+  public init(_ range: ClosedRange<Int>) {
+    members = .range(range)
+  }
+
+  /// The boundaries behind the listed layers; layers that the model lacks are ignored.
+  public init(_ layers: Set<Int>) {
+    members = .listed(layers)
+  }
+
+  /// The boundary behind one layer.
+  public static func only(_ layer: Int) -> LayerSet {
+    LayerSet([layer])
+  }
+
+  /// The boundaries behind `layer` and every later layer.
+  public static func from(_ layer: Int) -> LayerSet {
+    LayerSet(layer...Int.max)
+  }
+
+  /// Whether the boundary behind `layer` is in the set.
+  public func contains(_ layer: Int) -> Bool {
+    switch members {
+    case .range(let range): range.contains(layer)
+    case .listed(let layers): layers.contains(layer)
+    }
+  }
+}

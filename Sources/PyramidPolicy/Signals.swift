@@ -1,0 +1,69 @@
+// What a policy may read: two closed lists. A signal is computed only where an active policy declares it, so each case
+// says who produces it and what that costs. The lists are closed because each signal needs a producer in the compiler.
+
+/// A number per token (or a row) that a pruning policy may read. n is the number of tokens alive, H the hidden width.
+public enum TokenSignal: String, CaseIterable, Sendable {
+  /// Mean attention that the token receives, over heads and alive queries, times n: 1 is uniform at any length.
+  /// Producer: the layer's attention. Price: heads * n^2 additions, no product.
+  case receivedAttention = "received-attention"
+  /// Attention of [CLS] to the token, mean over heads, times n: 1 is uniform at any length.
+  /// Producer: the layer's attention. Price: heads * n additions.
+  case attentionFromCLS = "attention-from-cls"
+  /// Euclidean norm of the token's value vector in the layer, all heads together.
+  /// Producer: the layer's value projection. Price: n * H multiply-adds.
+  case valueNorm = "value-norm"
+  /// Euclidean norm of the token's row at the layer's input.
+  /// Producer: the previous layer. Price: n * H multiply-adds.
+  case hiddenNorm = "hidden-norm"
+  /// Place of the token in its text, counted from 0 ([CLS]) before anything was pruned.
+  /// Producer: the packed batch. Price: none, one integer is carried per token.
+  case position = "position"
+  /// Index of the token in the vocabulary.
+  /// Producer: the tokenizer. Price: none, one integer is carried per token.
+  case tokenID = "token-id"
+  /// The token's row of H numbers at the layer's input.
+  /// Producer: the previous layer. Price: no operation, but the rows must stay readable until the decision.
+  case hidden = "hidden"
+}
+
+/// What an exit policy may read at the exit head of a layer; the layer itself is always there. C is the class count.
+public enum ExitSignal: String, CaseIterable, Sendable {
+  /// The head's C outputs before the softmax. Producer: the exit head. Price: the head, H^2 + H*C multiply-adds.
+  case logits = "logits"
+  /// The head's C probabilities. Producer: a softmax behind the exit head. Price: the head and C exponentials.
+  case probabilities = "probabilities"
+  /// The [CLS] row of H numbers after the layer. Producer: the layer. Price: none, the head reads it anyway.
+  case hidden = "hidden"
+  /// Number of tokens alive before this boundary prunes. Producer: the packed batch. Price: none.
+  case tokensAlive = "tokens-alive"
+  /// Probabilities of the heads that this sample passed before. Producer: those heads. Price: C numbers kept per head.
+  case earlierProbabilities = "earlier-probabilities"
+}
+
+extension TokenSignal {
+  /// The signal's bit; a switch rather than a search because each access to a view tests it.
+  @usableFromInline var bit: UInt64 {
+    switch self {
+    case .receivedAttention: 1 << 0
+    case .attentionFromCLS: 1 << 1
+    case .valueNorm: 1 << 2
+    case .hiddenNorm: 1 << 3
+    case .position: 1 << 4
+    case .tokenID: 1 << 5
+    case .hidden: 1 << 6
+    }
+  }
+}
+
+extension ExitSignal {
+  /// The signal's bit; a switch rather than a search because each access to a view tests it.
+  @usableFromInline var bit: UInt64 {
+    switch self {
+    case .logits: 1 << 0
+    case .probabilities: 1 << 1
+    case .hidden: 1 << 2
+    case .tokensAlive: 1 << 3
+    case .earlierProbabilities: 1 << 4
+    }
+  }
+}

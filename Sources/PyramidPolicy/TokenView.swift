@@ -1,0 +1,103 @@
+// What a pruning policy sees of one sample. The engine fills a plain struct of pointers; the author gets a view that
+// cannot outlive the call, hands out spans (bounds checked), and refuses signals that the policy did not declare.
+// Making a view allocates nothing and copies nothing.
+
+/// One sample's tokens as the engine knows them: counts and pointers, `nil` for a signal that nobody computed.
+///
+/// The engine owns the memory, which must stay valid and unchanged during the call.
+public struct TokenViewStorage {
+  /// Tokens alive, [CLS] included.
+  public var count: Int
+  /// The layer that has just run, counted from 1.
+  public var layer: Int
+  /// Layers of the model.
+  public var layers: Int
+  /// Width H of a hidden row.
+  public var width: Int
+  /// `[count]`, see `TokenSignal.receivedAttention`.
+  public var receivedAttention: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.attentionFromCLS`.
+  public var attentionFromCLS: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.valueNorm`.
+  public var valueNorm: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.hiddenNorm`.
+  public var hiddenNorm: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.position`.
+  public var positions: UnsafePointer<Int32>?
+  /// `[count]`, see `TokenSignal.tokenID`.
+  public var tokenIDs: UnsafePointer<Int32>?
+  /// `[count, width]` without gaps, see `TokenSignal.hidden`.
+  public var hidden: UnsafePointer<Float>?
+
+  /// A view storage without signals; set the pointers that the policy's `tokenSignals` name.
+  public init(count: Int, layer: Int, layers: Int, width: Int = 0) {
+    self.count = count
+    self.layer = layer
+    self.layers = layers
+    self.width = width
+  }
+}
+
+/// One sample's tokens that are alive at a boundary, as a pruning policy sees them.
+///
+/// Reading a signal that the policy's `reads` does not name ends the run with a message that names the signal.
+public struct TokenView: ~Copyable, ~Escapable {
+  @usableFromInline let storage: UnsafePointer<TokenViewStorage>
+  @usableFromInline let declared: UInt64
+
+  @_lifetime(immortal)
+  init(_ storage: UnsafePointer<TokenViewStorage>, declared: UInt64) {
+    self.storage = storage
+    self.declared = declared
+  }
+
+  /// Tokens alive, [CLS] included: the length of each signal.
+  @inlinable public var count: Int { storage.pointee.count }
+  /// The layer that has just run, counted from 1.
+  @inlinable public var layer: Int { storage.pointee.layer }
+  /// Layers of the model.
+  @inlinable public var layers: Int { storage.pointee.layers }
+  /// Numbers in one row of `hidden`.
+  @inlinable public var width: Int { storage.pointee.width }
+
+  /// `[count]`, see `TokenSignal.receivedAttention`.
+  @inlinable public var receivedAttention: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.receivedAttention, count, .receivedAttention) }
+  }
+  /// `[count]`, see `TokenSignal.attentionFromCLS`.
+  @inlinable public var attentionFromCLS: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.attentionFromCLS, count, .attentionFromCLS) }
+  }
+  /// `[count]`, see `TokenSignal.valueNorm`.
+  @inlinable public var valueNorm: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.valueNorm, count, .valueNorm) }
+  }
+  /// `[count]`, see `TokenSignal.hiddenNorm`.
+  @inlinable public var hiddenNorm: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.hiddenNorm, count, .hiddenNorm) }
+  }
+  /// `[count]`, see `TokenSignal.position`.
+  @inlinable public var positions: Span<Int32> {
+    @_lifetime(copy self) get { vend(storage.pointee.positions, count, .position) }
+  }
+  /// `[count]`, see `TokenSignal.tokenID`.
+  @inlinable public var tokenIDs: Span<Int32> {
+    @_lifetime(copy self) get { vend(storage.pointee.tokenIDs, count, .tokenID) }
+  }
+  /// `[count * width]`, row after row, see `TokenSignal.hidden`.
+  @inlinable public var hidden: Span<Float> {
+    @_lifetime(copy self) get { vend(storage.pointee.hidden, count * width, .hidden) }
+  }
+
+  @inlinable @_lifetime(copy self)
+  func vend<Element>(_ start: UnsafePointer<Element>?, _ count: Int, _ signal: TokenSignal) -> Span<Element> {
+    guard declared & signal.bit != 0, let start else { refuseSignal(signal.rawValue, declared & signal.bit != 0) }
+    return _overrideLifetime(Span(_unsafeStart: start, count: count), copying: self)
+  }
+}
+
+/// Ends the run because a policy read a signal that it had not declared, or that the engine did not supply.
+@usableFromInline func refuseSignal(_ name: String, _ isDeclared: Bool) -> Never {
+  if isDeclared { fatalError("signal '\(name)' was declared by the policy but not supplied by the engine") }
+  fatalError("a policy read signal '\(name)', which its 'reads' does not declare")
+}

@@ -1,0 +1,114 @@
+// The arithmetic of rows. Values are f32, but every sum over a row (dot product, mean, variance, softmax) runs in
+// Double and is rounded once at its end, so that the oracle is more exact than the kernels it judges. Each output
+// element is one sum in an order that depends on the row's width only: a sample's bits can't depend on its batch mates.
+
+import Glibc
+import PyramidIR
+
+enum Arithmetic {
+  /// Four sums in fixed order: products of f32 are exact in Double, and four chains keep the adder busy.
+  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
+    var sums = (0.0, 0.0, 0.0, 0.0)
+    var index = 0
+    while index + 4 <= count {
+      sums.0 += Double(a[index]) * Double(b[index])
+      sums.1 += Double(a[index + 1]) * Double(b[index + 1])
+      sums.2 += Double(a[index + 2]) * Double(b[index + 2])
+      sums.3 += Double(a[index + 3]) * Double(b[index + 3])
+      index += 4
+    }
+    while index < count {
+      sums.0 += Double(a[index]) * Double(b[index])
+      index += 1
+    }
+    return (sums.0 + sums.1) + (sums.2 + sums.3)
+  }
+
+  /// x W^T + b for x of `rows` rows, W [N, K] and b [N]; f32[rows, N].
+  static func linear(_ x: [Float], rows: Int, weight: [Float], bias: [Float]) -> [Float] {
+    let width = bias.count
+    let depth = width == 0 ? 0 : weight.count / width
+    return [Float](unsafeUninitializedCapacity: rows * width) { result, initialized in
+      x.withUnsafeBufferPointer { x in
+        weight.withUnsafeBufferPointer { weight in
+          for column in 0..<width {
+            for row in 0..<rows {
+              let product = dot(x.baseAddress! + row * depth, weight.baseAddress! + column * depth, depth)
+              result[row * width + column] = Float(product + Double(bias[column]))
+            }
+          }
+        }
+      }
+      initialized = rows * width
+    }
+  }
+
+  /// Elementwise activation, evaluated in Double.
+  static func activate(_ x: [Float], _ activation: Activation) -> [Float] {
+    func apply(_ function: (Double) -> Double) -> [Float] { x.map { Float(function(Double($0))) } }
+    switch activation {
+    case .none: return x
+    case .relu: return x.map { $0 < 0 ? 0 : $0 }
+    case .tanh: return apply { tanh($0) }
+    case .gelu: return apply { $0 * (1 + erf($0 / 2.0.squareRoot())) / 2 }
+    case .geluTanh:
+      return apply { $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) / 2 }
+    }
+  }
+
+  /// (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row; the variance divides by the width.
+  static func layerNorm(_ x: [Float], gamma: [Float], beta: [Float], epsilon: Float) -> [Float] {
+    let width = gamma.count
+    var result = x
+    for start in stride(from: 0, to: x.count, by: max(width, 1)) {
+      var mean = 0.0
+      for column in 0..<width { mean += Double(x[start + column]) }
+      mean /= Double(width)
+      var variance = 0.0
+      for column in 0..<width {
+        let difference = Double(x[start + column]) - mean
+        variance += difference * difference
+      }
+      variance /= Double(width)
+      let scale = 1 / (variance + Double(epsilon)).squareRoot()
+      for column in 0..<width {
+        let normal = (Double(x[start + column]) - mean) * scale
+        result[start + column] = Float(normal * Double(gamma[column]) + Double(beta[column]))
+      }
+    }
+    return result
+  }
+
+  /// exp(x - max) / sum, in place. A NaN, or +infinity, makes the whole row NaN.
+  static func softmax(_ row: UnsafeMutableBufferPointer<Double>) {
+    var largest = -Double.infinity
+    for value in row where value > largest { largest = value }
+    var sum = 0.0
+    for index in row.indices {
+      row[index] = exp(row[index] - largest)
+      sum += row[index]
+    }
+    for index in row.indices { row[index] /= sum }
+  }
+
+  /// Softmax of one row of f32.
+  static func softmax(_ row: ArraySlice<Float>) -> [Float] {
+    var values = row.map { Double($0) }
+    values.withUnsafeMutableBufferPointer { softmax($0) }
+    return values.map { Float($0) }
+  }
+
+  /// Euclidean norm of a row.
+  static func norm(_ row: ArraySlice<Float>) -> Float {
+    var sum = 0.0
+    for value in row { sum += Double(value) * Double(value) }
+    return Float(sum.squareRoot())
+  }
+
+  /// Index of the largest value, the lowest on ties. NaN is larger than nothing, so a row of NaN answers 0.
+  static func argmax(_ row: [Float]) -> Int {
+    var best = 0
+    for index in row.indices where row[index] > row[best] || (row[best].isNaN && !row[index].isNaN) { best = index }
+    return best
+  }
+}

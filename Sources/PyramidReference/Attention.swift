@@ -1,0 +1,93 @@
+// Attention within each sample, one query, head and key at a time. It is separate because both attention operations use
+// it and because both attention signals of the pruning policies come from here.
+
+import PyramidIR
+
+/// Where one of q, k and v lies: H columns from `first` in rows of `stride` elements.
+struct AttentionOperand {
+  /// All elements, row-major.
+  let values: [Float]
+  /// Elements from one row to the next.
+  let stride: Int
+  /// First column.
+  let first: Int
+}
+
+/// One attention over packed samples.
+struct Attention {
+  let query, key, value: AttentionOperand
+  /// H, and the number of heads that divides it.
+  let width, heads: Int
+  /// First row of each sample, then the number of rows.
+  let segments: [Int]
+
+  /// The context rows and each token's signals.
+  struct Result {
+    /// f32[T, H].
+    var context: [Float]
+    /// Mean over heads of the attention received, f32[T].
+    var received: [Float]
+    /// Mean over heads of the attention from the sample's first token times the sample's length, f32[T].
+    var fromFirst: [Float]
+    /// Multiply-adds done for each sample.
+    var multiplyAdds: [Int]
+  }
+
+  func run() -> Result {
+    let tokens = segments.last ?? 0
+    var context = [Float](repeating: 0, count: tokens * width)
+    var received = [Double](repeating: 0, count: tokens)
+    var fromFirst = [Double](repeating: 0, count: tokens)
+    var multiplyAdds = [Int](repeating: 0, count: max(segments.count - 1, 0))
+    for sample in multiplyAdds.indices {
+      let rows = segments[sample]..<segments[sample + 1]
+      for head in 0..<heads {
+        for queryRow in rows {
+          let probabilities = probabilities(of: queryRow, over: rows, head: head)
+          for (keyRow, probability) in zip(rows, probabilities) {
+            received[keyRow] += probability
+            if queryRow == rows.lowerBound { fromFirst[keyRow] += probability * Double(rows.count) }
+          }
+          mixValues(probabilities, rows, head: head, into: &context, at: queryRow)
+          multiplyAdds[sample] += 2 * rows.count * (width / heads)
+        }
+      }
+    }
+    return Result(
+      context: context, received: received.map { Float($0 / Double(heads)) },
+      fromFirst: fromFirst.map { Float($0 / Double(heads)) }, multiplyAdds: multiplyAdds)
+  }
+
+  /// softmax(q k^T / sqrt(H / heads)) of one query and head over the keys of its sample.
+  private func probabilities(of queryRow: Int, over rows: Range<Int>, head: Int) -> [Double] {
+    let headWidth = width / heads
+    let scale = Double(headWidth).squareRoot()
+    var scores = [Double](repeating: 0, count: rows.count)
+    query.values.withUnsafeBufferPointer { queries in
+      key.values.withUnsafeBufferPointer { keys in
+        let q = queries.baseAddress! + queryRow * query.stride + query.first + head * headWidth
+        for (index, keyRow) in rows.enumerated() {
+          let k = keys.baseAddress! + keyRow * key.stride + key.first + head * headWidth
+          scores[index] = Arithmetic.dot(q, k, headWidth) / scale
+        }
+      }
+    }
+    scores.withUnsafeMutableBufferPointer { Arithmetic.softmax($0) }
+    return scores
+  }
+
+  /// The sum of the value rows weighted by probabilities, for one query and head.
+  private func mixValues(
+    _ probabilities: [Double], _ rows: Range<Int>, head: Int, into context: inout [Float], at queryRow: Int
+  ) {
+    let headWidth = width / heads
+    var sums = [Double](repeating: 0, count: headWidth)
+    value.values.withUnsafeBufferPointer { values in
+      for (index, valueRow) in rows.enumerated() {
+        let v = values.baseAddress! + valueRow * value.stride + value.first + head * headWidth
+        for column in 0..<headWidth { sums[column] += probabilities[index] * Double(v[column]) }
+      }
+    }
+    for column in 0..<headWidth { context[queryRow * width + head * headWidth + column] = Float(sums[column]) }
+  }
+}

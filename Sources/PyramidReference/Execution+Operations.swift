@@ -1,0 +1,148 @@
+// What each operation computes, one case of one switch each. Fused operations call the parts they are made of.
+
+import PyramidIR
+
+extension Execution {
+  /// Computes the results of a node, in order.
+  mutating func evaluate(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
+    switch node.op {
+    case .input(let kind):
+      return [try result(node, .integers(input(kind)))]
+    case .embed:
+      return [try result(node, .floats(embed(node)))]
+    case .linear(let activation):
+      let product = try linear(node)
+      return [try result(node, .floats(Arithmetic.activate(product, activation)))]
+    case .linearAddNorm(let epsilon):
+      let sum = zip(try linear(node), try operand(node, 1).floats).map { $0 + $1 }
+      return [try result(node, .floats(norm(node, sum, gammaAt: 2, epsilon)))]
+    case .activate(let activation):
+      return [try result(node, .floats(Arithmetic.activate(operand(node, 0).floats, activation)))]
+    case .add:
+      let sum = zip(try operand(node, 0).floats, try operand(node, 1).floats).map { $0 + $1 }
+      return [try result(node, .floats(sum))]
+    case .layerNorm(let epsilon):
+      return [try result(node, .floats(norm(node, operand(node, 0).floats, gammaAt: 0, epsilon)))]
+    case .attention(let heads, let emits):
+      let width = try operand(node, 0).columns
+      var operands: [AttentionOperand] = []
+      for index in 0..<3 {
+        operands.append(AttentionOperand(values: try operand(node, index).floats, stride: width, first: 0))
+      }
+      return try attend(node, operands, width: width, segments: operand(node, 3), heads: heads, emits)
+    case .attentionQKV(let heads, let emits):
+      let joined = try operand(node, 0)
+      let values = try joined.floats
+      let width = joined.columns / 3
+      let operands = (0..<3).map { AttentionOperand(values: values, stride: 3 * width, first: $0 * width) }
+      return try attend(node, operands, width: width, segments: operand(node, 1), heads: heads, emits)
+    case .firstRows:
+      return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
+    case .softmax:
+      return [try result(node, .floats(eachRow(operand(node, 0)) { Arithmetic.softmax($0) }))]
+    case .rowNorm(let first, let count):
+      let norms = try eachRow(operand(node, 0)) { row in
+        [Arithmetic.norm(row.dropFirst(first).prefix(count))]
+      }
+      return [try result(node, .floats(norms))]
+    case .decideExit(_, let layer, let reads):
+      let stay = try decideExit(node, layer: layer, reads)
+      return [try definition(node, stay)]
+    case .decidePrune(_, let layer, let reads, let afterExit):
+      let keep = try decidePrune(node, layer: layer, reads, afterExit: afterExit)
+      return [try definition(node, keep)]
+    case .keepSamples:
+      let keep = try tokens(ofSamples: operand(node, 1), in: operand(node, 0))
+      return [try definition(node, keep)]
+    case .compact:
+      return [try result(node, compact(operand(node, 0), operand(node, 1)))]
+    case .compactSegments:
+      let stay = node.inputs.count == 3 ? try operand(node, 2) : nil
+      return [try result(node, .integers(compactSegments(operand(node, 0), keep: operand(node, 1), stay: stay)))]
+    case .classify:
+      try classify(operand(node, 0), operand(node, 1))
+      return []
+    }
+  }
+
+  private func input(_ kind: InputKind) -> [Int32] {
+    switch kind {
+    case .tokenIDs: return batch.tokenIDs.flatMap { $0 }
+    case .positions: return batch.tokenIDs.flatMap { $0.indices.map { Int32($0) } }
+    case .typeIDs: return batch.typeIDs.flatMap { $0 }
+    case .segments:
+      var offsets: [Int32] = [0]
+      for tokens in batch.tokenIDs { offsets.append(offsets.last! + Int32(tokens.count)) }
+      return offsets
+    case .samples: return batch.tokenIDs.indices.map { Int32($0) }
+    }
+  }
+
+  /// The sum of one row of each table.
+  private func embed(_ node: Node) throws(ReferenceError) -> [Float] {
+    let width = graph[node.weights[0]].type.columns
+    var sum = [Double](repeating: 0, count: try operand(node, 0).rows * width)
+    for index in node.inputs.indices {
+      let table = weight(node, index)
+      let rows = width == 0 ? 0 : table.count / width
+      for (token, id) in try operand(node, index).integers.enumerated() {
+        guard id >= 0, id < rows else {
+          throw ReferenceError("index \(id) does not lie in the \(rows) rows of #\(graph[node.weights[index]].name)")
+        }
+        for column in 0..<width { sum[token * width + column] += Double(table[Int(id) * width + column]) }
+      }
+    }
+    return sum.map { Float($0) }
+  }
+
+  private mutating func linear(_ node: Node) throws(ReferenceError) -> [Float] {
+    let x = try operand(node, 0)
+    let matrix = weight(node, 0)
+    try count(2 * matrix.count, forEachRowOf: x.type.rows.dim)
+    return Arithmetic.linear(try x.floats, rows: x.rows, weight: matrix, bias: weight(node, 1))
+  }
+
+  private func norm(_ node: Node, _ x: [Float], gammaAt first: Int, _ epsilon: Float) -> [Float] {
+    Arithmetic.layerNorm(x, gamma: weight(node, first), beta: weight(node, first + 1), epsilon: epsilon)
+  }
+
+  private mutating func attend(
+    _ node: Node, _ operands: [AttentionOperand], width: Int, segments: ReferenceTensor, heads: Int, _ emits: [Emission]
+  ) throws(ReferenceError) -> [ReferenceTensor] {
+    guard let dim = graph[node.results[0]].type.rows.dim else { throw ReferenceError("attention has no rows") }
+    let rows = try dims.rows(of: dim)
+    let offsets = try self.offsets(segments, over: rows.count)
+    try noteTokens(entering: node.section, rows: dim)
+    let attention = Attention(
+      query: operands[0], key: operands[1], value: operands[2], width: width, heads: heads, segments: offsets)
+    let output = attention.run()
+    for (start, multiplyAdds) in zip(offsets, output.multiplyAdds) where multiplyAdds > 0 {
+      answers[rows[start].sample].executedMatrixOperations += 2 * multiplyAdds
+    }
+    var results = [try result(node, .floats(output.context))]
+    for (index, emission) in emits.enumerated() {
+      switch emission {
+      case .received: results.append(try result(node, .floats(output.received), at: index + 1))
+      case .fromFirst: results.append(try result(node, .floats(output.fromFirst), at: index + 1))
+      }
+    }
+    return results
+  }
+
+  private func eachRow(
+    _ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]
+  ) throws(ReferenceError) -> [Float] {
+    let values = try x.floats
+    return (0..<x.rows).flatMap { body(values[$0 * x.columns..<($0 + 1) * x.columns]) }
+  }
+
+  /// The last head answers whoever is left.
+  private mutating func classify(_ samples: ReferenceTensor, _ logits: ReferenceTensor) throws(ReferenceError) {
+    let last = graph.shape.layers - 1
+    for (row, sample) in try sampleNumbers(samples).enumerated() {
+      let values = try logits.row(row)
+      answers[sample].headLogits[last] = values
+      try answer(sample, values, layer: last)
+    }
+  }
+}

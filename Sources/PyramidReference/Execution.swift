@@ -1,0 +1,116 @@
+// One run of a graph over one batch: the values made so far, the rows of each dim, and what is known of each sample.
+// The state is here; what each operation computes is in Execution+Operations.swift and Execution+Rows.swift.
+
+import PyramidIR
+import PyramidPolicy
+
+/// A run in progress: made for one batch, fed node after node, then asked for its answers.
+struct Execution {
+  let interpreter: ReferenceInterpreter
+  let batch: ReferenceBatch
+  /// Every value made so far.
+  var values: [ValueID: ReferenceTensor] = [:]
+  /// Every dim defined so far.
+  var dims: DimTable
+  /// What is known of each sample, by its number in the batch.
+  var answers: [ReferenceAnswer]
+  /// Which answers are final, by sample number.
+  var isAnswered: [Bool]
+  /// Memory of the exit policy; nil without one.
+  let memories: SampleMemories?
+
+  var graph: Graph { interpreter.graph }
+
+  init(_ interpreter: ReferenceInterpreter, _ batch: ReferenceBatch) throws(ReferenceError) {
+    guard batch.typeIDs.count == batch.tokenIDs.count else {
+      throw ReferenceError("\(batch.tokenIDs.count) samples, but type ids for \(batch.typeIDs.count)")
+    }
+    for (sample, tokens) in batch.tokenIDs.enumerated() {
+      guard !tokens.isEmpty else { throw ReferenceError("sample \(sample) has no token") }
+      guard batch.typeIDs[sample].count == tokens.count else {
+        throw ReferenceError("sample \(sample) has \(tokens.count) tokens and \(batch.typeIDs[sample].count) type ids")
+      }
+    }
+    self.interpreter = interpreter
+    self.batch = batch
+    dims = try DimTable(interpreter.graph, lengths: batch.tokenIDs.map(\.count))
+    answers = batch.tokenIDs.map { _ in ReferenceAnswer() }
+    isAnswered = batch.tokenIDs.map { _ in false }
+    memories = interpreter.exit.flatMap {
+      $0.type.kind == .exit ? SampleMemories($0, samples: batch.tokenIDs.count) : nil
+    }
+  }
+
+  /// The answers, once all nodes have run.
+  func finish() throws(ReferenceError) -> [ReferenceAnswer] {
+    if let sample = isAnswered.firstIndex(of: false) {
+      throw ReferenceError("the graph ends before sample \(sample) is answered")
+    }
+    return answers
+  }
+
+  /// Answers a sample with the logits of a layer's head, counted from 0.
+  mutating func answer(_ sample: Int, _ logits: [Float], layer: Int) throws(ReferenceError) {
+    guard !isAnswered[sample] else { throw ReferenceError("sample \(sample) is answered twice") }
+    isAnswered[sample] = true
+    answers[sample].logits = logits
+    answers[sample].probabilities = Arithmetic.softmax(logits[...])
+    answers[sample].label = Arithmetic.argmax(logits)
+    answers[sample].exitLayer = layer + 1
+  }
+
+  /// Notes which tokens enter a layer. Its attention is where they are all read, before and after every pass.
+  mutating func noteTokens(entering section: Section, rows: Dim) throws(ReferenceError) {
+    guard case .layer(let layer) = section else { return }
+    var positions = [[Int32]](repeating: [], count: answers.count)
+    for row in try dims.rows(of: rows) { positions[row.sample].append(row.position) }
+    for sample in answers.indices {
+      let alive = positions[sample]
+      guard !isAnswered[sample], !alive.isEmpty, answers[sample].tokensAlive.count == layer else { continue }
+      answers[sample].tokensAlive.append(alive.count)
+      if layer > 0 { answers[sample].kept.append(alive) }
+    }
+  }
+
+  /// Adds matrix operations to the sample of each row of a dim.
+  mutating func count(_ operations: Int, forEachRowOf dim: Dim?) throws(ReferenceError) {
+    guard let dim else { return }
+    for row in try dims.rows(of: dim) { answers[row.sample].executedMatrixOperations += operations }
+  }
+
+  func operand(_ node: Node, _ index: Int) throws(ReferenceError) -> ReferenceTensor {
+    let value = node.inputs[index]
+    guard let tensor = values[value] else { throw ReferenceError("%\(graph[value].name) is read before it is made") }
+    return tensor
+  }
+
+  func weight(_ node: Node, _ index: Int) -> [Float] { interpreter.weights[node.weights[index].index] }
+
+  /// A result of a node: the elements must fill its type over the dims as they are now.
+  func result(
+    _ node: Node, _ elements: ReferenceTensor.Elements, at index: Int = 0
+  ) throws(ReferenceError) -> ReferenceTensor {
+    let type = graph[node.results[index]].type
+    var extents: [Int] = []
+    for extent in type.extents { extents.append(try dims.resolve(extent)) }
+    return try ReferenceTensor(type: type, extents: extents, elements: elements)
+  }
+
+  /// The result of a node that defines a dim: indices into the rows of the dim that bounds it.
+  mutating func definition(_ node: Node, _ indices: [Int]) throws(ReferenceError) -> ReferenceTensor {
+    guard case .dim(let dim) = graph[node.results[0]].type.rows else {
+      throw ReferenceError("%\(graph[node.results[0]].name) defines no dim")
+    }
+    try dims.define(dim, selecting: indices)
+    return try result(node, .integers(indices.map { Int32($0) }))
+  }
+
+  /// The rows of `%samples` as sample numbers, checked to lie in the batch.
+  func sampleNumbers(_ tensor: ReferenceTensor) throws(ReferenceError) -> [Int] {
+    let numbers = try tensor.integers.map { Int($0) }
+    guard numbers.allSatisfy({ answers.indices.contains($0) }) else {
+      throw ReferenceError("sample numbers \(numbers) do not lie in a batch of \(answers.count)")
+    }
+    return numbers
+  }
+}

@@ -1,0 +1,36 @@
+// What goes into the interpreter and what comes out of it, by sample. Nothing here is packed or padded: packing is the
+// interpreter's first step, so that a test states its texts and not a layout.
+
+/// Samples to classify, as token ids.
+public struct ReferenceBatch: Sendable, Equatable {
+  /// Vocabulary ids, one array for each sample, `[CLS]` first.
+  public var tokenIDs: [[Int32]]
+  /// 0 for the first text and 1 for the second, shaped as `tokenIDs`.
+  public var typeIDs: [[Int32]]
+
+  /// A batch; without type ids every token belongs to the first text.
+  public init(tokenIDs: [[Int32]], typeIDs: [[Int32]]? = nil) {
+    self.tokenIDs = tokenIDs
+    self.typeIDs = typeIDs ?? tokenIDs.map { [Int32](repeating: 0, count: $0.count) }
+  }
+}
+
+/// What became of one sample.
+public struct ReferenceAnswer: Sendable, Equatable {
+  /// Logits of the head that answered.
+  public internal(set) var logits: [Float] = []
+  /// Their softmax.
+  public internal(set) var probabilities: [Float] = []
+  /// The class of the largest logit, the lower index on ties.
+  public internal(set) var label = 0
+  /// The layer that answered, counted from 1.
+  public internal(set) var exitLayer = 0
+  /// Tokens alive on entering layer `i + 1`, for every layer that the sample entered.
+  public internal(set) var tokensAlive: [Int] = []
+  /// Original positions alive behind each boundary that the sample passed: `kept[i]` enters layer `i + 2`.
+  public internal(set) var kept: [[Int32]] = []
+  /// Logits of every head evaluated for the sample, by layer counted from 0; the last layer's head included.
+  public internal(set) var headLogits: [Int: [Float]] = [:]
+  /// Operations of the matrix products and attention products done for the sample, two for each multiply-add.
+  public internal(set) var executedMatrixOperations = 0
+}

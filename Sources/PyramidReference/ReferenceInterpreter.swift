@@ -1,0 +1,119 @@
+// The public face of the interpreter and its loop over the nodes. It runs any verified graph, as lowered or after any
+// pass: layouts of weights, memory slots and chosen kernels change where numbers lie and not which they are, so they
+// are not looked at. What the verifier can't know (indices, offsets, sizes of weights) is checked here and thrown.
+
+import PyramidIR
+import PyramidPolicy
+
+/// A graph with its weights and policies, ready to run batches.
+///
+/// A fused operation is computed as the operations that it fuses, each rounded to f32: a graph and its fused form give
+/// equal bits.
+public struct ReferenceInterpreter {
+  /// The graph that runs.
+  public let graph: Graph
+  /// Row-major values of each weight.
+  let weights: [[Float]]
+  let exit: PolicyInstance?
+  let prune: PolicyInstance?
+
+  /// An interpreter for `graph`. `weight` is asked once for each weight and returns its values, row-major whatever
+  /// layout the weight has in an artefact. Policies are needed where the graph asks one; they must be those that it
+  /// names, made for a model of its size, and read nothing that the graph does not supply.
+  ///
+  /// - Throws: what `weight` throws, or `ReferenceError`.
+  public init(
+    graph: Graph, weight: @escaping (Weight) throws -> [Float], exit: PolicyInstance? = nil,
+    prune: PolicyInstance? = nil
+  ) throws {
+    self.graph = graph
+    self.exit = exit
+    self.prune = prune
+    weights = try graph.weights.map { declared in
+      let values = try weight(declared)
+      let wanted = try Self.elements(of: declared)
+      guard values.count == wanted else {
+        throw ReferenceError("#\(declared.name) has \(values.count) elements, expected \(wanted) for \(declared.type)")
+      }
+      return values
+    }
+    for node in graph.nodes { try checkPolicy(of: node) }
+  }
+
+  /// Answers each sample of a batch, in the order of the batch.
+  ///
+  /// - Throws: `ReferenceError`, with the node at which it was found.
+  public func run(_ batch: ReferenceBatch) throws -> [ReferenceAnswer] {
+    try run(batch) { _, _, _ in }
+  }
+
+  /// The same, and shows every value as it is made: its node, its name without `%`, and the tensor.
+  public func run(
+    _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void
+  ) throws -> [ReferenceAnswer] {
+    var execution = try Execution(self, batch)
+    for node in graph.nodes {
+      do {
+        for (value, tensor) in zip(node.results, try execution.evaluate(node)) {
+          execution.values[value] = tensor
+          observer(node, graph[value].name, tensor)
+        }
+      } catch {
+        let name = node.results.first.map { " %\(graph[$0].name)" } ?? ""
+        throw ReferenceError(error.problem, at: node.op.mnemonic + name)
+      }
+    }
+    return try execution.finish()
+  }
+
+  private static func elements(of weight: Weight) throws(ReferenceError) -> Int {
+    var product = 1
+    for extent in weight.type.extents {
+      guard case .fixed(let count) = extent, count >= 0 else {
+        throw ReferenceError("#\(weight.name) is \(weight.type), expected fixed axes")
+      }
+      let (next, overflow) = product.multipliedReportingOverflow(by: count)
+      if overflow { throw ReferenceError("#\(weight.name) is \(weight.type), too large to count") }
+      product = next
+    }
+    return product
+  }
+
+  /// A policy that reads an undeclared signal ends the process, so it is refused before it can.
+  private func checkPolicy(of node: Node) throws(ReferenceError) {
+    switch node.op {
+    case .decideExit(let name, _, let reads):
+      let policy = try checked(exit, name, .exit)
+      // Logits are an operand of every head, so they need not be listed.
+      let supplied = Set(reads.map(\.rawValue) + [ExitSignal.logits.rawValue])
+      try require(policy.exitSignals.map(\.rawValue), in: supplied, name)
+    case .decidePrune(let name, _, let reads, _):
+      let policy = try checked(prune, name, .prune)
+      try require(policy.tokenSignals.map(\.rawValue), in: Set(reads.map(\.rawValue)), name)
+    default:
+      return
+    }
+  }
+
+  private func checked(
+    _ policy: PolicyInstance?, _ name: String, _ kind: PolicyKind
+  ) throws(ReferenceError) -> PolicyInstance {
+    guard let policy else { throw ReferenceError("the graph asks \(kind) policy @\(name), but none was given") }
+    guard policy.type.kind == kind, policy.type.name == name else {
+      throw ReferenceError(
+        "the graph asks \(kind) policy @\(name), but \(policy.type.kind) policy @\(policy.type.name) was given")
+    }
+    guard policy.model.layers == graph.shape.layers, policy.model.classes == graph.shape.classes else {
+      throw ReferenceError(
+        "@\(name) was made for \(policy.model.layers) layers and \(policy.model.classes) classes, "
+          + "the graph has \(graph.shape.layers) and \(graph.shape.classes)")
+    }
+    return policy
+  }
+
+  private func require(_ read: [String], in supplied: Set<String>, _ name: String) throws(ReferenceError) {
+    for signal in read.sorted() where !supplied.contains(signal) {
+      throw ReferenceError("@\(name) reads \(signal), which the graph does not supply")
+    }
+  }
+}

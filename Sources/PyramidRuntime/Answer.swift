@@ -1,0 +1,50 @@
+// What the engine says of one sample: the logits it left with, and its trace.
+
+import Glibc
+
+/// One sample's answer.
+public struct Answer: Sendable, Equatable {
+  /// Logits of the head that answered, [C].
+  public var logits: [Float]
+  /// The layer behind which the sample left, from 1; the number of layers when it stayed to the end.
+  public var exitLayer: Int
+  /// Tokens alive when each layer started, for the layers that the sample went through.
+  public var tokensAlive: [Int]
+  /// Original positions of the tokens alive behind each boundary that the sample crossed; nil unless asked for.
+  public var keptPositions: [[Int32]]?
+  /// Operations that ran for this sample, that the paper's formula gives, and that it would have taken without
+  /// policies.
+  public var operations: OperationCount
+
+  /// Softmax of the logits, [C]; computed in Double, so that it does not depend on the instruction set.
+  public var probabilities: [Float] {
+    let largest = logits.max() ?? 0
+    let powers = logits.map { exp(Double($0) - Double(largest)) }
+    let sum = powers.reduce(0, +)
+    return powers.map { Float($0 / sum) }
+  }
+
+  /// The class with the largest logit; the first of equal ones, and 0 if there is no number among them.
+  public var label: Int {
+    var best = 0
+    for index in logits.indices where logits[index] > logits[best] || (logits[best].isNaN && !logits[index].isNaN) {
+      best = index
+    }
+    return best
+  }
+}
+
+/// Operations of one sample, in units of one operation.
+public struct OperationCount: Sendable, Equatable {
+  /// What ran, heads and moves included.
+  public var executed = 0
+  /// LTP's and Magic Pyramid's formula over the layers that the sample went through.
+  public var paper = 0
+  /// What runs for the same text without policies.
+  public var dense = 0
+  /// The paper's formula without policies.
+  public var densePaper = 0
+
+  /// No operations yet.
+  public init() {}
+}

@@ -1,0 +1,185 @@
+// Decisions: who leaves, which tokens die, and what is recorded of it. The policy scores and says yes or no; everything
+// that follows from it (answers, new offsets, traces) is done here, sample by sample, in the order of the batch.
+
+import PyramidIR
+import PyramidPolicy
+
+extension Executor {
+  /// Asks the exit policy about every sample; answers those that leave.
+  func decideExit(_ step: Step, layer: Int, reads: [Signal]) {
+    let exit = self.exit!
+    let numbers = integers(step.inputs[0])
+    let classes = step.inputs[1].columns
+    let stay = integers(step.results[0])
+    let isActive = exit.isActive(afterLayer: layer + 1)
+    var staying = 0
+    for row in 0..<rows(step.inputs[0].rows) {
+      let sample = Int(numbers[row])
+      let logits = floats(step.inputs[1]) + row * classes
+      var view = ExitViewStorage(layer: layer + 1, layers: shape.layers, classes: classes)
+      view.logits = UnsafePointer(logits)
+      fillSignals(&view, step, row: row, reads: reads, classes: classes)
+      // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
+      let wantsToLeave = isActive && exit.shouldExit(view, memory: buffers.memory(of: sample))
+      if wantsToLeave && hasProbabilities(logits, classes) {
+        answer(sample, logits, classes, layer: layer)
+      } else {
+        stay[staying] = Int32(row)
+        staying += 1
+      }
+    }
+    define(step.results[0], rows: staying)
+    guard case .dim(let dim) = step.results[0].rows else { return }
+    for index in 0..<staying { buffers.presence(of: Int(numbers[Int(stay[index])]))[dim.index] = 1 }
+  }
+
+  /// Whether the softmax of the logits is made of numbers: none is NaN, and the largest is finite.
+  private func hasProbabilities(_ logits: UnsafePointer<Float>, _ classes: Int) -> Bool {
+    var largest = -Float.infinity
+    for index in 0..<classes {
+      if logits[index].isNaN { return false }
+      largest = max(largest, logits[index])
+    }
+    return largest.isFinite
+  }
+
+  private func fillSignals(_ view: inout ExitViewStorage, _ step: Step, row: Int, reads: [Signal], classes: Int) {
+    var operand = 2
+    for signal in reads {
+      switch signal {
+      case .probabilities:
+        view.probabilities = UnsafePointer(floats(step.inputs[operand]) + row * classes)
+        operand += 1
+      case .hidden:
+        view.width = step.inputs[operand].columns
+        view.hidden = UnsafePointer(floats(step.inputs[operand]) + row * view.width)
+        operand += 1
+      case .tokensAlive:
+        let segments = integers(step.inputs[operand])
+        view.tokensAlive = Int(segments[row + 1] - segments[row])
+        operand += 1
+      case .earlierProbabilities:
+        view.earlierHeads = step.inputs.count - operand
+        for head in 0..<view.earlierHeads {
+          let source = floats(step.inputs[operand + head]) + row * classes
+          (buffers.earlier + head * classes).update(from: source, count: classes)
+        }
+        view.earlierProbabilities = UnsafePointer(buffers.earlier)
+      default: continue
+      }
+    }
+  }
+
+  /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
+  func decidePrune(_ step: Step, layer: Int, reads: [Signal], afterExit: Bool) {
+    let prune = self.prune!
+    let retention = prune.retention(afterLayer: layer + 1)
+    keepTokens(step, afterExit: afterExit) { first, count in
+      if retention != .all {
+        var view = TokenViewStorage(count: count, layer: layer + 1, layers: shape.layers)
+        fillSignals(&view, step, first: first, reads: reads, operand: afterExit ? 2 : 1)
+        prune.score(view, into: buffers.scores)
+      }
+      return TokenSelection.keep(
+        scores: buffers.scores, count: count, retention: retention, scratch: buffers.heap, into: buffers.chosen)
+    }
+  }
+
+  private func fillSignals(
+    _ view: inout TokenViewStorage, _ step: Step, first: Int, reads: [Signal], operand start: Int
+  ) {
+    for (offset, signal) in reads.enumerated() {
+      let input = step.inputs[start + offset]
+      switch signal {
+      case .receivedAttention: view.receivedAttention = UnsafePointer(floats(input) + first)
+      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(floats(input) + first)
+      case .valueNorm: view.valueNorm = UnsafePointer(floats(input) + first)
+      case .hiddenNorm: view.hiddenNorm = UnsafePointer(floats(input) + first)
+      case .position: view.positions = UnsafePointer(integers(input) + first)
+      case .tokenID: view.tokenIDs = UnsafePointer(integers(input) + first)
+      case .hidden:
+        view.width = input.columns
+        view.hidden = UnsafePointer(floats(input) + first * input.columns)
+      case .logits, .probabilities, .tokensAlive, .earlierProbabilities: continue
+      }
+    }
+  }
+
+  /// Keeps all tokens of the samples that stay.
+  func keepSamples(_ step: Step) {
+    keepTokens(step, afterExit: true) { _, count in
+      for index in 0..<count { buffers.chosen[index] = Int32(index) }
+      return count
+    }
+  }
+
+  /// Builds the list of tokens that live on; `choose` fills `buffers.chosen` for the sample at `first` of `count`
+  /// tokens.
+  private func keepTokens(_ step: Step, afterExit: Bool, choose: (_ first: Int, _ count: Int) -> Int) {
+    let segments = integers(step.inputs[0])
+    let numbers = integers(step.samples!)
+    let keep = integers(step.results[0])
+    let samples = afterExit ? rows(step.inputs[1].rows) : rows(step.inputs[0].rows) - 1
+    guard case .dim(let dim) = step.results[0].rows else { return }
+    var kept = 0
+    for index in 0..<samples {
+      let row = afterExit ? Int(integers(step.inputs[1])[index]) : index
+      let first = Int(segments[row])
+      let count = choose(first, Int(segments[row + 1]) - first)
+      let sample = Int(numbers[row])
+      for chosen in 0..<count {
+        let token = first + Int(buffers.chosen[chosen])
+        keep[kept + chosen] = Int32(token)
+        buffers.nextOrigins[kept + chosen] = buffers.origins[token]
+      }
+      buffers.tokens(of: sample)[dim.index] = Int32(count)
+      if options.recordsPositions, case .layer(let layer) = step.section {
+        notePositions(of: sample, upTo: layer)
+        answers[sample].keptPositions?.append(
+          Array(UnsafeBufferPointer(start: buffers.nextOrigins + kept, count: count)))
+      }
+      kept += count
+    }
+    swap(&buffers.origins, &buffers.nextOrigins)
+    define(step.results[0], rows: kept)
+  }
+
+  /// Offsets of the samples in the tokens kept: their counts were noted when the tokens were chosen.
+  func compactSegments(_ step: Step) {
+    let hasStay = step.inputs.count == 3
+    let numbers = integers(step.samples!)
+    let offsets = integers(step.results[0])
+    guard case .dim(let tokens) = step.inputs[1].rows else { return }
+    offsets[0] = 0
+    for index in 0..<(rows(step.results[0].rows) - 1) {
+      let row = hasStay ? Int(integers(step.inputs[2])[index]) : index
+      offsets[index + 1] = offsets[index] + buffers.tokens(of: Int(numbers[row]))[tokens.index]
+    }
+  }
+
+  /// Answers the samples that came to the end.
+  func classify(_ step: Step) {
+    let numbers = integers(step.inputs[0])
+    let classes = step.inputs[1].columns
+    for row in 0..<rows(step.inputs[0].rows) {
+      answer(Int(numbers[row]), floats(step.inputs[1]) + row * classes, classes, layer: shape.layers - 1)
+    }
+  }
+
+  /// Fills in the boundaries before `layer` at which nothing was decided: the tokens alive there are those from before.
+  private func notePositions(of sample: Int, upTo layer: Int) {
+    guard let kept = answers[sample].keptPositions, kept.count < layer else { return }
+    let alive = kept.last ?? Array(0..<buffers.tokens(of: sample)[0])
+    answers[sample].keptPositions?.append(contentsOf: repeatElement(alive, count: layer - kept.count))
+  }
+
+  private func answer(_ sample: Int, _ logits: UnsafePointer<Float>, _ classes: Int, layer: Int) {
+    answers[sample].logits = Array(UnsafeBufferPointer(start: logits, count: classes))
+    answers[sample].exitLayer = layer + 1
+    notePositions(of: sample, upTo: layer)
+    let tokens = UnsafeBufferPointer(buffers.tokens(of: sample))
+    answers[sample].tokensAlive = program.layerTokens.prefix(layer + 1).map { Int(tokens[$0]) }
+    answers[sample].operations = program.meter.count(
+      tokens: tokens, samples: UnsafeBufferPointer(buffers.presence(of: sample)), exitLayer: layer + 1)
+  }
+}

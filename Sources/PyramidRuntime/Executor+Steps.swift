@@ -1,0 +1,94 @@
+// One step, one kernel call: the exhaustive switch from operations to the C backend.
+
+import CPyramidKernels
+import PyramidIR
+
+extension Activation {
+  /// The kernels' number for it.
+  var kernels: mp_activation {
+    switch self {
+    case .none: MP_ACTIVATION_NONE
+    case .gelu: MP_ACTIVATION_GELU
+    case .geluTanh: MP_ACTIVATION_GELU_TANH
+    case .relu: MP_ACTIVATION_RELU
+    case .tanh: MP_ACTIVATION_TANH
+    }
+  }
+}
+
+extension Executor {
+  /// Runs one step on the rows that are alive.
+  func perform(_ step: Step) {
+    let threads = Int32(options.threads)
+    let count = step.results.first.map { Int32(rows($0.rows)) } ?? 0
+    let columns = step.results.first.map { Int32($0.columns) } ?? 0
+    switch step.op {
+    case .input: break
+    case .embed:
+      let hasTypes = step.inputs.count == 3
+      mp_embed(
+        isa, threads, integers(step.inputs[0]), integers(step.inputs[1]), hasTypes ? integers(step.inputs[2]) : nil,
+        count,
+        columns, step.weights[0], step.weights[1], hasTypes ? step.weights[2] : nil, floats(step.results[0]))
+    case .linear(let activation):
+      mp_linear(
+        isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1], columns,
+        activation.kernels, floats(step.results[0]))
+    case .linearAddNorm(let epsilon):
+      mp_linear_add_norm(
+        isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1], columns,
+        floats(step.inputs[1]), step.weights[2], step.weights[3], epsilon, floats(step.results[0]))
+    case .activate(let activation):
+      mp_activate(isa, threads, floats(step.inputs[0]), count, columns, activation.kernels, floats(step.results[0]))
+    case .add:
+      mp_add(isa, threads, floats(step.inputs[0]), floats(step.inputs[1]), count, columns, floats(step.results[0]))
+    case .layerNorm(let epsilon):
+      mp_layer_norm(
+        isa, threads, floats(step.inputs[0]), count, columns, step.weights[0], step.weights[1], epsilon,
+        floats(step.results[0]))
+    case .attention(let heads, let emits):
+      attend(
+        step, floats(step.inputs[0]), floats(step.inputs[1]), floats(step.inputs[2]), stride: step.inputs[0].columns,
+        segments: step.inputs[3], heads, emits)
+    case .attentionQKV(let heads, let emits):
+      let (base, width) = (floats(step.inputs[0]), step.inputs[0].columns / 3)
+      attend(
+        step, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits)
+    case .firstRows:
+      // The offsets are the row numbers of the [CLS] tokens.
+      mp_gather_rows(threads, floats(step.inputs[0]), columns, integers(step.inputs[1]), count, floats(step.results[0]))
+    case .softmax:
+      mp_softmax_rows(isa, floats(step.inputs[0]), count, columns, floats(step.results[0]))
+    case .rowNorm(let first, let width):
+      mp_row_norm(
+        isa, floats(step.inputs[0]), count, Int32(step.inputs[0].columns), Int32(first), Int32(width),
+        floats(step.results[0]))
+    case .compact:
+      mp_gather_rows(threads, floats(step.inputs[0]), columns, integers(step.inputs[1]), count, floats(step.results[0]))
+    case .decideExit(_, let layer, let reads): decideExit(step, layer: layer, reads: reads)
+    case .decidePrune(_, let layer, let reads, let afterExit):
+      decidePrune(step, layer: layer, reads: reads, afterExit: afterExit)
+    case .keepSamples: keepSamples(step)
+    case .compactSegments: compactSegments(step)
+    case .classify: classify(step)
+    }
+  }
+
+  private func attend(
+    _ step: Step, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, stride: Int,
+    segments: Operand, _ heads: Int, _ emits: [Emission]
+  ) {
+    var received: UnsafeMutablePointer<Float>?
+    var fromFirst: UnsafeMutablePointer<Float>?
+    for (emission, result) in zip(emits, step.results.dropFirst()) {
+      switch emission {
+      case .received: received = floats(result)
+      case .fromFirst: fromFirst = floats(result)
+      }
+    }
+    mp_attention(
+      isa, Int32(options.threads), q, k, v, Int32(stride), integers(segments), Int32(rows(segments.rows) - 1),
+      Int32(heads), Int32(step.results[0].columns / heads), floats(step.results[0]), received, fromFirst,
+      buffers.attention)
+  }
+}

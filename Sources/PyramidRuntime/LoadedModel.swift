@@ -1,0 +1,128 @@
+// An artefact, open: mapped, checked against its own integrity record, graph parsed and verified, weights found.
+// Nothing is copied.
+
+import CPyramidKernels
+import PyramidFormats
+import PyramidIR
+import PyramidPolicy
+
+/// A compiled model, ready to be given to executors. Immutable; share it between them.
+public final class LoadedModel: Sendable {
+  /// The graph that the executor walks.
+  public let graph: Graph
+  /// Labels, tokenizer, provenance.
+  public let header: ArtefactHeader
+  /// Path it was opened from.
+  public let path: String
+  /// Kernels that the weights are packed for.
+  public let instructionSet: InstructionSet
+  /// Learned policy parameters by tensor name.
+  public let learned: [String: [Float]]
+  private let file: SafetensorsFile
+
+  /// Maps and checks an artefact. Throws `FormatError` when it is malformed, `RuntimeError` when this machine can't run
+  /// it.
+  public init(path: String) throws {
+    self.path = path
+    let file = try SafetensorsFile(path: path)
+    self.file = file
+    header = try ArtefactHeader(reading: file)
+    let graph: Graph
+    do {
+      graph = try Graph.parse(header.graph, file: path)
+      try graph.verify()
+    } catch {
+      // The verifier lists everything that it finds, a line each; the first says enough about a file that nobody wrote by hand.
+      let first = "\(error)".split(separator: "\n").first ?? ""
+      throw FormatError(file: path, place: "graph", problem: String(first))
+    }
+    self.graph = graph
+    try Self.checkClasses(graph, labels: header.labels.count, path)
+    guard let target = graph.target, let set = InstructionSet(rawValue: target) else {
+      throw FormatError(file: path, place: "graph", problem: "names no known target")
+    }
+    instructionSet = set
+    try Self.checkMachine(set, path)
+    var learned: [String: [Float]] = [:]
+    for name in header.learned {
+      guard let entry = file.entry(named: ArtefactHeader.learnedPrefix + name) else {
+        throw FormatError(file: path, place: name, problem: "learned tensor is missing")
+      }
+      learned[name] = try file.floats(of: entry)
+    }
+    self.learned = learned
+    for weight in graph.weights { _ = try address(of: weight) }
+  }
+
+  /// Answers are named by label, and signals are sized by the model's classes: every head must have as many.
+  private static func checkClasses(_ graph: Graph, labels: Int, _ path: String) throws(FormatError) {
+    let classes = graph.shape.classes
+    guard labels == classes else {
+      throw FormatError(file: path, place: "labels", problem: "\(labels) labels for \(classes) classes")
+    }
+    for node in graph.nodes {
+      switch node.op {
+      case .classify, .decideExit:
+        let columns = graph[node.inputs[1]].type.columns
+        if columns != classes {
+          throw FormatError(file: path, place: "graph", problem: "a head has \(columns) classes, the model \(classes)")
+        }
+      default: continue
+      }
+    }
+  }
+
+  private static func checkMachine(_ set: InstructionSet, _ path: String) throws {
+    let forced = try InstructionSet.native()
+    if !set.isSupported {
+      throw RuntimeError(
+        "\(path): compiled for \(set.rawValue), which this CPU does not run; compile with --target native")
+    }
+    if forced.rank < set.rank {
+      throw RuntimeError(
+        "\(path): compiled for \(set.rawValue), but MP_ISA allows \(forced.rawValue); "
+          + "compile with --target \(forced.rawValue)"
+      )
+    }
+  }
+
+  /// The first element of a weight as it lies in the file. Throws `FormatError` when it is missing, of another size, or
+  /// not aligned to 64 bytes.
+  func address(of weight: Weight) throws -> UnsafePointer<Float> {
+    func problem(_ text: String) -> FormatError { FormatError(file: path, place: weight.name, problem: text) }
+    guard let entry = file.entry(named: weight.name) else { throw problem("weight is missing") }
+    let wanted = weight.storedCount(instructionSet)
+    guard entry.type == .F32, entry.elementCount == wanted else {
+      throw problem("has \(entry.elementCount) \(entry.type.rawValue) elements, expected \(wanted) F32")
+    }
+    let bytes = file.bytes(of: entry)
+    guard let base = bytes.baseAddress, UInt(bitPattern: base) % 64 == 0 else {
+      throw problem("is not aligned to 64 bytes")
+    }
+    return base.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The graph's policies, or others in their place; see `ResolvedPolicies`.
+  public func policies(registry: PolicyRegistry, exit: PolicySpec? = nil, prune: PolicySpec? = nil) throws
+    -> ResolvedPolicies
+  {
+    try ResolvedPolicies(graph: graph, registry: registry, learned: learned, exit: exit, prune: prune)
+  }
+}
+
+extension Weight {
+  /// Elements that the weight takes in an artefact for an instruction set.
+  public func storedCount(_ set: InstructionSet) -> Int {
+    switch layout {
+    case .plain: type.extents.reduce(1) { $0 * ($1.fixedCount ?? 0) }
+    case .panels: mp_linear_packed_count(set.kernels, Int32(type.rows.fixedCount ?? 0), Int32(type.columns))
+    }
+  }
+}
+
+extension Extent {
+  var fixedCount: Int? {
+    if case .fixed(let count) = self { return count }
+    return nil
+  }
+}

@@ -1,0 +1,51 @@
+// Evaluates the graph's operation counts for one sample from the number of its tokens in each dim. Separate from the
+// executor, which only records those numbers.
+
+import PyramidIR
+
+/// Cost polynomials of a graph, ready to be evaluated.
+struct OperationMeter: Sendable {
+  private let executed: [CostTerm]
+  private let paper: [[CostTerm]]
+  private let dense: [CostTerm]
+  private let densePaper: [CostTerm]
+
+  init(_ graph: Graph) {
+    executed = graph.costs.flatMap(\.executed)
+    paper = graph.costs.filter { !$0.paper.isEmpty }.map(\.paper)
+    dense = graph.denseOperations()
+    densePaper = graph.costs.flatMap(\.paper).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
+  }
+
+  /// Operations of a sample with `tokens[k]` tokens in dim T<k> (0 where it had left) and `samples[k]` 1 or 0 for B<k>,
+  /// that left behind layer `exitLayer`, from 1.
+  func count(tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int) -> OperationCount
+  {
+    // Wrapping arithmetic: an artefact may claim any coefficient, and a wrong count is no reason to trap.
+    func value(_ term: CostTerm) -> Int {
+      switch term.dim.family {
+      case .samples: return term.coefficient &* Int(samples[term.dim.index])
+      case .tokens:
+        let count = Int(tokens[term.dim.index])
+        return term.coefficient &* (term.power == 2 ? count &* count : count)
+      }
+    }
+    func admitted(_ term: CostTerm) -> Int {
+      let count = term.dim.family == .samples ? 1 : Int(tokens[0])
+      return term.coefficient &* (term.power == 2 ? count &* count : count)
+    }
+    var result = OperationCount()
+    for term in executed { result.executed &+= value(term) }
+    for layer in paper.prefix(exitLayer) {
+      // A sample that leaves behind this layer was not pruned there: it counts with the tokens that entered.
+      let entering = layer[0]
+      for term in layer {
+        let hasLeft = term.dim.family == .tokens && tokens[term.dim.index] == 0
+        result.paper &+= value(hasLeft ? CostTerm(term.coefficient, entering.dim, power: term.power) : term)
+      }
+    }
+    for term in dense { result.dense &+= admitted(term) }
+    for term in densePaper { result.densePaper &+= admitted(term) }
+    return result
+  }
+}

@@ -1,0 +1,41 @@
+// Texts as the engine takes them: token ids end to end, no padding.
+
+import PyramidIR
+
+/// Samples packed end to end.
+public struct PackedBatch: Sendable {
+  /// Vocabulary ids of all samples, [T].
+  public private(set) var tokenIDs: [Int32] = []
+  /// 0 for the first text of a sample, 1 for the second, [T].
+  public private(set) var typeIDs: [Int32] = []
+  /// Place of each token in its sample, [T].
+  public private(set) var positions: [Int32] = []
+  /// Offsets of the samples and the number of tokens, [B + 1].
+  public private(set) var segments: [Int32] = [0]
+
+  /// An empty batch.
+  public init() {}
+
+  /// Samples in the batch.
+  public var sampleCount: Int { segments.count - 1 }
+  /// Tokens in the batch.
+  public var tokenCount: Int { tokenIDs.count }
+
+  /// Appends a sample; `typeIDs` has as many elements as `tokenIDs`, and there is at least one.
+  public mutating func append(tokenIDs ids: some Collection<Int32>, typeIDs types: some Collection<Int32>) {
+    precondition(!ids.isEmpty && ids.count == types.count, "a sample has at least one token, and a type for each")
+    tokenIDs.append(contentsOf: ids)
+    typeIDs.append(contentsOf: types)
+    positions.append(contentsOf: 0..<Int32(ids.count))
+    segments.append(Int32(tokenIDs.count))
+  }
+
+  /// Empties the batch and keeps its memory.
+  public mutating func removeAll() {
+    tokenIDs.removeAll(keepingCapacity: true)
+    typeIDs.removeAll(keepingCapacity: true)
+    positions.removeAll(keepingCapacity: true)
+    segments.removeAll(keepingCapacity: true)
+    segments.append(0)
+  }
+}

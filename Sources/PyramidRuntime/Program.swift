@@ -1,0 +1,116 @@
+// A compiled graph as the executor walks it: one step for each node, operands resolved to buffers, weights to
+// addresses. Made once when a model is opened, so that running a batch looks nothing up by name.
+
+import PyramidIR
+
+/// Where a value lies while a batch runs.
+enum Location: Hashable, Sendable {
+  /// A buffer that the batch fills.
+  case input(InputKind)
+  /// A slot of the memory plan.
+  case slot(Int)
+}
+
+/// A resolved operand.
+struct Operand: Sendable {
+  let location: Location
+  let rows: Extent
+  let columns: Int
+}
+
+/// One node, resolved.
+struct Step: @unchecked Sendable {
+  let op: Op
+  let section: Section
+  let inputs: [Operand]
+  let results: [Operand]
+  /// Addresses of the weights in the mapped artefact, in the op's order.
+  let weights: [UnsafePointer<Float>]
+  /// Where the numbers of the samples alive lie, for steps that record something about samples.
+  let samples: Location?
+  /// Logical output columns and depth of the first weight; 0 without weights.
+  let weightColumns: Int
+  let weightDepth: Int
+}
+
+/// All steps of a graph and the facts that the executor needs beside them.
+struct Program: Sendable {
+  let steps: [Step]
+  let slots: [Slot]
+  /// How many dims of each family there are.
+  let sampleDims: Int
+  let tokenDims: Int
+  /// The token dim that each layer works on, by layer.
+  let layerTokens: [Int]
+  let heads: Int
+  let headSize: Int
+  /// Most operands of an exit decision, which bounds the earlier heads that it may read.
+  let exitOperands: Int
+  let meter: OperationMeter
+  /// Rows of the embedding tables, in the order of the `embed` node's operands.
+  let embeddingRows: [Int]
+
+  /// Resolves a verified graph; `address` gives a weight's first element.
+  init(_ graph: Graph, target: InstructionSet, address: (Weight) throws -> UnsafePointer<Float>) throws {
+    let check = ProgramCheck(graph: graph, target: target)
+    try check.run()
+    var locations: [ValueID: Location] = [:]
+    for node in graph.nodes {
+      for result in node.results {
+        if case .input(let kind) = node.op {
+          locations[result] = .input(kind)
+        } else if let slot = graph[result].slot {
+          locations[result] = .slot(slot)
+        } else {
+          throw RuntimeError("graph @\(graph.name): %\(graph[result].name) has no slot; it was not compiled to the end")
+        }
+      }
+    }
+    func operand(_ value: ValueID) -> Operand {
+      let type = graph[value].type
+      return Operand(location: locations[value]!, rows: type.rows, columns: type.columns)
+    }
+    steps = try graph.nodes.enumerated().compactMap { index, node in
+      if case .input = node.op { return nil }
+      let weight = node.weights.first.map { graph[$0].type }
+      var columns = 0
+      if case .fixed(let count)? = weight?.rows { columns = count }
+      return Step(
+        op: node.op, section: node.section, inputs: node.inputs.map(operand), results: node.results.map(operand),
+        weights: try node.weights.map { try address(graph[$0]) },
+        samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
+        weightColumns: columns,
+        weightDepth: weight?.columns ?? 0)
+    }
+    slots = graph.slots
+    sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
+    tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
+    layerTokens = try (0..<graph.shape.layers).map { layer in
+      for node in graph.nodes where node.section == .layer(layer) {
+        switch node.op {
+        case .attention, .attentionQKV: return graph[node.results[0]].type.rows.dim!.index
+        default: continue
+        }
+      }
+      throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
+    }
+    heads = graph.shape.heads
+    headSize = graph.shape.hidden / graph.shape.heads
+    exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
+    meter = OperationMeter(graph)
+    embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in
+      if case .fixed(let count) = graph[weight].type.rows { return count }
+      return 0
+    }
+  }
+}
+
+extension Node {
+  /// The offsets of the samples that the step keeps records of; nil when it keeps none.
+  fileprivate var recordedSegments: ValueID? {
+    switch op {
+    case .decidePrune, .keepSamples, .compactSegments: inputs[0]
+    default: nil
+    }
+  }
+}

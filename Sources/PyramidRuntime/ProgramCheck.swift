@@ -1,0 +1,108 @@
+// What the executor's buffers and records rest on beyond what the verifier promises. mp-compile writes graphs that pass;
+// an artefact can also be written by somebody who wants a wild read, and must be refused in a line before it runs.
+
+import PyramidIR
+
+/// Checks of a verified graph.
+struct ProgramCheck {
+  let graph: Graph
+  let target: InstructionSet
+
+  /// Most tokens or samples that a graph may admit, bytes for a row of a slot, and number of slots or dims: together they
+  /// keep every sum of sizes within 64 bits.
+  private static let limits = (rows: 1 << 22, slotBytes: 1 << 26, count: 4096)
+
+  /// Throws `RuntimeError` when the graph can't be run safely.
+  func run() throws {
+    try checkSizes()
+    try checkLayouts()
+    try checkAttention()
+    try checkEmbedding()
+  }
+
+  private func failure(_ problem: String) -> RuntimeError { RuntimeError("graph @\(graph.name): \(problem)") }
+
+  private func checkSizes() throws {
+    let limits = Self.limits
+    for family in DimFamily.allCases where graph.admitted(family) > limits.rows {
+      throw failure("admits \(graph.admitted(family)) rows of \(family.rawValue)0, more than \(limits.rows)")
+    }
+    guard graph.slots.count <= limits.count, graph.slots.allSatisfy({ $0.bytesPerRow <= limits.slotBytes }) else {
+      throw failure(
+        "its memory plan has more than \(limits.count) slots, or one of more than \(limits.slotBytes) bytes a row")
+    }
+    if let dim = graph.dims.first(where: { $0.dim.index >= limits.count })?.dim {
+      throw failure("dim \(dim) is numbered too high")
+    }
+  }
+
+  /// Kernels read packed weights by the layout of their instruction set: another layout would be read past its end.
+  private func checkLayouts() throws {
+    let packed = target.panelWidth.map { WeightLayout.panels($0) } ?? .plain
+    for node in graph.nodes {
+      for (index, weight) in node.weights.enumerated() {
+        let isMatrix =
+          switch node.op {
+          case .linear, .linearAddNorm: index == 0
+          default: false
+          }
+        if graph[weight].layout != (isMatrix ? packed : .plain) {
+          throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
+        }
+      }
+    }
+  }
+
+  /// The attention kernel's scratch is sized by the model's heads and width.
+  private func checkAttention() throws {
+    for node in graph.nodes {
+      switch node.op {
+      case .attention(let heads, _), .attentionQKV(let heads, _):
+        guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
+          throw failure("an attention has other heads or another width than the model")
+        }
+      default: continue
+      }
+    }
+  }
+
+  /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come.
+  private func checkEmbedding() throws {
+    let embeds = graph.nodes.filter { $0.op == .embed }
+    guard embeds.count == 1 else { throw failure("has \(embeds.count) embed nodes, expected 1") }
+    let producers = graph.producers
+    let kinds = embeds[0].inputs.map { producers[$0].map { graph.nodes[$0].op } }
+    let wanted: [Op?] = [.input(.tokenIDs), .input(.positions), .input(.typeIDs)]
+    guard kinds == Array(wanted.prefix(kinds.count)) else { throw failure("embed reads something else than the batch") }
+  }
+
+  /// The value that numbers the samples whose offsets `segments` holds. Records are written by these numbers, so they must
+  /// still lie where they were when node `index` runs: their last reader comes no earlier.
+  func samples(for segments: ValueID, at index: Int) throws -> ValueID {
+    guard let dim = graph[segments].type.rows.dim else { throw failure("offsets without samples") }
+    for (place, node) in graph.nodes.enumerated() where place <= index {
+      let isNumbering =
+        switch node.op {
+        case .input(.samples): true
+        case .compact: isNumbering(node.inputs[0])
+        default: false
+        }
+      guard isNumbering, graph[node.results[0]].type.rows == .dim(dim) else { continue }
+      let isInput = node.op == .input(.samples)
+      let isAlive = graph.nodes[index...].contains { $0.inputs.contains(node.results[0]) }
+      if isInput || isAlive { return node.results[0] }
+    }
+    throw failure("the numbers of the samples of \(dim) are gone when they are needed")
+  }
+
+  private func isNumbering(_ value: ValueID) -> Bool {
+    for node in graph.nodes where node.results.contains(value) {
+      switch node.op {
+      case .input(.samples): return true
+      case .compact: return isNumbering(node.inputs[0])
+      default: return false
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,35 @@
+// The result of tokenising one text or pair, and the rule that shortens it to a limit. The rule is apart from the
+// tokenizer because it is arithmetic on lengths alone and is tested as such.
+
+/// The ids of one text or one pair of texts, special tokens included.
+public struct Encoding: Sendable, Equatable {
+  /// Token ids: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
+  public var ids: [Int32]
+  /// Segment ids, as many as `ids`: 1 for the second text and its `[SEP]`, else 0.
+  public var typeIDs: [Int32]
+  /// How many ids there would be without a limit.
+  public var fullLength: Int
+  /// Whether the input was not valid UTF-8 and was repaired with U+FFFD, as `String(decoding:as:)` does.
+  public var isRepaired: Bool
+  /// Whether the limit took ids away.
+  public var isTruncated: Bool { ids.count < fullLength }
+
+  /// Makes an encoding from its parts.
+  public init(ids: [Int32], typeIDs: [Int32], fullLength: Int, isRepaired: Bool = false) {
+    self.ids = ids
+    self.typeIDs = typeIDs
+    self.fullLength = fullLength
+    self.isRepaired = isRepaired
+  }
+}
+
+/// How many tokens of each text of a pair fit in `budget` under "longest first": the longer text gives way until
+/// the two are equal, then both halve the budget and the originally longer one (the second, on a tie) gets the odd
+/// token. This is the closed form that Hugging Face tokenizers uses.
+func longestFirst(_ first: Int, _ second: Int, budget: Int) -> (first: Int, second: Int) {
+  guard first + second > budget else { return (first, second) }
+  let shorter = min(first, second)
+  let half = budget / 2
+  let (low, high) = shorter <= half ? (shorter, budget - shorter) : (half, budget - half)
+  return first > second ? (high, low) : (low, high)
+}

@@ -1,0 +1,59 @@
+// One model under the clock: made-up batches of any shape, and the time that one run of them takes. Both commands measure through
+// this, so that a table and a comparison with other runtimes mean the same time: ids in, logits out.
+
+import MagicPyramid
+
+/// A classifier whose runs are timed.
+struct TimedModel {
+  private let classifier: Classifier
+  private let clock = ContinuousClock()
+  private let vocabulary: Int32
+
+  init(_ classifier: Classifier) {
+    self.classifier = classifier
+    vocabulary = Int32(clamping: max(classifier.model.header.tokenizer.vocabulary.count, 1))
+  }
+
+  /// The kernels that it runs on.
+  var instructionSet: InstructionSet { classifier.model.instructionSet }
+
+  /// Samples of the given lengths, with ids that are spread over the vocabulary: rows of the embedding table come from memory as
+  /// those of a text do. Throws `RuntimeError` when they are more than the model admits in one batch.
+  func batch(lengths: [Int]) throws -> PackedBatch {
+    let limits = classifier.batchLimits
+    guard lengths.count <= limits.samples, lengths.allSatisfy({ (1...limits.tokens).contains($0) }),
+      lengths.reduce(0, +) <= limits.tokens
+    else {
+      throw RuntimeError(
+        "a batch is up to \(limits.samples) samples of together up to \(limits.tokens) tokens, none empty")
+    }
+    var batch = PackedBatch()
+    for (sample, length) in lengths.enumerated() {
+      let ids = (0..<length).map { token in Int32((sample * 7919 + token * 104_729) % Int(vocabulary)) }
+      batch.append(tokenIDs: ids, typeIDs: repeatElement(0, count: length))
+    }
+    return batch
+  }
+
+  /// Operations that one run of a batch executes.
+  func operations(_ batch: PackedBatch) throws -> Int {
+    try classifier.run(batch).reduce(0) { $0 + $1.operations.executed }
+  }
+
+  /// Seconds of one run of a batch.
+  func time(_ batch: PackedBatch) throws -> Double {
+    let start = clock.now
+    _ = try classifier.run(batch)
+    return seconds(since: start)
+  }
+
+  /// Seconds of consecutive runs: at least `least`, then until `duration` seconds have passed, but at most `most`.
+  func times(_ batch: PackedBatch, least: Int, most: Int, duration: Double = 0) throws -> [Double] {
+    var times: [Double] = []
+    let start = clock.now
+    while times.count < most, times.count < least || seconds(since: start) < duration { times.append(try time(batch)) }
+    return times
+  }
+
+  private func seconds(since start: ContinuousClock.Instant) -> Double { start.duration(to: clock.now) / .seconds(1) }
+}

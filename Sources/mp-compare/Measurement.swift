@@ -1,0 +1,97 @@
+// The measuring itself. One untimed run gives the answers and warms everything up; then each repetition takes all texts
+// one by one, and again in batches, and on every block all contenders take their turn, a different one first each time.
+
+import MagicPyramid
+import PyramidEvaluation
+
+/// What was measured: answers and times of all contenders on one workload.
+struct Measurement {
+  /// The contenders, dense first.
+  let contenders: [Contender]
+  /// What they were given.
+  let workload: Workload
+  /// Times that everything was measured.
+  let repetitions: Int
+  /// Answers, [contender][text].
+  private(set) var outcomes: [[SampleOutcome]] = []
+  /// Seconds of blocks at batch 1, [contender][repetition][block].
+  private(set) var singleTimes: [[[Double]]]
+  /// Seconds of blocks in batches, [contender][repetition][block].
+  private(set) var batchTimes: [[[Double]]]
+  /// Seconds of single texts, [contender][text of any repetition].
+  private(set) var latencies: [[Double]]
+  private let terminal: Terminal
+
+  /// Measures; takes as long as that takes.
+  init(_ contenders: [Contender], _ workload: Workload, repetitions: Int, terminal: Terminal) throws {
+    self.contenders = contenders
+    self.workload = workload
+    self.repetitions = repetitions
+    self.terminal = terminal
+    latencies = contenders.map { _ in [] }
+    singleTimes = contenders.map { _ in Array(repeating: [], count: repetitions) }
+    batchTimes = singleTimes
+    defer { terminal.endProgress() }
+    for contender in contenders { outcomes.append(try answer(contender)) }
+    for repetition in 0..<repetitions {
+      try measureSingles(repetition)
+      try measureBatches(repetition)
+    }
+  }
+
+  private func answer(_ contender: Contender) throws -> [SampleOutcome] {
+    terminal.progress("answers of \(contender.name) ...")
+    for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
+    return try workload.batches(workload.encodings.indices).flatMap { batch in
+      try contender.classifier.classify(encodings: Array(batch)).map { SampleOutcome($0) }
+    }
+  }
+
+  private mutating func measureSingles(_ repetition: Int) throws {
+    for (block, range) in workload.singleBlocks.enumerated() {
+      report("one by one", repetition, range.lowerBound)
+      let inputs = workload.encodings[range].map { [$0] }
+      for contender in turns(repetition + block) {
+        let classifier = contenders[contender].classifier
+        var sum = 0.0
+        for input in inputs {
+          let clock = Stopwatch()
+          _ = try classifier.classify(encodings: input)
+          let seconds = clock.seconds
+          latencies[contender].append(seconds)
+          sum += seconds
+        }
+        singleTimes[contender][repetition].append(sum)
+      }
+    }
+  }
+
+  private mutating func measureBatches(_ repetition: Int) throws {
+    for (block, range) in workload.batchBlocks.enumerated() {
+      report("in batches", repetition, range.lowerBound)
+      let inputs = workload.batches(range).map { Array($0) }
+      for contender in turns(repetition + block) {
+        let classifier = contenders[contender].classifier
+        let clock = Stopwatch()
+        for input in inputs { _ = try classifier.classify(encodings: input) }
+        batchTimes[contender][repetition].append(clock.seconds)
+      }
+    }
+  }
+
+  /// All contenders, `first` of which starts.
+  private func turns(_ first: Int) -> [Int] { contenders.indices.map { ($0 + first) % contenders.count } }
+
+  private func report(_ what: String, _ repetition: Int, _ done: Int) {
+    terminal.progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
+  }
+}
+
+extension SampleOutcome {
+  fileprivate init(_ classification: Classification) {
+    let answer = classification.answer
+    self.init(
+      label: classification.labelIndex, exitLayer: answer.exitLayer, tokensAlive: answer.tokensAlive,
+      operations: answer.operations.executed, paperOperations: answer.operations.paper)
+  }
+}

@@ -1,0 +1,27 @@
+// The command line as it can be typed again: a report that can't be repeated is hearsay.
+
+/// This process's command line as text for a shell.
+enum ShellText {
+  /// The tool's name without its folder, and its arguments, quoted where a shell would read something into them.
+  static var command: String {
+    var words = CommandLine.arguments
+    if let name = words.first?.split(separator: "/").last { words[0] = String(name) }
+    return words.map(quoted).joined(separator: " ")
+  }
+
+  static func quoted(_ word: String) -> String {
+    let plain = "-_./:=,+@%".utf8
+    let isPlain =
+      !word.isEmpty
+      && word.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"):
+          true
+        default: plain.contains(byte)
+        }
+      }
+    if isPlain { return word }
+    return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+}

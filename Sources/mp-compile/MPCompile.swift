@@ -1,0 +1,131 @@
+// mp-compile: checkpoint folder in, artefact out.
+
+import ArgumentParser
+import MagicPyramid
+
+@main
+struct MPCompile: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mp-compile",
+    abstract: "Compiles a fine-tuned BERT-type classifier into one file that mp-run maps and runs.",
+    discussion: """
+      EXAMPLES
+        mp-compile Graphs/dbpedia14 -o dense.mpc
+        mp-compile Graphs/dbpedia14 -o pyramid.mpc --exit 'entropy(threshold=0.1)' --prune received-attention
+        mp-compile my-checkpoint -o mine.mpc --exit margin --plugin Margin.swift
+        mp-compile my-checkpoint --emit ir
+      """)
+
+  @Argument(
+    help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
+  var checkpoint: String
+
+  @Option(name: [.short, .long], help: "The file to write.", completion: .file(extensions: ["mpc"]))
+  var output: String?
+
+  @Option(help: "Exit policy, name(key=value, ...).", transform: { try PolicySpec($0) })
+  var exit: PolicySpec?
+
+  @Option(help: "Pruning policy, name(key=value, ...).", transform: { try PolicySpec($0) })
+  var prune: PolicySpec?
+
+  @Option(help: "Number format of weights and products: f32.")
+  var precision: Precision = .f32
+
+  @Option(help: "Kernels to compile for: native, avx512, avx2, portable.")
+  var target: TargetOption = .native
+
+  @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
+  var plugin: [String] = []
+
+  @Option(help: "Leave a pass out; repeatable.")
+  var disablePass: [String] = []
+
+  @Option(help: "Print the compiled graph: ir, dot or json.")
+  var emit: Emission?
+
+  @Option(help: "Print the graph after a pass, or after all.")
+  var printAfter: String?
+
+  @Flag(help: "Print what each node costs and why it is there.")
+  var explain = false
+
+  @Flag(help: "Don't compare the output with the reference interpreter.")
+  var skipCheck = false
+
+  @Flag(help: "No notes on standard error.")
+  var quiet = false
+
+  enum Precision: String, ExpressibleByArgument, CaseIterable { case f32 }
+  enum Emission: String, ExpressibleByArgument, CaseIterable { case ir, dot, json }
+  enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, portable }
+
+  func validate() throws {
+    if output == nil && emit == nil && printAfter == nil && !explain {
+      throw ValidationError("nothing to do: give -o FILE, --emit, --explain or --print-after")
+    }
+    if let printAfter, printAfter != "all", !Pipeline.passes.contains(where: { $0.name == printAfter }) {
+      let names = Pipeline.passes.map(\.name).joined(separator: ", ")
+      throw ValidationError("there is no pass '\(printAfter)'; the passes are \(names)")
+    }
+  }
+
+  func run() throws {
+    let terminal = Terminal(quiet: quiet)
+    let out = OutputStream()
+    let registry = try PolicyCatalogue.registry(plugins: plugin)
+    let compiler = try ModelCompiler(checkpoint: checkpoint)
+    let choice = PolicyChoice(exit: exit, prune: prune)
+    let options = CompileOptions(target: try instructionSet(), disabledPasses: Set(disablePass))
+    let observe = { (pass: String, graph: Graph) throws in
+      if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
+    }
+    let graph: Graph
+    if let output {
+      terminal.progress("compiling \(checkpoint) ...")
+      let compiled = try compiler.compile(
+        to: output, choice: choice, registry: registry, options: options, skipsCheck: skipCheck, observe: observe)
+      terminal.endProgress()
+      graph = compiled.graph
+      report(compiled, output, terminal)
+    } else {
+      let (exit, prune) = try compiler.policies(choice, registry: registry)
+      graph = try compiler.compile(exit: exit, prune: prune, options: options, observe: observe)
+    }
+    switch emit {
+    case .ir: try out.print(graph.description)
+    case .dot: try out.print(graph.dot)
+    case .json: try out.print(graph.json)
+    case nil: break
+    }
+    if explain { try out.print(graph.explanation(tokens: 64)) }
+    try out.flush()
+  }
+
+  private func instructionSet() throws -> InstructionSet {
+    switch target {
+    case .native: try InstructionSet.native()
+    case .avx512: .avx512
+    case .avx2: .avx2
+    case .portable: .portable
+    }
+  }
+
+  private func report(_ compiled: CompiledModel, _ output: String, _ terminal: Terminal) {
+    let shape = compiled.graph.shape
+    terminal.note(
+      "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
+        + "for \(compiled.graph.target ?? "?")")
+    for policy in compiled.graph.policies { terminal.note("  \(policy.kind.rawValue): \(policy.spec)") }
+    if let check = compiled.check {
+      terminal.note(
+        "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "
+          + "\(scientific(Double(check.largestDifference)))")
+      if check.decidedOtherwise > 0 {
+        terminal.note("  \(check.decidedOtherwise) text with a score at its threshold was decided otherwise")
+      }
+    } else {
+      terminal.note("  self-check: left out")
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// mp-run: artefact and texts in, labels out.
+
+import ArgumentParser
+import MagicPyramid
+
+@main
+struct MPRun: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mp-run",
+    abstract: "Classifies texts with a compiled model.",
+    discussion: """
+      Texts come as arguments, from a file, or from standard input; answers go to standard output in the same order. \
+      A record that can't be read is reported with its line number and left out; the exit code is then 1.
+
+      EXAMPLES
+        mp-run pyramid.mpc 'The Bora River is a tributary of the Lotru River in Romania.'
+        mp-run pyramid.mpc --input test.tsv --input-format tsv --format jsonl > answers.jsonl
+        cat texts.txt | mp-run pyramid.mpc -
+        mp-run pyramid.mpc --exit 'entropy(threshold=0.3)' 'A faster, bolder answer.'
+      """)
+
+  @Argument(help: "Compiled model, made by mp-compile.", completion: .file(extensions: ["mpc"]))
+  var model: String
+
+  @Argument(help: "Texts; a single - reads lines from standard input.")
+  var texts: [String] = []
+
+  @Option(help: "File of texts, or - for standard input.", completion: .file())
+  var input: String?
+
+  @Option(help: "text: one a line; tsv: [label<TAB>]text; jsonl: {\"text\": ..., \"text_pair\": ..., \"label\": ...}.")
+  var inputFormat: TextFormat = .text
+
+  @Option(help: "pretty, jsonl or csv.")
+  var format: AnswerFormat = .pretty
+
+  @Option(help: "Exit policy in place of the compiled one.", transform: { try PolicySpec($0) })
+  var exit: PolicySpec?
+
+  @Option(help: "Pruning policy in place of the compiled one.", transform: { try PolicySpec($0) })
+  var prune: PolicySpec?
+
+  @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
+  var threads: Int?
+
+  @Option(help: "Most tokens in one batch, by default what the model admits; a longer text goes alone.")
+  var batchTokens: Int?
+
+  @Option(help: "Draw which tokens of the first text lived how long: OUT.svg or OUT.html.", completion: .file())
+  var pyramid: String?
+
+  @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
+  var plugin: [String] = []
+
+  @Flag(help: "No notes or progress on standard error.")
+  var quiet = false
+
+  func validate() throws {
+    if texts.isEmpty && input == nil {
+      throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
+    }
+    if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
+    if let threads, !(1...ThreadCount.limit).contains(threads) {
+      throw ValidationError("--threads must be 1 to \(ThreadCount.limit)")
+    }
+    if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
+    if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
+      throw ValidationError("--pyramid wants a file that ends in .svg or .html")
+    }
+  }
+
+  func run() throws {
+    let terminal = Terminal(quiet: quiet)
+    var options = ClassifierOptions()
+    options.policies = PolicyChoice(exit: exit, prune: prune)
+    options.threads = threads
+    options.batchTokens = batchTokens
+    options.recordsPositions = pyramid != nil
+    let registry = try PolicyCatalogue.registry(plugins: plugin)
+    let classifier = try Classifier(path: model, registry: registry, options: options)
+    let session = RunSession(classifier: classifier, format: format, terminal: terminal, pyramid: pyramid)
+    let source: any RecordSource =
+      if texts == ["-"] || input != nil {
+        try FileRecords(path: input ?? "-", format: inputFormat)
+      } else {
+        ArgumentRecords(texts: texts)
+      }
+    let isClean = try session.run(source)
+    if !isClean { throw ExitCode(1) }
+  }
+}
+
+extension TextFormat: ExpressibleByArgument {}

@@ -1,0 +1,61 @@
+// The code paths under test, the sizes around every vector and block edge, and how results are compared.
+import CPyramidKernels
+import Testing
+
+/// A code path that this machine can run.
+struct Path: Sendable, CustomTestStringConvertible {
+  let isa: mp_isa
+  let testDescription: String
+
+  static let all: [Path] = [
+    Path(isa: MP_ISA_PORTABLE, testDescription: "portable"),
+    Path(isa: MP_ISA_AVX2, testDescription: "avx2"),
+    Path(isa: MP_ISA_AVX512, testDescription: "avx512"),
+  ].filter { mp_isa_supported($0.isa) == 1 }
+
+  /// The paths that promise batch invariance.
+  static let invariant = all.filter { $0.isa != MP_ISA_PORTABLE }
+}
+
+/// Everything that may differ without changing the result: path and thread count.
+struct Setting: Sendable, CustomTestStringConvertible {
+  let path: Path
+  let threads: Int32
+  var isa: mp_isa { path.isa }
+  var testDescription: String { "\(path.testDescription), \(threads) threads" }
+
+  static let all = Path.all.flatMap { path in [1, 2, 3].map { Setting(path: path, threads: $0) } }
+}
+
+/// All kernel suites: one after the other, since every thread that starts a region gets a team of its own.
+@Suite(.serialized) struct Kernels {
+  static let sizes = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 64, 127, 128, 129, 511]
+}
+
+/// Weights packed for a path, in a guarded buffer.
+func packed(_ weight: [Float], columns: Int, depth: Int, for isa: mp_isa, shift: Int = 0) -> Buffer {
+  let buffer = Buffer(count: mp_linear_packed_count(isa, Int32(columns), Int32(depth)), shift: shift)
+  mp_linear_pack(isa, weight, Int32(columns), Int32(depth), buffer.start)
+  buffer.expectMarginsIntact("packing")
+  return buffer
+}
+
+/// Expects |actual - expected| <= tolerance * max(1, |expected|) everywhere, and reports the worst place once.
+func expectClose(
+  _ actual: [Float], _ expected: [Double], within tolerance: Double, _ what: @autoclosure () -> String,
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  guard actual.count == expected.count else {
+    Issue.record("\(what()): \(actual.count) values, not \(expected.count)", sourceLocation: sourceLocation)
+    return
+  }
+  var worst = (index: -1, error: tolerance)
+  for index in actual.indices {
+    let error = abs(Double(actual[index]) - expected[index]) / max(1, abs(expected[index]))
+    if !(error <= worst.error) { worst = (index, error.isNaN ? .infinity : error) }
+  }
+  if worst.index >= 0 {
+    let values = "\(actual[worst.index]) instead of \(expected[worst.index])"
+    Issue.record("\(what()): \(values) at \(worst.index), error \(worst.error)", sourceLocation: sourceLocation)
+  }
+}

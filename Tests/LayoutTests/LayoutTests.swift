@@ -1,0 +1,97 @@
+// Holds the layout that DESIGN promises: which module may import which, how long a file may grow, and that policies need the SDK only.
+// It reads the sources themselves, since running the package manager inside a test would wait for the lock that the test run holds.
+
+import Foundation
+import Testing
+
+@Suite struct LayoutTests {
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+  /// Module -> modules of this package that it may import. An arrow that is missing here is a decision to be made, not a detail.
+  static let arrows: [String: Set<String>] = [
+    "PyramidIR": [],
+    "PyramidPolicy": [],
+    "PyramidFormats": [],
+    "PyramidText": [],
+    "PyramidPlugins": ["PyramidPolicy"],
+    "PyramidReference": ["PyramidIR", "PyramidPolicy"],
+    "PyramidCompiler": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
+    "PyramidRuntime": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
+    "PyramidEvaluation": ["PyramidFormats"],
+    "MagicPyramid": [
+      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
+      "PyramidRuntime", "PyramidText", "EntropyPolicy", "FixedLayerPolicy", "KeepAllPolicy", "NeverExitPolicy",
+      "PatiencePolicy", "RandomPrunePolicy", "ReceivedAttentionPolicy", "TopKPolicy",
+    ],
+    "mp-compile": ["MagicPyramid"],
+    "mp-run": ["MagicPyramid", "PyramidEvaluation"],
+    "mp-compare": ["MagicPyramid", "PyramidEvaluation"],
+    "mp-bench": ["MagicPyramid"],
+  ]
+  static let systemModules: Set<String> = ["ArgumentParser", "Crypto", "Darwin", "Glibc", "Musl", "Synchronization"]
+
+  @Test(arguments: arrows.keys.sorted())
+  func `A module imports only what its arrows allow`(module: String) throws {
+    let files = try Self.files(in: "Sources/\(module)", endings: [".swift"])
+    #expect(!files.isEmpty)
+    for file in files {
+      let foreign = try Self.imports(of: file).subtracting(Self.systemModules).subtracting(Self.arrows[module] ?? [])
+      #expect(foreign.isEmpty, "\(file) imports \(foreign.sorted())")
+    }
+  }
+
+  @Test func `Every folder of Sources is in the table of arrows, or is C`() throws {
+    let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Sources")
+    #expect(Set(folders) == Set(Self.arrows.keys).union(["CPyramidKernels", "COpenBLAS"]))
+  }
+
+  @Test func `A policy is one short file with a card, and imports the SDK only`() throws {
+    let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Policies")
+    #expect(folders.count >= 8)
+    for folder in folders {
+      let content = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Policies/\(folder)").sorted()
+      #expect(content.count == 2 && content.contains("CARD.md"), "\(folder): \(content)")
+      for file in try Self.files(in: "Policies/\(folder)", endings: [".swift"]) {
+        #expect(try Self.imports(of: file) == ["PyramidPolicy"], "\(file)")
+        #expect(try Self.lines(of: file).count <= 120, "\(file)")
+      }
+    }
+  }
+
+  @Test func `No source file is longer than 500 lines, and no kernel file longer than 400`() throws {
+    for file in try Self.files(in: "Sources", endings: [".swift", ".c", ".h"]) {
+      let limit = file.hasSuffix(".swift") ? 500 : 400
+      #expect(try Self.lines(of: file).count <= limit, "\(file)")
+    }
+  }
+
+  @Test func `Every source file starts by saying what it decides`() throws {
+    for file in try Self.files(in: "Sources", endings: [".swift", ".c", ".h"]) {
+      #expect(try Self.lines(of: file).first?.hasPrefix("//") == true, "\(file)")
+    }
+  }
+
+  @Test func `The README names no script that does not exist`() throws {
+    let text = try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8)
+    for match in text.matches(of: /Scripts\/[a-z-]+/) {
+      #expect(FileManager.default.isExecutableFile(atPath: Self.root + "/" + match.output), "\(match.output)")
+    }
+  }
+
+  private static func files(in folder: String, endings: [String]) throws -> [String] {
+    let names = try FileManager.default.subpathsOfDirectory(atPath: root + "/" + folder)
+    return names.filter { name in endings.contains { name.hasSuffix($0) } }.map { folder + "/" + $0 }.sorted()
+  }
+
+  private static func lines(of file: String) throws -> [Substring] {
+    try String(contentsOfFile: root + "/" + file, encoding: .utf8).split(
+      separator: "\n", omittingEmptySubsequences: false)
+  }
+
+  private static func imports(of file: String) throws -> Set<String> {
+    let pattern =
+      /^\s*(?:@\w+(?:\(\w+\))?\s+)*(?:public |internal |private )?import (?:struct |enum |class |func )?([\w-]+)/
+    return Set(try lines(of: file).compactMap { $0.firstMatch(of: pattern).map { String($0.output.1) } })
+  }
+}

@@ -1,0 +1,39 @@
+// The frame of --policy: which text belongs to the name and which to a specification.
+
+import PyramidEvaluation
+import Testing
+
+@Suite("The option --policy")
+struct PolicyOptionTests {
+  @Test(
+    "Name and parts are told apart wherever spaces, commas and colons stand",
+    arguments: [
+      ("a: exit=entropy prune=top-k", "a", "entropy" as String?, "top-k" as String?),
+      ("prune=keep-all", "keep-all", nil, "keep-all"),
+      (
+        "exit=e(threshold = 0.1, layers=[1, 2]) prune=p", "e(threshold = 0.1, layers=[1, 2]) + p",
+        "e(threshold = 0.1, layers=[1, 2])", "p"
+      ),
+      ("big: one :exit = e", "big: one", "e", nil),
+      ("a:prune=p (k=[4, 3])  exit= e ", "a", "e", "p (k=[4, 3])"),
+      ("exit early: exit=x(exit=1)", "exit early", "x(exit=1)", nil),
+    ])
+  func parts(text: String, name: String, exit: String?, prune: String?) throws {
+    let option = try PolicyOption(text)
+    #expect(option.name == name)
+    #expect(option.exit == exit)
+    #expect(option.prune == prune)
+  }
+
+  @Test(
+    "What is no policy is an error that says so",
+    arguments: [
+      ("", "expected 'NAME: exit=SPEC"), ("entropy", "expected 'NAME: exit=SPEC"), ("a: exit=", "nothing behind exit="),
+      ("a: exit= prune=b", "nothing behind exit="), ("exit=a exit=b", "exit= is given twice"),
+      ("name exit=a", "expected ':' between"), (": exit=a", "name before ':' is empty"),
+    ])
+  func errors(text: String, problem: String) {
+    let error = #expect(throws: PolicyOptionError.self) { try PolicyOption(text) }
+    #expect(error?.description.contains(problem) == true)
+  }
+}

@@ -1,0 +1,149 @@
+// Statistics against values worked out by hand or taken from tables and other programs.
+
+import PyramidFormats
+import Testing
+
+@testable import PyramidEvaluation
+
+private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) -> Bool {
+  abs(a - b) <= tolerance * max(1, abs(b))
+}
+
+/// `count` numbers that rise by 1 from `first` and fall back after `period` of them.
+private func saw(_ count: Int, from first: Double, period: Int) -> [Double] {
+  (0..<count).map { first + Double($0 % period) }
+}
+
+@Suite("Percentiles")
+struct PercentilesTests {
+  @Test("The median of an odd count is the middle value, of an even one the mean of the middle two")
+  func median() {
+    #expect(Percentiles([9, 1, 5]).median == 5)
+    #expect(Percentiles([4, 1, 3, 2]).median == 2.5)
+    #expect(Percentiles([7]).median == 7)
+  }
+
+  @Test(
+    "Percentiles interpolate between the neighbours as NumPy's default does",
+    arguments: [(0.0, 10.0), (0.25, 20), (0.5, 30), (0.95, 48), (0.99, 49.6), (1, 50)])
+  func interpolation(p: Double, expected: Double) {
+    #expect(isClose(Percentiles([50, 10, 40, 20, 30])(p), expected))
+  }
+
+  @Test("A p outside of 0...1 is brought into it")
+  func clamped() {
+    #expect(Percentiles([1, 2])(-3) == 1)
+    #expect(Percentiles([1, 2])(7) == 2)
+  }
+}
+
+@Suite("Ratios of paired measurements")
+struct PairedRatioTests {
+  @Test("The value is the median over repetitions of the ratios of sums")
+  func value() {
+    let ratio = PairedRatio(baseline: [[2, 4], [6, 6], [10, 20]], contender: [[1, 2], [2, 2], [10, 20]])
+    #expect(ratio.value == 2)
+  }
+
+  @Test("A contender that is twice as fast on every block has the interval 2 to 2")
+  func constant() {
+    let interval = PairedRatio(baseline: [[2, 4, 8], [1, 2, 4]], contender: [[1, 2, 4], [0.5, 1, 2]]).interval()
+    #expect(interval == Interval(value: 2, low: 2, high: 2))
+  }
+
+  @Test("The interval holds the value, has a width when blocks differ, and is the same each time")
+  func interval() {
+    let ratio = PairedRatio(
+      baseline: [saw(40, from: 10, period: 7), saw(40, from: 11, period: 7)],
+      contender: [saw(40, from: 3, period: 5), saw(40, from: 3.5, period: 5)])
+    let interval = ratio.interval()
+    #expect(interval.low < interval.value && interval.value < interval.high)
+    #expect(interval.high - interval.low < 1)
+    #expect(interval == ratio.interval())
+    #expect(interval != ratio.interval(seed: 1))
+  }
+
+  @Test("More blocks of the same kind make a narrower interval")
+  func narrower() {
+    func width(_ blocks: Int) -> Double {
+      let ratio = PairedRatio(
+        baseline: [saw(blocks, from: 10, period: 4)], contender: [saw(blocks, from: 5, period: 3)])
+      let interval = ratio.interval(resamples: 400)
+      return interval.high - interval.low
+    }
+    #expect(width(192) < 0.6 * width(24))
+  }
+
+  @Test("The generator gives the published numbers of SplitMix64")
+  func generator() {
+    var generator = SplitMix64(state: 1_234_567)
+    #expect(generator.next() == 6_457_827_717_110_365_317)
+    #expect(generator.next() == 3_203_168_211_198_807_973)
+  }
+}
+
+@Suite("Statistics of labels")
+struct LabelStatisticsTests {
+  @Test(
+    "Wilson's interval has the values of Newcombe (1998), table I",
+    arguments: [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)])
+  func wilson(successes: Int, count: Int, low: Double, high: Double) {
+    let interval = LabelStatistics.wilson(successes: successes, of: count)
+    #expect(interval.value == Double(successes) / Double(count))
+    #expect(isClose(interval.low, low, within: 5e-5))
+    #expect(isClose(interval.high, high, within: 5e-5))
+    let mirrored = LabelStatistics.wilson(successes: count - successes, of: count)
+    #expect(isClose(mirrored.low, 1 - interval.high) && isClose(mirrored.high, 1 - interval.low))
+  }
+
+  @Test("Accuracy and agreement count equal labels")
+  func shares() {
+    #expect(LabelStatistics.accuracy([1, 2, 3, 4], expected: [1, 2, 0, 4]).value == 0.75)
+    #expect(LabelStatistics.agreement([1, 1], [1, 2]) == 0.5)
+  }
+
+  @Test(
+    "McNemar's p is the two-sided binomial probability",
+    arguments: [
+      (0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (0, 5, 0.0625), (10, 2, 0.038574218750), (2, 10, 0.038574218750),
+      (3, 9, 0.145996093750),
+      (0, 30, 0x1p-29),
+    ])
+  func mcnemar(gained: Int, lost: Int, expected: Double) {
+    #expect(isClose(LabelStatistics.mcnemar(gained: gained, lost: lost), expected, within: 1e-12))
+  }
+
+  @Test("McNemar's p stays a probability for counts that no power or coefficient can hold")
+  func large() {
+    // The normal approximation with continuity correction: z = 2000 / sqrt(1002001) = 1.998, p = 0.045716.
+    #expect(isClose(LabelStatistics.mcnemar(gained: 500_000, lost: 502_001), 0.045716, within: 1e-5))
+    #expect(LabelStatistics.mcnemar(gained: 0, lost: 200_000) == 0)
+    #expect(LabelStatistics.mcnemar(gained: 100_000, lost: 100_000) == 1)
+  }
+
+  @Test("McNemar's test counts only samples that exactly one gets right")
+  func discordant() {
+    let expected = [0, 0, 0, 0, 0, 0, 0]
+    let p = LabelStatistics.mcnemar([0, 1, 0, 1, 1, 1, 1], [0, 1, 1, 0, 0, 0, 0], expected: expected)
+    #expect(isClose(p, LabelStatistics.mcnemar(gained: 1, lost: 4), within: 1e-15))
+    #expect(isClose(p, 0.375))
+  }
+}
+
+@Suite("Numbers as text")
+struct NumberTextTests {
+  @Test(
+    "Decimals are fixed and rounded",
+    arguments: [
+      (1.25, 1, "1.3"), (0.0, 2, "0.00"), (-0.004, 2, "0.00"), (-1.5, 0, "-2"), (12.0, 3, "12.000"), (0.056, 2, "0.06"),
+      (.infinity, 2, "-"), (1e300, 2, "-"),
+    ])
+  func fixed(value: Double, decimals: Int, expected: String) {
+    #expect(decimal(value, decimals) == expected)
+  }
+
+  @Test("Three digits show whatever the size", arguments: [(1234.6, "1235"), (12.34, "12.3"), (0.01234, "0.0123")])
+  func significantDigits(value: Double, expected: String) {
+    #expect(significant(value) == expected)
+  }
+}

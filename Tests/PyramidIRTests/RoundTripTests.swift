@@ -1,0 +1,108 @@
+// print -> parse -> print is a fixed point, and nothing that the text carries is lost on the way.
+
+import PyramidIR
+import Testing
+
+@Suite struct RoundTripTests {
+  @Test(arguments: [SampleModel.plain, SampleModel.pyramid])
+  func aBuiltGraphSurvivesTheRoundTrip(build: @Sendable () throws -> Graph) throws {
+    let graph = try build()
+    try graph.verify()
+    let text = graph.description
+    let again = try Graph.parse(text)
+    try again.verify()
+    #expect(again.description == text)
+    #expect(again.nodes.map(\.op) == graph.nodes.map(\.op))
+    #expect(again.nodes.map(\.section) == graph.nodes.map(\.section))
+    #expect(again.weights == graph.weights)
+    #expect(again.policies == graph.policies)
+    #expect(again.dims.map(\.dim) == graph.dims.map(\.dim))
+    #expect(again.dims.map(\.bound) == graph.dims.map(\.bound))
+    #expect(again.shape == graph.shape)
+  }
+
+  @Test func whatTheLastPassesAddSurvivesTheRoundTrip() throws {
+    var graph = try SampleModel.plain()
+    graph.checkpoint = "sha256:\"0\\1\n\t\u{1}é"
+    graph.target = "avx512"
+    graph.weights[3].layout = .panels(64)
+    graph.slots = [Slot(family: .tokens, bytesPerRow: 64), Slot(family: .samples, bytesPerRow: 12)]
+    graph.costs = graph.countOperations()
+    let node = try #require(graph.nodes.firstIndex { $0.op == .embed })
+    graph[graph.nodes[node].results[0]].slot = 0
+    graph.nodes[node].kernel = "embed.avx512"
+    graph.nodes[graph.nodes.count - 1].kernel = "classify.portable"
+    let again = try Graph.parse(graph.description)
+    #expect(again.description == graph.description)
+    #expect(again.checkpoint == graph.checkpoint)
+    #expect(again.target == graph.target)
+    #expect(again.weights == graph.weights)
+    #expect(again.slots == graph.slots)
+    #expect(again.costs == graph.costs)
+    #expect(again.values.map(\.slot) == graph.values.map(\.slot))
+    #expect(again.nodes.map(\.kernel) == graph.nodes.map(\.kernel))
+  }
+
+  @Test func severalResultsKeepTheirSlots() throws {
+    var graph = try SampleModel.pyramid()
+    graph.slots = [Slot(family: .tokens, bytesPerRow: 64)]
+    let results = try #require(graph.nodes.first { $0.results.count == 2 }).results
+    graph[results[1]].slot = 0
+    let again = try Graph.parse(graph.description)
+    #expect(graph.description.contains(" in -, 0\n"))
+    #expect(again.description == graph.description)
+  }
+
+  @Test(arguments: [
+    Op.linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
+    .layerNorm(epsilon: 0.25),
+    .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
+    .attentionQKV(heads: 12, emits: [.fromFirst]), .firstRows, .softmax, .rowNorm(first: 2, count: 7), .embed,
+    .decideExit(policy: "a-b", layer: 0, reads: []), .keepSamples, .compact, .compactSegments,
+    .decideExit(policy: "e", layer: 0, reads: Signal.allCases),
+    .decidePrune(policy: "p", layer: 0, reads: [.tokenID], afterExit: false),
+    .decidePrune(policy: "p", layer: 0, reads: [.position, .hidden], afterExit: true), .input(.typeIDs), .classify,
+  ])
+  func everyOperationIsReadAsItIsWritten(op: Op) throws {
+    var graph = try SampleModel.plain()
+    graph.nodes[3].op = op
+    let again = try Graph.parse(graph.description)
+    #expect(again.nodes[3].op == op)
+    #expect(again.description == graph.description)
+  }
+
+  @Test(arguments: [0, -0.0, 1, -1, 0.1, 1e300, 5e-324, -2.5e-7, 1.0 / 3, 9_007_199_254_740_993, 1e16, 123456.789])
+  func numbersKeepEveryBit(number: Double) throws {
+    var graph = try SampleModel.pyramid()
+    graph.policies[0] = PolicyUse(
+      .exit, "entropy", [.init("threshold", .number(number)), .init("l", .numbers([number]))])
+    let again = try Graph.parse(graph.description)
+    #expect(again.policies == graph.policies)
+    guard case .number(let read) = again.policies[0].arguments[0].value else {
+      Issue.record("not a number")
+      return
+    }
+    #expect(read.bitPattern == number.bitPattern)
+  }
+
+  @Test(arguments: [Float(1e-12), 1e-5, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1, 16_777_216])
+  func epsilonsKeepEveryBit(epsilon: Float) throws {
+    var graph = try SampleModel.plain()
+    graph.nodes[0].op = .layerNorm(epsilon: epsilon)
+    #expect(try Graph.parse(graph.description).nodes[0].op == .layerNorm(epsilon: epsilon))
+  }
+
+  @Test func theTextOfAGraphIsWhatTheDesignShows() throws {
+    let text = try SampleModel.pyramid().description
+    let lines = text.split(separator: "\n").map(String.init)
+    #expect(lines.contains("    exit @entropy(threshold = 0.1)"))
+    #expect(lines.contains("    prune @received-attention(thresholds = #prune.thresholds, scale = 1)"))
+    #expect(lines.contains("  dim T1 <= T0 by %keep0"))
+    #expect(lines.contains("    classify %samples1, %logits"))
+    let decision = try #require(lines.first { $0.contains("decide_prune") })
+    #expect(
+      decision.split(separator: " ").joined(separator: " ")
+        == "%keep0 = decide_prune @received-attention %segments, %stay0, %recv0 "
+        + "{layer 0, reads received-attention, after exit} : i32[T1]")
+  }
+}

@@ -1,0 +1,168 @@
+// Each way in which a file fails to be a plugin gives its own error, and each error is one line that names the file.
+
+import Glibc
+import PyramidPlugins
+import PyramidPolicy
+import Testing
+
+extension PluginTests {
+  @Suite(.serialized) struct Errors {
+    /// The error of loading a file, which must fail.
+    private func error(loading path: String) -> PluginError? {
+      do {
+        _ = try PluginLoader.load(path: path)
+        return nil
+      } catch {
+        return error
+      }
+    }
+
+    @Test("a missing file, a directory and a device are told apart")
+    func wrongPlaces() {
+      let missing = "\(PluginWorkshop.folder)/missing.swift"
+      #expect(error(loading: missing) == .notFound(file: missing))
+      #expect(error(loading: "") == .notFound(file: ""))
+      #expect(error(loading: PluginWorkshop.folder) == .isDirectory(file: PluginWorkshop.folder))
+      #expect(error(loading: "/dev/null") == .notAPlugin(file: "/dev/null", reason: "it is no regular file"))
+    }
+
+    @Test("a text file, an executable and a truncated library are no plugins")
+    func wrongFiles() throws {
+      let text = try PluginWorkshop.write("notes.txt", "public let policies = 1")
+      let reason = "it is neither a .swift file nor a shared library"
+      #expect(error(loading: text) == .notAPlugin(file: text, reason: reason))
+      let short = try PluginWorkshop.write("short.so", "\u{7F}ELF")
+      #expect(error(loading: short) == .notAPlugin(file: short, reason: "it is an ELF file, but not a shared library"))
+      let damaged = try PluginWorkshop.write("damaged.so", "\u{7F}ELF")
+      let file = try #require(fopen(damaged, "w"))
+      let header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 62, 0, 1, 0, 0, 0]
+      fwrite(header, 1, header.count, file)
+      fclose(file)
+      guard case .notAPlugin(damaged, let loading)? = error(loading: damaged) else {
+        Issue.record("a truncated library was taken for a plugin")
+        return
+      }
+      #expect(loading.utf8.starts(with: "the library cannot be loaded".utf8))
+    }
+
+    @Test("a source that does not compile shows the compiler's message at the user's own file name")
+    func doesNotCompile() throws {
+      let path = try PluginWorkshop.write("broken.swift", PluginWorkshop.margin(extra: "let x: Int = \"text\""))
+      guard case .doesNotCompile(path, let diagnostics)? = error(loading: path) else {
+        Issue.record("a broken source was not refused as such")
+        return
+      }
+      #expect(diagnostics.contains("\(path):14:18: error: cannot convert value of type 'String'"))
+      #expect(!diagnostics.contains(PluginWorkshop.cache))
+    }
+
+    @Test("a source without a list of policies, and one with an empty list, lack their entry")
+    func missingEntryInSource() throws {
+      let without = try PluginWorkshop.write("without.swift", "struct Nothing {}")
+      guard case .missingEntry(without, _)? = error(loading: without) else {
+        Issue.record("a source without policies was not refused as such")
+        return
+      }
+      let empty = try PluginWorkshop.write(
+        "empty.swift", "import PyramidPolicy\npublic let policies: [any Policy.Type] = []")
+      #expect(error(loading: empty) == .missingEntry(file: empty, expected: "at least one policy in `policies`"))
+    }
+
+    @Test("a policy listed twice, and a policy declared wrongly, are refused")
+    func badPolicies() throws {
+      let twice = try PluginWorkshop.write(
+        "twice.swift", PluginWorkshop.margin(named: "twice") + "\nlet other = policies\n")
+      let text = try PluginWorkshop.read(twice)
+      let doubled = String(decoding: text.utf8, as: UTF8.self).split(separator: "\n").map {
+        $0.utf8.starts(with: "public let policies".utf8)
+          ? "public let policies: [any Policy.Type] = [Margin.self, Margin.self]" : String($0)
+      }
+      try PluginWorkshop.write("twice.swift", doubled.joined(separator: "\n"))
+      #expect(error(loading: twice) == .duplicatePolicy(file: twice, name: "twice"))
+
+      let shouting = try PluginWorkshop.write("shouting.swift", PluginWorkshop.margin(named: "Margin"))
+      let reason = PolicyError.badDeclaration(policy: "Margin", reason: "its name is not in kebab-case")
+      #expect(error(loading: shouting) == .badPolicy(file: shouting, error: reason))
+    }
+
+    @Test("a library without the C symbols, of another version, and without a table are three errors")
+    func wrongLibraries() throws {
+      let plain = try library("plain", "public func nothing() {}")
+      #expect(
+        error(loading: plain)
+          == .missingEntry(file: plain, expected: "the C symbol 'magic_pyramid_plugin_version' of PyramidPolicy"))
+
+      let old = try library("old", version("0.0 5.9"))
+      #expect(error(loading: old) == .otherVersion(file: old, plugin: "0.0 5.9", host: PolicySDK.versionText))
+
+      let otherCompiler = try library("compiler", version("\(PolicySDK.version) 6.1"))
+      guard case .otherVersion? = error(loading: otherCompiler) else {
+        Issue.record("a library of another compiler was not refused as such")
+        return
+      }
+
+      let half = try library("half", version(PolicySDK.versionText))
+      guard case .missingEntry(half, _)? = error(loading: half) else {
+        Issue.record("a library without a table was not refused as such")
+        return
+      }
+
+      let nothing = try library(
+        "nothing",
+        version(PolicySDK.versionText)
+          + "\n@_cdecl(\"magic_pyramid_plugin\") public func entry() -> UnsafeRawPointer? { nil }")
+      #expect(
+        error(loading: nothing) == .missingEntry(file: nothing, expected: "a table from 'magic_pyramid_plugin'"))
+    }
+
+    @Test("without a compiler, or without the SDK's sources, the error says what to install or to set")
+    func missingTools() async throws {
+      try #require(!PluginWorkshop.folder.isEmpty)
+      // In processes of their own, because the environment belongs to all tests of a process.
+      await #expect(processExitsWith: .exitCode(7)) {
+        let path = try PluginWorkshop.write("tools.swift", PluginWorkshop.margin(named: "tools"))
+        setenv("PATH", PluginWorkshop.folder, 1)
+        do { _ = try PluginLoader.load(path: path) } catch PluginError.compilerNotFound(file: path) { exit(7) }
+      }
+      await #expect(processExitsWith: .exitCode(8)) {
+        let path = try PluginWorkshop.write("tools.swift", PluginWorkshop.margin(named: "tools"))
+        setenv("MP_SDK_PATH", PluginWorkshop.folder, 1)
+        do { _ = try PluginLoader.load(path: path) } catch PluginError.sdkNotFound(file: path) { exit(8) }
+      }
+    }
+
+    @Test("each error begins with the file on one line")
+    func oneLine() {
+      let errors: [PluginError] = [
+        .notFound(file: "F"), .isDirectory(file: "F"), .notAPlugin(file: "F", reason: "r"),
+        .missingEntry(file: "F", expected: "e"), .otherVersion(file: "F", plugin: "1 6.2", host: "2 6.3"),
+        .compilerNotFound(file: "F"), .sdkNotFound(file: "F"), .buildFailed(file: "F", reason: "r"),
+        .duplicatePolicy(file: "F", name: "n"), .badPolicy(file: "F", error: .rejected("r")),
+      ]
+      for error in errors {
+        #expect(error.description.utf8.starts(with: "plugin 'F': ".utf8))
+        #expect(!error.description.utf8.contains(UInt8(ascii: "\n")))
+      }
+      #expect(
+        PluginError.otherVersion(file: "F", plugin: "1 6.2", host: "2 6.3").description
+          == "plugin 'F': built for SDK 1 and Swift 6.2, but this program has SDK 2 and Swift 6.3; build it again")
+    }
+
+    /// A library compiled from Swift that is not written against the SDK.
+    private func library(_ name: String, _ source: String) throws -> String {
+      let file = try PluginWorkshop.write("\(name)-source.swift", source)
+      let library = "\(PluginWorkshop.folder)/\(name).so"
+      let command = "swiftc -parse-as-library -emit-library -module-name \(name) '\(file)' -o '\(library)'"
+      try #require(PluginWorkshop.shell(command) == 0)
+      return library
+    }
+
+    private func version(_ text: String) -> String {
+      """
+      private let text: StaticString = "\(text)"
+      @_cdecl("magic_pyramid_plugin_version")
+      public func version() -> UnsafeRawPointer { UnsafeRawPointer(text.utf8Start) }
+      """
+    }
+  }
+}

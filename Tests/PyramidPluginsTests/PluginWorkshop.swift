@@ -1,0 +1,143 @@
+// A temporary folder outside the repository where a test writes plugins, with a build cache of its own inside. The
+// environment is one per process, so all tests share the folder and run one after the other.
+
+import Glibc
+import PyramidPlugins
+import PyramidPolicy
+import Testing
+
+enum PluginWorkshop {
+  /// The folder, made on first use; XDG_CACHE_HOME points into it from then on. An exit test's process finds it in the
+  /// environment, so that it need not compile the SDK again.
+  static let folder: String = {
+    if let inherited = getenv("MAGIC_PYRAMID_WORKSHOP") { return String(cString: inherited) }
+    var template = Array("/tmp/magic-pyramid-tests-XXXXXX".utf8CString)
+    let folder = String(cString: mkdtemp(&template))
+    setenv("XDG_CACHE_HOME", "\(folder)/cache", 1)
+    setenv("MAGIC_PYRAMID_WORKSHOP", folder, 1)
+    atexit { PluginWorkshop.remove(PluginWorkshop.folder) }
+    return folder
+  }()
+
+  /// The cache that the loader uses.
+  static var cache: String { "\(folder)/cache/magic-pyramid" }
+
+  /// Writes a file into the folder and returns its path.
+  @discardableResult
+  static func write(_ name: String, _ text: String) throws -> String {
+    let path = "\(folder)/\(name)"
+    let file = try #require(fopen(path, "w"))
+    fputs(text, file)
+    fclose(file)
+    return path
+  }
+
+  /// The text of a file of this package.
+  static func read(_ path: String) throws -> String {
+    let file = try #require(fopen(path, "r"))
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    while case let byte = fgetc(file), byte >= 0 { bytes.append(UInt8(byte)) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Runs a shell command and returns its exit status.
+  static func shell(_ command: String) -> Int32 {
+    let words = ["/bin/sh", "-c", command]
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var child = pid_t()
+    guard posix_spawn(&child, "/bin/sh", nil, nil, &arguments, environ) == 0 else { return -1 }
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+    return status
+  }
+
+  /// Names in a folder.
+  static func names(in path: String) -> [String] {
+    guard let stream = opendir(path) else { return [] }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      withUnsafePointer(to: &entry.pointee.d_name) { name in
+        name.withMemoryRebound(to: CChar.self, capacity: 256) { names.append(String(cString: $0)) }
+      }
+    }
+    return names.filter { $0 != "." && $0 != ".." }
+  }
+
+  private static func remove(_ path: String) {
+    for name in names(in: path) where unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
+    rmdir(path)
+  }
+
+  /// A complete plugin, as README shows it.
+  static func margin(named name: String = "margin", extra: String = "") -> String {
+    """
+    import PyramidPolicy
+
+    struct Margin: ExitPolicy {
+      static let name = "\(name)"
+      static let parameters: [PolicyParameter] = [
+        .number("threshold", default: 0.9, in: 0...1, help: "exit when the lead in probability is larger")
+      ]
+      let reads: Set<ExitSignal> = [.probabilities]
+      let threshold: Float
+
+      init(_ arguments: PolicyArguments) { threshold = arguments.float("threshold") }
+
+      func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
+        \(extra)
+        var (best, second): (Float, Float) = (0, 0)
+        let probabilities = head.probabilities
+        for index in probabilities.indices {
+          if probabilities[index] > best { (best, second) = (probabilities[index], best) }
+          else { second = max(second, probabilities[index]) }
+        }
+        return best - second > threshold
+      }
+    }
+
+    public let policies: [any Policy.Type] = [Margin.self]
+    """
+  }
+}
+
+/// Asks an exit policy about heads with these probabilities, of which the logits are the logarithms' stand-ins.
+func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
+  let memory = UnsafeMutableRawPointer.allocate(
+    byteCount: instance.memoryStride, alignment: instance.memoryAlignment)
+  instance.initializeMemory(at: memory)
+  defer {
+    instance.destroyMemory(at: memory)
+    memory.deallocate()
+  }
+  return heads.enumerated().map { index, head in
+    head.withUnsafeBufferPointer { head in
+      var view = ExitViewStorage(layer: index + 1, layers: instance.model.layers, classes: head.count)
+      view.probabilities = head.baseAddress
+      view.logits = head.baseAddress
+      return instance.shouldExit(view, memory: memory)
+    }
+  }
+}
+
+/// Asks a pruning policy for its scores of `count` tokens with made-up signals.
+func scores(of instance: PolicyInstance, count: Int, layer: Int) -> [Float] {
+  let received = (0..<count).map { Float(($0 * 37) % 11) / 5 }
+  let tokens = (0..<count).map { Int32(($0 * 101) % 997) }
+  let positions = (0..<count).map { Int32($0) }
+  var scores = [Float](repeating: 0, count: count)
+  var view = TokenViewStorage(count: count, layer: layer, layers: instance.model.layers)
+  received.withUnsafeBufferPointer { received in
+    tokens.withUnsafeBufferPointer { tokens in
+      positions.withUnsafeBufferPointer { positions in
+        view.receivedAttention = received.baseAddress
+        view.tokenIDs = tokens.baseAddress
+        view.positions = positions.baseAddress
+        scores.withUnsafeMutableBufferPointer { instance.score(view, into: $0.baseAddress!) }
+      }
+    }
+  }
+  return scores
+}

@@ -1,0 +1,200 @@
+// What the engine relies on beside the answers: kinds, registries, layers, the life of memory and instances, and the
+// end of a run that reads an undeclared signal.
+
+import PyramidPolicy
+import Testing
+
+/// A reference type as memory, so that a test sees each one made and ended.
+private final class Counted: Sendable {
+  nonisolated(unsafe) static var alive = 0
+  init() { Self.alive += 1 }
+  deinit { Self.alive -= 1 }
+}
+
+private struct Remembering: ExitPolicy {
+  struct Memory: Sendable {
+    var token: Counted
+    var calls = 0
+    var wide: SIMD8<Float> = .zero
+  }
+  static let name = "remembering"
+  let reads: Set<ExitSignal> = [.earlierProbabilities, .tokensAlive, .hidden]
+  let layers = LayerSet.from(2)
+  let own = Counted()
+  init(_ arguments: PolicyArguments) {}
+  func makeMemory() -> Memory { Memory(token: Counted()) }
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Memory) -> Bool {
+    memory.calls += 1
+    guard head.earlierHeads == 2, head.tokensAlive == 5, head.hidden[2] == 9 else { return false }
+    return memory.calls == 2 && head.earlierProbabilities(ofHead: 1)[0] == 0.75
+  }
+}
+
+private struct Curious: ExitPolicy, Sendable {
+  static let name = "curious"
+  let reads: Set<ExitSignal> = [.logits]
+  init(_ arguments: PolicyArguments) {}
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { head.normalizedEntropy < 1 }
+}
+
+private struct Nosy: PruningPolicy {
+  static let name = "nosy"
+  let reads: Set<TokenSignal> = [.position]
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { .count(1) }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) { scores[0] = sample.valueNorm[0] }
+}
+
+private struct Impostor: PruningPolicy {
+  static let name = "entropy"
+  let reads: Set<TokenSignal> = []
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { .all }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
+}
+
+/// Reads the one signal that its argument names.
+private struct ReadsToken: PruningPolicy {
+  static let name = "reads-token"
+  static let parameters: [PolicyParameter] = [
+    .word("signal", default: "hidden", oneOf: TokenSignal.allCases.map(\.rawValue), help: "the signal")
+  ]
+  let reads: Set<TokenSignal>
+  init(_ arguments: PolicyArguments) { reads = [TokenSignal(rawValue: arguments.word("signal"))!] }
+  func retention(afterLayer layer: Int) -> Retention { .all }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
+}
+
+/// Reads the one signal that its argument names.
+private struct ReadsExit: ExitPolicy {
+  static let name = "reads-exit"
+  static let parameters: [PolicyParameter] = [
+    .word("signal", default: "hidden", oneOf: ExitSignal.allCases.map(\.rawValue), help: "the signal")
+  ]
+  let reads: Set<ExitSignal>
+  init(_ arguments: PolicyArguments) { reads = [ExitSignal(rawValue: arguments.word("signal"))!] }
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
+}
+
+@Suite(.serialized) struct PolicyInstanceTests {
+  let model = ModelFacts(layers: 6, classes: 2)
+
+  @Test("memory is made and ended once per sample, and the instance ends with its last reference")
+  func lifetimes() throws {
+    do {
+      let instance = try PolicyType(Remembering.self).make(PolicySpec("remembering"), model: model)
+      #expect(Counted.alive == 1)
+      #expect(instance.memoryAlignment == MemoryLayout<Remembering.Memory>.alignment)
+      #expect(instance.memoryStride == MemoryLayout<Remembering.Memory>.stride)
+      let memory = UnsafeMutableRawPointer.allocate(
+        byteCount: 2 * instance.memoryStride, alignment: instance.memoryAlignment)
+      defer { memory.deallocate() }
+      let samples = [memory, memory + instance.memoryStride]
+      for sample in samples { instance.initializeMemory(at: sample) }
+      #expect(Counted.alive == 3)
+      for sample in samples { instance.destroyMemory(at: sample) }
+      #expect(Counted.alive == 1)
+    }
+    #expect(Counted.alive == 0)
+  }
+
+  @Test("a policy sees the earlier heads, the tokens alive and the hidden row that the engine supplies")
+  func exitSignals() throws {
+    let instance = try PolicyType(Remembering.self).make(PolicySpec("remembering"), model: model)
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: instance.memoryStride, alignment: instance.memoryAlignment)
+    instance.initializeMemory(at: memory)
+    defer {
+      instance.destroyMemory(at: memory)
+      memory.deallocate()
+    }
+    let earlier: [Float] = [0.5, 0.5, -1, 0.75, 0.25, -1]
+    let hidden: [Float] = [7, 8, 9]
+    earlier.withUnsafeBufferPointer { earlier in
+      hidden.withUnsafeBufferPointer { hidden in
+        var view = ExitViewStorage(layer: 3, layers: 6, classes: 2, width: 3, tokensAlive: 5)
+        view.earlierHeads = 2
+        view.earlierStride = 3
+        view.earlierProbabilities = earlier.baseAddress
+        view.hidden = hidden.baseAddress
+        #expect(!instance.shouldExit(view, memory: memory))
+        #expect(instance.shouldExit(view, memory: memory))
+      }
+    }
+    #expect(instance.exitSignals == [.earlierProbabilities, .tokensAlive, .hidden])
+    #expect((0...7).filter { instance.isActive(afterLayer: $0) } == [2, 3, 4, 5])
+  }
+
+  @Test("every signal of both kinds crosses the table")
+  func signalBits() throws {
+    for signal in TokenSignal.allCases {
+      let spec = try PolicySpec("reads-token(signal=\(signal.rawValue))")
+      let instance = try PolicyType(ReadsToken.self).make(spec, model: model)
+      #expect(instance.tokenSignals == [signal] && instance.exitSignals.isEmpty)
+    }
+    for signal in ExitSignal.allCases {
+      let spec = try PolicySpec("reads-exit(signal=\(signal.rawValue))")
+      let instance = try PolicyType(ReadsExit.self).make(spec, model: model)
+      #expect(instance.exitSignals == [signal] && instance.tokenSignals.isEmpty)
+    }
+  }
+
+  @Test("all built-in policies fit one registry, sorted by kind")
+  func registry() throws {
+    let registry = try PolicyRegistry(builtInPolicies.map { try PolicyType($0) })
+    #expect(registry.all.count == 8)
+    #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
+    let pruning = ["keep-all", "random-prune", "received-attention", "top-k"]
+    #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
+      try registry.type(named: "topk", kind: .prune)
+    }
+    #expect(throws: PolicyError.wrongKind(name: "entropy", wanted: .prune)) {
+      try registry.type(named: "entropy", kind: .prune)
+    }
+  }
+
+  @Test("two policies of one name do not fit one registry, even of different kinds")
+  func duplicates() throws {
+    let types = try builtInPolicies.map { try PolicyType($0) } + [PolicyType(Impostor.self)]
+    #expect(throws: PolicyError.duplicatePolicy(name: "entropy", origins: ["built in", "built in"])) {
+      try PolicyRegistry(types)
+    }
+  }
+
+  @Test("a policy made from another policy's specification is refused")
+  func foreignSpec() throws {
+    #expect(throws: PolicyError.unknownPolicy(name: "patience", kind: .prune, available: ["entropy"])) {
+      try PolicyType(Impostor.self).make(PolicySpec("patience"), model: model)
+    }
+  }
+
+  @Test(
+    "a layer set holds the layers it is made of",
+    arguments: [
+      (LayerSet.all, [1, 2, 3, 4, 5]), (.none, []), (.only(3), [3]), (.from(4), [4, 5]), (LayerSet(2...3), [2, 3]),
+      (LayerSet([1, 5, 9]), [1, 5]),
+    ])
+  func layerSets(set: LayerSet, layers: [Int]) {
+    #expect((1...5).filter { set.contains($0) } == layers)
+  }
+
+  @Test("reading an undeclared exit signal ends the run and names the signal")
+  func undeclaredExitSignal() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = try PolicyType(Curious.self).make(PolicySpec("curious"), model: ModelFacts(layers: 2, classes: 2))
+        .exits(probabilities: [[1, 0]], logits: [[1, 0]])
+    }
+    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(text.contains("a policy read signal 'probabilities', which its 'reads' does not declare"))
+  }
+
+  @Test("reading an undeclared token signal ends the run and names the signal")
+  func undeclaredTokenSignal() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = try PolicyType(Nosy.self).make(PolicySpec("nosy"), model: ModelFacts(layers: 2, classes: 2))
+        .scores(tokens: [1], positions: [0])
+    }
+    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(text.contains("a policy read signal 'value-norm', which its 'reads' does not declare"))
+  }
+}

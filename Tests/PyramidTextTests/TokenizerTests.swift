@@ -1,0 +1,169 @@
+// What the interface promises beside the ids: limits, repaired bytes, refused rules, and bounded work on bad input.
+
+import Testing
+
+@testable import PyramidText
+
+@Suite("A tokenizer")
+struct TokenizerTests {
+  let tokenizer: Tokenizer
+
+  init() throws {
+    tokenizer = try Setting.uncased.makeTokenizer()
+  }
+
+  @Test(
+    "returns [CLS] [SEP] for a text without words",
+    arguments: ["", " \t\n ", "\u{0}", "\u{FEFF}\u{200D}", "\u{301}"])
+  func emptyText(text: String) {
+    #expect(tokenizer.encode(text, limit: 512) == Encoding(ids: [2, 3], typeIDs: [0, 0], fullLength: 2))
+  }
+
+  @Test("gives both texts of a pair their type ids")
+  func pairTypes() {
+    let encoding = tokenizer.encode("one two", pair: "river", limit: 512)
+    #expect(encoding.ids.count == 6)
+    #expect(encoding.typeIDs == [0, 0, 0, 0, 1, 1])
+    #expect(!encoding.isTruncated)
+  }
+
+  @Test("tells the full length whatever the limit", arguments: [.min, 0, 2, 3, 10, 101, 102, 103, .max])
+  func fullLength(limit: Int) {
+    let encoding = tokenizer.encode(String(repeating: "river ", count: 100), limit: limit)
+    #expect(encoding.fullLength == 102)
+    #expect(encoding.ids.count == min(102, max(2, limit)))
+    #expect(encoding.isTruncated == (limit < 102))
+    #expect(encoding.ids.last == 3)
+  }
+
+  @Test("takes a word apart again when its last piece is unknown, beyond the limit too", arguments: [3, 4, 5, 512])
+  func rollback(limit: Int) {
+    let encoding = tokenizer.encode("river riverriver\u{4DC0}", limit: limit)
+    #expect(encoding.fullLength == 4)
+    #expect(encoding.ids == Array([2, tokenizer.encode("river", limit: 9).ids[1], 1].prefix(limit - 1)) + [3])
+  }
+
+  @Test(
+    "repairs bytes that are no UTF-8 and says so",
+    arguments: [[0xFF], [0xC3], [0xE2, 0x82], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80]] as [[UInt8]])
+  func invalidBytes(bytes: [UInt8]) throws {
+    let raw = try Setting.uncleaned.makeTokenizer()
+    for tokenizer in [tokenizer, raw] {
+      let text = Array("river ".utf8) + bytes + Array("river [MASK]".utf8)
+      let expected = tokenizer.encode(String(decoding: text, as: UTF8.self), limit: 512)
+      let encoding = text.withUnsafeBufferPointer { tokenizer.encode(utf8: $0, limit: 512) }
+      #expect(encoding.isRepaired)
+      #expect(encoding.ids == expected.ids)
+      let pair = text.withUnsafeBufferPointer { bad in
+        Array("one".utf8).withUnsafeBufferPointer { tokenizer.encode(utf8: $0, pair: bad, limit: 512) }
+      }
+      #expect(pair.isRepaired)
+      #expect(pair.ids == tokenizer.encode("one", pair: String(decoding: text, as: UTF8.self), limit: 512).ids)
+    }
+  }
+
+  @Test("reads the same ids from bytes as from a string")
+  func validBytes() {
+    let text = "Ångström [MASK] 日本 x\u{301}"
+    let bytes = Array(text.utf8).withUnsafeBufferPointer { tokenizer.encode(utf8: $0, limit: 8) }
+    #expect(bytes == tokenizer.encode(text, limit: 8))
+    #expect(!bytes.isRepaired)
+  }
+
+  @Test("reads a buffer without a base address as empty")
+  func emptyBuffer() {
+    let nothing = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    #expect(tokenizer.encode(utf8: nothing, pair: nothing, limit: 512).ids == [2, 3, 3])
+  }
+
+  @Test("makes one unknown token of a word of 100,000 scalars", arguments: ["a", "é", "한", "\u{302E}", "😀"])
+  func longWord(scalar: String) {
+    let encoding = tokenizer.encode(String(repeating: scalar, count: 100_000), limit: 512)
+    #expect(encoding.ids == [2, 1, 3])
+    #expect(encoding.fullLength == 3)
+  }
+
+  @Test("finds its way through 100,000 openings of special tokens")
+  func openBrackets() {
+    let encoding = tokenizer.encode(String(repeating: "[MASK", count: 20_000) + "]", limit: 16)
+    #expect(encoding.ids.count == 16)
+    #expect(encoding.fullLength > 40_000)
+  }
+
+  @Test("sorts a run of 100,000 surviving marks by class")
+  func longRunOfMarks() throws {
+    let marks = String(repeating: "\u{302E}\u{1BAA}", count: 50_000)
+    let sorted = "a" + String(repeating: "\u{1BAA}", count: 50_000) + String(repeating: "\u{302E}", count: 50_000)
+    #expect(words(of: "a" + marks, under: Setting.uncased.rules) == [sorted])
+  }
+}
+
+@Suite("Special tokens")
+struct SpecialTokenTests {
+  let tokenizer: Tokenizer
+
+  init() throws {
+    var rules = Setting.uncased.rules
+    rules.specialTokens += [SpecialToken(text: "[MASK]ed", id: 9000), SpecialToken(text: "É", id: 9001)]
+    tokenizer = try Tokenizer(vocabulary: Golden.vocabulary, rules: rules)
+  }
+
+  @Test("match the longest at the leftmost place, and may have ids beyond the vocabulary")
+  func longest() {
+    let letter = tokenizer.encode("e", limit: 9).ids[1...]
+    #expect(tokenizer.encode("[MASK]ed[MASK]e", limit: 9).ids == [2, 9000, 4] + letter)
+  }
+
+  @Test("match before normalisation, case and accents included")
+  func verbatim() {
+    #expect(tokenizer.encode("É", limit: 9).ids == [2, 9001, 3])
+    #expect(tokenizer.encode("é E\u{301}", limit: 9).ids == tokenizer.encode("e e", limit: 9).ids)
+  }
+}
+
+@Suite("Rules that make no tokenizer are refused")
+struct TokenizerErrorTests {
+  typealias Change = @Sendable (inout TokenizerRules) -> Void
+
+  static let refusals: [(TokenizerError, Change)] = [
+    (.maxWordScalarsOutOfRange(0), { $0.maxWordScalars = 0 }),
+    (.idOutOfRange(role: "unknown", id: 3), { $0.unknownID = 3 }),
+    (.idOutOfRange(role: "cls", id: -1), { $0.clsID = -1 }),
+    (.idOutOfRange(role: "sep", id: .max), { $0.sepID = .max }),
+    (.idOutOfRange(role: "[X]", id: -5), { $0.specialTokens = [SpecialToken(text: "[X]", id: -5)] }),
+    (.emptySpecialToken(id: 2), { $0.specialTokens = [SpecialToken(text: "", id: 2)] }),
+    (
+      .conflictingSpecialToken(text: "[X]"),
+      { $0.specialTokens = [SpecialToken(text: "[X]", id: 1), SpecialToken(text: "[X]", id: 2)] }
+    ),
+  ]
+
+  @Test("with an error that says why", arguments: refusals.indices)
+  func refused(index: Int) {
+    let (error, change) = Self.refusals[index]
+    var rules = TokenizerRules(unknownID: 0, clsID: 1, sepID: 2)
+    change(&rules)
+    #expect(throws: error) { try Tokenizer(vocabulary: ["[UNK]", "[CLS]", "[SEP]"], rules: rules) }
+    #expect(!error.description.isEmpty)
+  }
+
+  @Test("as is a vocabulary without entries")
+  func emptyVocabulary() {
+    let rules = TokenizerRules(unknownID: 0, clsID: 0, sepID: 0)
+    #expect(throws: TokenizerError.emptyVocabulary) { try Tokenizer(vocabulary: [], rules: rules) }
+  }
+}
+
+/// The words of a text, whole.
+func words(of text: String, under rules: TokenizerRules) -> [String] {
+  struct Words: WordSink {
+    var words: [String] = []
+    mutating func take(_ word: UnsafeBufferPointer<UInt8>, scalars: Int) {
+      words.append(String(decoding: word, as: UTF8.self))
+    }
+  }
+  var sink = Words()
+  var text = text
+  text.withUTF8 { WordSplitter(rules: rules, wordLimit: .max).split($0, into: &sink) }
+  return sink.words
+}

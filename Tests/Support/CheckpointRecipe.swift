@@ -1,0 +1,158 @@
+// Small checkpoints with seeded weights, written as a Hugging Face folder: config.json, vocab.txt, model.safetensors.
+// Whatever works on a downloaded model works on these, in milliseconds. Tensor names are spelt out here,
+// independently of the compiler.
+
+import PyramidFormats
+
+/// Sizes and family of a generated classifier.
+public struct CheckpointRecipe: Sendable, CustomStringConvertible {
+  /// Model families.
+  public enum Family: String, Sendable, CaseIterable { case bert, distilbert, electra }
+
+  /// The family.
+  public var family: Family
+  /// Sizes of the network.
+  public var layers = 3, hidden = 16, heads = 2, intermediate = 24, classes = 3
+  /// Width of the embeddings; only ELECTRA's may differ from `hidden`.
+  public var embedding = 16
+  /// Rows of the word table, of the position table and of the type table. DistilBERT has no types.
+  public var vocabulary = 40, positions = 64, types = 2
+  /// `hidden_act` as config.json spells it.
+  public var activation = "gelu"
+  /// Whether every layer but the last has an exit head.
+  public var hasExits = true
+  /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
+  public var thresholds: [Float]?
+  /// Weights depend on it.
+  public var seed = "model"
+
+  /// A recipe of a family with the sizes above.
+  public init(_ family: Family = .bert) { self.family = family }
+
+  public var description: String {
+    "\(family.rawValue) \(layers)x\(hidden)/\(embedding) heads \(heads) ff \(intermediate) "
+      + "classes \(classes) \(activation) \(seed)"
+  }
+
+  /// Writes the checkpoint into a folder called `name` and returns its path.
+  public func write(in folder: TemporaryFolder, name: String = "model") throws -> String {
+    let path = try folder.makeFolder(name)
+    try folder.write("\(name)/config.json", configuration)
+    try folder.write("\(name)/vocab.txt", words.joined(separator: "\n") + "\n")
+    let declarations = tensors.map { TensorDeclaration($0.name, .F32, $0.shape) }
+    var writer = try SafetensorsWriter(
+      path: "\(path)/model.safetensors", tensors: declarations, metadata: [("format", "pt")], alignment: 1)
+    for tensor in tensors { try writer.append(values(of: tensor), to: tensor.name) }
+    try writer.finish()
+    return path
+  }
+
+  /// Samples of seeded ids, `[CLS]` first; no id is out of range.
+  public func samples(lengths: [Int], seed: String) -> [[Int32]] {
+    var random = SeededValues("\(seed) of \(self)")
+    return lengths.map { length in
+      [2] + (1..<max(length, 1)).map { _ in Int32(random.integer(in: 3...vocabulary - 1)) }
+    }
+  }
+
+  /// The vocabulary: special tokens, then words `w5`, `w6` and so on.
+  public var words: [String] {
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + (5..<vocabulary).map { "w\($0)" }
+  }
+}
+
+extension CheckpointRecipe {
+  private var configuration: String {
+    let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
+    let sizes =
+      family == .distilbert
+      ? """
+      "dim": \(hidden), "n_layers": \(layers), "n_heads": \(heads), "hidden_dim": \(intermediate),
+      "activation": "\(activation)",
+      """
+      : """
+      "hidden_size": \(hidden), "num_hidden_layers": \(layers), "num_attention_heads": \(heads),
+      "intermediate_size": \(intermediate), "hidden_act": "\(activation)", "type_vocab_size": \(types),
+      "layer_norm_eps": 1e-12, "embedding_size": \(embedding),
+      """
+    return """
+      {"model_type": "\(family.rawValue)", \(sizes)
+       "vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
+      """
+  }
+
+  private struct Tensor {
+    let name: String
+    let shape: [Int]
+  }
+
+  private var tensors: [Tensor] {
+    var tensors: [Tensor] = []
+    func linear(_ name: String, _ rows: Int, _ columns: Int) {
+      tensors += [Tensor(name: name + ".weight", shape: [rows, columns]), Tensor(name: name + ".bias", shape: [rows])]
+    }
+    func norm(_ name: String, _ width: Int) {
+      tensors += [Tensor(name: name + ".weight", shape: [width]), Tensor(name: name + ".bias", shape: [width])]
+    }
+    let root = family.rawValue + "."
+    let width = family == .electra ? embedding : hidden
+    tensors.append(Tensor(name: root + "embeddings.word_embeddings.weight", shape: [vocabulary, width]))
+    tensors.append(Tensor(name: root + "embeddings.position_embeddings.weight", shape: [positions, width]))
+    if family != .distilbert {
+      tensors.append(Tensor(name: root + "embeddings.token_type_embeddings.weight", shape: [types, width]))
+    }
+    norm(root + "embeddings.LayerNorm", width)
+    if width != hidden { linear(root + "embeddings_project", hidden, width) }
+    for layer in 0..<layers {
+      let names = layerNames(layer)
+      for name in names[0..<4] { linear(root + name, hidden, hidden) }
+      norm(root + names[4], hidden)
+      linear(root + names[5], intermediate, hidden)
+      linear(root + names[6], hidden, intermediate)
+      norm(root + names[7], hidden)
+    }
+    linear(headNames.dense, hidden, hidden)
+    linear(headNames.classifier, classes, hidden)
+    for layer in 0..<(hasExits ? layers - 1 : 0) {
+      linear("exits.\(layer).dense", hidden, hidden)
+      linear("exits.\(layer).classifier", classes, hidden)
+    }
+    if let thresholds { tensors.append(Tensor(name: "prune.thresholds", shape: [thresholds.count])) }
+    return tensors
+  }
+
+  private var headNames: (dense: String, classifier: String) {
+    switch family {
+    case .bert: ("bert.pooler.dense", "classifier")
+    case .distilbert: ("pre_classifier", "classifier")
+    case .electra: ("classifier.dense", "classifier.out_proj")
+    }
+  }
+
+  /// Query, key, value, attention output, its norm, feed-forward in and out, its norm.
+  private func layerNames(_ layer: Int) -> [String] {
+    switch family {
+    case .distilbert:
+      return [
+        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1",
+        "ffn.lin2", "output_layer_norm",
+      ].map { "transformer.layer.\(layer).\($0)" }
+    case .bert, .electra:
+      return [
+        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+        "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+      ].map { "encoder.layer.\(layer).\($0)" }
+    }
+  }
+
+  /// Matrices scaled so that activations neither die nor explode and attention is far from uniform; norms around 1.
+  private func values(of tensor: Tensor) -> [Float] {
+    if tensor.name == "prune.thresholds" { return thresholds ?? [] }
+    var random = SeededValues("\(tensor.name) of \(seed)")
+    let count = tensor.shape.reduce(1, *)
+    if tensor.name.hasSuffix("orm.weight") { return (0..<count).map { _ in 1 + random.unit() / 4 } }
+    if tensor.shape.count == 1 { return (0..<count).map { _ in random.unit() / 4 } }
+    let scale = 2.5 / Float(tensor.shape[1]).squareRoot()
+    return (0..<count).map { _ in scale * random.unit() }
+  }
+}

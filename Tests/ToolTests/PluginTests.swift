@@ -1,0 +1,88 @@
+// A user's policy, in a folder of its own, through the tools: compile with it, run with it, turn its knob, and what goes wrong.
+
+import Foundation
+import Testing
+
+@Suite struct PluginTests {
+  static let margin = """
+    import PyramidPolicy
+
+    struct Margin: ExitPolicy {
+      static let name = "margin"
+      static let parameters: [PolicyParameter] = [
+        .number("threshold", default: 0.9, in: 0...1, help: "exit when the lead in probability is larger")
+      ]
+      let reads: Set<ExitSignal> = [.probabilities]
+      let threshold: Float
+
+      init(_ arguments: PolicyArguments) { threshold = arguments.float("threshold") }
+
+      func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
+        var (best, second): (Float, Float) = (0, 0)
+        let probabilities = head.probabilities
+        for index in probabilities.indices {
+          if probabilities[index] > best { (best, second) = (probabilities[index], best) }
+          else { second = max(second, probabilities[index]) }
+        }
+        return best - second > threshold
+      }
+    }
+
+    public let policies: [any Policy.Type] = [Margin.self]
+    """
+
+  private func environment(_ scratch: Scratch) -> [String: String] {
+    ["XDG_CACHE_HOME": scratch.path("cache"), "SWIFT_BACKTRACE": "enable=no"]
+  }
+
+  @Test func `A policy outside the repository is compiled in, run, and tuned`() throws {
+    let scratch = try Scratch()
+    let plugin = try scratch.write("margin.swift", Self.margin)
+    let model = scratch.path("m.mpc")
+    let compiled = try Tool.compile(
+      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin(threshold=0.8)",
+      environment: environment(scratch))
+    #expect(compiled.code == 0 && compiled.notes.contains("exit: margin(threshold=0.8)"), "\(compiled.notes)")
+    func exitLayer(_ threshold: String) throws -> Int {
+      let result = try Tool.run(
+        model, "--plugin", plugin, "--exit", "margin(threshold=\(threshold))", "--format", "csv", RunTests.river,
+        environment: environment(scratch))
+      return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
+    }
+    let (early, late) = (try exitLayer("0"), try exitLayer("1"))
+    #expect(early == 1 && late == 6)
+    let without = try Tool.run(model, RunTests.river)
+    #expect(without.code == 1 && without.notes.contains("margin") && without.notes.contains("entropy"))
+  }
+
+  @Test(arguments: [
+    ("not-swift.txt", "hello", "not-swift.txt"), ("empty.swift", "import PyramidPolicy\n", "policies"),
+    (
+      "broken.swift", "import PyramidPolicy\nlet x: Int = \"\"\npublic let policies: [any Policy.Type] = []\n",
+      "broken.swift"
+    ),
+  ])
+  func `A file that is no plugin is refused and named`(name: String, source: String, words: String) throws {
+    let scratch = try Scratch()
+    let plugin = try scratch.write(name, source)
+    let result = try Tool.compile(
+      Models.checkpoint, "--emit", "ir", "--plugin", plugin, environment: environment(scratch))
+    #expect(result.code == 1 && result.output.isEmpty)
+    #expect(result.notes.contains(words) && result.notes.contains(name), "\(result.notes)")
+  }
+
+  @Test func `A trap in a plugin ends the run with a message that names plugin and policy`() throws {
+    let scratch = try Scratch()
+    let source = Self.margin.replacingOccurrences(
+      of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
+    let plugin = try scratch.write("trap.swift", source)
+    let model = scratch.path("m.mpc")
+    let compiled = try Tool.compile(
+      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin", "--skip-check",
+      environment: environment(scratch))
+    #expect(compiled.code == 0, "\(compiled.notes)")
+    let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment(scratch))
+    #expect(result.code == 1)
+    #expect(result.notes.contains("@margin") && result.notes.contains("trap.swift"), "\(result.notes)")
+  }
+}

@@ -1,0 +1,31 @@
+// What the tools print, word for word: a change of an option, a default or a column shows up in a diff. `MP_BLESS=1` rewrites the
+// snapshots in Tests/Snapshots.
+
+import Foundation
+import Testing
+
+@Suite struct SnapshotTests {
+  static let cases: [(name: String, tool: Tool, arguments: [String])] = [
+    ("mp-compile-help", .compile, ["--help"]),
+    ("mp-run-help", .run, ["--help"]),
+    ("mp-compare-help", .compare, ["--help"]),
+    ("mp-run-pretty", .run, ["MODEL", "--quiet", RunTests.river, "An album of 1969."]),
+    (
+      "mp-compile-explain", .compile,
+      ["CHECKPOINT", "--explain", "--target", "avx512", "--exit", "fixed-layer(layer=1)"]
+    ),
+  ]
+
+  @Test(arguments: cases)
+  func `A tool prints what its snapshot says`(name: String, tool: Tool, arguments: [String]) throws {
+    let model = try Models.pyramid.get()
+    let filled = arguments.map { ["MODEL": model, "CHECKPOINT": Models.checkpoint][$0] ?? $0 }
+    let result = try tool.run(filled, environment: ["COLUMNS": "100"])
+    #expect(result.code == 0, "\(result.notes)")
+    let path = Models.root + "/Tests/Snapshots/\(name).txt"
+    if ProcessInfo.processInfo.environment["MP_BLESS"] == "1" {
+      try Data(result.output.utf8).write(to: URL(fileURLWithPath: path))
+    }
+    #expect(try result.output == String(contentsOfFile: path, encoding: .utf8))
+  }
+}

@@ -1,0 +1,122 @@
+// Runs the built tools as a user does: a process with arguments, input and environment; its output, notes and exit code. Foundation is
+// fine here: tests do not start up in front of traffic.
+
+import Foundation
+
+/// What a tool answered.
+struct ToolResult {
+  let output: String
+  let notes: String
+  let code: Int32
+
+  /// The lines of standard output.
+  var lines: [String] { output.split(separator: "\n").map(String.init) }
+}
+
+/// One of the tools, beside the test binary.
+enum Tool: String {
+  case compile = "mp-compile"
+  case run = "mp-run"
+  case compare = "mp-compare"
+
+  /// Runs the tool to its end. `input` goes to standard input.
+  func callAsFunction(
+    _ arguments: String..., input: Data = Data(), environment: [String: String] = [:]
+  ) throws -> ToolResult {
+    try run(arguments, input: input, environment: environment)
+  }
+
+  /// The same with the arguments in an array.
+  func run(_ arguments: [String], input: Data = Data(), environment: [String: String] = [:]) throws -> ToolResult {
+    let process = Process()
+    process.executableURL = url
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let scratch = try Scratch()
+    let (inputFile, outputFile, notesFile) = (scratch.path("input"), scratch.path("output"), scratch.path("notes"))
+    for file in [outputFile, notesFile] { try Data().write(to: URL(fileURLWithPath: file)) }
+    try input.write(to: URL(fileURLWithPath: inputFile))
+    process.standardInput = FileHandle(forReadingAtPath: inputFile)
+    process.standardOutput = FileHandle(forWritingAtPath: outputFile)
+    process.standardError = FileHandle(forWritingAtPath: notesFile)
+    try process.run()
+    process.waitUntilExit()
+    func text(_ path: String) throws -> String {
+      String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    }
+    return ToolResult(output: try text(outputFile), notes: try text(notesFile), code: process.terminationStatus)
+  }
+
+  /// Runs the tool and returns the largest resident size that it reached, in KiB. Not through `Process`, which keeps the
+  /// child's usage to itself.
+  func peakMemory(_ arguments: [String]) throws -> Int {
+    let path = url.path
+    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+    defer { words.forEach { free($0) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    var child = pid_t()
+    struct Failed: Error { let code: Int32 }
+    let code = posix_spawn(&child, path, &actions, nil, &words, environ)
+    guard code == 0 else { throw Failed(code: code) }
+    var status: Int32 = 0
+    var usage = rusage()
+    guard wait4(child, &status, 0, &usage) == child, status == 0 else { throw Failed(code: status) }
+    return usage.ru_maxrss
+  }
+
+  /// The executable, beside the test binary.
+  var url: URL { Self.folder.appendingPathComponent(rawValue) }
+
+  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent()
+}
+
+/// A temporary folder that goes when the value does.
+final class Scratch: Sendable {
+  let folder: String
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "mp-tools-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// A path in the folder.
+  func path(_ name: String) -> String { folder + "/" + name }
+
+  /// Writes a file and returns its path.
+  func write(_ name: String, _ text: String) throws -> String { try write(name, Data(text.utf8)) }
+
+  /// Writes a file and returns its path.
+  func write(_ name: String, _ bytes: Data) throws -> String {
+    try bytes.write(to: URL(fileURLWithPath: path(name)))
+    return path(name)
+  }
+}
+
+/// The embedded model, compiled once for all tests of this target.
+enum Models {
+  /// The repository's root.
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  static let checkpoint = root + "/Graphs/dbpedia14"
+  static let scratch = Result { try Scratch() }
+  /// Without policies.
+  static let dense = Result { try compiled("dense.mpc", []) }
+  /// With entropy exit and learned pruning.
+  static let pyramid = Result {
+    try compiled("pyramid.mpc", ["--exit", "entropy(threshold=0.1)", "--prune", "received-attention"])
+  }
+
+  private static func compiled(_ name: String, _ options: [String]) throws -> String {
+    let path = try scratch.get().path(name)
+    let result = try Tool.compile.run([checkpoint, "-o", path, "--quiet"] + options)
+    struct Failed: Error { let notes: String }
+    guard result.code == 0 else { throw Failed(notes: result.notes) }
+    return path
+  }
+}
