@@ -47,26 +47,6 @@ enum Tool: String {
     return ToolResult(output: try text(outputFile), notes: try text(notesFile), code: process.terminationStatus)
   }
 
-  /// Runs the tool and returns the largest resident size that it reached, in KiB. Not through `Process`, which keeps the
-  /// child's usage to itself.
-  func peakMemory(_ arguments: [String]) throws -> Int {
-    let path = url.path
-    var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
-    defer { words.forEach { free($0) } }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-    var child = pid_t()
-    struct Failed: Error { let code: Int32 }
-    let code = posix_spawn(&child, path, &actions, nil, &words, environ)
-    guard code == 0 else { throw Failed(code: code) }
-    var status: Int32 = 0
-    var usage = rusage()
-    guard wait4(child, &status, 0, &usage) == child, status == 0 else { throw Failed(code: status) }
-    return usage.ru_maxrss
-  }
-
   /// The executable, beside the test binary.
   var url: URL { Self.folder.appendingPathComponent(rawValue) }
 
