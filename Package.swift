@@ -48,7 +48,8 @@ let package = Package(
     .target(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
       linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas")]),
-    .target(name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+    .target(
+      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
     .target(name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
     .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),

@@ -32,6 +32,18 @@ typedef struct {
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
 } mp_attention_job;
 
+/// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.
+enum { MP_FIRST_HEADS = 4 };
+typedef struct {
+  const float *q;  // of these heads
+  const float *x;  // [tokens][depth]
+  int tokens, depth, heads, head_dim;
+  const float *wk, *wv, *bv;  // rows of these heads
+  float *out;                 // of these heads
+  float *u, *z;               // scratch [heads][depth]
+  float *shares;              // scratch [heads][tokens]
+} mp_first_attention_job;
+
 typedef struct {
   int lanes, panel_vectors;  // 0 and 0: weights are not packed
 
@@ -48,6 +60,7 @@ typedef struct {
 
   void (*attention)(const mp_attention_job *job);
   size_t (*attention_scratch)(int tokens, int head_dim);
+  void (*first_attention)(const mp_first_attention_job *job);
 } mp_kernels;
 
 extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;

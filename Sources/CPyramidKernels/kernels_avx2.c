@@ -14,6 +14,7 @@
 #include "linear_simd.h"
 #include "rows_simd.h"
 #include "attention_simd.h"
+#include "first_attention_simd.h"
 
 #pragma clang attribute pop
 
@@ -29,5 +30,6 @@ const mp_kernels mp_kernels_avx2 = {
   .norm = norm_avx2,
   .attention = attention_avx2,
   .attention_scratch = attention_scratch_avx2,
+  .first_attention = first_attention_avx2,
 };
 #endif

@@ -15,6 +15,7 @@
 #include "linear_simd.h"
 #include "rows_simd.h"
 #include "attention_simd.h"
+#include "first_attention_simd.h"
 
 #pragma clang attribute pop
 
@@ -30,5 +31,6 @@ const mp_kernels mp_kernels_avx512 = {
   .norm = norm_avx512,
   .attention = attention_avx512,
   .attention_scratch = attention_scratch_avx512,
+  .first_attention = first_attention_avx512,
 };
 #endif

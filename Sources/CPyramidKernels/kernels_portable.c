@@ -111,6 +111,24 @@ static void attention_portable(const mp_attention_job *job) {
   }
 }
 
+static void first_attention_portable(const mp_first_attention_job *job) {
+  const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens, dims = (size_t)job->head_dim;
+  const float scale = 1.0f / sqrtf((float)job->head_dim);
+  for (size_t h = 0; h < (size_t)job->heads; h++) {
+    const float *q = job->q + h * dims, *wk = job->wk + h * dims * depth, *wv = job->wv + h * dims * depth;
+    float *u = job->u, *z = job->z, *shares = job->shares, *out = job->out + h * dims;
+    memset(u, 0, depth * sizeof(float));
+    memset(z, 0, depth * sizeof(float));
+    for (size_t i = 0; i < dims; i++) cblas_saxpy(job->depth, q[i] * scale, wk + i * depth, 1, u, 1);
+    for (size_t j = 0; j < tokens; j++) shares[j] = cblas_sdot(job->depth, job->x + j * depth, 1, u, 1);
+    softmax_portable(shares, job->tokens, shares);
+    for (size_t j = 0; j < tokens; j++) cblas_saxpy(job->depth, shares[j], job->x + j * depth, 1, z, 1);
+    for (size_t i = 0; i < dims; i++) {
+      out[i] = cblas_sdot(job->depth, wv + i * depth, 1, z, 1) + job->bv[h * dims + i];
+    }
+  }
+}
+
 const mp_kernels mp_kernels_portable = {
   .lanes = 0,
   .panel_vectors = 0,
@@ -123,4 +141,5 @@ const mp_kernels mp_kernels_portable = {
   .norm = norm_portable,
   .attention = attention_portable,
   .attention_scratch = attention_scratch_portable,
+  .first_attention = first_attention_portable,
 };

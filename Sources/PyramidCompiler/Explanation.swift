@@ -35,7 +35,7 @@ extension Graph {
     case .embed: return "sum of the embedding tables' rows"
     case .linear(let activation):
       if isInLayer, self[node.results[0]].type.rows.dim?.family == .samples {
-        return "exit head, on the [CLS] rows of the samples alive"
+        return "on the [CLS] rows of the samples alive: what exit head or classifier reads"
       }
       return activation == .none ? "projection" : "projection with \(activation.rawValue) fused in"
     case .linearAddNorm: return "projection, residual and norm in one pass over the rows"
@@ -44,9 +44,11 @@ extension Graph {
       return emits.isEmpty
         ? "attention within each sample"
         : "attention; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
+    case .firstAttention:
+      return "attention of the [CLS] tokens alone; keys and values of the others are never formed"
     case .firstRows:
       return isInLayer
-        ? "the [CLS] rows, which are all that the exit head reads"
+        ? "the [CLS] rows, which are all that exit head or classifier reads of the layer"
         : "the [CLS] rows, which are all that the classifier reads"
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm: return "a signal of the pruning policy"

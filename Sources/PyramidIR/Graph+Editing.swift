@@ -36,6 +36,54 @@ extension Graph {
     Dim(family, 1 + (dims.lazy.filter { $0.dim.family == family }.map(\.dim.index).max() ?? -1))
   }
 
+  /// Bounds the dim that `value` defines by the one that `bound` defines, which takes its place among the declarations.
+  public mutating func bound(dimDefinedBy value: ValueID, by bound: ValueID) {
+    guard let place = dims.firstIndex(where: { $0.definedBy == value }),
+      let later = dims.lastIndex(where: { $0.definedBy == bound })
+    else { return }
+    let declaration = dims.remove(at: later)
+    dims.insert(declaration, at: place)
+    dims[place + 1] = DimDeclaration(dims[place + 1].dim, bound: .dim(declaration.dim), definedBy: value)
+  }
+
+  /// Numbers the dims of each family in the order of their declarations.
+  public mutating func renumberDims() {
+    var numbers: [DimFamily: Int] = [:]
+    var renumbered: [Dim: Dim] = [:]
+    for declaration in dims {
+      let family = declaration.dim.family
+      renumbered[declaration.dim] = Dim(family, numbers[family, default: 0])
+      numbers[family, default: 0] += 1
+    }
+    dims = dims.map { declaration in
+      var bound = declaration.bound
+      if case .dim(let dim) = bound { bound = .dim(renumbered[dim] ?? dim) }
+      return DimDeclaration(renumbered[declaration.dim]!, bound: bound, definedBy: declaration.definedBy)
+    }
+    for index in values.indices {
+      let type = values[index].type
+      values[index].type = TensorType(
+        type.element,
+        type.extents.map { extent in
+          switch extent {
+          case .fixed: extent
+          case .dim(let dim): .dim(renumbered[dim] ?? dim)
+          case .dimPlusOne(let dim): .dimPlusOne(renumbered[dim] ?? dim)
+          }
+        })
+    }
+  }
+
+  /// Gives every result the type that follows from its operands, in program order.
+  public mutating func inferTypes() throws {
+    for node in nodes {
+      let newDim = node.op.definesDim ? self[node.results[0]].type.rows.dim : nil
+      let types = try node.op.resultTypes(
+        inputs: node.inputs.map { self[$0].type }, weights: node.weights.map { self[$0].type }, newDim: newDim)
+      for (result, type) in zip(node.results, types) { self[result].type = type }
+    }
+  }
+
   /// Index in `nodes` of the node that makes each value.
   public var producers: [ValueID: Int] {
     var table: [ValueID: Int] = [:]

@@ -79,6 +79,12 @@ public enum Op: Hashable, Sendable {
   /// `attention_qkv %qkv, %segments {...}`: the same with q, k and v as the three column blocks of one value.
   /// (C1) %qkv is f32[T, 3 H]. (C2), (C3) and (C4) as attention.
   case attentionQKV(heads: Int, emits: [Emission])
+  /// `first_attention %q, %x, %segments, #wk, #wv, #bv {heads N}`: attention of each sample's first token only, f32[B, H],
+  /// re-associated so that no keys and values are formed: u_h = Wk_h^T q_h, p_h = softmax(x u_h / sqrt(H / heads)),
+  /// Wv_h (sum_j p_hj x_j) + bv_h. The key bias cancels in the softmax.
+  /// (C1) %q is f32[B, H], %x is f32[T, K]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
+  /// (C4) #wk and #wv are f32[H, K], #bv is f32[H].
+  case firstAttention(heads: Int)
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
   case firstRows
@@ -127,6 +133,7 @@ public enum Op: Hashable, Sendable {
     case .layerNorm: "layer_norm"
     case .attention: "attention"
     case .attentionQKV: "attention_qkv"
+    case .firstAttention: "first_attention"
     case .firstRows: "first_rows"
     case .softmax: "softmax"
     case .rowNorm: "row_norm"
@@ -144,8 +151,9 @@ public enum Op: Hashable, Sendable {
   public var definesDim: Bool {
     switch self {
     case .decideExit, .decidePrune, .keepSamples: true
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows,
-      .softmax, .rowNorm, .compact, .compactSegments, .classify:
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
+      .firstAttention,
+      .firstRows, .softmax, .rowNorm, .compact, .compactSegments, .classify:
       false
     }
   }
@@ -154,8 +162,9 @@ public enum Op: Hashable, Sendable {
   public var hasEffect: Bool {
     switch self {
     case .decideExit, .classify: true
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows,
-      .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
+      .firstAttention,
+      .firstRows, .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
       false
     }
   }

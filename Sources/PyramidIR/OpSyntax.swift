@@ -45,6 +45,8 @@ extension Op {
       OpAttribute.epsilon(epsilon)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       [.number("heads", heads)] + OpAttribute.words("emit", emits)
+    case .firstAttention(let heads):
+      [.number("heads", heads)]
     case .rowNorm(let first, let count):
       [.number("first", first), .number("count", count)]
     case .decideExit(_, let layer, let reads):

@@ -111,6 +111,22 @@ struct OperandCheck {
     return [TensorType(.f32, [rows.rows, .fixed(width)])] + emits.map { _ in vector }
   }
 
+  func firstAttention(_ heads: Int) throws(GraphError) -> TensorType {
+    try counts(1, inputs: 3...3, weights: 3...3)
+    try tokenMatrix(inputs[1], "%x", 1)
+    let samples = try segments(inputs[2], 2)
+    try require(
+      inputs[0].element == .f32 && inputs[0].extents.count == 2 && inputs[0].rows == .dim(samples), 1,
+      "%q is \(inputs[0]), expected f32[\(samples), H]")
+    let width = inputs[0].columns
+    try require(heads > 0 && width % heads == 0, 3, "\(heads) heads do not divide \(width)")
+    let matrix = TensorType(.f32, [.fixed(width), .fixed(inputs[1].columns)])
+    try require(
+      weights[0] == matrix && weights[1] == matrix && weights[2] == TensorType(.f32, [.fixed(width)]), 4,
+      "weights are \(weights), expected \(matrix) twice and f32[\(width)]")
+    return inputs[0]
+  }
+
   func decideExit(_ reads: [Signal], _ newDim: Dim?) throws(GraphError) -> TensorType {
     try counts(1, inputs: 2...Int.max, weights: 0...0)
     let samples = try index(inputs[0], .samples, "%samples", 1)

@@ -87,6 +87,10 @@ extension Graph {
       return rows(node.results[0], Self.normOperations * self[node.results[0]].type.columns)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
+    case .firstAttention(let heads):
+      let (width, depth) = (self[node.inputs[0]].type.columns, self[node.inputs[1]].type.columns)
+      return rows(node.results[0], width * (4 * depth + 1))
+        + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations))
     case .firstRows, .compact:
       return rows(node.results[0], self[node.results[0]].type.columns)
     case .softmax:
@@ -130,11 +134,12 @@ extension Graph {
     ])
   }
 
-  /// The dim of tokens alive when a layer starts: that of its attention.
+  /// The dim of tokens alive when a layer starts: that of its first attention.
   private func tokensEntering(layer: Int) -> Dim? {
     for node in nodes where node.section == .layer(layer) {
       switch node.op {
       case .attention, .attentionQKV: return self[node.results[0]].type.rows.dim
+      case .firstAttention: return self[node.inputs[1]].type.rows.dim
       default: continue
       }
     }
@@ -176,9 +181,12 @@ extension Graph {
   }
 
   private func isDense(_ node: Node) -> Bool {
-    guard case .layer = node.section else { return true }
+    guard case .layer(let layer) = node.section else { return true }
+    // Nothing is decided in the last layer: all that it has runs without policies too.
+    if layer == shape.layers - 1 { return true }
     switch node.op {
-    case .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .firstRows, .softmax, .rowNorm:
+    case .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .firstRows, .firstAttention, .softmax,
+      .rowNorm:
       return false
     default: return node.results.contains { self[$0].type.rows.dim?.family == .tokens }
     }

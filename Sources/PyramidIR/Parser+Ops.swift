@@ -12,7 +12,8 @@ extension Op {
   /// Every mnemonic, for suggestions.
   static let mnemonics = [
     "input", "embed", "linear", "linear_add_norm", "activate", "add", "layer_norm", "attention", "attention_qkv",
-    "first_rows", "softmax", "row_norm", "decide_exit", "decide_prune", "keep_samples", "compact", "compact_segments",
+    "first_attention", "first_rows", "softmax", "row_norm", "decide_exit", "decide_prune", "keep_samples", "compact",
+    "compact_segments",
     "classify",
   ]
 }
@@ -59,6 +60,7 @@ extension Parser {
       return .attention(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
     case "attention_qkv":
       return .attentionQKV(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
+    case "first_attention": return .firstAttention(heads: try attributes.integer("heads", self))
     case "first_rows": return .firstRows
     case "softmax": return .softmax
     case "row_norm":

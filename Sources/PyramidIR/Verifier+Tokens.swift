@@ -20,6 +20,7 @@ extension Verifier {
     case .input(.samples): rowFacts[node.results[0].index] = .samples
     case .attention: expectTokens(of: node, 3, count: [0], 2, at: index)
     case .attentionQKV, .firstRows: expectTokens(of: node, 1, count: [0], 2, at: index)
+    case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune(_, _, _, let afterExit): checkSelectTokens(node, stay: afterExit ? 1 : nil, at: index)
     case .keepSamples: checkSelectTokens(node, stay: 1, at: index)

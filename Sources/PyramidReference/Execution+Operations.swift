@@ -36,6 +36,8 @@ extension Execution {
       let width = joined.columns / 3
       let operands = (0..<3).map { AttentionOperand(values: values, stride: 3 * width, first: $0 * width) }
       return try attend(node, operands, width: width, segments: operand(node, 1), heads: heads, emits)
+    case .firstAttention(let heads):
+      return [try result(node, .floats(firstAttention(node, heads: heads)))]
     case .firstRows:
       return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
     case .softmax:
@@ -127,6 +129,19 @@ extension Execution {
       }
     }
     return results
+  }
+
+  /// The attention of each sample's first token, as its definition says.
+  private mutating func firstAttention(_ node: Node, heads: Int) throws(ReferenceError) -> [Float] {
+    let (query, x) = (try operand(node, 0), try operand(node, 1))
+    let offsets = try offsets(operand(node, 2), over: x.rows)
+    if let dim = x.type.rows.dim { try noteTokens(entering: node.section, rows: dim) }
+    let attention = FirstAttention(
+      queries: try query.floats, x: try x.floats, width: query.columns, depth: x.columns, heads: heads,
+      keyWeight: weight(node, 0), valueWeight: weight(node, 1), valueBias: weight(node, 2))
+    try count(4 * query.columns * x.columns, forEachRowOf: query.type.rows.dim)
+    try count(4 * heads * x.columns, forEachRowOf: x.type.rows.dim)
+    return (0..<query.rows).flatMap { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
   }
 
   private func eachRow(

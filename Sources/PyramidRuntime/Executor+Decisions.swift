@@ -107,15 +107,17 @@ extension Executor {
 
   /// Keeps all tokens of the samples that stay.
   func keepSamples(_ step: Step) {
-    keepTokens(step, afterExit: true) { _, count in
+    keepTokens(step, afterExit: true, isBoundary: false) { _, count in
       for index in 0..<count { buffers.chosen[index] = Int32(index) }
       return count
     }
   }
 
   /// Builds the list of tokens that live on; `choose` fills `buffers.chosen` for the sample at `first` of `count`
-  /// tokens.
-  private func keepTokens(_ step: Step, afterExit: Bool, choose: (_ first: Int, _ count: Int) -> Int) {
+  /// tokens. Only a pruning decision is recorded: where all tokens stay, the records are filled in later.
+  private func keepTokens(
+    _ step: Step, afterExit: Bool, isBoundary: Bool = true, choose: (_ first: Int, _ count: Int) -> Int
+  ) {
     let segments = integers(step.inputs[0])
     let numbers = integers(step.samples!)
     let keep = integers(step.results[0])
@@ -133,7 +135,7 @@ extension Executor {
         buffers.nextOrigins[kept + chosen] = buffers.origins[token]
       }
       buffers.tokens(of: sample)[dim.index] = Int32(count)
-      if options.recordsPositions, case .layer(let layer) = step.section {
+      if isBoundary, options.recordsPositions, case .layer(let layer) = step.section {
         notePositions(of: sample, upTo: layer)
         answers[sample].keptPositions?.append(
           Array(UnsafeBufferPointer(start: buffers.nextOrigins + kept, count: count)))

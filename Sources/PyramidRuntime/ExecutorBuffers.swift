@@ -8,7 +8,7 @@ import PyramidIR
 final class ExecutorBuffers: @unchecked Sendable {
   /// Rows of each embedding table, in the order of the `embed` step's operands.
   let tableRows: [Int]
-  /// Scratch of the attention kernel.
+  /// Scratch of the attention kernels.
   let attention: UnsafeMutablePointer<Float>
   /// Scores, heap and choice of one sample's tokens.
   let scores: UnsafeMutablePointer<Float>
@@ -34,8 +34,10 @@ final class ExecutorBuffers: @unchecked Sendable {
     program: Program, shape: ModelShape, options: ExecutorOptions, isa: mp_isa, memoryStride: Int, memoryAlignment: Int
   ) throws {
     let (samples, tokens) = (options.samples, options.tokens)
-    let scratch = mp_attention_scratch_count(
-      isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize))
+    let scratch = max(
+      mp_attention_scratch_count(
+        isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
+      mp_first_attention_scratch_count(Int32(options.threads), Int32(tokens), Int32(program.firstAttentionDepth)))
     let earlierCount = max(program.exitOperands * shape.classes, 1)
     let stride = max(memoryStride, 1)
     let memoryBytes = samples * stride + memoryAlignment

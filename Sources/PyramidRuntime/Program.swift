@@ -40,10 +40,12 @@ struct Program: Sendable {
   /// How many dims of each family there are.
   let sampleDims: Int
   let tokenDims: Int
-  /// The token dim that each layer works on, by layer.
+  /// The token dim that each layer's first attention reads, by layer.
   let layerTokens: [Int]
   let heads: Int
   let headSize: Int
+  /// Widest row that attention of first tokens reads; 0 when there is none.
+  let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
   let exitOperands: Int
   let meter: OperationMeter
@@ -89,6 +91,7 @@ struct Program: Sendable {
       for node in graph.nodes where node.section == .layer(layer) {
         switch node.op {
         case .attention, .attentionQKV: return graph[node.results[0]].type.rows.dim!.index
+        case .firstAttention: return graph[node.inputs[1]].type.rows.dim!.index
         default: continue
         }
       }
@@ -96,6 +99,8 @@ struct Program: Sendable {
     }
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
+    firstAttentionDepth =
+      graph.nodes.map { if case .firstAttention = $0.op { graph[$0.inputs[1]].type.columns } else { 0 } }.max() ?? 0
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
     meter = OperationMeter(graph)
     embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in

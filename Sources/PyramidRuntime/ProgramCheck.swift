@@ -61,6 +61,10 @@ struct ProgramCheck {
         guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
           throw failure("an attention has other heads or another width than the model")
         }
+      case .firstAttention(let heads):
+        guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
+          throw failure("an attention has other heads or another width than the model")
+        }
       default: continue
       }
     }

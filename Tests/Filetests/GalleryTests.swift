@@ -21,7 +21,8 @@ import Testing
     var graph = try file.graph()
     for (index, pass) in Pipeline.passes.enumerated() {
       try file.run([pass.name], on: &graph)
-      let path = Self.folder.appending(path: "\(name)/0\(index + 1)-\(pass.name).mpir")
+      let number = index < 9 ? "0\(index + 1)" : "\(index + 1)"
+      let path = Self.folder.appending(path: "\(name)/\(number)-\(pass.name).mpir")
       if ProcessInfo.processInfo.environment["MP_BLESS"] == "1" {
         try FileManager.default.createDirectory(
           at: path.deletingLastPathComponent(), withIntermediateDirectories: true)

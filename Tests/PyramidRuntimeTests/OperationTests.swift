@@ -11,10 +11,10 @@ import Testing
   @Test func `are the sum over the nodes that ran, and its matrix part is what the interpreter executed`() throws {
     let compiled = try Sieve.compiled(.portable)
     let graph = compiled.model.graph
-    let oracle = try compiled.oracle()
+    let interpreter = try compiled.interpreter()
     for sample in Sieve.samples {
       var rows: [Dim: Int] = [.admittedTokens: sample.count, .admittedSamples: 1]
-      let expected = try oracle.run(ReferenceBatch(tokenIDs: [sample])) { _, _, tensor in
+      let expected = try interpreter.run(ReferenceBatch(tokenIDs: [sample])) { _, _, tensor in
         if case .dim(let dim) = tensor.type.rows { rows[dim] = tensor.rows }
       }
       let answer = try #require(try compiled.executor().run(PackedBatch([sample])).first)
@@ -100,6 +100,10 @@ extension Graph {
     switch node.op {
     case .linear, .linearAddNorm: return 2 * count * self[node.weights[0]].type.columns * self[result].type.columns
     case .attention, .attentionQKV: return 4 * count * count * self[result].type.columns
+    case .firstAttention(let heads):
+      let depth = self[node.inputs[1]].type.columns
+      let tokens = self[node.inputs[1]].type.rows.dim.flatMap { rows[$0] } ?? 0
+      return 4 * count * self[result].type.columns * depth + 4 * heads * tokens * depth
     default: return 0
     }
   }

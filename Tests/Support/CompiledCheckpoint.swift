@@ -55,6 +55,13 @@ public struct CompiledCheckpoint: Sendable {
         graph: model.graph, samples: samples, tokens: tokens, threads: threads, recordsPositions: true))
   }
 
+  /// The reference interpreter over the compiled graph itself, with every pass in it.
+  public func interpreter() throws -> ReferenceInterpreter {
+    let (policies, weights) = (try policies(), compiler.weights)
+    return try ReferenceInterpreter(
+      graph: model.graph, weight: { try weights.values(of: $0) }, exit: policies.exit, prune: policies.prune)
+  }
+
   /// The reference interpreter over the plain graph with the same policies woven in, and nothing fused or planned.
   public func oracle(exit: String? = nil, prune: String? = nil) throws -> ReferenceInterpreter {
     let policies = try policies(exit: exit, prune: prune)

@@ -16,7 +16,7 @@ struct ChooseKernels: Pass {
       case .linear, .linearAddNorm:
         if let width = context.target.panelWidth { graph[node.weights[0]].layout = .panels(width) }
         graph.nodes[index].kernel = "\(node.op.mnemonic).\(context.target)"
-      case .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .softmax, .rowNorm:
+      case .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstAttention, .softmax, .rowNorm:
         graph.nodes[index].kernel = "\(node.op.mnemonic).\(context.target)"
       case .firstRows, .compact, .decideExit, .decidePrune, .keepSamples, .compactSegments, .input, .classify:
         // Moves and decisions: one version serves every target.

@@ -1,0 +1,71 @@
+// Attention of each sample's first token alone: how it is cut into tasks.
+//
+// A task is (sample, up to MP_FIRST_HEADS heads). Tasks of one group of heads follow each other, so that a thread
+// reads the group's weights once for all its samples. A task's sums depend on its sample alone.
+#include "kernel_table.h"
+
+enum { ALIGNMENT = 16 };  // floats in a cache line: threads' scratch must not share one
+
+typedef struct {
+  const mp_kernels *kernels;
+  const float *q, *x;
+  int depth;
+  const int32_t *segments;
+  int samples, heads, head_dim, longest;
+  const float *wk, *wv, *bv;
+  float *out, *scratch;
+} first_call;
+
+static size_t thread_floats(int longest, int depth) {
+  const size_t count = MP_FIRST_HEADS * (2 * (size_t)depth + (size_t)longest);
+  return (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static int groups_of(int heads) { return (heads + MP_FIRST_HEADS - 1) / MP_FIRST_HEADS; }
+
+static void run_group(const first_call *call, int group, int sample, float *scratch) {
+  const int head = group * MP_FIRST_HEADS, left = call->heads - head;
+  const size_t depth = (size_t)call->depth, column = (size_t)head * (size_t)call->head_dim;
+  const size_t width = (size_t)call->heads * (size_t)call->head_dim, place = (size_t)sample * width + column;
+  const int first = call->segments[sample];
+  const mp_first_attention_job job = {
+    .q = call->q + place, .x = call->x + (size_t)first * depth,
+    .tokens = call->segments[sample + 1] - first, .depth = call->depth,
+    .heads = left < MP_FIRST_HEADS ? left : MP_FIRST_HEADS, .head_dim = call->head_dim,
+    .wk = call->wk + column * depth, .wv = call->wv + column * depth, .bv = call->bv + column,
+    .out = call->out + place,
+    .u = scratch, .z = scratch + MP_FIRST_HEADS * depth, .shares = scratch + 2 * MP_FIRST_HEADS * depth,
+  };
+  if (job.tokens > 0) call->kernels->first_attention(&job);
+}
+
+static void run_first(const void *context, int thread, int threads) {
+  const first_call *call = context;
+  const size_t tasks = (size_t)groups_of(call->heads) * (size_t)call->samples;
+  const size_t end = mp_share(tasks, thread + 1, threads);
+  float *scratch = call->scratch + (size_t)thread * thread_floats(call->longest, call->depth);
+  for (size_t task = mp_share(tasks, thread, threads); task < end; task++) {
+    run_group(call, (int)(task / (size_t)call->samples), (int)(task % (size_t)call->samples), scratch);
+  }
+}
+
+size_t mp_first_attention_scratch_count(int threads, int longest_sample, int depth) {
+  return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + ALIGNMENT;
+}
+
+void mp_first_attention(mp_isa isa, int threads, const float *q, const float *x, int depth, const int32_t *segments,
+                        int samples, int heads, int head_dim, const float *wk, const float *wv, const float *bv,
+                        float *out, float *scratch) {
+  if (samples <= 0) return;
+  const size_t past_line = (uintptr_t)scratch / sizeof(float) % ALIGNMENT;
+  first_call call = {.kernels = mp_kernels_for(isa), .q = q, .x = x, .depth = depth, .segments = segments,
+                     .samples = samples, .heads = heads, .head_dim = head_dim, .wk = wk, .wv = wv, .bv = bv,
+                     .out = out, .scratch = scratch + (ALIGNMENT - past_line) % ALIGNMENT};
+  for (int sample = 0; sample < samples; sample++) {
+    const int tokens = segments[sample + 1] - segments[sample];
+    call.longest = tokens > call.longest ? tokens : call.longest;
+  }
+  const size_t width = (size_t)heads * (size_t)head_dim, worth_a_team = 48 * 1024;  // multiply-adds
+  const size_t work = 2 * (size_t)depth * (width * (size_t)samples + (size_t)heads * (size_t)segments[samples]);
+  mp_run(mp_worthwhile(threads, work, worth_a_team), run_first, &call);
+}

@@ -1,0 +1,112 @@
+// The [CLS] row of one layer, computed without the layer's other rows. Shared by `last-layer-cls`, where no other row is
+// read, and `peek`, where the others are computed later for the samples that stay.
+//
+// With one query for each head, attention re-associates (Op.firstAttention): keys and values of the other tokens are
+// never formed. Everything behind attention works row by row and is cloned for the [CLS] rows.
+
+import PyramidIR
+
+/// What a layer computes from its input to one of its values, when that is attention followed by row operations.
+struct FirstRowPath {
+  let graph: Graph
+  let section: Section
+  /// The layer's input, its attention's offsets and context, and the value whose [CLS] rows are wanted.
+  let input, segments, context, output: ValueID
+  let heads: Int
+  /// Weight and bias of query, key and value projection, as (sources, type).
+  private let projections: [(weight: Weight, bias: Weight)]
+  /// Nodes behind attention, in program order.
+  let tail: [Node]
+
+  /// Nil when the layer has another form.
+  init?(_ graph: Graph, to output: ValueID) {
+    let producers = graph.producers
+    guard let last = producers[output].map({ graph.nodes[$0] }), case .layer = last.section,
+      let attention = graph.nodes.last(where: { $0.section == last.section && $0.op.isAttention }),
+      let (input, projections) = Self.projections(of: attention, producers, graph)
+    else { return nil }
+    let context = attention.results[0]
+    var tail: Set<Int> = []
+    var open = [output]
+    while let value = open.popLast() {
+      if value == context || value == input { continue }
+      guard let index = producers[value], graph.nodes[index].section == last.section, graph.nodes[index].op.isRowwise
+      else { return nil }
+      if tail.insert(index).inserted { open += graph.nodes[index].inputs }
+    }
+    switch attention.op {
+    case .attention(let heads, _), .attentionQKV(let heads, _): self.heads = heads
+    default: return nil
+    }
+    self.graph = graph
+    self.section = last.section
+    self.input = input
+    self.segments = attention.inputs.last!
+    self.context = context
+    self.output = output
+    self.projections = projections
+    self.tail = tail.sorted().map { graph.nodes[$0] }
+  }
+
+  /// Nodes that compute the [CLS] rows of the output, f32[B, H], and the last one's result. They read the layer's input
+  /// and offsets only; the caller places them.
+  func makeNodes(in graph: inout Graph) throws -> (nodes: [Node], rows: ValueID) {
+    guard case .layer(let layer) = section else { return ([], output) }
+    var builder = GraphBuilder(graph)
+    builder.section = section
+    let existing = builder.graph.nodes.count
+    let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
+    let weights = zip(["query", "key", "value"], projections).map { name, projection in
+      [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
+        builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
+      }
+    }
+    let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
+    var rows = [input: first]
+    rows[context] = try builder.add(
+      .firstAttention(heads: heads), [query, input, segments], [weights[1][0], weights[2][0], weights[2][1]],
+      name: "firstContext\(layer)")
+    for node in tail {
+      rows[node.results[0]] = try builder.add(
+        node.op, node.inputs.map { rows[$0]! }, node.weights, name: "first.\(graph[node.results[0]].name)")
+    }
+    graph = builder.graph
+    let nodes = Array(graph.nodes[existing...])
+    graph.nodes.removeSubrange(existing...)
+    return (nodes, rows[output]!)
+  }
+
+  /// The value that query, key and value are projected from, and the three projections.
+  private static func projections(
+    of attention: Node, _ producers: [ValueID: Int], _ graph: Graph
+  ) -> (ValueID, [(Weight, Weight)])? {
+    let makers = attention.inputs.dropLast().compactMap { producers[$0].map { graph.nodes[$0] } }
+    guard makers.count == attention.inputs.count - 1, let input = makers.first?.inputs.first,
+      makers.allSatisfy({ $0.op == .linear(.none) && $0.inputs == [input] })
+    else { return nil }
+    let weights = makers.map { (graph[$0.weights[0]], graph[$0.weights[1]]) }
+    if weights.count == 3 { return (input, weights) }
+    // One joined projection: its sources are those of query, key and value.
+    guard let (weight, bias) = weights.first, weight.sources.count == 3, bias.sources.count == 3 else { return nil }
+    let columns = weight.rowCount / 3
+    let parts = (0..<3).map { part in
+      (
+        Weight(
+          name: "", type: TensorType(.f32, [.fixed(columns), .fixed(weight.type.columns)]),
+          sources: [weight.sources[part]]),
+        Weight(name: "", type: TensorType(.f32, [.fixed(columns)]), sources: [bias.sources[part]])
+      )
+    }
+    return (input, parts)
+  }
+}
+
+extension Op {
+  /// Whether each row of the result depends on the same row of the operands only.
+  var isRowwise: Bool {
+    switch self {
+    case .linear, .linearAddNorm, .activate, .add, .layerNorm: true
+    default: false
+    }
+  }
+}

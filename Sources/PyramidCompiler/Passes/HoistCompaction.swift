@@ -1,0 +1,70 @@
+// A token that dies behind a layer is read by nobody after the layer's attention. So the pruning decision and the
+// compaction move up right behind attention: output projection and feed-forward run on survivors only. It applies
+// where the decision reads nothing made behind attention and no exit is decided between; `peek` sees to the latter.
+
+import PyramidIR
+
+/// Moves pruning from the end of each layer to right behind its attention.
+struct HoistCompaction: Pass {
+  static let name = "hoist-compaction"
+
+  func run(on graph: inout Graph, _ context: PassContext) throws {
+    for decision in graph.nodes {
+      guard case .decidePrune(_, _, _, afterExit: false) = decision.op else { continue }
+      try hoist(decision, in: &graph)
+    }
+    graph.removeDeadNodes()
+  }
+
+  private func hoist(_ decision: Node, in graph: inout Graph) throws {
+    let keep = decision.results[0]
+    let readers = graph.readers
+    let nodes = graph.nodes.filter { $0.section == decision.section }
+    let moves = nodes.filter { $0.op == .compact && $0.inputs[1] == keep }
+    for move in moves {
+      let hidden = move.inputs[0]
+      guard let path = FirstRowPath(graph, to: hidden), readers[hidden]?.count == 1,
+        let attention = graph.nodes.firstIndex(where: { $0.results.first == path.context })
+      else { continue }
+      let tail = Set(path.tail.map(\.id))
+      let tailResults = Set(path.tail.flatMap(\.results))
+      let signals = signals(of: decision, nodes)
+      // A value made between may be read by the tail alone, and no signal may come from there.
+      guard !signals.contains(where: { tail.contains($0.id) || $0.inputs.contains { tailResults.contains($0) } }),
+        !decision.inputs.contains(where: { tailResults.contains($0) }),
+        tailResults.allSatisfy({ value in
+          (readers[value] ?? []).allSatisfy { tail.contains(graph.nodes[$0].id) || graph.nodes[$0].id == move.id }
+        })
+      else { continue }
+      var builder = GraphBuilder(graph)
+      builder.section = decision.section
+      let existing = builder.graph.nodes.count
+      var alive: [ValueID: ValueID] = [:]
+      for value in [path.context, path.input] {
+        alive[value] = try builder.add(.compact, [value, keep], name: "\(graph[value].name).kept")
+      }
+      graph = builder.graph
+      let compactions = Array(graph.nodes[existing...])
+      graph.nodes.removeSubrange(existing...)
+      let moved = path.tail.map { node in
+        var node = node
+        node.inputs = node.inputs.map { alive[$0] ?? $0 }
+        return node
+      }
+      let gone = Set([decision.id, move.id] + signals.map(\.id)).union(tail)
+      let before = graph.nodes[...attention].filter { !gone.contains($0.id) }
+      let after = graph.nodes[(attention + 1)...].filter { !gone.contains($0.id) }
+      graph.nodes = before + signals + [decision] + compactions + moved + after
+      graph.replaceUses(of: move.results[0], by: hidden)
+      try graph.inferTypes()
+    }
+  }
+
+  /// Nodes of the layer that make signals for the decision out of what is known behind attention.
+  private func signals(of decision: Node, _ nodes: [Node]) -> [Node] {
+    nodes.filter { node in
+      guard case .rowNorm = node.op else { return false }
+      return decision.inputs.contains(node.results[0])
+    }
+  }
+}

@@ -1,0 +1,131 @@
+// An exit head reads only the [CLS] row of its layer. That row is computed first and the exit decided on it; the other
+// rows are computed for the samples that stay. A sample that leaves behind layer k costs k - 1 layers and a peek.
+//
+// Pruning in the same layer then works on samples that all stay, so it needs no exit decision any more.
+
+import PyramidIR
+
+/// Moves each exit decision before its layer.
+struct Peek: Pass {
+  static let name = "peek"
+
+  func run(on graph: inout Graph, _ context: PassContext) throws {
+    for layer in 0..<graph.shape.layers {
+      if let peek = LayerWithExit(graph, layer: layer) { graph = try peek.rewritten() }
+    }
+    graph.removeDeadNodes()
+    graph.dropUnusedWeights()
+    graph.renumberDims()
+  }
+}
+
+/// One layer that ends with an exit decision, in the form that `schedule-policies` gives it.
+private struct LayerWithExit {
+  var graph: Graph
+  let layer: Int
+  let path: FirstRowPath
+  /// [CLS] rows of the layer's output, as the head reads them.
+  let first: Node
+  let decision: Node
+  /// `decide_prune` or `keep_samples`.
+  let selection: Node
+
+  init?(_ graph: Graph, layer: Int) {
+    let nodes = graph.nodes.filter { $0.section == .layer(layer) }
+    let exit = nodes.first { if case .decideExit = $0.op { true } else { false } }
+    guard let exit, let first = nodes.last(where: { $0.op == .firstRows }),
+      let path = FirstRowPath(graph, to: first.inputs[0]), path.segments == first.inputs[1],
+      let selection = nodes.first(where: {
+        $0.op.definesDim && $0.inputs.prefix(2) == [path.segments, exit.results[0]]
+      })
+    else { return nil }
+    self.graph = graph
+    self.layer = layer
+    self.path = path
+    self.first = first
+    decision = exit
+    self.selection = selection
+  }
+
+  func rewritten() throws -> Graph {
+    var graph = graph
+    let nodes = graph.nodes.filter { $0.section == path.section }
+    let early = headNodes(nodes)
+    var rest = nodes.filter { node in !early.contains { $0.id == node.id } && node.id != first.id }
+    let (row, rows) = try path.makeNodes(in: &graph)
+    let stay = decision.results[0]
+
+    let (narrow, alive) = try narrowing(&graph, rest)
+    rest.removeAll { $0.id == selection.id && selection.op == .keepSamples }
+    var replaced: [ValueID: ValueID] = [:]
+    if selection.op == .keepSamples {
+      // Nobody else is taken out behind the layer: what was compacted there is the layer's own rows.
+      for node in rest where node.inputs.contains(selection.results[0]) {
+        replaced[node.results[0]] = alive[node.inputs[0]] ?? node.inputs[0]
+      }
+      rest.removeAll { replaced[$0.results.first ?? stay] != nil }
+    }
+    for index in rest.indices {
+      rest[index].inputs = rest[index].inputs.map { alive[$0] ?? $0 }
+      if case .decidePrune(let policy, let number, let reads, true) = rest[index].op {
+        rest[index].op = .decidePrune(policy: policy, layer: number, reads: reads, afterExit: false)
+        rest[index].inputs.removeAll { $0 == stay }
+      }
+      if rest[index].op == .compactSegments { rest[index].inputs.removeAll { $0 == stay } }
+    }
+    let place = graph.nodes.firstIndex { $0.section == path.section }!
+    graph.remove(Set(nodes.map(\.id)))
+    // Samples move last: where tokens are taken out, samples are still told apart by the old numbers.
+    let moves = early.filter { $0.op == .compact }
+    graph.nodes.insert(contentsOf: row + early.filter { $0.op != .compact } + narrow + moves + rest, at: place)
+    graph.replaceUses(of: first.results[0], by: rows)
+    for (old, new) in replaced { graph.replaceUses(of: old, by: new) }
+    try graph.inferTypes()
+    return graph
+  }
+
+  /// Exit head and decision: what the decision reads, as far as it comes from the [CLS] rows, and what moves samples.
+  private func headNodes(_ nodes: [Node]) -> [Node] {
+    var made: Set<ValueID> = [first.results[0]]
+    var head: [Node] = []
+    for node in nodes where node.id != first.id && node.id != selection.id {
+      let isOfHead = node.inputs.contains { made.contains($0) }
+      let movesSamples = node.op == .compact && node.inputs[1] == decision.results[0]
+      if node.id == decision.id || movesSamples || isOfHead && node.op != .compactSegments {
+        head.append(node)
+        made.formUnion(node.id == decision.id ? [] : node.results)
+      }
+    }
+    return head
+  }
+
+  /// Nodes that take the samples that leave out of what the rest of the layer reads, and by which value each is replaced.
+  private func narrowing(_ graph: inout Graph, _ rest: [Node]) throws -> ([Node], [ValueID: ValueID]) {
+    let stay = decision.results[0]
+    var builder = GraphBuilder(graph)
+    builder.section = path.section
+    let existing = builder.graph.nodes.count
+    let keep: ValueID
+    if selection.op == .keepSamples {
+      keep = selection.results[0]
+      builder.graph.nodes.append(selection)
+    } else {
+      keep = try builder.add(.keepSamples, [path.segments, stay], name: "staying\(layer)")
+      builder.graph.bound(dimDefinedBy: selection.results[0], by: keep)
+    }
+    var alive: [ValueID: ValueID] = [:]
+    let made = Set(rest.flatMap(\.results))
+    for value in rest.flatMap(\.inputs) where alive[value] == nil && !made.contains(value) {
+      let name = "\(graph[value].name).\(layer)"
+      if value == path.segments {
+        alive[value] = try builder.add(.compactSegments, [value, keep, stay], name: name)
+      } else if graph[value].type.rows.dim == graph[path.input].type.rows.dim {
+        alive[value] = try builder.add(.compact, [value, keep], name: name)
+      }
+    }
+    graph = builder.graph
+    let nodes = Array(graph.nodes[existing...])
+    graph.nodes.removeSubrange(existing...)
+    return (nodes, alive)
+  }
+}

@@ -1,0 +1,114 @@
+// Attention of first tokens against its definition in Double, and the same bits alone and in company.
+import CPyramidKernels
+import Glibc
+import Testing
+
+/// Inputs of `mp_first_attention`.
+private struct FirstCase {
+  let lengths: [Int]
+  let heads, dim, depth: Int
+  let q, x, wk, wv, bv: [Float]
+
+  var width: Int { heads * dim }
+  var segments: [Int32] { lengths.reduce(into: [0]) { $0.append($0.last! + Int32($1)) } }
+
+  init(lengths: [Int], heads: Int, dim: Int, depth: Int, seed: Int) {
+    var numbers = Numbers(seed)
+    (self.lengths, self.heads, self.dim, self.depth) = (lengths, heads, dim, depth)
+    let width = heads * dim
+    q = numbers.next(lengths.count * width)
+    x = numbers.next(lengths.reduce(0, +) * depth)
+    wk = numbers.next(width * depth)
+    wv = numbers.next(width * depth)
+    bv = numbers.next(width)
+  }
+
+  /// A sample's part of the same case.
+  func alone(_ sample: Int) -> FirstCase {
+    let rows = Int(segments[sample])..<Int(segments[sample + 1])
+    return FirstCase(
+      lengths: [lengths[sample]], heads: heads, dim: dim, depth: depth,
+      q: Array(q[sample * width..<(sample + 1) * width]),
+      x: Array(x[rows.lowerBound * depth..<rows.upperBound * depth]), wk: wk, wv: wv, bv: bv)
+  }
+
+  private init(
+    lengths: [Int], heads: Int, dim: Int, depth: Int, q: [Float], x: [Float], wk: [Float], wv: [Float], bv: [Float]
+  ) {
+    (self.lengths, self.heads, self.dim, self.depth) = (lengths, heads, dim, depth)
+    (self.q, self.x, self.wk, self.wv, self.bv) = (q, x, wk, wv, bv)
+  }
+
+  /// Keys and values formed, as attention is usually written.
+  var reference: [Double] {
+    var result: [Double] = []
+    for sample in lengths.indices {
+      let rows = Int(segments[sample])..<Int(segments[sample + 1])
+      for head in 0..<heads {
+        func project(_ weight: [Float], _ row: Int, _ column: Int) -> Double {
+          (0..<depth).reduce(0.0) { $0 + Double(weight[column * depth + $1]) * Double(x[row * depth + $1]) }
+        }
+        let columns = head * dim..<(head + 1) * dim
+        let scores = rows.map { row in
+          columns.reduce(0.0) { $0 + Double(q[sample * width + $1]) * project(wk, row, $1) } / Double(dim).squareRoot()
+        }
+        let largest = scores.max() ?? 0
+        let shares = scores.map { exp($0 - largest) }
+        let sum = shares.reduce(0, +)
+        for column in columns {
+          result.append(
+            zip(rows, shares).reduce(Double(bv[column])) { $0 + $1.1 / sum * project(wv, $1.0, column) })
+        }
+      }
+    }
+    return result
+  }
+
+  func run(_ isa: mp_isa, threads: Int32, shift: Int = 0) -> Buffer {
+    let inputs = [q, x, wk, wv, bv].map { Buffer($0, shift: shift) }
+    let out = Buffer(count: lengths.count * width, shift: shift)
+    let scratch = Buffer(
+      count: mp_first_attention_scratch_count(threads, Int32(lengths.max() ?? 0), Int32(depth)), shift: shift)
+    mp_first_attention(
+      isa, threads, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count), Int32(heads),
+      Int32(dim), inputs[2].start, inputs[3].start, inputs[4].start, out.start, scratch.start)
+    for buffer in [out, scratch] { buffer.expectMarginsIntact("first attention") }
+    return out
+  }
+}
+
+extension Kernels {
+  @Suite struct `First attention` {
+    init() { mp_set_team(3) }
+
+    private static let cases = [
+      FirstCase(lengths: [1], heads: 1, dim: 1, depth: 1, seed: 1),
+      FirstCase(lengths: [1, 2, 3, 5, 17], heads: 4, dim: 32, depth: 128, seed: 2),
+      FirstCase(lengths: [33, 64, 7], heads: 12, dim: 32, depth: 384, seed: 3),
+      FirstCase(lengths: [129, 4], heads: 5, dim: 7, depth: 35, seed: 4),
+      FirstCase(lengths: [15, 16, 31], heads: 3, dim: 5, depth: 65, seed: 5),
+      FirstCase(lengths: [511], heads: 6, dim: 3, depth: 17, seed: 6),
+    ]
+
+    @Test func `the output equals attention with keys and values`() {
+      for (index, batch) in Self.cases.enumerated() {
+        let expected = batch.reference
+        for setting in Setting.all {
+          let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
+          expectClose(
+            actual.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
+        }
+      }
+    }
+
+    @Test(arguments: Path.invariant) func `a sample is the same alone and among others, on any threads`(_ path: Path) {
+      for batch in Self.cases {
+        let together = batch.run(path.isa, threads: 3).bits
+        for sample in batch.lengths.indices {
+          let alone = batch.alone(sample).run(path.isa, threads: 1).bits
+          #expect(alone == Array(together[sample * batch.width..<(sample + 1) * batch.width]))
+        }
+      }
+    }
+  }
+}
