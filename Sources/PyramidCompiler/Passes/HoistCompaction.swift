@@ -9,7 +9,10 @@ struct HoistCompaction: Pass {
   static let name = "hoist-compaction"
 
   func run(on graph: inout Graph, _ context: PassContext) throws {
-    for decision in graph.nodes {
+    for id in graph.nodes.map(\.id) {
+      // Looked up anew: hoisting in an earlier layer changes what later nodes read.
+      guard let index = graph.index(of: id) else { continue }
+      let decision = graph.nodes[index]
       guard case .decidePrune(_, _, _, afterExit: false) = decision.op else { continue }
       try hoist(decision, in: &graph)
     }

@@ -36,6 +36,15 @@ extension Boundary {
       op, node.inputs, [], results: [node.results[0]] + scores, in: node.section)
   }
 
+  /// The rows that the layer's queries are projected from.
+  private var layerInput: ValueID {
+    let query = builder.graph.nodes[attention].inputs[0]
+    guard let producer = builder.graph.nodes.last(where: { $0.results.contains(query) }),
+      case .linear = producer.op
+    else { return query }
+    return producer.inputs[0]
+  }
+
   /// The value of a token signal.
   mutating func tokenSignal(_ signal: Signal) throws -> ValueID {
     let node = builder.graph.nodes[attention]
@@ -50,11 +59,11 @@ extension Boundary {
       let width = builder.graph[node.inputs[2]].type.columns
       return try builder.add(.rowNorm(first: 0, count: width), [node.inputs[2]], name: "valueNorm\(layer)")
     case .hiddenNorm:
-      let width = builder.graph[hidden].type.columns
-      return try builder.add(.rowNorm(first: 0, count: width), [hidden], name: "hiddenNorm\(layer)")
+      let width = builder.graph[layerInput].type.columns
+      return try builder.add(.rowNorm(first: 0, count: width), [layerInput], name: "hiddenNorm\(layer)")
     case .position: return before.positions
     case .tokenID: return before.tokenIDs
-    case .hidden: return hidden
+    case .hidden: return layerInput
     case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
       throw CompileError("a pruning policy can't read \(signal.rawValue)")
     }

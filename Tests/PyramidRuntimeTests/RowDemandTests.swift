@@ -1,0 +1,104 @@
+// Compute only what is read, and nothing that is read changes: policies that read every signal, exit heads at any
+// subset of layers, random ragged batches, any of the passes left out; the reference interpreter runs both graphs.
+
+import MagicPyramid
+import PyramidReference
+import PyramidTestSupport
+import Testing
+
+/// Leaves when a number made of everything that an exit policy may read is above a threshold.
+private struct ReadsAll: ExitPolicy {
+  static let name = "reads-all"
+  static let parameters: [PolicyParameter] = [
+    .number("threshold", default: 0, in: -10...10, help: "leave above")
+  ]
+  let reads = Set(ExitSignal.allCases)
+  let threshold: Float
+  init(_ arguments: PolicyArguments) { threshold = arguments.float("threshold") }
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
+    var sum = head.logits[0] - head.probabilities[0] + head.hidden[0] + Float(head.tokensAlive % 3) / 4
+    for earlier in 0..<head.earlierHeads { sum += head.earlierProbabilities(ofHead: earlier)[0] }
+    return sum > threshold
+  }
+}
+
+/// Keeps a fraction of the tokens by one signal.
+private struct ScoresBy: PruningPolicy {
+  static let name = "scores-by"
+  static let parameters: [PolicyParameter] = [
+    .word("signal", default: "hidden", oneOf: TokenSignal.allCases.map(\.rawValue), help: "the signal"),
+    .number("fraction", default: 0.6, in: 0...1, help: "share that stays"),
+  ]
+  let reads: Set<TokenSignal>
+  let signal: TokenSignal
+  let fraction: Float
+  init(_ arguments: PolicyArguments) {
+    signal = TokenSignal(rawValue: arguments.word("signal"))!
+    reads = [signal]
+    fraction = arguments.float("fraction")
+  }
+  func retention(afterLayer layer: Int) -> Retention { .fraction(fraction) }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
+    for token in scores.indices {
+      switch signal {
+      case .receivedAttention: scores[token] = sample.receivedAttention[token]
+      case .attentionFromCLS: scores[token] = sample.attentionFromCLS[token]
+      case .valueNorm: scores[token] = sample.valueNorm[token]
+      case .hiddenNorm: scores[token] = sample.hiddenNorm[token]
+      case .position: scores[token] = Float(sample.positions[token] * 7 % 11)
+      case .tokenID: scores[token] = Float(sample.tokenIDs[token] * 5 % 13)
+      case .hidden: scores[token] = sample.hidden[token * sample.width]
+      }
+    }
+  }
+}
+
+@Suite struct `Row demand` {
+  private static let demand: Set = ["peek", "hoist-compaction", "last-layer-cls"]
+
+  private static func recipe(_ number: Int) -> CheckpointRecipe {
+    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
+    (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (4, 12, 3, "demand \(number)")
+    recipe.embedding = 12
+    return recipe
+  }
+
+  @Test(arguments: TokenSignal.allCases)
+  func `changes no answer, whatever policies read and wherever heads are`(signal: TokenSignal) throws {
+    var random = SeededValues("demand of \(signal)")
+    var exits: Set<Int> = []
+    for number in 0..<12 {
+      let folder = try TemporaryFolder()
+      let recipe = Self.recipe(number)
+      let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
+      let facts = compiler.facts
+      let threshold = [0.3, 0.8, 10][number % 3]
+      let exit = try PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
+      let prune = try PolicyType(ScoresBy.self).make(PolicySpec("scores-by(signal=\(signal.rawValue))"), model: facts)
+      let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
+      let context = PassContext(
+        exit: exit, prune: number % 4 == 3 ? nil : prune, exitHeads: heads, target: .portable)
+      let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
+      var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
+      try Pipeline.schedulePolicies(on: &plain, context)
+      try Pipeline.run(on: &optimised, context, disabling: disabled)
+
+      let samples = recipe.samples(
+        lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
+      let answers = try [plain, optimised].map { graph in
+        let interpreter = try ReferenceInterpreter(
+          graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: context.exit, prune: context.prune)
+        return try interpreter.run(ReferenceBatch(tokenIDs: samples))
+      }
+      for (sample, (expected, actual)) in zip(answers[0], answers[1]).enumerated() {
+        let place: Comment = "sample \(sample) of \(recipe), heads \(heads.sorted()), without \(disabled.sorted())"
+        #expect(actual.exitLayer == expected.exitLayer, place)
+        #expect(actual.tokensAlive == expected.tokensAlive && actual.kept == expected.kept, place)
+        #expect(actual.label == expected.label, place)
+        #expect(actual.logits.largestDifference(to: expected.logits) <= 1e-4, place)
+        exits.insert(actual.exitLayer)
+      }
+    }
+    #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
+  }
+}
