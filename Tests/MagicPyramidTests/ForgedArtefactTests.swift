@@ -31,6 +31,9 @@ struct Forgery: Sendable, CustomTestStringConvertible {
     Forgery(name: "a token dim numbered beyond all memory", replacing: [("T1", "T9000000000000000000")]),
     Forgery(name: "a sample dim numbered beyond all memory", replacing: [("B1", "B9223372036854775807")]),
     Forgery(name: "attention with more heads than the model", replacing: [("{heads 2", "{heads 8")]),
+    Forgery(
+      name: "attention of first tokens with more heads than the model",
+      replacing: [("first.value.bias {heads 2", "first.value.bias {heads 4")]),
     Forgery(name: "a model smaller than its attention", replacing: [("hidden 8, heads 2", "hidden 1, heads 1")]),
     Forgery(name: "positions read as ids", replacing: [("embed %ids, %positions", "embed %positions, %ids")]),
     Forgery(name: "no classes", labels: []),
