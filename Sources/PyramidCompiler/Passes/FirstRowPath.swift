@@ -50,30 +50,26 @@ struct FirstRowPath {
 
   /// Nodes that compute the [CLS] rows of the output, f32[B, H], and the last one's result. They read the layer's input
   /// and offsets only; the caller places them.
-  func makeNodes(in graph: inout Graph) throws -> (nodes: [Node], rows: ValueID) {
+  func makeNodes(in graph: inout Graph) throws -> (nodes: [Node], made: ValueID) {
     guard case .layer(let layer) = section else { return ([], output) }
-    var builder = GraphBuilder(graph)
-    builder.section = section
-    let existing = builder.graph.nodes.count
-    let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
-    let weights = zip(["query", "key", "value"], projections).map { name, projection in
-      [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
-        builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
+    return try graph.makeNodes(in: section) { builder in
+      let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
+      let weights = zip(["query", "key", "value"], projections).map { name, projection in
+        [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
+          builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
+        }
       }
+      let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
+      var rows = [input: first]
+      rows[context] = try builder.add(
+        .firstAttention(heads: heads), [query, input, segments], [weights[1][0], weights[2][0], weights[2][1]],
+        name: "firstContext\(layer)")
+      for node in tail {
+        rows[node.results[0]] = try builder.add(
+          node.op, node.inputs.map { rows[$0]! }, node.weights, name: "first.\(self.graph[node.results[0]].name)")
+      }
+      return rows[output]!
     }
-    let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
-    var rows = [input: first]
-    rows[context] = try builder.add(
-      .firstAttention(heads: heads), [query, input, segments], [weights[1][0], weights[2][0], weights[2][1]],
-      name: "firstContext\(layer)")
-    for node in tail {
-      rows[node.results[0]] = try builder.add(
-        node.op, node.inputs.map { rows[$0]! }, node.weights, name: "first.\(graph[node.results[0]].name)")
-    }
-    graph = builder.graph
-    let nodes = Array(graph.nodes[existing...])
-    graph.nodes.removeSubrange(existing...)
-    return (nodes, rows[output]!)
   }
 
   /// The value that query, key and value are projected from, and the three projections.
@@ -98,6 +94,21 @@ struct FirstRowPath {
       )
     }
     return (input, parts)
+  }
+}
+
+extension Graph {
+  /// Nodes that `build` appends, without placing them, and what it returns.
+  mutating func makeNodes<Made>(
+    in section: Section, _ build: (inout GraphBuilder) throws -> Made
+  ) throws -> (nodes: [Node], made: Made) {
+    let existing = nodes.count
+    var builder = GraphBuilder(self)
+    builder.section = section
+    let made = try build(&builder)
+    self = builder.graph
+    defer { nodes.removeSubrange(existing...) }
+    return (Array(nodes[existing...]), made)
   }
 }
 

@@ -39,16 +39,13 @@ struct HoistCompaction: Pass {
           (readers[value] ?? []).allSatisfy { tail.contains(graph.nodes[$0].id) || graph.nodes[$0].id == move.id }
         })
       else { continue }
-      var builder = GraphBuilder(graph)
-      builder.section = decision.section
-      let existing = builder.graph.nodes.count
-      var alive: [ValueID: ValueID] = [:]
-      for value in [path.context, path.input] {
-        alive[value] = try builder.add(.compact, [value, keep], name: "\(graph[value].name).kept")
+      let (compactions, alive) = try graph.makeNodes(in: decision.section) { builder in
+        var alive: [ValueID: ValueID] = [:]
+        for value in [path.context, path.input] {
+          alive[value] = try builder.add(.compact, [value, keep], name: "\(builder.graph[value].name).kept")
+        }
+        return alive
       }
-      graph = builder.graph
-      let compactions = Array(graph.nodes[existing...])
-      graph.nodes.removeSubrange(existing...)
       let moved = path.tail.map { node in
         var node = node
         node.inputs = node.inputs.map { alive[$0] ?? $0 }

@@ -102,30 +102,26 @@ private struct LayerWithExit {
   /// Nodes that take the samples that leave out of what the rest of the layer reads, and by which value each is replaced.
   private func narrowing(_ graph: inout Graph, _ rest: [Node]) throws -> ([Node], [ValueID: ValueID]) {
     let stay = decision.results[0]
-    var builder = GraphBuilder(graph)
-    builder.section = path.section
-    let existing = builder.graph.nodes.count
-    let keep: ValueID
-    if selection.op == .keepSamples {
-      keep = selection.results[0]
-      builder.graph.nodes.append(selection)
-    } else {
-      keep = try builder.add(.keepSamples, [path.segments, stay], name: "staying\(layer)")
-      builder.graph.bound(dimDefinedBy: selection.results[0], by: keep)
-    }
-    var alive: [ValueID: ValueID] = [:]
-    let made = Set(rest.flatMap(\.results))
-    for value in rest.flatMap(\.inputs) where alive[value] == nil && !made.contains(value) {
-      let name = "\(graph[value].name).\(layer)"
-      if value == path.segments {
-        alive[value] = try builder.add(.compactSegments, [value, keep, stay], name: name)
-      } else if graph[value].type.rows.dim == graph[path.input].type.rows.dim {
-        alive[value] = try builder.add(.compact, [value, keep], name: name)
+    return try graph.makeNodes(in: path.section) { builder in
+      let keep: ValueID
+      if selection.op == .keepSamples {
+        keep = selection.results[0]
+        builder.graph.nodes.append(selection)
+      } else {
+        keep = try builder.add(.keepSamples, [path.segments, stay], name: "staying\(layer)")
+        builder.graph.bound(dimDefinedBy: selection.results[0], by: keep)
       }
+      var alive: [ValueID: ValueID] = [:]
+      let made = Set(rest.flatMap(\.results))
+      for value in rest.flatMap(\.inputs) where alive[value] == nil && !made.contains(value) {
+        let name = "\(builder.graph[value].name).\(layer)"
+        if value == path.segments {
+          alive[value] = try builder.add(.compactSegments, [value, keep, stay], name: name)
+        } else if builder.graph[value].type.rows.dim == builder.graph[path.input].type.rows.dim {
+          alive[value] = try builder.add(.compact, [value, keep], name: name)
+        }
+      }
+      return alive
     }
-    graph = builder.graph
-    let nodes = Array(graph.nodes[existing...])
-    graph.nodes.removeSubrange(existing...)
-    return (nodes, alive)
   }
 }

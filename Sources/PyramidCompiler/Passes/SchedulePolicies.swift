@@ -170,11 +170,7 @@ struct Boundary {
     for (old, new) in [(hidden, newHidden), (before.segments, after.segments), (before.samples, after.samples)] {
       graph.replaceUses(of: old, by: new)
     }
-    for node in graph.nodes {
-      let types = try node.op.resultTypes(
-        inputs: node.inputs.map { graph[$0].type }, weights: node.weights.map { graph[$0].type }, newDim: nil)
-      for (result, type) in zip(node.results, types) { graph[result].type = type }
-    }
+    try graph.inferTypes()
     graph.nodes = prefix + graph.nodes
     return (graph, after)
   }
