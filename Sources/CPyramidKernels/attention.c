@@ -10,16 +10,13 @@
 
 enum {
   RANGE_QUERIES = 128,  // the shortest range worth its own packing
-  MOST_RANGES = 8,      // bounds the scratch for column sums
-  ALIGNMENT = 16        // floats in a cache line: threads' scratch must not share one
+  MOST_RANGES = 8       // bounds the scratch for column sums
 };
 
 static int ranges_of(int tokens) {
   const int ranges = (tokens + RANGE_QUERIES - 1) / RANGE_QUERIES;
   return ranges < MOST_RANGES ? ranges : MOST_RANGES;
 }
-
-static size_t aligned(size_t count) { return (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
 typedef struct {
   const mp_kernels *kernels;
@@ -108,9 +105,9 @@ static void run_attention(const void *context, int thread, int threads) {
 }
 
 size_t mp_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads, int head_dim) {
-  const size_t area = aligned(mp_kernels_for(isa)->attention_scratch(longest_sample, head_dim));
+  const size_t area = mp_whole_lines(mp_kernels_for(isa)->attention_scratch(longest_sample, head_dim));
   const size_t planes = ((size_t)ranges_of(longest_sample) + 1) * (size_t)heads;
-  return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + ALIGNMENT;
+  return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
 }
 
 void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const float *v, int stride,
@@ -127,9 +124,8 @@ void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const
     call.cost += (uint64_t)heads * (task_cost(tokens, tokens) + (uint64_t)(ranges - 1) * task_cost(tokens, 0));
   }
   if (longest <= 0) return;
-  call.thread_floats = aligned(call.kernels->attention_scratch(longest, head_dim));
-  const size_t past_line = (uintptr_t)scratch / sizeof(float) % ALIGNMENT;
-  call.areas = scratch + (ALIGNMENT - past_line) % ALIGNMENT;
+  call.thread_floats = mp_whole_lines(call.kernels->attention_scratch(longest, head_dim));
+  call.areas = mp_first_line(scratch);
   call.sums = call.areas + (size_t)(threads < 1 ? 1 : threads) * call.thread_floats;
   call.firsts = call.sums + (size_t)ranges_of(longest) * (size_t)heads * (size_t)segments[samples];
   const size_t worth_a_team = 8 * 1024;  // multiply-adds; each task has its fixed costs too

@@ -4,8 +4,6 @@
 // reads the group's weights once for all its samples. A task's sums depend on its sample alone.
 #include "kernel_table.h"
 
-enum { ALIGNMENT = 16 };  // floats in a cache line: threads' scratch must not share one
-
 typedef struct {
   const mp_kernels *kernels;
   const float *q, *x;
@@ -17,8 +15,7 @@ typedef struct {
 } first_call;
 
 static size_t thread_floats(int longest, int depth) {
-  const size_t count = MP_FIRST_HEADS * (2 * (size_t)depth + (size_t)longest);
-  return (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return mp_whole_lines(MP_FIRST_HEADS * (2 * (size_t)depth + (size_t)longest));
 }
 
 static int groups_of(int heads) { return (heads + MP_FIRST_HEADS - 1) / MP_FIRST_HEADS; }
@@ -50,17 +47,16 @@ static void run_first(const void *context, int thread, int threads) {
 }
 
 size_t mp_first_attention_scratch_count(int threads, int longest_sample, int depth) {
-  return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + ALIGNMENT;
+  return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + MP_LINE_FLOATS;
 }
 
 void mp_first_attention(mp_isa isa, int threads, const float *q, const float *x, int depth, const int32_t *segments,
                         int samples, int heads, int head_dim, const float *wk, const float *wv, const float *bv,
                         float *out, float *scratch) {
   if (samples <= 0) return;
-  const size_t past_line = (uintptr_t)scratch / sizeof(float) % ALIGNMENT;
   first_call call = {.kernels = mp_kernels_for(isa), .q = q, .x = x, .depth = depth, .segments = segments,
                      .samples = samples, .heads = heads, .head_dim = head_dim, .wk = wk, .wv = wv, .bv = bv,
-                     .out = out, .scratch = scratch + (ALIGNMENT - past_line) % ALIGNMENT};
+                     .out = out, .scratch = mp_first_line(scratch)};
   for (int sample = 0; sample < samples; sample++) {
     const int tokens = segments[sample + 1] - segments[sample];
     call.longest = tokens > call.longest ? tokens : call.longest;

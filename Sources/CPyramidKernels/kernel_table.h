@@ -79,6 +79,20 @@ void mp_barrier(int threads);
 /// `threads`, or 1 when the work is less than what is worth a team (both in the operation's own unit).
 static inline int mp_worthwhile(int threads, size_t work, size_t least) { return work < least ? 1 : threads; }
 
+/// Floats in a cache line: threads' scratch must not share one.
+enum { MP_LINE_FLOATS = 16 };
+
+/// `count` floats rounded up to whole cache lines.
+static inline size_t mp_whole_lines(size_t count) {
+  return (count + MP_LINE_FLOATS - 1) / MP_LINE_FLOATS * MP_LINE_FLOATS;
+}
+
+/// The first cache line that begins in `scratch`, fewer than MP_LINE_FLOATS floats on.
+static inline float *mp_first_line(float *scratch) {
+  const size_t past_line = (uintptr_t)scratch / sizeof(float) % MP_LINE_FLOATS;
+  return scratch + (MP_LINE_FLOATS - past_line) % MP_LINE_FLOATS;
+}
+
 /// Start of share `index` of `count` things split evenly into `shares`.
 static inline size_t mp_share(size_t count, int index, int shares) {
   return count / (size_t)shares * (size_t)index + count % (size_t)shares * (size_t)index / (size_t)shares;

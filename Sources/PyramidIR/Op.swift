@@ -152,8 +152,7 @@ public enum Op: Hashable, Sendable {
     switch self {
     case .decideExit, .decidePrune, .keepSamples: true
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention,
-      .firstRows, .softmax, .rowNorm, .compact, .compactSegments, .classify:
+      .firstAttention, .firstRows, .softmax, .rowNorm, .compact, .compactSegments, .classify:
       false
     }
   }
@@ -163,8 +162,7 @@ public enum Op: Hashable, Sendable {
     switch self {
     case .decideExit, .classify: true
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention,
-      .firstRows, .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
+      .firstAttention, .firstRows, .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
       false
     }
   }

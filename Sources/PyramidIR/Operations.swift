@@ -134,8 +134,8 @@ extension Graph {
     ])
   }
 
-  /// The dim of tokens alive when a layer starts: that of its first attention.
-  private func tokensEntering(layer: Int) -> Dim? {
+  /// The dim of tokens alive when a layer, from 0, starts: that of its first attention; nil when it has none.
+  public func tokensEntering(layer: Int) -> Dim? {
     for node in nodes where node.section == .layer(layer) {
       switch node.op {
       case .attention, .attentionQKV: return self[node.results[0]].type.rows.dim

@@ -88,13 +88,7 @@ struct Program: Sendable {
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
     layerTokens = try (0..<graph.shape.layers).map { layer in
-      for node in graph.nodes where node.section == .layer(layer) {
-        switch node.op {
-        case .attention, .attentionQKV: return graph[node.results[0]].type.rows.dim!.index
-        case .firstAttention: return graph[node.inputs[1]].type.rows.dim!.index
-        default: continue
-        }
-      }
+      if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
     heads = graph.shape.heads

@@ -13,7 +13,7 @@ struct FirstRowPath {
   /// The layer's input, its attention's offsets and context, and the value whose [CLS] rows are wanted.
   let input, segments, context, output: ValueID
   let heads: Int
-  /// Weight and bias of query, key and value projection, as (sources, type).
+  /// Weight and bias of the query, key and value projections.
   private let projections: [(weight: Weight, bias: Weight)]
   /// Nodes behind attention, in program order.
   let tail: [Node]

@@ -56,14 +56,13 @@ private struct LayerWithExit {
     let stay = decision.results[0]
 
     let (narrow, alive) = try narrowing(&graph, rest)
-    rest.removeAll { $0.id == selection.id && selection.op == .keepSamples }
     var replaced: [ValueID: ValueID] = [:]
     if selection.op == .keepSamples {
       // Nobody else is taken out behind the layer: what was compacted there is the layer's own rows.
       for node in rest where node.inputs.contains(selection.results[0]) {
         replaced[node.results[0]] = alive[node.inputs[0]] ?? node.inputs[0]
       }
-      rest.removeAll { replaced[$0.results.first ?? stay] != nil }
+      rest.removeAll { $0.id == selection.id || replaced[$0.results.first ?? stay] != nil }
     }
     for index in rest.indices {
       rest[index].inputs = rest[index].inputs.map { alive[$0] ?? $0 }
