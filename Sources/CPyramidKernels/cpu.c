@@ -32,7 +32,10 @@ static mp_isa detect(void) {
   const unsigned xmm_ymm = 0x06, opmask_zmm = 0xe0, state = saved_state();
   if ((state & xmm_ymm) != xmm_ymm) return MP_ISA_PORTABLE;
   const unsigned wide = f | dq | bw | vl;
-  return (extended.b & wide) == wide && (state & opmask_zmm) == opmask_zmm ? MP_ISA_AVX512 : MP_ISA_AVX2;
+  if ((extended.b & wide) != wide || (state & opmask_zmm) != opmask_zmm) return MP_ISA_AVX2;
+  const unsigned vnni = 1u << 11, bf16 = 1u << 5;
+  if (!(extended.c & vnni)) return MP_ISA_AVX512;
+  return cpuid(7, 1).a & bf16 ? MP_ISA_AVX512_BF16 : MP_ISA_AVX512_VNNI;
 }
 #else
 static mp_isa detect(void) { return MP_ISA_PORTABLE; }
@@ -40,7 +43,19 @@ static mp_isa detect(void) { return MP_ISA_PORTABLE; }
 
 static mp_isa best = MP_ISA_PORTABLE;
 
-__attribute__((constructor)) static void remember_best(void) { best = detect(); }
+#if defined(__x86_64__)
+/// AVX-512's kernels with the reduced ones of its variants.
+static mp_kernels vnni_kernels, bf16_kernels;
+#endif
+
+__attribute__((constructor)) static void remember_best(void) {
+  best = detect();
+#if defined(__x86_64__)
+  vnni_kernels = bf16_kernels = mp_kernels_avx512;
+  vnni_kernels.reduced = mp_reduced_avx512_vnni;
+  bf16_kernels.reduced = mp_reduced_avx512_bf16;
+#endif
+}
 
 mp_isa mp_isa_best(void) { return best; }
 
@@ -50,6 +65,8 @@ const char *mp_openblas_core(void) { return openblas_get_corename(); }
 
 const mp_kernels *mp_kernels_for(mp_isa isa) {
 #if defined(__x86_64__)
+  if (isa == MP_ISA_AVX512_BF16) return &bf16_kernels;
+  if (isa == MP_ISA_AVX512_VNNI) return &vnni_kernels;
   if (isa == MP_ISA_AVX512) return &mp_kernels_avx512;
   if (isa == MP_ISA_AVX2) return &mp_kernels_avx2;
 #endif

@@ -10,7 +10,9 @@ typedef struct {
   int depth;
   const int32_t *segments;
   int samples, heads, head_dim, longest;
-  const float *wk, *wv, *bv;
+  mp_precision precision;
+  const void *wk, *wv;
+  const float *bv;
   float *out, *scratch;
 } first_call;
 
@@ -20,16 +22,26 @@ static size_t thread_floats(int longest, int depth) {
 
 static int groups_of(int heads) { return (heads + MP_FIRST_HEADS - 1) / MP_FIRST_HEADS; }
 
+/// Row `row` of a weight of `depth` columns.
+static const void *row_of(mp_precision precision, const void *weight, size_t row, size_t depth) {
+  const size_t bytes = precision == MP_PRECISION_F32 ? 4 : precision == MP_PRECISION_BF16 ? 2 : 1;
+  return (const char *)weight + row * depth * bytes;
+}
+
 static void run_group(const first_call *call, int group, int sample, float *scratch) {
   const int head = group * MP_FIRST_HEADS, left = call->heads - head;
   const size_t depth = (size_t)call->depth, column = (size_t)head * (size_t)call->head_dim;
   const size_t width = (size_t)call->heads * (size_t)call->head_dim, place = (size_t)sample * width + column;
-  const int first = call->segments[sample];
+  const int first = call->segments[sample], isInt8 = call->precision == MP_PRECISION_INT8;
   const mp_first_attention_job job = {
     .q = call->q + place, .x = call->x + (size_t)first * depth,
     .tokens = call->segments[sample + 1] - first, .depth = call->depth,
     .heads = left < MP_FIRST_HEADS ? left : MP_FIRST_HEADS, .head_dim = call->head_dim,
-    .wk = call->wk + column * depth, .wv = call->wv + column * depth, .bv = call->bv + column,
+    .precision = call->precision,
+    .wk = row_of(call->precision, call->wk, column, depth), .wv = row_of(call->precision, call->wv, column, depth),
+    .k_scales = isInt8 ? mp_row_scales(call->wk, (int)width, call->depth) + column : NULL,
+    .v_scales = isInt8 ? mp_row_scales(call->wv, (int)width, call->depth) + column : NULL,
+    .bv = call->bv + column,
     .out = call->out + place,
     .u = scratch, .z = scratch + MP_FIRST_HEADS * depth, .shares = scratch + 2 * MP_FIRST_HEADS * depth,
   };
@@ -50,13 +62,13 @@ size_t mp_first_attention_scratch_count(int threads, int longest_sample, int dep
   return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + MP_LINE_FLOATS;
 }
 
-void mp_first_attention(mp_isa isa, int threads, const float *q, const float *x, int depth, const int32_t *segments,
-                        int samples, int heads, int head_dim, const float *wk, const float *wv, const float *bv,
-                        float *out, float *scratch) {
+void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *x, int depth,
+                        const int32_t *segments, int samples, int heads, int head_dim, const void *wk, const void *wv,
+                        const float *bv, float *out, float *scratch) {
   if (samples <= 0) return;
   first_call call = {.kernels = mp_kernels_for(isa), .q = q, .x = x, .depth = depth, .segments = segments,
-                     .samples = samples, .heads = heads, .head_dim = head_dim, .wk = wk, .wv = wv, .bv = bv,
-                     .out = out, .scratch = mp_first_line(scratch)};
+                     .samples = samples, .heads = heads, .head_dim = head_dim,
+                     .precision = precision, .wk = wk, .wv = wv, .bv = bv, .out = out, .scratch = mp_first_line(scratch)};
   for (int sample = 0; sample < samples; sample++) {
     const int tokens = segments[sample + 1] - segments[sample];
     call.longest = tokens > call.longest ? tokens : call.longest;

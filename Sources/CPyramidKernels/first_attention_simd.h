@@ -3,24 +3,47 @@
 // New against the plain loops of kernels_portable.c: columns and tokens are taken in blocks, so that a vector of weights
 // or hidden states is loaded once for several sums. Each sum keeps one order whatever block its terms come in.
 
-/// y = sum over `rows` of share[row] * scale * x[row], x [rows][columns].
-static void weigh_rows(const float *share, float scale, const float *x, int rows, size_t columns, float *y) {
+/// Weights of a row from element `index` on as floats, `left` of them; int8 without its scale. Short ones are loaded
+/// whole: `mp_rows_pack` leaves room behind the last.
+MP_INLINE vec v_load_weight(mp_precision precision, const void *row, size_t index, size_t left) {
+  switch (precision) {
+  case MP_PRECISION_F32: return v_load_some((const float *)row + index, left);
+  case MP_PRECISION_BF16: return v_keep_some(left, v_load_bf16((const uint16_t *)row + index));
+  case MP_PRECISION_INT8: return v_keep_some(left, v_load_int8((const int8_t *)row + index));
+  }
+  return v_zero();
+}
+
+/// y = sum over `rows` of factor[row] * scale[row] * row of x; x [rows][columns] of a precision; scales NULL for 1.
+MP_INLINE void weigh_rows_of(const mp_precision precision, const float *factors, float scale, const float *scales,
+                             const void *x, int rows, size_t columns, float *y) {
   size_t c = 0;
   for (; c + 4 * LANES <= columns; c += 4 * LANES) {
     vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
     for (size_t r = 0; r < (size_t)rows; r++) {
-      const vec factor = v_set(share[r] * scale);
-      const float *row = x + r * columns + c;
-      for (size_t v = 0; v < 4; v++) sum[v] = v_fma(factor, v_load(row + v * LANES), sum[v]);
+      const vec factor = v_set(factors[r] * scale * (scales ? scales[r] : 1.0f));
+      for (size_t v = 0; v < 4; v++) {
+        sum[v] = v_fma(factor, v_load_weight(precision, x, r * columns + c + v * LANES, LANES), sum[v]);
+      }
     }
     for (size_t v = 0; v < 4; v++) v_store(y + c + v * LANES, sum[v]);
   }
   for (; c < columns; c += LANES) {
     vec sum = v_zero();
     for (size_t r = 0; r < (size_t)rows; r++) {
-      sum = v_fma(v_set(share[r] * scale), v_load_some(x + r * columns + c, columns - c), sum);
+      const vec factor = v_set(factors[r] * scale * (scales ? scales[r] : 1.0f));
+      sum = v_fma(factor, v_load_weight(precision, x, r * columns + c, columns - c), sum);
     }
     v_store_some(y + c, columns - c, sum);
+  }
+}
+
+static void weigh_rows(mp_precision precision, const float *factors, float scale, const float *scales, const void *x,
+                       int rows, size_t columns, float *y) {
+  switch (precision) {
+  case MP_PRECISION_F32: weigh_rows_of(MP_PRECISION_F32, factors, scale, NULL, x, rows, columns, y); break;
+  case MP_PRECISION_BF16: weigh_rows_of(MP_PRECISION_BF16, factors, scale, NULL, x, rows, columns, y); break;
+  case MP_PRECISION_INT8: weigh_rows_of(MP_PRECISION_INT8, factors, scale, scales, x, rows, columns, y); break;
   }
 }
 
@@ -48,55 +71,76 @@ static void mix_tokens(const mp_first_attention_job *job) {
   }
 }
 
-/// y[i] = a[i] . b for four rows a[i] at a distance of `stride`: b is loaded once for all.
-MP_INLINE void dot_four(const float *a, size_t stride, const float *b, size_t count, float *y) {
+/// y[i] = a[i] . b for `rows` rows (1 or 4) at a distance of `stride` elements: b is loaded once for all.
+MP_INLINE void dot_some(const int rows, const mp_precision precision, const void *a, size_t first, size_t stride,
+                        const float *b, size_t count, float *y) {
   vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
   size_t c = 0;
   for (; c + LANES <= count; c += LANES) {
     const vec right = v_load(b + c);
-    for (size_t i = 0; i < 4; i++) sum[i] = v_fma(v_load(a + i * stride + c), right, sum[i]);
+    for (size_t i = 0; i < (size_t)rows; i++) {
+      sum[i] = v_fma(v_load_weight(precision, a, first + i * stride + c, LANES), right, sum[i]);
+    }
   }
   if (c < count) {
     const vec right = v_load_some(b + c, count - c);
-    for (size_t i = 0; i < 4; i++) sum[i] = v_fma(v_load_some(a + i * stride + c, count - c), right, sum[i]);
+    for (size_t i = 0; i < (size_t)rows; i++) {
+      sum[i] = v_fma(v_load_weight(precision, a, first + i * stride + c, count - c), right, sum[i]);
+    }
   }
-  for (size_t i = 0; i < 4; i++) y[i] = v_sum(sum[i]);
+  for (size_t i = 0; i < (size_t)rows; i++) y[i] = v_sum(sum[i]);
 }
 
-MP_INLINE float dot_one(const float *a, const float *b, size_t count) {
-  vec sum = v_zero();
-  for (size_t c = 0; c < count; c += LANES) {
-    sum = v_fma(v_load_some(a + c, count - c), v_load_some(b + c, count - c), sum);
-  }
-  return v_sum(sum);
-}
-
-/// y[r] = a[r] . b.
-static void dot_rows(const float *a, int rows, const float *b, size_t count, float *y) {
+MP_INLINE void dot_rows_of(const mp_precision precision, const void *a, int rows, const float *b, size_t count,
+                           float *y) {
   size_t r = 0;
-  for (; r + 4 <= (size_t)rows; r += 4) dot_four(a + r * count, count, b, count, y + r);
-  for (; r < (size_t)rows; r++) y[r] = dot_one(a + r * count, b, count);
+  for (; r + 4 <= (size_t)rows; r += 4) dot_some(4, precision, a, r * count, count, b, count, y + r);
+  for (; r < (size_t)rows; r++) dot_some(1, precision, a, r * count, count, b, count, y + r);
+}
+
+/// y[r] = a[r] . b, a [rows][count] of a precision, int8 without its scales.
+static void dot_rows(mp_precision precision, const void *a, int rows, const float *b, size_t count, float *y) {
+  switch (precision) {
+  case MP_PRECISION_F32: dot_rows_of(MP_PRECISION_F32, a, rows, b, count, y); break;
+  case MP_PRECISION_BF16: dot_rows_of(MP_PRECISION_BF16, a, rows, b, count, y); break;
+  case MP_PRECISION_INT8: dot_rows_of(MP_PRECISION_INT8, a, rows, b, count, y); break;
+  }
+}
+
+/// The weights of head h, `elements` after those of head 0.
+MP_INLINE const void *head_weights(mp_precision precision, const void *weight, size_t elements) {
+  switch (precision) {
+  case MP_PRECISION_F32: return (const float *)weight + elements;
+  case MP_PRECISION_BF16: return (const uint16_t *)weight + elements;
+  case MP_PRECISION_INT8: return (const int8_t *)weight + elements;
+  }
+  return weight;
 }
 
 static void MP_NAME(first_attention)(const mp_first_attention_job *job) {
   const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens, dims = (size_t)job->head_dim;
   const float scale = 1.0f / __builtin_sqrtf((float)job->head_dim);
+  const int isInt8 = job->precision == MP_PRECISION_INT8;
   for (size_t h = 0; h < (size_t)job->heads; h++) {
     float *u = job->u + h * depth, *shares = job->shares + h * tokens;
-    weigh_rows(job->q + h * dims, scale, job->wk + h * dims * depth, job->head_dim, depth, u);
-    dot_rows(job->x, job->tokens, u, depth, shares);
+    weigh_rows(job->precision, job->q + h * dims, scale, isInt8 ? job->k_scales + h * dims : NULL,
+               head_weights(job->precision, job->wk, h * dims * depth), job->head_dim, depth, u);
+    dot_rows(MP_PRECISION_F32, job->x, job->tokens, u, depth, shares);
     softmax_row(shares, tokens, shares, NULL);
   }
   if (job->heads == MP_FIRST_HEADS) {
     mix_tokens(job);
   } else {
     for (size_t h = 0; h < (size_t)job->heads; h++) {
-      weigh_rows(job->shares + h * tokens, 1.0f, job->x, job->tokens, depth, job->z + h * depth);
+      weigh_rows(MP_PRECISION_F32, job->shares + h * tokens, 1.0f, NULL, job->x, job->tokens, depth, job->z + h * depth);
     }
   }
   for (size_t h = 0; h < (size_t)job->heads; h++) {
     float *out = job->out + h * dims;
-    dot_rows(job->wv + h * dims * depth, job->head_dim, job->z + h * depth, depth, out);
-    for (size_t i = 0; i < dims; i++) out[i] += job->bv[h * dims + i];
+    dot_rows(job->precision, head_weights(job->precision, job->wv, h * dims * depth), job->head_dim,
+             job->z + h * depth, depth, out);
+    for (size_t i = 0; i < dims; i++) {
+      out[i] = out[i] * (isInt8 ? job->v_scales[h * dims + i] : 1.0f) + job->bv[h * dims + i];
+    }
   }
 }

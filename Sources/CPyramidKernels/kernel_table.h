@@ -12,12 +12,28 @@
 typedef struct {
   const float *x;
   int rows, depth, columns;
-  const float *packed, *bias;
+  const void *packed;
+  const float *bias;
   mp_activation activation;
   float *y;
   const float *residual, *gamma, *beta;  // residual NULL: a plain layer
   float epsilon;
+
+  // In bf16 and int8, x is reduced to words first: [rows][word_stride], and in int8 one scale a row.
+  mp_precision precision;
+  const float *words, *scales;
+  size_t word_stride;
 } mp_linear_job;
+
+/// Words of 4 bytes that `depth` numbers of a precision take.
+static inline int mp_steps(mp_precision precision, int depth) {
+  switch (precision) {
+  case MP_PRECISION_F32: return depth;
+  case MP_PRECISION_BF16: return (depth + 1) / 2;
+  case MP_PRECISION_INT8: return (depth + 3) / 4;
+  }
+  return depth;
+}
 
 /// One (sample, head, query range) of an attention.
 typedef struct {
@@ -38,17 +54,34 @@ typedef struct {
   const float *q;  // of these heads
   const float *x;  // [tokens][depth]
   int tokens, depth, heads, head_dim;
-  const float *wk, *wv, *bv;  // rows of these heads
+  mp_precision precision;        // of wk and wv
+  const void *wk, *wv;           // rows of these heads
+  const float *k_scales, *v_scales;  // int8: one a row
+  const float *bv;
   float *out;                 // of these heads
   float *u, *z;               // scratch [heads][depth]
   float *shares;              // scratch [heads][tokens]
 } mp_first_attention_job;
 
+/// A share of a linear layer.
+typedef void mp_linear_share(const mp_linear_job *job, int thread, int threads);
+
+/// What a path offers for bf16 and int8, in this order.
+typedef struct {
+  mp_linear_share *linear[2];
+  /// Rows of x [rows][depth] as words [rows][word_stride]; int8 also writes scales [rows].
+  void (*reduce[2])(const float *x, int rows, int depth, size_t word_stride, float *words, float *scales);
+} mp_reduced_kernels;
+
+#define MP_REDUCED_KERNELS(path) \
+  {{linear_bf16_##path, linear_int8_##path}, {reduce_bf16_##path, reduce_int8_##path}}
+
 typedef struct {
   int lanes, panel_vectors;  // 0 and 0: weights are not packed
 
   /// The share of thread `thread` of `threads` of activation(x W^T + bias + residual). Shares are disjoint in y.
-  void (*linear)(const mp_linear_job *job, int thread, int threads);
+  mp_linear_share *linear;
+  mp_reduced_kernels reduced;
 
   void (*activate)(const float *x, size_t count, mp_activation activation, float *y);
   void (*add)(const float *a, const float *b, size_t count, float *y);
@@ -64,9 +97,13 @@ typedef struct {
 } mp_kernels;
 
 extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;
+extern const mp_reduced_kernels mp_reduced_avx512_vnni, mp_reduced_avx512_bf16;
 
 /// The table of a path. Asking for one that this machine lacks is a caller's error.
 const mp_kernels *mp_kernels_for(mp_isa isa);
+
+/// The scales behind int8 rows from `mp_rows_pack`, [rows].
+const float *mp_row_scales(const void *packed, int rows, int columns);
 
 /// Runs body(job, thread, threads) on up to `threads` threads; on the caller alone, without a region, when threads <=
 /// 1.

@@ -9,9 +9,11 @@
 #define MP_TARGET __attribute__((target("avx2,fma")))
 #pragma clang attribute push(MP_TARGET, apply_to = function)
 
-#include "simd_avx2.h"
+#include "dot_avx2.h"
 #include "vector_math.h"
+#include "linear_units_simd.h"
 #include "linear_simd.h"
+#include "linear_reduced_simd.h"
 #include "rows_simd.h"
 #include "attention_simd.h"
 #include "first_attention_simd.h"
@@ -22,6 +24,7 @@ const mp_kernels mp_kernels_avx2 = {
   .lanes = LANES,
   .panel_vectors = PANEL_VECTORS,
   .linear = linear_avx2,
+  .reduced = MP_REDUCED_KERNELS(avx2),
   .activate = activate_avx2,
   .add = add_avx2,
   .layer_norm = layer_norm_avx2,

@@ -10,9 +10,11 @@
 #define MP_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq")))
 #pragma clang attribute push(MP_TARGET, apply_to = function)
 
-#include "simd_avx512.h"
+#include "dot_avx512.h"
 #include "vector_math.h"
+#include "linear_units_simd.h"
 #include "linear_simd.h"
+#include "linear_reduced_simd.h"
 #include "rows_simd.h"
 #include "attention_simd.h"
 #include "first_attention_simd.h"
@@ -23,6 +25,7 @@ const mp_kernels mp_kernels_avx512 = {
   .lanes = LANES,
   .panel_vectors = PANEL_VECTORS,
   .linear = linear_avx512,
+  .reduced = MP_REDUCED_KERNELS(avx512),
   .activate = activate_avx512,
   .add = add_avx512,
   .layer_norm = layer_norm_avx512,

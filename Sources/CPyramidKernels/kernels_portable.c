@@ -40,7 +40,7 @@ static void linear_portable(const mp_linear_job *job, int thread, int threads) {
       y[r * columns + c] = job->residual ? job->residual[r * columns + first + c] + bias : bias;
     }
   }
-  const float *weight = job->packed + first * (size_t)job->depth;
+  const float *weight = (const float *)job->packed + first * (size_t)job->depth;
   if (job->rows == 1) {
     cblas_sgemv(CblasRowMajor, CblasNoTrans, count, job->depth, 1.0f, weight, job->depth, job->x, 1, 1.0f, y, 1);
   } else {
@@ -51,6 +51,84 @@ static void linear_portable(const mp_linear_job *job, int thread, int threads) {
   for (size_t r = 0; r < (size_t)job->rows; r++) {
     activate_portable(y + r * columns, (size_t)count, job->activation, y + r * columns);
   }
+}
+
+static float bf16_value(uint16_t bits) {
+  const uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, 4);
+  return value;
+}
+
+static void reduce_bf16_portable(const float *x, int rows, int depth, size_t word_stride, float *words,
+                                 float *scales) {
+  (void)scales;
+  for (size_t r = 0; r < (size_t)rows; r++) {
+    uint16_t *y = (uint16_t *)(words + r * word_stride);
+    for (size_t k = 0; k < (size_t)depth; k++) {
+      uint32_t bits;
+      memcpy(&bits, x + r * (size_t)depth + k, 4);
+      const int isNaN = (bits & 0x7fffffff) > 0x7f800000;
+      y[k] = (uint16_t)((isNaN ? bits | 0x400000 : bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    }
+  }
+}
+
+static void reduce_int8_portable(const float *x, int rows, int depth, size_t word_stride, float *words,
+                                 float *scales) {
+  for (size_t r = 0; r < (size_t)rows; r++) {
+    const float *row = x + r * (size_t)depth;
+    float largest = 0, poison = 0;
+    for (size_t k = 0; k < (size_t)depth; k++) {
+      largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
+      poison += row[k] * 0.0f;  // NaN when the row holds a NaN or an infinity
+    }
+    scales[r] = largest / 127.0f + poison;
+    const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
+    uint8_t *y = (uint8_t *)(words + r * word_stride);
+    for (size_t k = 0; k < (size_t)depth; k++) {
+      y[k] = poison == 0 ? (uint8_t)(128 + (int)rintf(row[k] * inverse)) : 128;
+    }
+  }
+}
+
+/// Columns first ..< end of a reduced layer, each as dot(row, column).
+static void linear_reduced_portable(const mp_linear_job *job, int thread, int threads,
+                                    float (*dot)(const mp_linear_job *job, size_t row, size_t column)) {
+  const size_t columns = (size_t)job->columns, end = mp_share(columns, thread + 1, threads);
+  for (size_t r = 0; r < (size_t)job->rows; r++) {
+    for (size_t c = mp_share(columns, thread, threads); c < end; c++) {
+      float sum = dot(job, r, c) + (job->bias ? job->bias[c] : 0.0f);
+      if (job->residual) sum += job->residual[r * columns + c];
+      job->y[r * columns + c] = activated(sum, job->activation);
+    }
+  }
+}
+
+static float dot_bf16(const mp_linear_job *job, size_t row, size_t column) {
+  const size_t depth = (size_t)job->depth;
+  const uint16_t *x = (const uint16_t *)(job->words + row * job->word_stride);
+  const uint16_t *weight = (const uint16_t *)job->packed + column * depth;
+  double sum = 0;
+  for (size_t k = 0; k < depth; k++) sum += (double)bf16_value(x[k]) * (double)bf16_value(weight[k]);
+  return (float)sum;
+}
+
+static float dot_int8(const mp_linear_job *job, size_t row, size_t column) {
+  const size_t depth = (size_t)job->depth;
+  const uint8_t *x = (const uint8_t *)(job->words + row * job->word_stride);
+  const int8_t *weight = (const int8_t *)job->packed + column * depth;
+  int32_t sum = 0;
+  for (size_t k = 0; k < depth; k++) sum += ((int32_t)x[k] - 128) * weight[k];
+  return (float)sum * (job->scales[row] * mp_row_scales(job->packed, job->columns, job->depth)[column]);
+}
+
+static void linear_bf16_portable(const mp_linear_job *job, int thread, int threads) {
+  linear_reduced_portable(job, thread, threads, dot_bf16);
+}
+
+static void linear_int8_portable(const mp_linear_job *job, int thread, int threads) {
+  linear_reduced_portable(job, thread, threads, dot_int8);
 }
 
 static void layer_norm_portable(const float *x, int rows, int columns, const float *gamma, const float *beta,
@@ -111,20 +189,35 @@ static void attention_portable(const mp_attention_job *job) {
   }
 }
 
+/// Element `index` of weights row by row; int8 without its scale.
+static float element(mp_precision precision, const void *weight, size_t index) {
+  switch (precision) {
+  case MP_PRECISION_F32: return ((const float *)weight)[index];
+  case MP_PRECISION_BF16: return bf16_value(((const uint16_t *)weight)[index]);
+  case MP_PRECISION_INT8: return ((const int8_t *)weight)[index];
+  }
+  return 0;
+}
+
 static void first_attention_portable(const mp_first_attention_job *job) {
   const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens, dims = (size_t)job->head_dim;
   const float scale = 1.0f / sqrtf((float)job->head_dim);
+  const int isInt8 = job->precision == MP_PRECISION_INT8;
   for (size_t h = 0; h < (size_t)job->heads; h++) {
-    const float *q = job->q + h * dims, *wk = job->wk + h * dims * depth, *wv = job->wv + h * dims * depth;
     float *u = job->u, *z = job->z, *shares = job->shares, *out = job->out + h * dims;
     memset(u, 0, depth * sizeof(float));
     memset(z, 0, depth * sizeof(float));
-    for (size_t i = 0; i < dims; i++) cblas_saxpy(job->depth, q[i] * scale, wk + i * depth, 1, u, 1);
+    for (size_t row = h * dims; row < (h + 1) * dims; row++) {
+      const float factor = job->q[row] * scale * (isInt8 ? job->k_scales[row] : 1.0f);
+      for (size_t k = 0; k < depth; k++) u[k] += factor * element(job->precision, job->wk, row * depth + k);
+    }
     for (size_t j = 0; j < tokens; j++) shares[j] = cblas_sdot(job->depth, job->x + j * depth, 1, u, 1);
     softmax_portable(shares, job->tokens, shares);
     for (size_t j = 0; j < tokens; j++) cblas_saxpy(job->depth, shares[j], job->x + j * depth, 1, z, 1);
-    for (size_t i = 0; i < dims; i++) {
-      out[i] = cblas_sdot(job->depth, wv + i * depth, 1, z, 1) + job->bv[h * dims + i];
+    for (size_t row = h * dims; row < (h + 1) * dims; row++) {
+      float sum = 0;
+      for (size_t k = 0; k < depth; k++) sum += z[k] * element(job->precision, job->wv, row * depth + k);
+      out[row - h * dims] = sum * (isInt8 ? job->v_scales[row] : 1.0f) + job->bv[row];
     }
   }
 }
@@ -133,6 +226,7 @@ const mp_kernels mp_kernels_portable = {
   .lanes = 0,
   .panel_vectors = 0,
   .linear = linear_portable,
+  .reduced = MP_REDUCED_KERNELS(portable),
   .activate = activate_portable,
   .add = add_portable,
   .layer_norm = layer_norm_portable,

@@ -1,52 +1,70 @@
-// Linear layers: packing of weights, and the two fused forms (bias and activation; bias, residual and layer norm).
+// Linear layers in their two fused forms (bias and activation; bias, residual and layer norm).
 //
 // The layers are where the time goes. This file decides on threads and order; the products themselves are in
-// linear_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the weights as they are).
+// linear_simd.h and linear_reduced_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the weights
+// as they are).
 #include "kernel_table.h"
 
-#include <string.h>
-
-/// Below this many multiply-adds, about a microsecond of one thread, a layer is done sooner than the team has met
-/// (measured). Two rows are added because with few of them the bandwidth of the weights decides.
+/// Below this many steps of multiply-adds, about a microsecond of one thread, a layer is done sooner than the team has
+/// met (measured). Two rows are added because with few of them the bandwidth of the weights decides.
 static const size_t worth_a_team = 192 * 1024;
 
-size_t mp_linear_packed_count(mp_isa isa, int columns, int depth) {
-  const mp_kernels *kernels = mp_kernels_for(isa);
-  const size_t lanes = kernels->lanes > 0 ? (size_t)kernels->lanes : 1;
-  return ((size_t)columns + lanes - 1) / lanes * lanes * (size_t)depth;
+/// Inputs of so few rows, and so small, are reduced by every thread for itself: that is sooner done than a meeting.
+enum { OWN_ROWS = 16, OWN_ELEMENTS = 6144 };
+
+static int reduces_alone(int rows, int depth) { return rows <= OWN_ROWS && rows * depth <= OWN_ELEMENTS; }
+
+/// Words from one reduced row to the next: whole cache lines.
+static size_t word_stride(mp_precision precision, int depth) {
+  return mp_whole_lines((size_t)mp_steps(precision, depth));
 }
 
-/// weight rows first ..< first + count, transposed to [depth][width].
-static void pack_panel(const float *weight, size_t first, size_t count, size_t depth, size_t width, float *panel) {
-  for (size_t k = 0; k < depth; k++) {
-    for (size_t j = 0; j < width; j++) panel[k * width + j] = j < count ? weight[(first + j) * depth + k] : 0.0f;
-  }
+/// Floats that reduced rows take: their words, then their scales.
+static size_t reduced_floats(mp_precision precision, int rows, int depth) {
+  return mp_whole_lines((size_t)rows * (word_stride(precision, depth) + 1));
 }
 
-void mp_linear_pack(mp_isa isa, const float *weight, int columns, int depth, float *packed) {
-  const mp_kernels *kernels = mp_kernels_for(isa);
-  const size_t lanes = (size_t)kernels->lanes, panel = lanes * (size_t)kernels->panel_vectors;
-  const size_t all = (size_t)columns, deep = (size_t)depth;
-  if (panel == 0) {
-    memcpy(packed, weight, all * deep * sizeof(float));
-    return;
-  }
-  for (size_t first = 0; first < all; first += panel) {
-    const size_t count = all - first < panel ? all - first : panel;
-    pack_panel(weight, first, count, deep, (count + lanes - 1) / lanes * lanes, packed + first * deep);
-  }
+size_t mp_linear_scratch_bytes(int threads, int rows, int depth) {
+  // bf16 takes the most. A copy for each thread is made of few rows only.
+  const size_t own = mp_whole_lines(OWN_ELEMENTS / 2 + OWN_ROWS * (2 * MP_LINE_FLOATS));
+  const size_t shared = reduced_floats(MP_PRECISION_BF16, rows, depth);
+  return 4 * (shared + (size_t)(threads < 1 ? 1 : threads) * own + MP_LINE_FLOATS);
 }
 
 typedef struct {
   const mp_kernels *kernels;
   mp_linear_job layer;
+  float *scratch;  // of reduced inputs
 } linear_call;
+
+/// The layer with its input reduced: by all threads together, or by this one alone.
+static mp_linear_job reduce_input(const linear_call *call, int thread, int threads) {
+  mp_linear_job layer = call->layer;
+  const int isAlone = reduces_alone(layer.rows, layer.depth);
+  const size_t own = reduced_floats(layer.precision, layer.rows, layer.depth);
+  const size_t rows = (size_t)layer.rows, stride = word_stride(layer.precision, layer.depth);
+  float *words = call->scratch + (isAlone ? (size_t)thread * own : 0), *scales = words + rows * stride;
+  const size_t first = isAlone ? 0 : mp_share(rows, thread, threads);
+  const size_t end = isAlone ? rows : mp_share(rows, thread + 1, threads);
+  call->kernels->reduced.reduce[layer.precision - 1](layer.x + first * (size_t)layer.depth, (int)(end - first),
+                                                     layer.depth, stride, words + first * stride, scales + first);
+  if (!isAlone) mp_barrier(threads);
+  layer.words = words;
+  layer.scales = scales;
+  layer.word_stride = stride;
+  return layer;
+}
 
 /// One thread's part: its share of the product; then, once all are done, its share of the rows to normalise.
 static void run_linear(const void *context, int thread, int threads) {
   const linear_call *call = context;
   const mp_linear_job *layer = &call->layer;
-  call->kernels->linear(layer, thread, threads);
+  if (layer->precision == MP_PRECISION_F32) {
+    call->kernels->linear(layer, thread, threads);
+  } else {
+    const mp_linear_job reduced = reduce_input(call, thread, threads);
+    call->kernels->reduced.linear[layer->precision - 1](&reduced, thread, threads);
+  }
   if (!layer->gamma) return;
   mp_barrier(threads);
   const size_t first = mp_share((size_t)layer->rows, thread, threads);
@@ -55,25 +73,36 @@ static void run_linear(const void *context, int thread, int threads) {
   call->kernels->layer_norm(rows, (int)(end - first), layer->columns, layer->gamma, layer->beta, layer->epsilon, rows);
 }
 
-static void start_linear(mp_isa isa, int threads, const mp_linear_job *layer) {
+static void start_linear(mp_isa isa, int threads, const mp_linear_job *layer, float *scratch) {
   if (layer->rows <= 0) return;
-  const linear_call call = {mp_kernels_for(isa), *layer};
-  const size_t work = ((size_t)layer->rows + 2) * (size_t)layer->depth * (size_t)layer->columns;
+  const linear_call call = {mp_kernels_for(isa), *layer, scratch};
+  const size_t work = ((size_t)layer->rows + 2) * (size_t)mp_steps(layer->precision, layer->depth)
+                      * (size_t)layer->columns;
   mp_run(mp_worthwhile(threads, work, worth_a_team), run_linear, &call);
 }
 
-void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed, const float *bias,
+void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed, const float *bias,
                int columns, mp_activation activation, float *y) {
   const mp_linear_job layer = {.x = x, .rows = rows, .depth = depth, .columns = columns, .packed = packed,
                                .bias = bias, .activation = activation, .y = y};
-  start_linear(isa, threads, &layer);
+  start_linear(isa, threads, &layer, NULL);
 }
 
-void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed,
+void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed,
                         const float *bias, int columns, const float *residual, const float *gamma, const float *beta,
                         float epsilon, float *y) {
   const mp_linear_job layer = {.x = x, .rows = rows, .depth = depth, .columns = columns, .packed = packed,
                                .bias = bias, .activation = MP_ACTIVATION_NONE, .y = y, .residual = residual,
                                .gamma = gamma, .beta = beta, .epsilon = epsilon};
-  start_linear(isa, threads, &layer);
+  start_linear(isa, threads, &layer, NULL);
+}
+
+void mp_linear_reduced(mp_isa isa, int threads, mp_precision precision, const float *x, int rows, int depth,
+                       const void *packed, const float *bias, int columns, mp_activation activation,
+                       const float *residual, const float *gamma, const float *beta, float epsilon, float *y,
+                       void *scratch) {
+  const mp_linear_job layer = {.x = x, .rows = rows, .depth = depth, .columns = columns, .packed = packed,
+                               .bias = bias, .activation = activation, .y = y, .residual = residual,
+                               .gamma = gamma, .beta = beta, .epsilon = epsilon, .precision = precision};
+  start_linear(isa, threads, &layer, mp_first_line(scratch));
 }

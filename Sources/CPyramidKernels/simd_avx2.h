@@ -8,6 +8,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MP_INLINE static inline __attribute__((always_inline))
 #define MP_NAME(name) name##_avx2
@@ -59,6 +60,19 @@ MP_INLINE vec v_scale_by_power(vec x, vec n) {
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+
+/// The same 32 bits a lane as a whole number, and back; and the whole number's value.
+typedef __m256i ivec;
+MP_INLINE ivec v_words(vec x) { return _mm256_castps_si256(x); }
+MP_INLINE vec v_from_words(ivec x) { return _mm256_castsi256_ps(x); }
+MP_INLINE vec v_from_integers(ivec x) { return _mm256_cvtepi32_ps(x); }
+/// LANES bytes or bf16 as floats.
+MP_INLINE vec v_load_int8(const int8_t *p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+MP_INLINE vec v_load_bf16(const uint16_t *p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
 
 /// Sum and maximum over the lanes, in one fixed tree.

@@ -8,9 +8,12 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MP_INLINE static inline __attribute__((always_inline))
+#ifndef MP_NAME  // a file that is compiled for more than the base set names its functions itself
 #define MP_NAME(name) name##_avx512
+#endif
 #define MP_PANEL_VECTORS 4  // for the preprocessor: which block functions exist
 
 /// Floats in a vector, vectors in a panel of packed weights, and the largest row block of the micro-kernel.
@@ -49,6 +52,20 @@ MP_INLINE vec v_scale_by_power(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {
   return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+}
+
+/// The same 32 bits a lane as a whole number, and back; and the whole number's value.
+typedef __m512i ivec;
+MP_INLINE ivec v_words(vec x) { return _mm512_castps_si512(x); }
+MP_INLINE vec v_from_words(ivec x) { return _mm512_castsi512_ps(x); }
+MP_INLINE vec v_from_integers(ivec x) { return _mm512_cvtepi32_ps(x); }
+/// LANES bytes or bf16 as floats.
+MP_INLINE vec v_load_int8(const int8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+MP_INLINE vec v_load_bf16(const uint16_t *p) {
+  const ivec wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
 /// Sum and maximum over the lanes, in one fixed tree.

@@ -75,6 +75,23 @@ MP_INLINE vec v_gelu(vec x) {
   return v_select_greater(square, v_set(5.2f * 5.2f), v_max(v_zero(), x), inside);
 }
 
+/// x Phi(x) where the result is rounded to bf16 or int8 next: error 1.3e-4 max(1, |x|), in 60% of the operations. As
+/// v_gelu, with |x| < 4 as the inside.
+MP_INLINE vec v_gelu_coarse(vec x) {
+  const vec square = v_mul(x, x);
+  const vec w = v_fma(square, v_set(0.125f), v_set(-1.0f));
+  vec p = v_set(-0.00272894278f);
+  p = v_fma(p, w, v_set(0.00821126439f));
+  p = v_fma(p, w, v_set(-0.0132600758f));
+  p = v_fma(p, w, v_set(0.0216217265f));
+  p = v_fma(p, w, v_set(-0.0364953429f));
+  p = v_fma(p, w, v_set(0.0560508072f));
+  p = v_fma(p, w, v_set(-0.084357470f));
+  p = v_fma(p, w, v_set(0.175947756f));
+  const vec inside = v_mul(x, v_fma(x, p, v_set(0.5f)));
+  return v_select_greater(square, v_set(16.0f), v_max(v_zero(), x), inside);
+}
+
 /// The tanh form of GELU as x / (1 + e^-2z), z = sqrt(2/pi) (x + 0.044715 x^3). Below -10 it is 0 in float, and the
 /// quotient would be inf / inf at -inf; above 10 it is x.
 MP_INLINE vec v_gelu_tanh(vec x) {
@@ -93,4 +110,9 @@ MP_INLINE vec v_activate(vec x, mp_activation activation) {
   case MP_ACTIVATION_TANH: return v_tanh(x);
   }
   return x;
+}
+
+/// The activation behind a layer of reduced precision.
+MP_INLINE vec v_activate_coarse(vec x, mp_activation activation) {
+  return activation == MP_ACTIVATION_GELU ? v_gelu_coarse(x) : v_activate(x, activation);
 }

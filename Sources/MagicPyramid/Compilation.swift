@@ -30,7 +30,7 @@ extension ModelCompiler {
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, the file is first run against the reference interpreter,
-  /// and refused when a probability differs by more than `SelfCheck.tolerance`. An existing file is replaced only by a
+  /// and refused when a probability differs by more than `SelfCheck.tolerance` for the precision. An existing file is replaced only by a
   /// complete, checked one.
   public func compile(
     to path: String, choice: PolicyChoice, registry: PolicyRegistry, options: CompileOptions, skipsCheck: Bool = false,
@@ -58,10 +58,12 @@ extension ModelCompiler {
   private func checked(_ path: String, registry: PolicyRegistry) throws -> SelfCheckResult {
     let classifier = try Classifier(path: path, registry: registry)
     let result = try SelfCheck.run(classifier, compiler: self, policies: classifier.policies)
-    guard result.largestDifference <= SelfCheck.tolerance, result.decidedOtherwise <= SelfCheck.allowedDecisions else {
+    let precision = classifier.model.graph.precision
+    let tolerance = SelfCheck.tolerance(precision)
+    guard result.largestDifference <= tolerance, result.decidedOtherwise <= SelfCheck.allowedDecisions(precision) else {
       throw CompileError(
         "self-check failed: against the reference interpreter, probabilities differ by up to "
-          + "\(result.largestDifference) (limit \(SelfCheck.tolerance)), and \(result.decidedOtherwise) of \(result.texts) "
+          + "\(result.largestDifference) (limit \(tolerance)), and \(result.decidedOtherwise) of \(result.texts) "
           + "texts left at another layer or kept other tokens")
     }
     return result

@@ -22,12 +22,13 @@ public struct ArtefactWriter {
       graph: graph.description, labels: compiler.lowered.labels, tokenizer: compiler.checkpoint.tokenizer,
       maxTokens: maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "")
     var declarations = graph.weights.map { weight in
-      TensorDeclaration(weight.name, .F32, storedShape(weight, target))
+      TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }
     declarations += learned.map { TensorDeclaration(ArtefactHeader.learnedPrefix + $0.key, .F32, [$0.value.count]) }
     try header.write(to: path, tensors: declarations) { writer in
       for weight in graph.weights {
-        try writer.append(try stored(weight, target), to: weight.name)
+        let stored = try stored(weight, target)
+        try stored.withUnsafeBytes { try writer.append($0, to: weight.name) }
       }
       for (name, values) in learned { try writer.append(values, to: ArtefactHeader.learnedPrefix + name) }
     }
@@ -39,21 +40,38 @@ public struct ArtefactWriter {
   }
 
   private func storedShape(_ weight: Weight, _ target: InstructionSet) -> [Int] {
-    switch weight.layout {
-    case .plain:
+    if weight.layout == .plain && weight.precision == .f32 {
       return weight.type.extents.map { if case .fixed(let count) = $0 { count } else { 0 } }
-    case .panels:
-      return [mp_linear_packed_count(target.kernels, Int32(weight.rowCount), Int32(weight.type.columns))]
+    }
+    let bytes = storedBytes(weight, target)
+    return [weight.precision == .f32 ? bytes / 4 : bytes]
+  }
+
+  private func storedBytes(_ weight: Weight, _ target: InstructionSet) -> Int {
+    let (rows, columns) = (Int32(weight.rowCount), Int32(weight.type.columns))
+    switch weight.layout {
+    case .plain: return mp_rows_packed_bytes(weight.precision.kernels, rows, columns)
+    case .panels: return mp_linear_packed_bytes(target.kernels, weight.precision.kernels, rows, columns)
     }
   }
 
+  /// The weight as the kernels read it, in words of 4 bytes: packed sizes are multiples of that.
   private func stored(_ weight: Weight, _ target: InstructionSet) throws -> [Float] {
     let values = try compiler.weights.values(of: weight)
-    guard case .panels = weight.layout else { return values }
+    if weight.layout == .plain && weight.precision == .f32 { return values }
+    guard weight.precision == .f32 || values.allSatisfy(\.isFinite) else {
+      throw CompileError(
+        "#\(weight.name) holds a number that is not finite, which \(weight.precision.rawValue) can't store; compile with "
+          + "--precision f32")
+    }
     let (rows, columns) = (Int32(weight.rowCount), Int32(weight.type.columns))
-    let count = mp_linear_packed_count(target.kernels, rows, columns)
+    let count = storedBytes(weight, target) / 4
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      mp_linear_pack(target.kernels, values, rows, columns, buffer.baseAddress!)
+      switch weight.layout {
+      case .plain: mp_rows_pack(weight.precision.kernels, values, rows, columns, buffer.baseAddress!)
+      case .panels:
+        mp_linear_pack(target.kernels, weight.precision.kernels, values, rows, columns, buffer.baseAddress!)
+      }
       initialized = count
     }
   }
@@ -66,6 +84,17 @@ extension InstructionSet {
     case .portable: MP_ISA_PORTABLE
     case .avx2: MP_ISA_AVX2
     case .avx512: MP_ISA_AVX512
+    }
+  }
+}
+
+extension Precision {
+  /// The kernels' number for it.
+  var kernels: mp_precision {
+    switch self {
+    case .f32: MP_PRECISION_F32
+    case .bf16: MP_PRECISION_BF16
+    case .int8: MP_PRECISION_INT8
     }
   }
 }

@@ -9,12 +9,15 @@ import PyramidPolicy
 public struct CompileOptions: Sendable {
   /// Instruction set of kernels and weight layout.
   public var target: InstructionSet
+  /// Number format of weights and products.
+  public var precision: Precision
   /// Passes to leave out.
   public var disabledPasses: Set<String>
 
   /// Options.
-  public init(target: InstructionSet, disabledPasses: Set<String> = []) {
+  public init(target: InstructionSet, precision: Precision = .f32, disabledPasses: Set<String> = []) {
     self.target = target
+    self.precision = precision
     self.disabledPasses = disabledPasses
   }
 }
@@ -48,7 +51,9 @@ public struct ModelCompiler: Sendable {
   ) throws -> Graph {
     var graph = lowered.graph
     graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: checkpoint.tensors.files)
-    let context = PassContext(exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target)
+    let context = PassContext(
+      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target,
+      precision: options.precision)
     try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
     return graph
   }

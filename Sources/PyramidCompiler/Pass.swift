@@ -14,15 +14,19 @@ public struct PassContext: Sendable {
   public var exitHeads: Set<Int>
   /// Instruction set to choose kernels for.
   public var target: InstructionSet
+  /// Number format of the products.
+  public var precision: Precision
 
   /// A context; without policies the compiled graph equals the plain one.
   public init(
-    exit: PolicyInstance? = nil, prune: PolicyInstance? = nil, exitHeads: Set<Int> = [], target: InstructionSet
+    exit: PolicyInstance? = nil, prune: PolicyInstance? = nil, exitHeads: Set<Int> = [], target: InstructionSet,
+    precision: Precision = .f32
   ) {
     self.exit = exit
     self.prune = prune
     self.exitHeads = exitHeads
     self.target = target
+    self.precision = precision
   }
 }
 

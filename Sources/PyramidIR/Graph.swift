@@ -92,8 +92,10 @@ public struct Weight: Hashable, Sendable {
   public var sources: [String]
   /// Layout in the artefact.
   public var layout: WeightLayout = .plain
+  /// Number format in the artefact; the logical type stays f32.
+  public var precision: Precision = .f32
 
-  /// A weight of plain layout.
+  /// A weight of plain layout in f32.
   public init(name: String, type: TensorType, sources: [String]) {
     self.name = name
     self.type = type

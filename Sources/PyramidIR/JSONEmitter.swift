@@ -117,7 +117,7 @@ extension Graph {
     let panels: JSON = if case .panels(let width) = weight.layout { .integer(width) } else { .null }
     return .object([
       ("name", .string(weight.name)), ("type", json(weight.type)), ("sources", .array(weight.sources.map(JSON.string))),
-      ("packed", panels),
+      ("packed", panels), ("precision", .string(weight.precision.rawValue)),
     ])
   }
 

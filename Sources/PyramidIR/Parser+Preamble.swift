@@ -129,6 +129,14 @@ extension Parser {
       repeat { weight.sources.append(try takeString("a tensor's name as a string")) } while try skip(.comma)
     }
     if try skipWord("packed") { weight.layout = .panels(try takeCount("the width of a panel")) }
+    if try skipWord("as") {
+      let word = token
+      let found = try takeWord("a precision")
+      guard let precision = Precision(rawValue: found) else {
+        throw error("`\(found)` is no precision\(suggestion(for: found, among: Precision.allCases.map(\.rawValue)))", at: word)
+      }
+      weight.precision = precision
+    }
     graph.weights.append(weight)
   }
 

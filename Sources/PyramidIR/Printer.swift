@@ -102,6 +102,7 @@ private struct Printer {
     var line = "weight #\(weight.name) : \(weight.type)"
     if !weight.sources.isEmpty { line += " = " + weight.sources.map(quoted).joined(separator: ", ") }
     if case .panels(let width) = weight.layout { line += " packed \(width)" }
+    if weight.precision != .f32 { line += " as \(weight.precision.rawValue)" }
     return line
   }
 

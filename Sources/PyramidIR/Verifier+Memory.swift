@@ -4,11 +4,18 @@
 extension Verifier {
   mutating func checkLayouts() {
     var misused: Set<WeightID> = []
+    var notReducible: Set<WeightID> = []
     for node in graph.nodes {
       let matrices = node.op.readsMatrix ? 1 : 0
       for weight in node.weights.dropFirst(matrices) { misused.insert(weight) }
+      for (place, weight) in node.weights.enumerated() where !node.op.reducibleWeights.contains(place) {
+        notReducible.insert(weight)
+      }
     }
     for (index, weight) in graph.weights.enumerated() {
+      if weight.precision != .f32, weight.type.extents.count != 2 || notReducible.contains(WeightID(index)) {
+        report(.weight(index), "stored as \(weight.precision.rawValue), but not only read as the matrix of a product")
+      }
       guard case .panels(let width) = weight.layout else { continue }
       if width < 1 || width > Self.largestAxis { report(.weight(index), "panels of \(width) columns") }
       if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but no matrix") }

@@ -31,13 +31,26 @@ extension Executor {
         count,
         columns, step.weights[0], step.weights[1], hasTypes ? step.weights[2] : nil, floats(step.results[0]))
     case .linear(let activation):
-      mp_linear(
-        isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1], columns,
-        activation.kernels, floats(step.results[0]))
+      if step.precision == .f32 {
+        mp_linear(
+          isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1],
+          columns, activation.kernels, floats(step.results[0]))
+      } else {
+        mp_linear_reduced(
+          isa, threads, step.precision.kernels, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0],
+          step.weights[1], columns, activation.kernels, nil, nil, nil, 0, floats(step.results[0]), buffers.reduced)
+      }
     case .linearAddNorm(let epsilon):
-      mp_linear_add_norm(
-        isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1], columns,
-        floats(step.inputs[1]), step.weights[2], step.weights[3], epsilon, floats(step.results[0]))
+      if step.precision == .f32 {
+        mp_linear_add_norm(
+          isa, threads, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0], step.weights[1],
+          columns, floats(step.inputs[1]), step.weights[2], step.weights[3], epsilon, floats(step.results[0]))
+      } else {
+        mp_linear_reduced(
+          isa, threads, step.precision.kernels, floats(step.inputs[0]), count, Int32(step.weightDepth), step.weights[0],
+          step.weights[1], columns, MP_ACTIVATION_NONE, floats(step.inputs[1]), step.weights[2], step.weights[3],
+          epsilon, floats(step.results[0]), buffers.reduced)
+      }
     case .activate(let activation):
       mp_activate(isa, threads, floats(step.inputs[0]), count, columns, activation.kernels, floats(step.results[0]))
     case .add:
@@ -56,8 +69,8 @@ extension Executor {
         step, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits)
     case .firstAttention(let heads):
       mp_first_attention(
-        isa, threads, floats(step.inputs[0]), floats(step.inputs[1]), Int32(step.inputs[1].columns),
-        integers(step.inputs[2]), count, Int32(heads), columns / Int32(heads), step.weights[0], step.weights[1],
+        isa, threads, step.precision.kernels, floats(step.inputs[0]), floats(step.inputs[1]),
+        Int32(step.inputs[1].columns), integers(step.inputs[2]), count, Int32(heads), columns / Int32(heads), step.weights[0], step.weights[1],
         step.weights[2], floats(step.results[0]), buffers.attention)
     case .firstRows:
       // The offsets are the row numbers of the [CLS] tokens.

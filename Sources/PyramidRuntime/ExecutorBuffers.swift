@@ -10,6 +10,8 @@ final class ExecutorBuffers: @unchecked Sendable {
   let tableRows: [Int]
   /// Scratch of the attention kernels.
   let attention: UnsafeMutablePointer<Float>
+  /// Scratch of linear layers of reduced precision: their inputs, rounded.
+  let reduced: UnsafeMutableRawPointer
   /// Scores, heap and choice of one sample's tokens.
   let scores: UnsafeMutablePointer<Float>
   let heap: UnsafeMutablePointer<UInt64>
@@ -38,6 +40,9 @@ final class ExecutorBuffers: @unchecked Sendable {
       mp_attention_scratch_count(
         isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
       mp_first_attention_scratch_count(Int32(options.threads), Int32(tokens), Int32(program.firstAttentionDepth)))
+    let reducedBytes =
+      program.reducedDepth == 0
+      ? 0 : mp_linear_scratch_bytes(Int32(options.threads), Int32(max(tokens, samples)), Int32(program.reducedDepth))
     let earlierCount = max(program.exitOperands * shape.classes, 1)
     let stride = max(memoryStride, 1)
     let memoryBytes = samples * stride + memoryAlignment
@@ -47,7 +52,7 @@ final class ExecutorBuffers: @unchecked Sendable {
     size += Arena.bytes(Float.self, scratch) + Arena.bytes(Float.self, earlierCount)
     size += 4 * Arena.bytes(Int32.self, tokens) + Arena.bytes(UInt64.self, tokens)
     size += Arena.bytes(Int32.self, samples * program.tokenDims) + Arena.bytes(Int32.self, samples * program.sampleDims)
-    size += Arena.bytes(UInt8.self, memoryBytes)
+    size += Arena.bytes(UInt8.self, memoryBytes) + Arena.bytes(UInt8.self, reducedBytes)
     let arena = try Arena(size: size)
     self.arena = arena
     inputs = Dictionary(
@@ -56,6 +61,7 @@ final class ExecutorBuffers: @unchecked Sendable {
       })
     slots = program.slots.map { UnsafeMutableRawPointer(arena.take(UInt8.self, slotBytes($0))) }
     attention = arena.take(Float.self, scratch)
+    reduced = UnsafeMutableRawPointer(arena.take(UInt8.self, reducedBytes))
     earlier = arena.take(Float.self, earlierCount)
     scores = arena.take(Float.self, tokens)
     chosen = arena.take(Int32.self, tokens)

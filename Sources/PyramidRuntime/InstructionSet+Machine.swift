@@ -6,12 +6,12 @@ import Glibc
 import PyramidIR
 
 extension InstructionSet {
-  /// The kernels' number for it.
+  /// The kernels' number for it: of the AVX-512 variants, which read the same weights, the best that this CPU has.
   var kernels: mp_isa {
     switch self {
     case .portable: MP_ISA_PORTABLE
     case .avx2: MP_ISA_AVX2
-    case .avx512: MP_ISA_AVX512
+    case .avx512: mp_isa_best().rawValue > MP_ISA_AVX512.rawValue ? mp_isa_best() : MP_ISA_AVX512
     }
   }
 
@@ -40,5 +40,16 @@ extension InstructionSet {
     }
     guard choice.isSupported else { throw RuntimeError("MP_ISA is '\(forced)', which this CPU does not run") }
     return choice
+  }
+}
+
+extension Precision {
+  /// The kernels' number for it.
+  var kernels: mp_precision {
+    switch self {
+    case .f32: MP_PRECISION_F32
+    case .bf16: MP_PRECISION_BF16
+    case .int8: MP_PRECISION_INT8
+    }
   }
 }

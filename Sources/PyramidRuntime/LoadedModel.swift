@@ -92,8 +92,10 @@ public final class LoadedModel: Sendable {
     func problem(_ text: String) -> FormatError { FormatError(file: path, place: weight.name, problem: text) }
     guard let entry = file.entry(named: weight.name) else { throw problem("weight is missing") }
     let wanted = weight.storedCount(instructionSet)
-    guard entry.type == .F32, entry.elementCount == wanted else {
-      throw problem("has \(entry.elementCount) \(entry.type.rawValue) elements, expected \(wanted) F32")
+    let type: ElementType = weight.precision == .f32 ? .F32 : .U8
+    guard entry.type == type, entry.elementCount == wanted else {
+      throw problem(
+        "has \(entry.elementCount) \(entry.type.rawValue) elements, expected \(wanted) \(type.rawValue)")
     }
     let bytes = file.bytes(of: entry)
     guard let base = bytes.baseAddress, UInt(bitPattern: base) % 64 == 0 else {
@@ -111,12 +113,16 @@ public final class LoadedModel: Sendable {
 }
 
 extension Weight {
-  /// Elements that the weight takes in an artefact for an instruction set.
+  /// Elements that the weight takes in an artefact for an instruction set: floats, or bytes when it is reduced.
   public func storedCount(_ set: InstructionSet) -> Int {
+    let (rows, columns) = (Int32(type.rows.fixedCount ?? 0), Int32(type.columns))
+    let bytes: Int
     switch layout {
-    case .plain: type.extents.reduce(1) { $0 * ($1.fixedCount ?? 0) }
-    case .panels: mp_linear_packed_count(set.kernels, Int32(type.rows.fixedCount ?? 0), Int32(type.columns))
+    case .plain where precision == .f32: return type.extents.reduce(1) { $0 * ($1.fixedCount ?? 0) }
+    case .plain: bytes = mp_rows_packed_bytes(precision.kernels, rows, columns)
+    case .panels: bytes = mp_linear_packed_bytes(set.kernels, precision.kernels, rows, columns)
     }
+    return precision == .f32 ? bytes / 4 : bytes
   }
 }
 

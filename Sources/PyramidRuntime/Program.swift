@@ -24,13 +24,16 @@ struct Step: @unchecked Sendable {
   let section: Section
   let inputs: [Operand]
   let results: [Operand]
-  /// Addresses of the weights in the mapped artefact, in the op's order.
+  /// Addresses of the weights in the mapped artefact, in the op's order; where `precision` is not f32, what lies there
+  /// is what the kernels' packing wrote.
   let weights: [UnsafePointer<Float>]
   /// Where the numbers of the samples alive lie, for steps that record something about samples.
   let samples: Location?
   /// Logical output columns and depth of the first weight; 0 without weights.
   let weightColumns: Int
   let weightDepth: Int
+  /// Number format of the weights that the op multiplies with.
+  let precision: Precision
 }
 
 /// All steps of a graph and the facts that the executor needs beside them.
@@ -48,6 +51,8 @@ struct Program: Sendable {
   let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
   let exitOperands: Int
+  /// Deepest input of a linear layer of reduced precision; 0 when there is none.
+  let reducedDepth: Int
   let meter: OperationMeter
   /// Rows of the embedding tables, in the order of the `embed` node's operands.
   let embeddingRows: [Int]
@@ -82,7 +87,8 @@ struct Program: Sendable {
         weights: try node.weights.map { try address(graph[$0]) },
         samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
         weightColumns: columns,
-        weightDepth: weight?.columns ?? 0)
+        weightDepth: weight?.columns ?? 0,
+        precision: node.op.reducibleWeights.first.map { graph[node.weights[$0]].precision } ?? .f32)
     }
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
@@ -96,6 +102,7 @@ struct Program: Sendable {
     firstAttentionDepth =
       graph.nodes.map { if case .firstAttention = $0.op { graph[$0.inputs[1]].type.columns } else { 0 } }.max() ?? 0
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
+    reducedDepth = steps.map { $0.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph)
     embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in
       if case .fixed(let count) = graph[weight].type.rows { return count }

@@ -50,6 +50,8 @@ struct ProgramCheck {
           throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
         }
       }
+      let precisions = Set(node.op.reducibleWeights.map { graph[node.weights[$0]].precision })
+      if precisions.count > 1 { throw failure("a \(node.op.mnemonic) has weights of different precision") }
     }
   }
 

@@ -29,7 +29,7 @@ struct MPCompile: ParsableCommand {
   @Option(help: "Pruning policy, name(key=value, ...).", transform: { try PolicySpec($0) })
   var prune: PolicySpec?
 
-  @Option(help: "Number format of weights and products: f32.")
+  @Option(help: "Number format of weights and products: f32, bf16, int8.")
   var precision: Precision = .f32
 
   @Option(help: "Kernels to compile for: native, avx512, avx2, portable.")
@@ -56,7 +56,6 @@ struct MPCompile: ParsableCommand {
   @Flag(help: "No notes on standard error.")
   var quiet = false
 
-  enum Precision: String, ExpressibleByArgument, CaseIterable { case f32 }
   enum Emission: String, ExpressibleByArgument, CaseIterable { case ir, dot, json }
   enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, portable }
 
@@ -76,7 +75,8 @@ struct MPCompile: ParsableCommand {
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     let compiler = try ModelCompiler(checkpoint: checkpoint)
     let choice = PolicyChoice(exit: exit, prune: prune)
-    let options = CompileOptions(target: try instructionSet(), disabledPasses: Set(disablePass))
+    let options = CompileOptions(
+      target: try instructionSet(), precision: precision, disabledPasses: Set(disablePass))
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
@@ -115,17 +115,22 @@ struct MPCompile: ParsableCommand {
     let shape = compiled.graph.shape
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
-        + "for \(compiled.graph.target ?? "?")")
+        + "for \(compiled.graph.target ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
     for policy in compiled.graph.policies { terminal.note("  \(policy.kind.rawValue): \(policy.spec)") }
     if let check = compiled.check {
       terminal.note(
         "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "
-          + "\(scientific(Double(check.largestDifference)))")
+          + "\(scientific(Double(check.largestDifference)))"
+          + (precision == .f32 ? "" : ", \(check.agreeing) of \(check.texts) labels agree"))
       if check.decidedOtherwise > 0 {
-        terminal.note("  \(check.decidedOtherwise) text with a score at its threshold was decided otherwise")
+        terminal.note(
+          "  \(check.decidedOtherwise) \(check.decidedOtherwise == 1 ? "text" : "texts") with a score at its threshold "
+            + "left at another layer or kept other tokens")
       }
     } else {
       terminal.note("  self-check: left out")
     }
   }
 }
+
+extension Precision: ExpressibleByArgument {}

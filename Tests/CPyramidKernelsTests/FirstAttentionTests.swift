@@ -64,14 +64,37 @@ private struct FirstCase {
     return result
   }
 
-  func run(_ isa: mp_isa, threads: Int32, shift: Int = 0) -> Buffer {
-    let inputs = [q, x, wk, wv, bv].map { Buffer($0, shift: shift) }
+  /// The same with weights as they are after being stored in a precision.
+  func rounded(_ precision: mp_precision) -> FirstCase {
+    func round(_ weight: [Float]) -> [Float] {
+      switch precision {
+      case MP_PRECISION_BF16: return weight.map(Rounded.bf16)
+      case MP_PRECISION_INT8:
+        let (numbers, scales) = Rounded.int8(weight, columns: depth, isInput: false)
+        return numbers.enumerated().map { $1 * scales[$0 / depth] }
+      default: return weight
+      }
+    }
+    return FirstCase(
+      lengths: lengths, heads: heads, dim: dim, depth: depth, q: q, x: x, wk: round(wk), wv: round(wv), bv: bv)
+  }
+
+  private func stored(_ weight: [Float], _ precision: mp_precision, shift: Int) -> Buffer {
+    let buffer = Buffer(count: mp_rows_packed_bytes(precision, Int32(width), Int32(depth)) / 4, shift: shift)
+    mp_rows_pack(precision, weight, Int32(width), Int32(depth), buffer.start)
+    buffer.expectMarginsIntact("packing rows")
+    return buffer
+  }
+
+  func run(_ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, shift: Int = 0) -> Buffer {
+    let inputs = [q, x, bv].map { Buffer($0, shift: shift) }
+    let keys = stored(wk, precision, shift: shift), values = stored(wv, precision, shift: shift)
     let out = Buffer(count: lengths.count * width, shift: shift)
     let scratch = Buffer(
       count: mp_first_attention_scratch_count(threads, Int32(lengths.max() ?? 0), Int32(depth)), shift: shift)
     mp_first_attention(
-      isa, threads, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count), Int32(heads),
-      Int32(dim), inputs[2].start, inputs[3].start, inputs[4].start, out.start, scratch.start)
+      isa, threads, precision, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count),
+      Int32(heads), Int32(dim), keys.start, values.start, inputs[2].start, out.start, scratch.start)
     for buffer in [out, scratch] { buffer.expectMarginsIntact("first attention") }
     return out
   }
@@ -95,6 +118,17 @@ extension Kernels {
         let expected = batch.reference
         for setting in Setting.all {
           let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
+          expectClose(
+            actual.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
+        }
+      }
+    }
+
+    @Test(arguments: Reduced.precisions) func `weights may be stored reduced`(_ precision: mp_precision) {
+      for (index, batch) in Self.cases.enumerated() {
+        let expected = batch.rounded(precision).reference
+        for setting in Setting.all {
+          let actual = batch.run(setting.isa, threads: setting.threads, precision, shift: index % 4)
           expectClose(
             actual.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
         }

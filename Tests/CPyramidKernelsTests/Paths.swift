@@ -11,6 +11,8 @@ struct Path: Sendable, CustomTestStringConvertible {
     Path(isa: MP_ISA_PORTABLE, testDescription: "portable"),
     Path(isa: MP_ISA_AVX2, testDescription: "avx2"),
     Path(isa: MP_ISA_AVX512, testDescription: "avx512"),
+    Path(isa: MP_ISA_AVX512_VNNI, testDescription: "avx512 with VNNI"),
+    Path(isa: MP_ISA_AVX512_BF16, testDescription: "avx512 with BF16"),
   ].filter { mp_isa_supported($0.isa) == 1 }
 
   /// The paths that promise batch invariance.
@@ -33,9 +35,14 @@ struct Setting: Sendable, CustomTestStringConvertible {
 }
 
 /// Weights packed for a path, in a guarded buffer.
-func packed(_ weight: [Float], columns: Int, depth: Int, for isa: mp_isa, shift: Int = 0) -> Buffer {
-  let buffer = Buffer(count: mp_linear_packed_count(isa, Int32(columns), Int32(depth)), shift: shift)
-  mp_linear_pack(isa, weight, Int32(columns), Int32(depth), buffer.start)
+func packed(
+  _ weight: [Float], columns: Int, depth: Int, for isa: mp_isa, _ precision: mp_precision = MP_PRECISION_F32,
+  shift: Int = 0
+) -> Buffer {
+  let bytes = mp_linear_packed_bytes(isa, precision, Int32(columns), Int32(depth))
+  #expect(bytes % 4 == 0)
+  let buffer = Buffer(count: bytes / 4, shift: shift)
+  mp_linear_pack(isa, precision, weight, Int32(columns), Int32(depth), buffer.start)
   buffer.expectMarginsIntact("packing")
   return buffer
 }

@@ -1,4 +1,5 @@
-// The kernel backend: f32 operations of a BERT encoder over packed rows, in C with OpenMP.
+// The kernel backend: operations of a BERT encoder over packed rows of f32, in C with OpenMP. Weights are f32, bf16 or
+// int8.
 //
 // Why separate: it is the one module that knows instruction sets and threads. Everything in it is a pure function
 // over pointers and sizes: no allocation, no state between calls (but for cached CPU features and the thread team).
@@ -21,8 +22,21 @@
 extern "C" {
 #endif
 
-/// A code path. Portable is plain C with OpenBLAS for the matrix products and runs anywhere.
-typedef enum { MP_ISA_PORTABLE = 0, MP_ISA_AVX2 = 1, MP_ISA_AVX512 = 2 } mp_isa;
+/// A code path, each running wherever a later one does. Portable is plain C with OpenBLAS for the matrix products and
+/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with the
+/// same bits, BF16 also bf16.
+typedef enum {
+  MP_ISA_PORTABLE = 0,
+  MP_ISA_AVX2 = 1,
+  MP_ISA_AVX512 = 2,
+  MP_ISA_AVX512_VNNI = 3,
+  MP_ISA_AVX512_BF16 = 4
+} mp_isa;
+
+/// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
+/// nearest even, sums are f32. INT8: weights symmetric with one scale a column of the result (127 is the largest
+/// weight), inputs symmetric with one scale a row, found when the layer runs; sums are exact whole numbers.
+typedef enum { MP_PRECISION_F32 = 0, MP_PRECISION_BF16 = 1, MP_PRECISION_INT8 = 2 } mp_precision;
 
 /// What follows a linear layer, elementwise. GELU is x * Phi(x) with the error function (Hendrycks and Gimpel 2016);
 /// GELU_TANH is the approximation 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) of the same paper.
@@ -37,7 +51,8 @@ typedef enum {
 // MARK: Processor and threads
 
 /// 1 if this CPU and operating system can run the path, else 0. AVX2 needs AVX2 and FMA; AVX512 needs F, BW, VL, DQ and
-/// all of AVX2's; both need the operating system to save the registers (XGETBV).
+/// all of AVX2's, its variants also VNNI, and VNNI and BF16; all need the operating system to save the registers
+/// (XGETBV).
 int mp_isa_supported(mp_isa isa);
 
 /// The fastest supported path.
@@ -61,24 +76,45 @@ int mp_team_size(void);
 /// Columns of a packed panel: 64 (AVX-512), 16 (AVX2), 0 (portable: weights are not packed).
 int mp_panel_width(mp_isa isa);
 
-/// Floats that `mp_linear_pack` writes for a weight [columns][depth].
-size_t mp_linear_packed_count(mp_isa isa, int columns, int depth);
+/// Bytes that `mp_linear_pack` writes for a weight [columns][depth]; a multiple of 4.
+size_t mp_linear_packed_bytes(mp_isa isa, mp_precision precision, int columns, int depth);
 
-/// Packs weight [columns][depth] (the layout of torch.nn.Linear) into panels [depth][width]. The last panel is
-/// narrower: the columns left, rounded up to whole vectors and filled with zeros. Portable: a copy.
-void mp_linear_pack(mp_isa isa, const float *weight, int columns, int depth, float *packed);
+/// Packs weight [columns][depth] (the layout of torch.nn.Linear) into panels of `mp_panel_width` columns, as 4-byte
+/// words of 1 f32, 2 bf16 or 4 int8 of consecutive depth: [words][width]. The last panel is narrower: the columns left,
+/// rounded up to whole vectors and filled with zeros. int8 is followed by the columns' scales and by what the sum of
+/// each column starts at, -128 times the sum of its weights. Portable: as `mp_rows_pack`. Weights are finite.
+void mp_linear_pack(mp_isa isa, mp_precision precision, const float *weight, int columns, int depth, void *packed);
+
+/// Bytes that `mp_rows_pack` writes for a weight [rows][columns]; a multiple of 4.
+size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns);
+
+/// Stores weight [rows][columns] row by row; int8 is followed, at the next multiple of 4 bytes, by the rows' scales.
+/// Every precision ends with room for a vector more than the weight. Weights are finite.
+void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed);
 
 /// y[r][c] = activation(sum_k x[r][k] * weight[c][k] + bias[c]).
-/// x [rows][depth]; packed from `mp_linear_pack` with the same isa; bias [columns] or NULL; y [rows][columns].
+/// x [rows][depth]; packed from `mp_linear_pack` in f32 with the same isa; bias [columns] or NULL; y [rows][columns].
 /// rows >= 0, depth >= 1, columns >= 1.
-void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed, const float *bias,
+void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed, const float *bias,
                int columns, mp_activation activation, float *y);
 
 /// y = layer_norm(x W^T + bias + residual) * gamma + beta, with W and bias as in `mp_linear`.
 /// residual, y [rows][columns]; gamma, beta [columns]; epsilon is added to the variance. y may equal residual.
-void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const float *packed,
+void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed,
                         const float *bias, int columns, const float *residual, const float *gamma, const float *beta,
                         float epsilon, float *y);
+
+/// Bytes of scratch that `mp_linear_reduced` needs for at most `rows` rows of at most `depth` columns.
+size_t mp_linear_scratch_bytes(int threads, int rows, int depth);
+
+/// The same layers with weights in bf16 or int8: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`,
+/// which then are all given, y = layer_norm(x W^T + bias + residual) * gamma + beta. GELU has an error of 1.3e-4 here.
+/// A row of x that holds a NaN gives a row of NaN, in int8 an infinity too. y may equal residual. scratch:
+/// `mp_linear_scratch_bytes`, aligned to 4.
+void mp_linear_reduced(mp_isa isa, int threads, mp_precision precision, const float *x, int rows, int depth,
+                       const void *packed, const float *bias, int columns, mp_activation activation,
+                       const float *residual, const float *gamma, const float *beta, float epsilon, float *y,
+                       void *scratch);
 
 // MARK: Elementwise and row operations
 
@@ -130,10 +166,11 @@ size_t mp_first_attention_scratch_count(int threads, int longest_sample, int dep
 /// Attention of each sample's first token alone, without keys and values: for head h, u = Wk_h^T q_h,
 /// p = softmax_j(x_j u / sqrt(head_dim)), out = Wv_h (sum_j p_j x_j) + bv_h.
 /// q, out [samples][heads*head_dim], q with its bias; x [tokens][depth]; segments as in `mp_attention`, no sample empty;
-/// wk, wv [heads*head_dim][depth], row-major; bv [heads*head_dim]. scratch: `mp_first_attention_scratch_count` floats.
-void mp_first_attention(mp_isa isa, int threads, const float *q, const float *x, int depth, const int32_t *segments,
-                        int samples, int heads, int head_dim, const float *wk, const float *wv, const float *bv,
-                        float *out, float *scratch);
+/// wk, wv [heads*head_dim][depth] from `mp_rows_pack`; bv [heads*head_dim]. All sums are f32, whatever the weights are
+/// stored as. scratch: `mp_first_attention_scratch_count` floats.
+void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *x, int depth,
+                        const int32_t *segments, int samples, int heads, int head_dim, const void *wk, const void *wv,
+                        const float *bv, float *out, float *scratch);
 
 #ifdef __cplusplus
 }

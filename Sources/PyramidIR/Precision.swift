@@ -1,0 +1,30 @@
+// The number formats that weights are stored in and products computed with. It lives in the IR because a graph says for
+// each weight which one it has: what a compiled model answers must follow from its text.
+
+/// The number format of a weight and of the products with it. Values between operations are f32 in any case.
+public enum Precision: String, Hashable, Sendable, CaseIterable {
+  /// 32-bit floats.
+  case f32
+  /// Weights and inputs rounded to 16 bits, 8 of them mantissa; sums in f32.
+  case bf16
+  /// Weights of 8 bits with one scale for each output column; inputs of 8 bits with one scale a row, found on the fly.
+  case int8
+}
+
+extension Graph {
+  /// The precision that the graph was compiled with: that of its reduced weights, f32 when there are none.
+  public var precision: Precision { weights.lazy.map(\.precision).first { $0 != .f32 } ?? .f32 }
+}
+
+extension Op {
+  /// Places among the operation's weights whose values may be stored in a reduced precision.
+  public var reducibleWeights: Range<Int> {
+    switch self {
+    case .linear, .linearAddNorm: 0..<1
+    case .firstAttention: 0..<2
+    case .input, .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows, .softmax, .rowNorm,
+      .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .classify:
+      0..<0
+    }
+  }
+}
