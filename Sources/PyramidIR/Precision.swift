@@ -12,8 +12,11 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
 }
 
 extension Graph {
-  /// The precision that the graph was compiled with: that of its reduced weights, f32 when there are none.
-  public var precision: Precision { weights.lazy.map(\.precision).first { $0 != .f32 } ?? .f32 }
+  /// The precision that the graph was compiled with: the shortest that one of its weights has.
+  public var precision: Precision {
+    let precisions = Set(weights.map(\.precision))
+    return precisions.contains(.int8) ? .int8 : precisions.contains(.bf16) ? .bf16 : .f32
+  }
 }
 
 extension Op {

@@ -20,6 +20,7 @@ struct ModelSource {
   /// What a reader of the report should know about how dense was made.
   let notes: [String]
   private let registry: PolicyRegistry
+  private let precision: Precision
   private let options: ClassifierOptions
   private let terminal: Terminal
   private let origin: Origin
@@ -30,9 +31,12 @@ struct ModelSource {
   }
 
   /// Opens what lies at `path`: a folder is a checkpoint.
-  init(path: String, registry: PolicyRegistry, options: ClassifierOptions, terminal: Terminal) throws {
+  init(
+    path: String, precision: Precision?, registry: PolicyRegistry, options: ClassifierOptions, terminal: Terminal
+  ) throws {
     self.path = path
     self.registry = registry
+    self.precision = precision ?? .f32
     self.options = options
     self.terminal = terminal
     var status = stat()
@@ -40,6 +44,9 @@ struct ModelSource {
       origin = .checkpoint(try ModelCompiler(checkpoint: path))
       notes = []
     } else {
+      guard precision == nil else {
+        throw OutputError("\(path): --precision is for checkpoint folders; a compiled model has its own")
+      }
       let model = try LoadedModel(path: path)
       origin = .artefact(model)
       notes =
@@ -84,7 +91,7 @@ struct ModelSource {
   private func compiled(_ name: String, _ choice: PolicyChoice, _ compiler: ModelCompiler) throws -> Contender {
     terminal.progress("compiling \(name) ...")
     defer { terminal.endProgress() }
-    let target = CompileOptions(target: try InstructionSet.native())
+    let target = CompileOptions(target: try InstructionSet.native(), precision: precision)
     // Once mapped, the file needs no name: nothing is left behind, however the tool ends.
     let model = try TemporaryFolder.with { folder in
       let file = "\(folder)/model.mpc"

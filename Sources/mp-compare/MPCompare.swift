@@ -30,6 +30,9 @@ struct MPCompare: ParsableCommand {
   @Option(help: "'NAME: exit=SPEC prune=SPEC', either part optional; repeatable.", transform: { try PolicyOption($0) })
   var policy: [PolicyOption] = []
 
+  @Option(help: "Number format that a checkpoint is compiled with: f32 (default), bf16, int8.")
+  var precision: Precision?
+
   @Option(help: "Times that every text is measured.")
   var repetitions = 5
 
@@ -80,7 +83,8 @@ struct MPCompare: ParsableCommand {
     var options = ClassifierOptions()
     options.threads = threads
     options.batchSamples = batch
-    let source = try ModelSource(path: model, registry: registry, options: options, terminal: terminal)
+    let source = try ModelSource(
+      path: model, precision: precision, registry: registry, options: options, terminal: terminal)
     let contenders = try source.contenders(policy)
     let texts = try LabelledDataSet(path: data, labels: contenders[0].classifier.labels, limit: limit)
     let workload = try Workload(texts, classifier: contenders[0].classifier, batch: batch)
@@ -101,3 +105,5 @@ struct MPCompare: ParsableCommand {
     }
   }
 }
+
+extension Precision: ExpressibleByArgument {}

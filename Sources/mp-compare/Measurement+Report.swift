@@ -7,6 +7,8 @@ extension ComparisonReport {
   /// The report of a measurement; `threads` is what the user asked for.
   init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
     let model = measurement.contenders[0].classifier.model
+    let precision = model.graph.precision
+    let kernels = model.instructionSet.rawValue + (precision == .f32 ? "" : ", \(precision.rawValue)")
     let workload = measurement.workload
     var notes = source.notes
     if workload.truncated > 0 {
@@ -15,7 +17,7 @@ extension ComparisonReport {
     self.init(
       command: command,
       machine: .current(
-        threads: ThreadCount.choose(requested: threads), instructionSet: model.instructionSet.rawValue),
+        threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
       model: Model(path: source.path, checkpoint: model.header.checkpoint, layers: model.graph.shape.layers),
       data: workload.file, samples: workload.encodings.count, repetitions: measurement.repetitions,
       batch: workload.batch,
