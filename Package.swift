@@ -63,7 +63,8 @@ let package = Package(
     .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
     .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
     .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(name: "mp-bench", dependencies: ["MagicPyramid", argumentParser]),
+    .executableTarget(
+      name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
   ] + policyTargets + [
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
