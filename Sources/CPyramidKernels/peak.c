@@ -9,8 +9,8 @@
 
 #if defined(__x86_64__)
 
-enum { SUMS = 12, RUNS = 5 };
-static const long ITERATIONS = 2000000;
+enum { SUMS = 12, RUNS = 50 };
+static const long ITERATIONS = 400000;
 
 typedef struct {
   const char *name;

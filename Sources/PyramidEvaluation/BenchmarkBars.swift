@@ -88,7 +88,7 @@ extension BenchmarkBar {
 
   private static func ragged(_ results: BenchmarkResults) -> [BenchmarkBar] {
     distinct(results.throughput.map(\.setting)).map { setting in
-      let rows = results.throughput.filter { $0.setting == setting }
+      let rows = results.throughput.filter { $0.setting == setting }.complete
       var bar = BenchmarkBar(
         promise: "ragged throughput, best precision: at least 1.5x the best peer at its best batching",
         subject: setting.name, finding: "a runtime is missing", isMet: nil)

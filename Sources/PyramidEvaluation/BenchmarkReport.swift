@@ -109,7 +109,7 @@ extension BenchmarkReport {
   private func throughput(_ setting: BenchmarkResults.Setting) -> String {
     let rows = results.throughput.filter { $0.setting == setting }
     let best = distinct(rows.map(\.runtime)).compactMap { runtime in
-      rows.filter { $0.runtime == runtime }.min { $0.median < $1.median }
+      rows.complete.filter { $0.runtime == runtime }.min { $0.median < $1.median }
     }
     let baseline = best.first { $0.runtime == .baseline }
     let batchings = distinct(rows.map(\.batching))

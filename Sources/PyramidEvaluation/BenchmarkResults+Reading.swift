@@ -24,7 +24,7 @@ extension BenchmarkResults {
     }
     peaks = try Self.rows("peak", of: file) { try Peak($0) }
     latency = try Self.timed("latency", of: file, group: { "\($0.setting.name), \($0.tokens) tokens" }) { try Latency($0) }
-    throughput = try Self.timed("throughput", of: file, group: { $0.setting.name }) { try Throughput($0) }
+    throughput = try Self.rows("throughput", of: file) { try Throughput($0) }
     startUp = try Self.timed("startup", of: file, group: { $0.setting.name }) { try StartUp($0) }
     pyramid = try Self.rows("pyramid", of: file) { try Pyramid($0) }
   }

@@ -42,7 +42,8 @@ public struct BenchmarkResults: Sendable {
     public var seconds: [Double]
   }
 
-  /// Time that a runtime took for the whole ragged set.
+  /// Time that a runtime took for the whole ragged set. A batching that was clearly worse than another of the same runtime may have been
+  /// measured in fewer rounds.
   public struct Throughput: TimedRow, Sendable {
     public var setting: Setting
     public var runtime: Runtime
@@ -118,7 +119,7 @@ public struct BenchmarkResults: Sendable {
   public var pyramid: [Pyramid]
 }
 
-/// Times of one runtime, one for each round; rounds of rows of one group are the same rounds.
+/// Times of one runtime, one for each round; the first, second... rounds of rows that are compared are the same rounds.
 public protocol TimedRow: Sendable {
   /// Model and threads.
   var setting: BenchmarkResults.Setting { get }
@@ -148,6 +149,14 @@ struct Spread: Sendable, Equatable {
     median = percentiles.median
     lowest = percentiles(0)
     highest = percentiles(1)
+  }
+}
+
+extension [BenchmarkResults.Throughput] {
+  /// The rows that were measured in all rounds: those that may count as a runtime's best.
+  var complete: [BenchmarkResults.Throughput] {
+    let rounds = map(\.seconds.count).max()
+    return filter { $0.seconds.count == rounds }
   }
 }
 

@@ -7,7 +7,7 @@ import MagicPyramid
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the measured peak rate of multiply-add and dot-product instructions.",
-    discussion: "Loops over registers only; each row is the best of five runs of some milliseconds.")
+    discussion: "Loops over registers only; each row is the best of fifty runs of a millisecond.")
 
   @OptionGroup var team: TeamOptions
 
