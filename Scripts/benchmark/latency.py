@@ -1,4 +1,4 @@
-"""Batch-1 latency by length. In every round every runtime takes a turn at every length; what is kept of a turn is its median."""
+"""Batch-1 latency by length. In every round every runtime takes a turn at every length; a turn counts by its median."""
 import statistics
 
 import models

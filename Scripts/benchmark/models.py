@@ -1,7 +1,7 @@
 """Random-weight classifiers of well-known shapes, in the form that each runtime takes.
 
-Speed depends on shapes, not on what the weights say, so nothing has to be downloaded. Each form is a folder of its own, made under
-another name and renamed when it is whole: what is there is complete and is kept, what is missing is made.
+Speed depends on shapes, not on what the weights say, so nothing has to be downloaded. Each form is a folder of its own,
+made under another name and renamed when it is whole: what is there is complete and is kept, what is missing is made.
 
     python models.py WORK MODEL FORM...      forms: see MAKERS; prints one JSON line a form
 """
@@ -28,7 +28,7 @@ def folder(work, model, form):
 
 
 def operations(model, tokens):
-    """Operations of one text's matrix products, nothing left out: projections, feed-forward, attention, pooler, classes."""
+    """Operations of one text's matrix products: projections, feed-forward, attention, pooler, classes."""
     layers, hidden, inner, _ = SHAPES[model]
     layer = 2 * tokens * (4 * hidden * hidden + 2 * hidden * inner) + 4 * tokens * tokens * hidden
     return layers * layer + 2 * hidden * hidden + 2 * hidden * CLASSES

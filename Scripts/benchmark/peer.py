@@ -23,7 +23,7 @@ def parse():
 
 
 def make_arrays():
-    """A function from lengths to padded ids, mask and types; ids are spread over the vocabulary, as those of texts are."""
+    """A function from lengths to padded ids, mask and types; ids are spread over the vocabulary, as in texts."""
     import numpy
 
     known = {}
@@ -52,7 +52,8 @@ def load_onnxruntime(folder, precision, threads):
     wide = {value.name: "64" in value.type for value in session.get_inputs()}
 
     def run(arrays):
-        return session.run(None, {name: arrays[name] if wide[name] else arrays[name].astype("int32") for name in wide})[0]
+        inputs = {name: arrays[name] if wide[name] else arrays[name].astype("int32") for name in wide}
+        return session.run(None, inputs)[0]
 
     return run, onnxruntime.__version__
 

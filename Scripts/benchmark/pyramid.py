@@ -22,9 +22,9 @@ def measure(session):
 def compare(session, name, checkpoint, data, precision, threads):
     report = session.path("logs", f"compare-{name}-{precision}-{threads}.json")
     command = [
-        session.tool("mp-compare"), checkpoint, "--data", data, "--policy", POLICY, "--batch", str(BATCH), "--repetitions",
-        str(session.options.repetitions), "--limit", str(session.options.limit), "--threads", str(threads), "--output",
-        report, "--quiet"]
+        session.tool("mp-compare"), checkpoint, "--data", data, "--policy", POLICY, "--batch", str(BATCH),
+        "--repetitions", str(session.options.repetitions), "--limit", str(session.options.limit), "--threads",
+        str(threads), "--output", report, "--quiet"]
     if precision != "f32":
         command += ["--precision", precision]
     made = subprocess.run(session.niced(command), capture_output=True, text=True)

@@ -75,8 +75,8 @@ class Session:
         os.rename(partial, self.options.results)
 
     def form(self, model, form):
-        """The folder of a model's form, made if need be; raises Failure. Another process makes it, since the libraries that it takes
-        would stay in this one's memory, and a crash in one of them should end no more than the making."""
+        """The folder of a model's form, made if need be; raises Failure. Another process makes it, since the libraries
+        that it takes would stay in this one's memory, and a crash in one of them should end no more than the making."""
         target = models.folder(self.options.work, model, form)
         if not os.path.isdir(target):
             note(f"  making {model} as {form} ...")
@@ -84,7 +84,9 @@ class Session:
                 made = subprocess.run(
                     [sys.executable, os.path.join(HERE, "models.py"), self.options.work, model, form],
                     stdout=subprocess.PIPE, stderr=log, text=True)
-            answer = json.loads(made.stdout) if made.stdout.strip() else {"error": f"ended with status {made.returncode}"}
+            if not made.stdout.strip():
+                raise Failure(f"ended with status {made.returncode}")
+            answer = json.loads(made.stdout)
             if "error" in answer:
                 raise Failure(answer["error"])
         return target
@@ -110,7 +112,7 @@ class Session:
         else:
             command = self.peer_command(model, threads, engine, precision, form)
         log = self.path("logs", f"{engine}-{precision}-{model}.log")
-        return Worker(engine, precision, self.niced(command), log)
+        return Worker(engine, precision, self.niced(command), log, self.options.attempts)
 
     def peer_command(self, model, threads, engine, precision, form):
         return [sys.executable, os.path.join(HERE, "peer.py"), engine, precision, self.form(model, form), "--threads",

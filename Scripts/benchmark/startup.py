@@ -1,5 +1,5 @@
-"""Time from a process's start to its first answer, and its peak memory: ours is mp-run, the peer's a Python script with ONNX Runtime
-and a tokenizer. Files are in the page cache; runtimes take turns."""
+"""Time from a process's start to its first answer, and its peak memory: ours is mp-run, the peer's a Python script with
+ONNX Runtime and a tokenizer. Files are in the page cache; runtimes take turns."""
 import os
 import subprocess
 import time
@@ -54,7 +54,7 @@ def measure_setting(session, model, threads, commands):
 
 
 def first_answer(command):
-    """Seconds until the first line of output, and the process's peak memory in MiB. Raises Failure when there is no line."""
+    """Seconds until the first line of output, and the process's peak memory in MiB; raises Failure without a line."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()

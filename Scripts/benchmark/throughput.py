@@ -1,6 +1,6 @@
-"""Sequences a second on a ragged set. A pass takes the whole set in chunks; on every chunk all runtimes take a turn, so that a change of
-the machine's mood hits all of them. Peers are measured at several batchings, each as they like it best, sorted by length; ours takes
-sequences as they come, since it does not pad."""
+"""Sequences a second on a ragged set. A pass takes the whole set in chunks; on every chunk all runtimes take a turn, so
+that a change of the machine's mood hits all of them. Peers are measured at several batchings, sorted by length, which
+they like best; ours takes sequences as they come, since it does not pad."""
 import random
 
 from session import OURS, Clock, note, turns

@@ -1,7 +1,7 @@
 """Taking turns: one process a runtime, kept alive; a turn that other processes disturbed is taken again.
 
-On a shared machine a median of many runs is not enough, since a neighbour may work for a minute. What others took of the CPUs during
-a turn is read from the kernel's counters, and a turn that lost more than a share is repeated, twice at most.
+On a shared machine a median of many runs is not enough, since a neighbour may work for a minute. What others took of
+the CPUs during a turn is read from the kernel's counters, and a turn that lost more than a share is taken again.
 """
 import json
 import os
@@ -12,7 +12,6 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 CPUS = len(os.sched_getaffinity(0))
 DISTURBANCE_LIMIT = 0.08
-ATTEMPTS = 3
 SECONDS_TO_START = 300
 SECONDS_TO_ANSWER = 1800
 
@@ -41,8 +40,9 @@ class Failure(Exception):
 class Worker:
     """A runtime in a process of its own."""
 
-    def __init__(self, engine, precision, command, log):
+    def __init__(self, engine, precision, command, log, attempts):
         self.engine, self.precision = engine, precision
+        self.attempts = attempts
         self.name = f"{engine} {precision}"
         self.disturbed = 0
         self.turns = 0
@@ -88,7 +88,7 @@ class Worker:
     def measure(self, **request):
         """The answer to a request, taken when others left the CPUs alone, as far as they do."""
         self.turns += 1
-        for _ in range(ATTEMPTS):
+        for _ in range(self.attempts):
             wait_for_quiet()
             start, busy, own = time.monotonic(), busy_ticks(), self._ticks()
             answer = self.ask(**request)

@@ -1,5 +1,6 @@
-// The bars that the project set itself, held against a benchmark. Separate from the report's tables because here it is decided what
-// counts as met: everything from medians of same-round ratios, against each peer by itself, the hardest of them counting.
+// The bars that the project set itself, held against a benchmark. Separate from the report's tables because here it is
+// decided what counts as met: everything from medians of same-round ratios, against each peer by itself, the hardest of
+// them counting.
 
 import PyramidFormats
 
@@ -21,6 +22,9 @@ public struct BenchmarkBar: Sendable, Equatable {
   public var finding: String
   /// Whether the promise is kept; nil when the benchmark can't say.
   public var isMet: Bool?
+
+  /// The answer in words.
+  var state: String { isMet.map { $0 ? "met" : "**not met**" } ?? "unknown" }
 
   /// All bars on all that was measured.
   public static func all(_ results: BenchmarkResults) -> [BenchmarkBar] {
@@ -46,7 +50,8 @@ struct Standing<Row: TimedRow> {
 
 extension BenchmarkBar {
   private static func singlePrecision(_ results: BenchmarkResults) -> [BenchmarkBar] {
-    let promise = "f32, batch 1: at least 1.0x the better of ONNX Runtime f32 and OpenVINO f32 at every length, mean 1.2x"
+    let promise =
+      "f32, batch 1: at least 1.0x the better of ONNX Runtime f32 and OpenVINO f32 at every length, mean 1.2x"
     let peers = ["onnxruntime", "openvino"].map { BenchmarkResults.Runtime(engine: $0, precision: "f32") }
     return lengthBars(promise, results.latency.filter { $0.runtime.precision == "f32" }, mean: 1.2) { rows in
       peers.allSatisfy { peer in rows.contains { $0.runtime == peer } }
@@ -61,8 +66,8 @@ extension BenchmarkBar {
     }
   }
 
-  /// One bar for each setting over all lengths in `rows`; `peers` picks those that count at one length, none when one that must be there
-  /// is missing.
+  /// One bar for each setting over all lengths in `rows`; `peers` picks those that count at one length, none when one
+  /// that must be there is missing.
   private static func lengthBars(
     _ promise: String, _ rows: [BenchmarkResults.Latency], mean: Double,
     peers: ([BenchmarkResults.Latency]) -> [BenchmarkResults.Latency]
@@ -80,7 +85,8 @@ extension BenchmarkBar {
       let average = geometricMean(known.map(\.speed.median))
       return BenchmarkBar(
         promise: promise, subject: setting.name,
-        finding: "mean \(decimal(average, 2))x over \(known.count) lengths; lowest \(decimal(worst.speed.median, 2))x at "
+        finding:
+          "mean \(decimal(average, 2))x over \(known.count) lengths; lowest \(decimal(worst.speed.median, 2))x at "
           + "\(worst.ours.tokens) tokens (\(worst.ours.runtime.precision) against \(worst.peer.runtime.name))",
         isMet: worst.speed.median >= 1 && average >= mean)
     }
@@ -94,8 +100,8 @@ extension BenchmarkBar {
         subject: setting.name, finding: "a runtime is missing", isMet: nil)
       if let standing = Standing(rows.filter(\.runtime.isOurs), against: rows.filter { !$0.runtime.isOurs }) {
         bar.finding =
-          "\(decimal(standing.speed.median, 2))x (\(standing.ours.runtime.precision), \(standing.ours.batching), against "
-          + "\(standing.peer.runtime.name), \(standing.peer.batching))"
+          "\(decimal(standing.speed.median, 2))x (\(standing.ours.runtime.precision), \(standing.ours.batching), "
+          + "against \(standing.peer.runtime.name), \(standing.peer.batching))"
         bar.isMet = standing.speed.median >= 1.5
       }
       return bar

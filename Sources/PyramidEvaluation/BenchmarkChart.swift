@@ -1,6 +1,6 @@
-// Latency by length as a picture: one panel for each model and number of threads, one line for each runtime, its speed against ONNX Runtime
-// f32. Both axes are logarithmic, so that twice as fast and half as fast are equally far from 1. Engines differ in colour, precisions in
-// dashes, and this project's lines are the thick ones.
+// Latency by length as a picture: one panel for each model and number of threads, one line for each runtime, its speed
+// against ONNX Runtime f32. Both axes are logarithmic, so that twice as fast and half as fast are equally far from 1.
+// Engines differ in colour, precisions in dashes, and this project's lines are the thick ones.
 
 import PyramidFormats
 
@@ -61,7 +61,8 @@ public struct BenchmarkChart: Sendable {
     var drawing = SVGText()
     let title = "Batch-1 latency: speed against ONNX Runtime f32, by tokens"
     drawing.open(
-      width: Double(columns) * Panel.width, height: top + Double(rows) * Panel.height, title: title)
+      width: max(Double(columns) * Panel.width, Panel.leastPicture), height: top + Double(rows) * Panel.height,
+      title: title)
     drawing.text(title, x: 20, y: 30, size: 16, colour: "#0f172a", weight: 600)
     for (index, runtime) in runtimes.enumerated() {
       let x = 20 + Double(index % (columns * 2)) * (Panel.width - 10) / 2
@@ -117,6 +118,8 @@ public struct BenchmarkChart: Sendable {
 private struct Panel {
   static let width = 480.0
   static let height = 320.0
+  /// What the title needs.
+  static let leastPicture = 600.0
   let left: Double
   let top: Double
   let tokens: ClosedRange<Double>

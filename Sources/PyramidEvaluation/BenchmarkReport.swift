@@ -1,4 +1,5 @@
-// A benchmark's results as Markdown: first where and how, then which bars are met, then the tables that this follows from.
+// A benchmark's results as Markdown: first where and how, then which bars are met, then the tables that this follows
+// from.
 
 import PyramidFormats
 
@@ -22,7 +23,8 @@ public struct BenchmarkReport: Sendable {
 
   private var header: String {
     var lines = results.machine.map { "\(inline($0.label)): \(inline($0.text))" }
-    lines.append("versions: " + results.versions.map { "\(inline($0.label)) \(inline($0.text))" }.joined(separator: ", "))
+    lines.append(
+      "versions: " + results.versions.map { "\(inline($0.label)) \(inline($0.text))" }.joined(separator: ", "))
     lines.append("command: `\(inline(results.command))`")
     lines += results.notes.map(inline)
     lines += results.missing.map { "**not measured**: \(inline($0.label)): \(inline($0.text))" }
@@ -30,22 +32,27 @@ public struct BenchmarkReport: Sendable {
   }
 
   private var barsSection: String {
-    var table = MarkdownTable(header: ["bar", "on", "measured", "state"])
-    for bar in BenchmarkBar.all(results) {
-      table.append([bar.promise, bar.subject, bar.finding, bar.isMet.map { $0 ? "met" : "**not met**" } ?? "unknown"])
+    let bars = BenchmarkBar.all(results)
+    let groups = distinct(bars.map(\.promise)).map { promise in
+      let lines = bars.filter { $0.promise == promise }.map { bar in
+        "  - \(bar.state): \(inline(bar.subject)): \(inline(bar.finding))\n"
+      }
+      return "- \(promise)\n" + lines.joined()
     }
-    return "## Bars\n\n\(table.text)"
+    return "## Bars\n\n" + groups.joined()
   }
 
   private var sections: [String] {
     var sections: [String] = []
     if !results.latency.isEmpty {
       let picture = chartPath.map { "![Latency ratios by length](\($0))\n\n" } ?? ""
-      sections.append("## Latency, batch 1\n\n\(picture)" + distinct(results.latency.map(\.setting)).map(latency).joined())
+      sections.append(
+        "## Latency, batch 1\n\n\(picture)"
+          + distinct(results.latency.map(\.setting)).map(latency).joined(separator: "\n"))
     }
     if !results.throughput.isEmpty {
       let tables = distinct(results.throughput.map(\.setting)).map(throughput)
-      sections.append("## Throughput on ragged sequences\n\n" + tables.joined())
+      sections.append("## Throughput on ragged sequences\n\n" + tables.joined(separator: "\n"))
     }
     if !results.startUp.isEmpty { sections.append(startUp) }
     if !results.pyramid.isEmpty { sections.append(pyramid) }
@@ -75,7 +82,7 @@ extension BenchmarkReport {
         let baseline = rows.first { $0.runtime == .baseline && $0.tokens == tokens }
         let speed = baseline.map { row.speed(against: $0) }
         let ratio = speed.map { " (\(decimal($0.median, 2)))" } ?? ""
-        let bounds = speed.map { "\(decimal($0.lowest, 2)) \(decimal($0.highest, 2))" } ?? ""
+        let bounds = speed.map { "\(decimal($0.lowest, 2)) - \(decimal($0.highest, 2))" } ?? ""
         return (significant(row.median * 1e3) + ratio, bounds, rate(row))
       }
       times.append([runtime.name] + cells.map(\.time))
@@ -93,7 +100,6 @@ extension BenchmarkReport {
       Operations a second: executed ones for magic-pyramid, those of the dense model's products for the others.
 
       \(rates.text)
-
       """
   }
 
@@ -132,7 +138,6 @@ extension BenchmarkReport {
       \(BenchmarkResults.Runtime.baseline.name). Rows computed for each token: \(padding.joined(separator: ", ")).
 
       \(table.text)
-
       """
   }
 
@@ -150,8 +155,8 @@ extension BenchmarkReport {
     return """
       ## Start-up and memory
 
-      From the start of a process to its answer to one text, files in the page cache: mp-run, and a Python process that imports
-      onnxruntime and tokenizers. Memory is the process's highest resident size; pages of mapped files count.
+      From the start of a process to its answer to one text, files in the page cache: mp-run, and a Python process that
+      imports onnxruntime and tokenizers. Memory is the process's highest resident size; pages of mapped files count.
 
       \(table.text)
       """
@@ -171,8 +176,9 @@ extension BenchmarkReport {
     return """
       ## Magic Pyramid against dense
 
-      Speed-ups over this project's dense engine by mp-compare, in brackets with 95% intervals: executed operations, wall-clock at batch 1,
-      and wall-clock in batches of \(distinct(results.pyramid.map(\.batch)).map(String.init).joined(separator: ", ")).
+      Speed-ups over this project's dense engine by mp-compare, in brackets with 95% intervals: executed operations,
+      wall-clock at batch 1, and wall-clock in batches of \
+      \(distinct(results.pyramid.map(\.batch)).map(String.init).joined(separator: ", ")).
 
       \(table.text)
       """

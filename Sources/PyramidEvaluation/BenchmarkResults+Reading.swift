@@ -1,10 +1,11 @@
-// From the script's JSON to checked values. The file may have been edited or merged by hand, so whatever the report divides by or pairs
-// is checked here, and an error names the place.
+// From the script's JSON to checked values. The file may have been edited or merged by hand, so whatever the report
+// divides by or pairs is checked here, and an error names the place.
 
 import PyramidFormats
 
 extension BenchmarkResults {
-  /// Reads a results file. Throws `FormatError` for one that is malformed, of another version, or holds times that can't be compared.
+  /// Reads a results file. Throws `FormatError` for one that is malformed, of another version, or holds times that
+  /// can't be compared.
   public init(path: String) throws {
     try self.init(JSONField(try JSONReader.read(path: path), file: path))
   }
@@ -12,7 +13,9 @@ extension BenchmarkResults {
   /// Checks a results file's value.
   init(_ file: JSONField) throws {
     let format = try file.required("format")
-    guard try format.string() == "magic-pyramid-benchmark" else { throw format.failure("this is no file of Scripts/bench") }
+    guard try format.string() == "magic-pyramid-benchmark" else {
+      throw format.failure("this is no file of Scripts/bench")
+    }
     _ = try file.required("version").integer(in: 1...1)
     command = try file.required("command").string()
     date = try file.required("date").string()
@@ -23,7 +26,9 @@ extension BenchmarkResults {
       (label: try $0.required("runtime").string(), text: try $0.required("reason").string())
     }
     peaks = try Self.rows("peak", of: file) { try Peak($0) }
-    latency = try Self.timed("latency", of: file, group: { "\($0.setting.name), \($0.tokens) tokens" }) { try Latency($0) }
+    latency = try Self.timed("latency", of: file, group: { "\($0.setting.name), \($0.tokens) tokens" }) {
+      try Latency($0)
+    }
     throughput = try Self.rows("throughput", of: file) { try Throughput($0) }
     startUp = try Self.timed("startup", of: file, group: { $0.setting.name }) { try StartUp($0) }
     pyramid = try Self.rows("pyramid", of: file) { try Pyramid($0) }

@@ -1,5 +1,5 @@
-// What Scripts/bench measured, as values. The script writes one JSON file of plain times; everything that is concluded from them (ratios,
-// bars, pictures) is concluded here in Swift, from this.
+// What Scripts/bench measured, as values. The script writes one JSON file of plain times; everything that is concluded
+// from them (ratios, bars, pictures) is concluded here in Swift, from this.
 
 import PyramidFormats
 
@@ -42,8 +42,8 @@ public struct BenchmarkResults: Sendable {
     public var seconds: [Double]
   }
 
-  /// Time that a runtime took for the whole ragged set. A batching that was clearly worse than another of the same runtime may have been
-  /// measured in fewer rounds.
+  /// Time that a runtime took for the whole ragged set. A batching that was clearly worse than another of the same
+  /// runtime may have been measured in fewer rounds.
   public struct Throughput: TimedRow, Sendable {
     public var setting: Setting
     public var runtime: Runtime

@@ -55,7 +55,8 @@ struct SVGText {
     text += "<circle cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"\(number(radius))\" fill=\"\(fill)\"/>\n"
   }
 
-  /// A line of text whose baseline starts, or with the anchor `end` ends and with `middle` is centred, at a point; vertical text runs upwards.
+  /// A line of text whose baseline starts, or with the anchor `end` ends and with `middle` is centred, at a point;
+  /// vertical text runs upwards.
   mutating func text(
     _ string: String, x: Double, y: Double, size: Double, colour: String, weight: Int = 400, anchor: String = "start",
     isVertical: Bool = false

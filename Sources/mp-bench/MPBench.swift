@@ -1,5 +1,5 @@
-// mp-bench: how fast a compiled model runs, by itself and beside other runtimes, and what the machine could do. Texts and tokenisation
-// are left out: ids are made up, so that any artefact can be timed at any length.
+// mp-bench: how fast a compiled model runs, by itself and beside other runtimes, and what the machine could do. Texts
+// and tokenisation are left out: ids are made up, so that any artefact can be timed at any length.
 
 import ArgumentParser
 import MagicPyramid

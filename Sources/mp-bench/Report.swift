@@ -1,4 +1,5 @@
-// The results of Scripts/bench as a report and a chart: the script measures, what follows from the times is decided in PyramidEvaluation.
+// The results of Scripts/bench as a report and a chart: the script measures, what follows from the times is decided in
+// PyramidEvaluation.
 
 import ArgumentParser
 import MagicPyramid
@@ -12,7 +13,8 @@ struct Report: ParsableCommand {
   var results: String
 
   @Option(
-    help: "Write the report (.md) or the chart of latency ratios (.svg) to a file, not the report to standard output; repeatable.",
+    help:
+      "Write the report (.md) or the chart of latency ratios (.svg) to a file; repeatable. Else the report is printed.",
     completion: .file())
   var output: [String] = []
 
@@ -27,7 +29,8 @@ struct Report: ParsableCommand {
     let chart = BenchmarkChart(results)
     // The Markdown shows the chart that is written along with it, by its name: both are taken to stay in one folder.
     let chartPath = output.first { $0.hasSuffix(".svg") && chart != nil }
-    let report = BenchmarkReport(results, chartPath: chartPath.map { $0.split(separator: "/").last.map(String.init) ?? $0 })
+    let report = BenchmarkReport(
+      results, chartPath: chartPath.map { $0.split(separator: "/").last.map(String.init) ?? $0 })
     if output.isEmpty {
       let out = OutputStream()
       try out.print(report.markdown, terminator: "")
@@ -39,7 +42,8 @@ struct Report: ParsableCommand {
       } else if let chart {
         try OutputFile.write(chart.svg, to: path)
       } else {
-        Terminal(quiet: false).note("\(path): not written, there is no latency against \(BenchmarkResults.Runtime.baseline.name)")
+        Terminal(quiet: false).note(
+          "\(path): not written, there is no latency against \(BenchmarkResults.Runtime.baseline.name)")
       }
     }
   }

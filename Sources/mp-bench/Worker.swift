@@ -1,5 +1,6 @@
-// The model as one of several runtimes that a script times in turn: it is driven by JSON lines on standard input and answers each
-// with one on standard output. A request that can't be met is answered with an error and the next one is read.
+// The model as one of several runtimes that a script times in turn: it is driven by JSON lines on standard input and
+// answers each with one on standard output. A request that can't be met is answered with an error and the next one is
+// read.
 
 import ArgumentParser
 import MagicPyramid
@@ -68,7 +69,8 @@ struct Worker: ParsableCommand {
     }
   }
 
-  /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it admits.
+  /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it
+  /// admits.
   private func size(_ field: JSONField) throws -> Int { try field.integer(in: 1...(1 << 20)) }
 
   private func sizes(_ field: JSONField) throws -> [Int] { try field.elements().map { try size($0) } }

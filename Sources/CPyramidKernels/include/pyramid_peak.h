@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/// The instruction whose rate is wanted: multiply-add of floats, dot product of pairs of bf16 (AVX512-BF16), dot product
-/// of fours of bytes (AVX512-VNNI).
+/// The instruction whose rate is wanted: multiply-add of floats, dot product of pairs of bf16 (AVX512-BF16), dot
+/// product of fours of bytes (AVX512-VNNI).
 typedef enum { MP_PEAK_F32_FMA = 0, MP_PEAK_BF16_DOT = 1, MP_PEAK_INT8_DOT = 2 } mp_peak_kind;
 
 /// Operations a second, a multiply-add counted as two, of a loop that works on registers alone, at the widest vectors
