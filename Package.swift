@@ -74,7 +74,7 @@ let package = Package(
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
-    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare"]),
+    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare", "mp-bench"]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",

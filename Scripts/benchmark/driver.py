@@ -117,9 +117,9 @@ def describe(session, options):
         "date": time.strftime("%Y-%m-%d"), "machine": machine(),
         "versions": {"magic-pyramid": own_version(), **models.versions()},
         "notes": [
-            f"threads: {threads}; latency in {options.rounds} rounds of turns of {options.turn} s, throughput in "
-            f"{options.passes} passes, {options.starts} starts, {options.repetitions} repetitions of mp-compare; in "
-            "each of these all runtimes take turns"]})
+            f"threads {threads}; latency: rounds {options.rounds}, turns of {options.turn} s; throughput: passes "
+            f"{options.passes}; starts {options.starts}; mp-compare: repetitions {options.repetitions}; in each of these "
+            "all runtimes take turns"]})
     peak = subprocess.run(
         [session.tool("mp-bench"), "peak", "--threads", str(max(options.threads)), "--format", "json"],
         capture_output=True, text=True, check=True)
@@ -134,7 +134,7 @@ def main():
         PARTS[part].measure(session)
     session.results["notes"].append(
         f"{session.disturbed} of {session.turns} turns lost more than {DISTURBANCE_LIMIT:.0%} of the CPUs to other "
-        f"processes in each of {options.attempts} attempts")
+        f"processes, attempts included: {options.attempts}")
     session.save()
     note("measured")
 
