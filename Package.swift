@@ -63,7 +63,8 @@ let package = Package(
     .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
     .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
     .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(name: "mp-bench", dependencies: ["MagicPyramid", argumentParser]),
+    .executableTarget(
+      name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
   ] + policyTargets + [
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
@@ -73,7 +74,7 @@ let package = Package(
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
-    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare"]),
+    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare", "mp-bench"]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",

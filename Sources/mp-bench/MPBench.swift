@@ -1,5 +1,5 @@
-// mp-bench: how fast a compiled model runs, by itself and beside other runtimes. Texts and tokenisation are left out: ids are made
-// up, so that any artefact can be timed at any length.
+// mp-bench: how fast a compiled model runs, by itself and beside other runtimes, and what the machine could do. Texts
+// and tokenisation are left out: ids are made up, so that any artefact can be timed at any length.
 
 import ArgumentParser
 import MagicPyramid
@@ -8,17 +8,20 @@ import MagicPyramid
 struct MPBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-bench",
-    abstract: "Times compiled models on made-up token ids.",
+    abstract: "Times compiled models on made-up token ids, and reports on benchmarks.",
     discussion: """
       EXAMPLES
         mp-bench latency dense.mpc --threads 2
         mp-bench latency dense.mpc pyramid.mpc --tokens 16,64 --repetitions 200
-        bench_latency.py --runtimes ort_fp32 --extra ours='mp-bench worker dense.mpc --threads 2'
+        mp-bench peak
+        mp-bench report results.json --output report.md --output chart.svg
+
+      Scripts/bench measures other runtimes, too, through 'mp-bench worker'.
       """,
-    subcommands: [Latency.self, Worker.self])
+    subcommands: [Latency.self, Peak.self, Report.self, Worker.self])
 }
 
-/// What both commands take.
+/// What the commands that run something take.
 struct TeamOptions: ParsableArguments {
   @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
   var threads: Int?

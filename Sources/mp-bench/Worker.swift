@@ -1,5 +1,6 @@
-// The model as one of several runtimes that a script times in turn: it is driven by JSON lines on standard input and answers each
-// with one on standard output. A request that can't be met is answered with an error and the next one is read.
+// The model as one of several runtimes that a script times in turn: it is driven by JSON lines on standard input and
+// answers each with one on standard output. A request that can't be met is answered with an error and the next one is
+// read.
 
 import ArgumentParser
 import MagicPyramid
@@ -10,7 +11,7 @@ struct Worker: ParsableCommand {
     discussion: """
       It prints {"ready":true,"info":TEXT} first. Requests and their answers, times in seconds:
         {"op":"warm","shapes":[[SAMPLES,TOKENS],...]}                                  {}
-        {"op":"time","b":SAMPLES,"s":TOKENS,"min_time":T,"min_iters":N,"max_iters":M}  {"t":[T,...]}
+        {"op":"time","b":SAMPLES,"s":TOKENS,"min_time":T,"min_iters":N,"max_iters":M}  {"t":[T,...],"operations":N}
         {"op":"batches","batches":[[TOKENS,...],...]}                                  {"t":T}
         {"op":"quit"}
       """)
@@ -55,12 +56,12 @@ struct Worker: ParsableCommand {
     case "time":
       let (samples, tokens) = (try size(request.required("b")), try size(request.required("s")))
       let batch = try model.batch(lengths: Array(repeating: tokens, count: samples))
-      _ = try model.time(batch)
+      let operations = try model.operations(batch)
       let times = try model.times(
         batch, least: try request.required("min_iters").integer(in: 1...Self.mostRuns),
         most: try request.required("max_iters").integer(in: 1...Self.mostRuns),
         duration: try request.required("min_time").double())
-      return ["t": .array(times.map { JSONValue($0) })]
+      return ["t": .array(times.map { JSONValue($0) }), "operations": JSONValue(operations)]
     case "batches":
       let batches = try request.required("batches").elements().map { try model.batch(lengths: try sizes($0)) }
       return ["t": JSONValue(try batches.reduce(0) { $0 + (try model.time($1)) })]
@@ -68,7 +69,8 @@ struct Worker: ParsableCommand {
     }
   }
 
-  /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it admits.
+  /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it
+  /// admits.
   private func size(_ field: JSONField) throws -> Int { try field.integer(in: 1...(1 << 20)) }
 
   private func sizes(_ field: JSONField) throws -> [Int] { try field.elements().map { try size($0) } }

@@ -27,7 +27,7 @@ import Testing
     "mp-compile": ["MagicPyramid"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation"],
     "mp-compare": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-bench": ["MagicPyramid"],
+    "mp-bench": ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation"],
   ]
   static let systemModules: Set<String> = ["ArgumentParser", "Crypto", "Darwin", "Glibc", "Musl", "Synchronization"]
 

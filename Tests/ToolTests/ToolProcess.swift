@@ -18,6 +18,7 @@ enum Tool: String {
   case compile = "mp-compile"
   case run = "mp-run"
   case compare = "mp-compare"
+  case bench = "mp-bench"
 
   /// Runs the tool to its end. `input` goes to standard input.
   func callAsFunction(
