@@ -13,9 +13,9 @@ public struct ClassifierOptions: Sendable {
   public var policies = PolicyChoice()
   /// OpenMP threads; nil for what OMP_NUM_THREADS, affinity and the control group's quota allow.
   public var threads: Int?
-  /// Most tokens in one batch, nil for what the graph admits; a longer text goes alone.
+  /// Most tokens that are computed at once, nil for what the graph admits; a longer text goes alone.
   public var batchTokens: Int?
-  /// Most samples in one batch; nil for what the graph admits.
+  /// Most samples that are computed at once; nil for what the graph admits.
   public var batchSamples: Int?
   /// Whether answers tell which tokens were kept.
   public var recordsPositions = false
@@ -67,14 +67,14 @@ public final class Classifier: Sendable {
     limit = min(model.header.maxTokens, admitted)
     let batchTokens = min(options.batchTokens ?? admitted, admitted)
     let executorOptions = ExecutorOptions(
-      graph: model.graph, samples: options.batchSamples, tokens: max(batchTokens, limit),
+      graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: limit,
       threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer)
   }
 
-  /// The most samples and tokens that one batch takes; a text of more tokens makes a batch of its own.
+  /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
   public let batchLimits: (samples: Int, tokens: Int)
 
   /// The most tokens that one text is cut to.
@@ -106,45 +106,30 @@ public final class Classifier: Sendable {
     tokenizer.encode(text, pair: pair?.isEmpty == true ? nil : pair, limit: limit)
   }
 
-  /// Classifies texts; answers come in their order. Any number of texts: they are run in batches that fit.
+  /// Classifies texts; answers come in their order. Any number of texts, and better many than few: those that take longer
+  /// are computed together, whenever they came in.
   public func classify(_ texts: [String]) throws -> [Classification] {
     try classify(encodings: texts.map { encode($0) })
   }
 
   /// Classifies texts that were cut already.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
-    var results: [Classification] = []
-    results.reserveCapacity(encodings.count)
     var batch = PackedBatch()
-    var first = 0
-    for (index, encoding) in encodings.enumerated() {
-      let isFull =
-        batch.sampleCount == batchLimits.samples || batch.tokenCount + encoding.ids.count > batchLimits.tokens
-      if isFull && batch.sampleCount > 0 {
-        try run(&batch, encodings[first..<index], into: &results)
-        first = index
-      }
-      batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs)
-    }
-    try run(&batch, encodings[first...], into: &results)
-    return results
+    for encoding in encodings { batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs) }
+    return zip(try executor.run(batch), encodings).map { classification($0, of: $1) }
   }
 
-  /// Runs one packed batch as it is: for measurements and tests.
+  /// Runs a packed batch as it is: for measurements and tests.
   public func run(_ batch: PackedBatch) throws -> [Answer] { try executor.run(batch) }
 
-  private func run(_ batch: inout PackedBatch, _ encodings: ArraySlice<Encoding>, into results: inout [Classification])
-    throws
-  {
-    let answers = try executor.run(batch)
-    for (answer, encoding) in zip(answers, encodings) {
-      let probabilities = answer.probabilities
-      let best = answer.label
-      results.append(
-        Classification(
-          label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
-          fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, answer: answer))
-    }
-    batch.removeAll()
+  /// The same into a table that is kept from batch to batch, which saves all allocations.
+  public func run(_ batch: PackedBatch, into table: AnswerTable) throws { try executor.run(batch, into: table) }
+
+  private func classification(_ answer: Answer, of encoding: Encoding) -> Classification {
+    let probabilities = answer.probabilities
+    let best = answer.label
+    return Classification(
+      label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
+      fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, answer: answer)
   }
 }

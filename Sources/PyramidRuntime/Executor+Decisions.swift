@@ -14,15 +14,15 @@ extension Executor {
     let isActive = exit.isActive(afterLayer: layer + 1)
     var staying = 0
     for row in 0..<rows(step.inputs[0].rows) {
-      let sample = Int(numbers[row])
+      let seat = Int(numbers[row])
       let logits = floats(step.inputs[1]) + row * classes
       var view = ExitViewStorage(layer: layer + 1, layers: shape.layers, classes: classes)
       view.logits = UnsafePointer(logits)
       fillSignals(&view, step, row: row, reads: reads, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
-      let wantsToLeave = isActive && exit.shouldExit(view, memory: buffers.memory(of: sample))
+      let wantsToLeave = isActive && exit.shouldExit(view, memory: buffers.memory(of: seat))
       if wantsToLeave && hasProbabilities(logits, classes) {
-        answer(sample, logits, classes, layer: layer)
+        answer(seat, logits, layer: layer)
       } else {
         stay[staying] = Int32(row)
         staying += 1
@@ -128,17 +128,17 @@ extension Executor {
       let row = afterExit ? Int(integers(step.inputs[1])[index]) : index
       let first = Int(segments[row])
       let count = choose(first, Int(segments[row + 1]) - first)
-      let sample = Int(numbers[row])
+      let seat = Int(numbers[row])
       for chosen in 0..<count {
         let token = first + Int(buffers.chosen[chosen])
         keep[kept + chosen] = Int32(token)
         buffers.nextOrigins[kept + chosen] = buffers.origins[token]
       }
-      buffers.tokens(of: sample)[dim.index] = Int32(count)
+      buffers.tokens(of: seat)[dim.index] = Int32(count)
       if isBoundary, options.recordsPositions, case .layer(let layer) = step.section {
-        notePositions(of: sample, upTo: layer)
-        answers[sample].keptPositions?.append(
-          Array(UnsafeBufferPointer(start: buffers.nextOrigins + kept, count: count)))
+        answers.keep(
+          seats.owner(of: seat), length: Int(buffers.tokens(of: seat)[0]), behind: layer, buffers.nextOrigins + kept,
+          count: count)
       }
       kept += count
     }
@@ -164,24 +164,21 @@ extension Executor {
     let numbers = integers(step.inputs[0])
     let classes = step.inputs[1].columns
     for row in 0..<rows(step.inputs[0].rows) {
-      answer(Int(numbers[row]), floats(step.inputs[1]) + row * classes, classes, layer: shape.layers - 1)
+      answer(Int(numbers[row]), floats(step.inputs[1]) + row * classes, layer: shape.layers - 1)
     }
   }
 
-  /// Fills in the boundaries before `layer` at which nothing was decided: the tokens alive there are those from before.
-  private func notePositions(of sample: Int, upTo layer: Int) {
-    guard let kept = answers[sample].keptPositions, kept.count < layer else { return }
-    let alive = kept.last ?? Array(0..<buffers.tokens(of: sample)[0])
-    answers[sample].keptPositions?.append(contentsOf: repeatElement(alive, count: layer - kept.count))
-  }
-
-  private func answer(_ sample: Int, _ logits: UnsafePointer<Float>, _ classes: Int, layer: Int) {
-    answers[sample].logits = Array(UnsafeBufferPointer(start: logits, count: classes))
-    answers[sample].exitLayer = layer + 1
-    notePositions(of: sample, upTo: layer)
-    let tokens = UnsafeBufferPointer(buffers.tokens(of: sample))
-    answers[sample].tokensAlive = program.layerTokens.prefix(layer + 1).map { Int(tokens[$0]) }
-    answers[sample].operations = program.meter.count(
-      tokens: tokens, samples: UnsafeBufferPointer(buffers.presence(of: sample)), exitLayer: layer + 1)
+  /// Answers the sample of a seat, which is free again.
+  private func answer(_ seat: Int, _ logits: UnsafePointer<Float>, layer: Int) {
+    let owner = seats.owner(of: seat)
+    let tokens = UnsafeBufferPointer(buffers.tokens(of: seat))
+    if options.recordsPositions { answers.keepAll(owner, length: Int(tokens[0]), before: layer) }
+    let operations = program.meter.count(
+      tokens: tokens, samples: UnsafeBufferPointer(buffers.presence(of: seat)), exitLayer: layer + 1)
+    answers.answer(owner, logits: logits, exitLayer: layer + 1, operations: operations) {
+      tokens[program.layerTokens[$0]]
+    }
+    exit?.destroyMemory(at: buffers.memory(of: seat))
+    seats.release(seat)
   }
 }

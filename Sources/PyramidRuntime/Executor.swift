@@ -1,29 +1,38 @@
-// Runs packed batches through a program: one walk over the steps, kernels on the inference thread, decisions in
-// between. What a step does is in Executor+Steps.swift, what decisions do in Executor+Decisions.swift; here are
-// buffers, dims and the walk.
+// Runs packed batches through a program on the inference thread. In what order its sections run is in
+// Executor+Waves.swift, what a step does in Executor+Steps.swift, what decisions do in Executor+Decisions.swift; here
+// are the buffers and what a caller sees.
 
 import CPyramidKernels
 import PyramidIR
 import PyramidPolicy
 
-/// The most that an executor takes at once, and what it records.
+/// The most that an executor computes at once, and what it records.
 public struct ExecutorOptions: Sendable {
-  /// Samples in a batch; no more than the graph admits.
+  /// Samples in a wave; no more than the graph admits.
   public var samples: Int
-  /// Tokens in a batch; no more than the graph admits.
+  /// Tokens in a wave; no more than the graph admits.
   public var tokens: Int
+  /// Tokens in a sample: one that is longer than a wave may be is a wave of its own. No more than the graph admits.
+  public var longestSample: Int
   /// Size of the OpenMP team.
   public var threads: Int
   /// Whether answers carry the original positions of the tokens kept.
   public var recordsPositions: Bool
 
-  /// Options; nil stands for what the graph admits.
-  public init(graph: Graph, samples: Int? = nil, tokens: Int? = nil, threads: Int, recordsPositions: Bool = false) {
+  /// Options; nil stands for what the graph admits, and for the longest sample the tokens of a wave.
+  public init(
+    graph: Graph, samples: Int? = nil, tokens: Int? = nil, longestSample: Int? = nil, threads: Int,
+    recordsPositions: Bool = false
+  ) {
     self.samples = min(samples ?? .max, graph.admitted(.samples))
     self.tokens = min(tokens ?? .max, graph.admitted(.tokens))
+    self.longestSample = min(longestSample ?? self.tokens, graph.admitted(.tokens))
     self.threads = threads
     self.recordsPositions = recordsPositions
   }
+
+  /// The most tokens that are ever in a wave.
+  var roomForTokens: Int { max(tokens, longestSample) }
 }
 
 /// Buffers and team for one program. Calls from several threads queue.
@@ -36,15 +45,23 @@ public final class Executor: @unchecked Sendable {
   let prune: PolicyInstance?
   let shape: ModelShape
   let buffers: ExecutorBuffers
+  let scheduler: WaveScheduler
   private let thread: InferenceThread
   /// Kept open: the program's weights lie in its mapping.
   private let model: LoadedModel
 
-  /// Rows of each dim in the batch at hand; -1 before its definition.
-  var sampleRows: [Int]
-  var tokenRows: [Int]
-  var answers: [Answer] = []
-  var admittedSamples = 0
+  /// Rows of each dim in the wave in hand.
+  var wave: DimRows
+  /// Those who wait, by the section that they wait for.
+  var pools: [WavePool]
+  private let waitingArena: Arena
+  /// What waits in each pool.
+  var waiting: [WaveRows]
+  var seats: SampleSeats
+  /// Where the batch at hand is answered.
+  var answers = AnswerTable()
+  /// How often a wave took others in: tests look whether waves meet at all.
+  var meetings = 0
 
   /// An executor for an open model and the policies that `model.policies(...)` resolved for it.
   public init(model: LoadedModel, policies: ResolvedPolicies, options: ExecutorOptions) throws {
@@ -62,29 +79,48 @@ public final class Executor: @unchecked Sendable {
     guard (1...ThreadCount.limit).contains(options.threads) else {
       throw RuntimeError("\(options.threads) threads, expected 1 to \(ThreadCount.limit)")
     }
+    let hasExits = program.steps.contains { if case .decideExit = $0.op { true } else { false } }
+    scheduler = WaveScheduler(room: WaveRows(samples: options.samples, tokens: options.tokens), hasExits: hasExits)
+    let (sections, room, positions) = (program.sections, scheduler.waitingRoom, options.recordsPositions)
+    let seatCount = options.samples + sections.count * room.samples
     buffers = try ExecutorBuffers(
-      program: program, shape: graph.shape, options: options, isa: isa, memoryStride: exit?.memoryStride ?? 0,
-      memoryAlignment: exit?.memoryAlignment ?? 1)
-    sampleRows = Array(repeating: -1, count: program.sampleDims)
-    tokenRows = Array(repeating: -1, count: program.tokenDims)
+      program: program, shape: graph.shape, options: options, seats: seatCount, isa: isa,
+      memoryStride: exit?.memoryStride ?? 0, memoryAlignment: exit?.memoryAlignment ?? 1)
+    let none = DimRows(sampleDims: program.sampleDims, tokenDims: program.tokenDims)
+    let waitingBytes = sections.reduce(0) { min($0 + WavePool.bytes($1, room: room), 1 << 62) }
+    let arena = try Arena(size: waitingBytes + SampleSeats.bytes(capacity: seatCount))
+    pools = sections.map { WavePool($0, room: room, recordsPositions: positions, rows: none, arena: arena) }
+    seats = SampleSeats(capacity: seatCount, arena: arena)
+    waitingArena = arena
+    waiting = sections.map { _ in .none }
+    wave = none
     thread = try InferenceThread.shared(threads: options.threads)
   }
 
-  /// Runs a batch; answers come in the order of its samples. Throws when the batch exceeds the options or holds an id
-  /// that the embedding tables lack.
+  /// Runs a batch of any number of samples; answers come in their order. Throws when a sample has more tokens than the
+  /// options give room for, or an id that the embedding tables lack.
   public func run(_ batch: PackedBatch) throws -> [Answer] {
-    guard batch.sampleCount <= options.samples, batch.tokenCount <= options.tokens else {
-      throw RuntimeError(
-        "the batch has \(batch.sampleCount) samples and \(batch.tokenCount) tokens; room is for \(options.samples) and "
-          + "\(options.tokens)")
-    }
-    if batch.sampleCount == 0 { return [] }
+    let table = AnswerTable()
+    try run(batch, into: table)
+    return table.answers
+  }
+
+  /// Runs a batch and writes its answers over those in `table`. Once the table has held as many, nothing is allocated.
+  public func run(_ batch: PackedBatch, into table: AnswerTable) throws {
+    try checkLengths(of: batch)
     try checkIndices(of: batch)
-    return try thread.run {
-      admit(batch)
-      defer { destroyMemories() }
-      walk()
-      return answers
+    table.prepare(for: batch, shape: shape, recordsPositions: options.recordsPositions)
+    if batch.sampleCount == 0 { return }
+    try thread.run { serve(batch, into: table) }
+  }
+
+  private func checkLengths(of batch: PackedBatch) throws {
+    for sample in 0..<batch.sampleCount {
+      let length = Int(batch.segments[sample + 1] - batch.segments[sample])
+      guard length <= options.roomForTokens else {
+        throw RuntimeError(
+          "sample \(sample + 1) of the batch has \(length) tokens; room is for \(options.roomForTokens)")
+      }
     }
   }
 
@@ -104,48 +140,12 @@ public final class Executor: @unchecked Sendable {
     }
   }
 
-  private func admit(_ batch: PackedBatch) {
-    admittedSamples = batch.sampleCount
-    buffers.fill(batch)
-    for index in sampleRows.indices { sampleRows[index] = -1 }
-    for index in tokenRows.indices { tokenRows[index] = -1 }
-    sampleRows[0] = batch.sampleCount
-    tokenRows[0] = batch.tokenCount
-    answers = Array(
-      repeating: Answer(logits: [], exitLayer: 0, tokensAlive: [], keptPositions: nil, operations: OperationCount()),
-      count: batch.sampleCount)
-    if options.recordsPositions {
-      for index in answers.indices { answers[index].keptPositions = [] }
-    }
-    guard let exit else { return }
-    for sample in 0..<admittedSamples { exit.initializeMemory(at: buffers.memory(of: sample)) }
-  }
-
-  private func destroyMemories() {
-    guard let exit else { return }
-    for sample in 0..<admittedSamples { exit.destroyMemory(at: buffers.memory(of: sample)) }
-  }
-
-  private func walk() {
-    for step in program.steps {
-      perform(step)
-      if case .decideExit = step.op, rows(step.results[0].rows) == 0 { return }
-    }
-  }
-
-  /// Rows that an extent has in this batch.
-  func rows(_ extent: Extent) -> Int {
-    switch extent {
-    case .fixed(let count): count
-    case .dim(let dim): dim.family == .samples ? sampleRows[dim.index] : tokenRows[dim.index]
-    case .dimPlusOne(let dim): 1 + (dim.family == .samples ? sampleRows[dim.index] : tokenRows[dim.index])
-    }
-  }
+  /// Rows that an extent has in the wave in hand.
+  func rows(_ extent: Extent) -> Int { wave.rows(extent) }
 
   /// Notes how many rows a dim-defining step kept.
   func define(_ operand: Operand, rows count: Int) {
-    guard case .dim(let dim) = operand.rows else { return }
-    if dim.family == .samples { sampleRows[dim.index] = count } else { tokenRows[dim.index] = count }
+    if case .dim(let dim) = operand.rows { wave[dim] = count }
   }
 
   /// The buffer of a value as floats.

@@ -1,5 +1,5 @@
-// The buffers behind a program: inputs, slots, kernel scratch, decision scratch, per-sample records and policy
-// memories, all in one arena that is sized here and never grows.
+// The buffers behind a program: inputs, slots, kernel scratch, decision scratch, per-seat records and policy memories,
+// all in one arena that is sized here and never grows. Inputs, slots and scratch are those of one wave.
 
 import CPyramidKernels
 import PyramidIR
@@ -21,7 +21,7 @@ final class ExecutorBuffers: @unchecked Sendable {
   /// Original position of each token alive; two buffers that take turns.
   var origins: UnsafeMutablePointer<Int32>
   var nextOrigins: UnsafeMutablePointer<Int32>
-  /// For each sample, its tokens in every token dim and whether it is in every sample dim.
+  /// For each seat, its sample's tokens in every token dim and whether it is in every sample dim.
   let tokenCounts: UnsafeMutablePointer<Int32>
   let presence: UnsafeMutablePointer<Int32>
   private let arena: Arena
@@ -33,9 +33,10 @@ final class ExecutorBuffers: @unchecked Sendable {
   private let sampleDims: Int
 
   init(
-    program: Program, shape: ModelShape, options: ExecutorOptions, isa: mp_isa, memoryStride: Int, memoryAlignment: Int
+    program: Program, shape: ModelShape, options: ExecutorOptions, seats: Int, isa: mp_isa, memoryStride: Int,
+    memoryAlignment: Int
   ) throws {
-    let (samples, tokens) = (options.samples, options.tokens)
+    let (samples, tokens) = (options.samples, options.roomForTokens)
     let scratch = max(
       mp_attention_scratch_count(
         isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
@@ -45,13 +46,13 @@ final class ExecutorBuffers: @unchecked Sendable {
       ? 0 : mp_linear_scratch_bytes(Int32(options.threads), Int32(max(tokens, samples)), Int32(program.reducedDepth))
     let earlierCount = max(program.exitOperands * shape.classes, 1)
     let stride = max(memoryStride, 1)
-    let memoryBytes = samples * stride + memoryAlignment
+    let memoryBytes = seats * stride + memoryAlignment
     func slotBytes(_ slot: Slot) -> Int { slot.bytesPerRow * (slot.family == .tokens ? tokens : samples + 1) }
     var size = program.slots.reduce(0) { $0 + Arena.bytes(UInt8.self, slotBytes($1)) }
     size += InputKind.allCases.count * Arena.bytes(Int32.self, max(tokens, samples + 1))
     size += Arena.bytes(Float.self, scratch) + Arena.bytes(Float.self, earlierCount)
     size += 4 * Arena.bytes(Int32.self, tokens) + Arena.bytes(UInt64.self, tokens)
-    size += Arena.bytes(Int32.self, samples * program.tokenDims) + Arena.bytes(Int32.self, samples * program.sampleDims)
+    size += Arena.bytes(Int32.self, seats * program.tokenDims) + Arena.bytes(Int32.self, seats * program.sampleDims)
     size += Arena.bytes(UInt8.self, memoryBytes) + Arena.bytes(UInt8.self, reducedBytes)
     let arena = try Arena(size: size)
     self.arena = arena
@@ -68,8 +69,8 @@ final class ExecutorBuffers: @unchecked Sendable {
     origins = arena.take(Int32.self, tokens)
     nextOrigins = arena.take(Int32.self, tokens)
     heap = arena.take(UInt64.self, tokens)
-    tokenCounts = arena.take(Int32.self, samples * program.tokenDims)
-    presence = arena.take(Int32.self, samples * program.sampleDims)
+    tokenCounts = arena.take(Int32.self, seats * program.tokenDims)
+    presence = arena.take(Int32.self, seats * program.sampleDims)
     let raw = UnsafeMutableRawPointer(arena.take(UInt8.self, memoryBytes))
     memories = raw.alignedUp(toMultipleOf: memoryAlignment)
     self.memoryStride = stride
@@ -78,27 +79,35 @@ final class ExecutorBuffers: @unchecked Sendable {
     tableRows = program.embeddingRows
   }
 
-  /// The policy memory of a sample.
-  func memory(of sample: Int) -> UnsafeMutableRawPointer { memories + sample * memoryStride }
+  /// The policy memory of a seat.
+  func memory(of seat: Int) -> UnsafeMutableRawPointer { memories + seat * memoryStride }
 
-  /// Copies a batch in and resets the records.
-  func fill(_ batch: PackedBatch) {
+  /// Copies the samples of a range in, gives them seats, and resets the records of these.
+  func fill(_ batch: PackedBatch, _ samples: Range<Int>, _ seats: inout SampleSeats) {
+    let start = batch.segments[samples.lowerBound]
+    let tokens = Int(start)..<Int(batch.segments[samples.upperBound])
     func copy(_ values: [Int32], _ kind: InputKind) {
-      values.withUnsafeBytes { inputs[kind]!.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      values.withUnsafeBufferPointer { input(kind).update(from: $0.baseAddress! + tokens.lowerBound, count: tokens.count) }
     }
     copy(batch.tokenIDs, .tokenIDs)
     copy(batch.positions, .positions)
     copy(batch.typeIDs, .typeIDs)
-    copy(batch.segments, .segments)
-    let numbers = inputs[.samples]!.assumingMemoryBound(to: Int32.self)
-    for sample in 0..<batch.sampleCount { numbers[sample] = Int32(sample) }
-    for token in 0..<batch.tokenCount { origins[token] = batch.positions[token] }
-    tokenCounts.update(repeating: 0, count: batch.sampleCount * tokenDims)
-    presence.update(repeating: 0, count: batch.sampleCount * sampleDims)
-    for sample in 0..<batch.sampleCount {
-      tokenCounts[sample * tokenDims] = batch.segments[sample + 1] - batch.segments[sample]
-      presence[sample * sampleDims] = 1
+    let (segments, numbers) = (input(.segments), input(.samples))
+    segments[0] = 0
+    for (row, sample) in samples.enumerated() {
+      let seat = seats.take(for: sample)
+      numbers[row] = Int32(seat)
+      segments[row + 1] = batch.segments[sample + 1] - start
+      (tokenCounts + seat * tokenDims).update(repeating: 0, count: tokenDims)
+      (presence + seat * sampleDims).update(repeating: 0, count: sampleDims)
+      tokenCounts[seat * tokenDims] = segments[row + 1] - segments[row]
+      presence[seat * sampleDims] = 1
     }
+    for token in 0..<tokens.count { origins[token] = batch.positions[tokens.lowerBound + token] }
+  }
+
+  private func input(_ kind: InputKind) -> UnsafeMutablePointer<Int32> {
+    inputs[kind]!.assumingMemoryBound(to: Int32.self)
   }
 
   /// First byte of a buffer.
@@ -109,13 +118,13 @@ final class ExecutorBuffers: @unchecked Sendable {
     }
   }
 
-  /// Tokens of a sample in every token dim.
-  func tokens(of sample: Int) -> UnsafeMutableBufferPointer<Int32> {
-    UnsafeMutableBufferPointer(start: tokenCounts + sample * tokenDims, count: tokenDims)
+  /// Tokens of a seat's sample in every token dim.
+  func tokens(of seat: Int) -> UnsafeMutableBufferPointer<Int32> {
+    UnsafeMutableBufferPointer(start: tokenCounts + seat * tokenDims, count: tokenDims)
   }
 
-  /// 1 for every sample dim that a sample is in, else 0.
-  func presence(of sample: Int) -> UnsafeMutableBufferPointer<Int32> {
-    UnsafeMutableBufferPointer(start: presence + sample * sampleDims, count: sampleDims)
+  /// 1 for every sample dim that a seat's sample is in, else 0.
+  func presence(of seat: Int) -> UnsafeMutableBufferPointer<Int32> {
+    UnsafeMutableBufferPointer(start: presence + seat * sampleDims, count: sampleDims)
   }
 }

@@ -39,6 +39,8 @@ struct Step: @unchecked Sendable {
 /// All steps of a graph and the facts that the executor needs beside them.
 struct Program: Sendable {
   let steps: [Step]
+  /// The steps by section, and what waits between sections.
+  let sections: [ProgramSection]
   let slots: [Slot]
   /// How many dims of each family there are.
   let sampleDims: Int
@@ -89,6 +91,9 @@ struct Program: Sendable {
         weightColumns: columns,
         weightDepth: weight?.columns ?? 0,
         precision: node.op.reducibleWeights.first.map { graph[node.weights[$0]].precision } ?? .f32)
+    }
+    sections = try graph.programSections(location: { locations[$0]! }) { index in
+      try graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
     }
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)

@@ -36,7 +36,7 @@ struct MPCompare: ParsableCommand {
   @Option(help: "Times that every text is measured.")
   var repetitions = 5
 
-  @Option(help: "Samples in a batch of the throughput measurement.")
+  @Option(help: "Most samples computed at once in the throughput measurement.")
   var batch = 32
 
   @Option(help: "Use only the first rows of the data.")

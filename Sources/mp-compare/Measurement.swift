@@ -42,8 +42,8 @@ struct Measurement {
   private func answer(_ contender: Contender) throws -> [SampleOutcome] {
     terminal.progress("answers of \(contender.name) ...")
     for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
-    return try workload.batches(workload.encodings.indices).flatMap { batch in
-      try contender.classifier.classify(encodings: Array(batch)).map { SampleOutcome($0) }
+    return try workload.batchBlocks.flatMap { range in
+      try contender.classifier.classify(encodings: Array(workload.encodings[range])).map { SampleOutcome($0) }
     }
   }
 
@@ -69,11 +69,11 @@ struct Measurement {
   private mutating func measureBatches(_ repetition: Int) throws {
     for (block, range) in workload.batchBlocks.enumerated() {
       report("in batches", repetition, range.lowerBound)
-      let inputs = workload.batches(range).map { Array($0) }
+      let input = Array(workload.encodings[range])
       for contender in turns(repetition + block) {
         let classifier = contenders[contender].classifier
         let clock = Stopwatch()
-        for input in inputs { _ = try classifier.classify(encodings: input) }
+        _ = try classifier.classify(encodings: input)
         batchTimes[contender][repetition].append(clock.seconds)
       }
     }

@@ -19,11 +19,11 @@ struct Workload {
   let tokenizationMicroseconds: Double
   /// Ranges of texts measured one by one at a stretch.
   let singleBlocks: [Range<Int>]
-  /// Ranges of texts measured batch by batch at a stretch.
+  /// Ranges of texts handed in together and computed in batches.
   let batchBlocks: [Range<Int>]
 
   private static let samplesPerBlock = 16
-  private static let batchesPerBlock = 2
+  private static let batchesPerBlock = 4
 
   /// Tokenises the texts. Throws when the model admits no batches of `batch` samples.
   init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
@@ -43,13 +43,6 @@ struct Workload {
 
   /// Texts that were cut to the model's limit.
   var truncated: Int { encodings.count { $0.isTruncated } }
-
-  /// The batches of a range, the last of which may be smaller.
-  func batches(_ range: Range<Int>) -> [ArraySlice<Encoding>] {
-    Self.blocks(of: batch, in: range.count).map {
-      encodings[(range.lowerBound + $0.lowerBound)..<(range.lowerBound + $0.upperBound)]
-    }
-  }
 
   private static func blocks(of size: Int, in count: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }

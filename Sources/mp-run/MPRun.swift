@@ -43,7 +43,7 @@ struct MPRun: ParsableCommand {
   @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
   var threads: Int?
 
-  @Option(help: "Most tokens in one batch, by default what the model admits; a longer text goes alone.")
+  @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
   var batchTokens: Int?
 
   @Option(help: "Draw which tokens of the first text lived how long: OUT.svg or OUT.html.", completion: .file())

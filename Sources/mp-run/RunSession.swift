@@ -1,5 +1,5 @@
-// The loop of mp-run: read records until a batch is full, classify, write, again. Memory is that of one batch however
-// long the input.
+// The loop of mp-run: read records until there are some waves of them, classify, write, again. Memory is that of these
+// records however long the input.
 
 import MagicPyramid
 import PyramidEvaluation
@@ -13,6 +13,11 @@ final class RunSession {
   private let pyramid: String?
   private var pending: [(index: Int, record: TextRecord, encoding: Encoding)] = []
   private var pendingTokens = 0
+  private var pendingBytes = 0
+  /// How many full waves are handed to the classifier at once: the last samples of each lot run in narrow ones.
+  private static let waves = 8
+  /// Bytes of text that are held at most, but for the last record.
+  private static let mostBytes = 16 << 20
   private var failures = 0
   private var truncated = 0
   private var done = 0
@@ -72,9 +77,14 @@ final class RunSession {
     }
     let encoding = classifier.encode(record.text, pair: record.pair)
     let limits = classifier.batchLimits
-    if pending.count == limits.samples || pendingTokens + encoding.ids.count > limits.tokens { try classifyPending() }
+    if pending.count == limits.samples * Self.waves || pendingTokens >= limits.tokens * Self.waves
+      || pendingBytes >= Self.mostBytes
+    {
+      try classifyPending()
+    }
     pending.append((index, record, encoding))
     pendingTokens += encoding.ids.count
+    pendingBytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
   }
 
   private func reject(_ error: FormatError) {
@@ -91,7 +101,7 @@ final class RunSession {
       count(result, item.record)
     }
     pending.removeAll(keepingCapacity: true)
-    pendingTokens = 0
+    (pendingTokens, pendingBytes) = (0, 0)
     try out.flush()
     terminal.progress("\(done) texts")
   }

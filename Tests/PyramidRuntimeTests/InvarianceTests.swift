@@ -37,12 +37,12 @@ import Testing
     let narrow = try compiled.executor(samples: 1, tokens: sample.count).run(PackedBatch([sample]))
     #expect(wide.map(bits) == narrow.map(bits))
   }
+}
 
-  /// Everything of an answer, floats as bits: NaN would equal nothing, -0 would equal 0.
-  private func bits(_ answer: Answer) -> [[Int]] {
-    [
-      answer.logits.map { Int($0.bitPattern) }, [answer.exitLayer], answer.tokensAlive,
-      [answer.operations.executed, answer.operations.paper],
-    ] + (answer.keptPositions ?? []).map { $0.map { Int($0) } }
-  }
+/// Everything of an answer, floats as bits: NaN would equal nothing, -0 would equal 0.
+func bits(_ answer: Answer) -> [[Int]] {
+  [
+    answer.logits.map { Int($0.bitPattern) }, [answer.exitLayer], answer.tokensAlive,
+    [answer.operations.executed, answer.operations.paper, answer.operations.dense, answer.operations.densePaper],
+  ] + (answer.keptPositions ?? []).map { $0.map { Int($0) } }
 }

@@ -1,0 +1,105 @@
+// Many samples through little room: whatever waves they go in, each is answered to the last bit as in one batch, traces
+// and policy memories included.
+
+import MagicPyramid
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidRuntime
+
+@Suite struct `Waves` {
+  static let sets = `Batch invariance`.sets
+  /// Samples and tokens that an executor has room for, from hardly any to nearly all.
+  static let rooms = [(1, 18), (2, 18), (3, 20), (4, 64), (7, 64), (16, 90), (40, 300)]
+
+  @Test(arguments: sets)
+  func `do not change a bit of any answer, whatever the model, the policies and the room`(set: InstructionSet) throws {
+    var (meetings, deepest) = (0, 0)
+    for scenario in try Scenario.all.get() {
+      let compiled = try CompiledCheckpoint(scenario.recipe, for: set, exit: scenario.exit, prune: scenario.prune)
+      let batch = Self.crowd(of: scenario, count: 60)
+      let expected = try compiled.executor().run(batch)
+      for (samples, tokens) in Self.rooms {
+        let executor = try compiled.executor(samples: samples, tokens: tokens)
+        let found = try executor.run(batch)
+        #expect(found.map(bits) == expected.map(bits), "room for \(samples), \(tokens) in \(scenario)")
+        // Once more: nothing of the first time may be left.
+        #expect(try executor.run(batch).map(bits) == expected.map(bits), "again, \(samples), \(tokens) in \(scenario)")
+        meetings += executor.meetings
+      }
+      deepest = max(deepest, Set(expected.map(\.exitLayer)).count)
+    }
+    #expect(meetings > 100 && deepest > 2, "waves met \(meetings) times")
+  }
+
+  @Test(arguments: sets, TokenSignal.allCases)
+  func `carry whatever policies read from section to section`(set: InstructionSet, signal: TokenSignal) throws {
+    let types = try [PolicyType(ReadsAll.self), PolicyType(AddsUp.self), PolicyType(ScoresBy.self)]
+    let registry = try PolicyRegistry(types)
+    var recipe = CheckpointRecipe(.bert)
+    (recipe.layers, recipe.hidden, recipe.heads, recipe.embedding, recipe.seed) = (5, 12, 3, 12, "demand 0")
+    let batch = PackedBatch(recipe.samples(lengths: (0..<80).map { 1 + $0 * 7 % 19 }, seed: "carried"))
+    var (exits, meetings) = (Set<Int>(), 0)
+    for exit in ["reads-all(threshold=0.3)", "reads-all(threshold=0.8)", "adds-up(threshold=1.2)"] {
+      for disabled in [[], ["peek"], ["hoist-compaction"], ["peek", "hoist-compaction", "last-layer-cls"]] {
+        let (model, policies) = try compiled(
+          recipe, set, exit, "scores-by(signal=\(signal.rawValue))", registry, without: Swift.Set(disabled))
+        func executor(_ room: Int?) throws -> Executor {
+          let options = ExecutorOptions(graph: model.graph, samples: room, threads: 2, recordsPositions: true)
+          return try Executor(model: model, policies: policies, options: options)
+        }
+        let expected = try executor(nil).run(batch)
+        exits.formUnion(expected.map(\.exitLayer))
+        for room in [3, 6, 11] {
+          let narrow = try executor(room)
+          #expect(
+            try narrow.run(batch).map(bits) == expected.map(bits), "room for \(room), \(exit), without \(disabled)")
+          meetings += narrow.meetings
+        }
+      }
+    }
+    #expect(exits.count > 3 && meetings > 20, "exits \(exits.sorted()), waves met \(meetings) times")
+  }
+
+  @Test(arguments: sets)
+  func `are none when the batch fits or when nobody leaves early`(set: InstructionSet) throws {
+    let fitting = try Sieve.compiled(set).executor()
+    _ = try fitting.run(PackedBatch(Sieve.samples))
+    let staying = try Sieve.compiled(set, exit: nil).executor(samples: 3, tokens: 64)
+    let expected = try Sieve.compiled(set, exit: nil).executor().run(PackedBatch(Sieve.samples))
+    #expect(try staying.run(PackedBatch(Sieve.samples)).map(bits) == expected.map(bits))
+    #expect(fitting.meetings == 0 && staying.meetings == 0 && staying.scheduler.waitingRoom == .none)
+  }
+
+  @Test func `leave their seats`() throws {
+    let executor = try Sieve.compiled(.portable).executor(samples: 3, tokens: 64)
+    let crowd = PackedBatch((0..<500).map { Sieve.samples[$0 % Sieve.samples.count] })
+    #expect(try executor.run(crowd).allSatisfy { $0.exitLayer > 0 })
+    #expect(executor.waiting.allSatisfy { $0 == .none })
+    #expect(executor.seats.free == executor.options.samples + executor.program.sections.count)
+  }
+
+  /// A batch of random samples of a scenario's model.
+  private static func crowd(of scenario: Scenario, count: Int) -> PackedBatch {
+    var random = SeededValues("crowd of \(scenario)")
+    let lengths = (0..<count).map { _ in random.integer(in: 1...18) }
+    let samples = scenario.recipe.samples(lengths: lengths, seed: "crowd")
+    let types = samples.map { ids in
+      ids.indices.map { $0 * 2 >= ids.count && scenario.recipe.family != .distilbert ? Int32(1) : 0 }
+    }
+    return PackedBatch(samples, typeIDs: types)
+  }
+
+  private func compiled(
+    _ recipe: CheckpointRecipe, _ set: InstructionSet, _ exit: String, _ prune: String, _ registry: PolicyRegistry,
+    without passes: Set<String>
+  ) throws -> (model: LoadedModel, policies: ResolvedPolicies) {
+    let folder = try TemporaryFolder()
+    let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
+    _ = try compiler.compile(
+      to: folder.path("model.mpc"), choice: PolicyChoice(exit: PolicySpec(exit), prune: PolicySpec(prune)),
+      registry: registry, options: CompileOptions(target: set, disabledPasses: passes), skipsCheck: true)
+    let model = try LoadedModel(path: folder.path("model.mpc"))
+    return (model, try model.policies(registry: registry))
+  }
+}
