@@ -77,12 +77,15 @@ let package = Package(
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",
-      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidReference", "PyramidRuntime"]),
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+      ]),
     .target(
       name: "PyramidTestSupport", dependencies: ["MagicPyramid", "PyramidFormats", "PyramidReference"],
       path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
-      name: "PyramidRuntimeTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+      name: "PyramidRuntimeTests",
+      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),
     .testTarget(name: "MagicPyramidTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
   ]
 )

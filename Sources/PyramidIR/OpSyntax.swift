@@ -23,6 +23,11 @@ struct OpAttribute {
     values.isEmpty ? [] : [OpAttribute(key: key, spelling: .words(values.map(\.rawValue)))]
   }
 
+  /// A set of numbers, ascending, that is left out when it is empty.
+  static func integers(_ key: String, _ values: Set<Int>) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, spelling: .words(values.sorted().map { "\($0)" }))]
+  }
+
   static func epsilon(_ value: Float) -> [OpAttribute] {
     [OpAttribute(key: "epsilon", spelling: .number(shortest("\(value)")))]
   }

@@ -178,6 +178,18 @@ struct AttributeReader {
     return words
   }
 
+  /// A set of counts; empty when the attribute is left out.
+  mutating func integers(_ key: String, _ parser: Parser) throws(ParseError) -> Set<Int> {
+    var numbers: Set<Int> = []
+    for token in take(key)?.values ?? [] {
+      let text = parser.text(of: token)
+      guard token.kind == .integer, let number = Int(text), numbers.insert(number).inserted else {
+        throw parser.error("`\(key)` names \(text), expected integers, each once", at: token)
+      }
+    }
+    return numbers
+  }
+
   /// Whether `key value` is there; any other value is an error.
   mutating func flag(_ key: String, _ value: String, _ parser: Parser) throws(ParseError) -> Bool {
     guard has(key) else {

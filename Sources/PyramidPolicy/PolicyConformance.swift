@@ -7,7 +7,7 @@ public class PolicyConformance {
   init() {}
 
   var describing: PolicyDescription { unreachable() }
-  var memoryLayout: (stride: Int, alignment: Int) { (1, 1) }
+  var memoryLayout: (size: Int, stride: Int, alignment: Int) { (0, 1, 1) }
   func make(_ arguments: PolicyArguments) throws -> ErasedPolicy { unreachable() }
 
   private func unreachable() -> Never { fatalError("a policy conforms to ExitPolicy or to PruningPolicy") }
@@ -45,8 +45,9 @@ final class ExitConformance<Conformer: ExitPolicy>: PolicyConformance {
     PolicyDescription(kind: .exit, name: Conformer.name, parameters: Conformer.parameters)
   }
 
-  override var memoryLayout: (stride: Int, alignment: Int) {
-    (MemoryLayout<Conformer.Memory>.stride, MemoryLayout<Conformer.Memory>.alignment)
+  override var memoryLayout: (size: Int, stride: Int, alignment: Int) {
+    typealias Layout = MemoryLayout<Conformer.Memory>
+    return (Layout.size, Layout.stride, Layout.alignment)
   }
 
   override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {

@@ -62,6 +62,9 @@ public final class PolicyInstance: Sendable {
     }
   }
 
+  /// Whether an exit policy remembers something of a sample from head to head: what it answers at one head then
+  /// depends on having been asked at the others.
+  public var hasMemory: Bool { table.memorySize > 0 }
   /// Bytes from one sample's memory to the next.
   public var memoryStride: Int { table.memoryStride }
   /// Alignment of a sample's memory in bytes.

@@ -6,7 +6,7 @@ extension PolicyTable {
   init(_ conformance: PolicyConformance) {
     size = MemoryLayout<PolicyTable>.size
     context = Unmanaged.passRetained(conformance).toOpaque()
-    (memoryStride, memoryAlignment) = conformance.memoryLayout
+    (memorySize, memoryStride, memoryAlignment) = conformance.memoryLayout
     describe = { context, buffer, capacity in
       withType(context) { copy($0.describing.text, to: buffer, capacity) }
     }

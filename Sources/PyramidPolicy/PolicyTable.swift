@@ -30,7 +30,8 @@ struct PolicyTable {
   /// Scores `TokenViewStorage` into as many floats, which are zero on entry.
   let score: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void
 
-  /// Size and alignment of one sample's memory.
+  /// Size, distance and alignment of samples' memories; the size is 0 for a policy without memory.
+  let memorySize: Int
   let memoryStride: Int
   let memoryAlignment: Int
   /// Makes and ends one sample's memory in place.

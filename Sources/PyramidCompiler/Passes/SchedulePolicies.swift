@@ -1,6 +1,6 @@
 // Weaves the policies in. Behind each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to
-// new dims, as far as a policy is active there. Later sections then run on the survivors' rows only. Without policies
-// the graph is untouched. Signals and exit heads are made in ScheduledSignals.swift.
+// new dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors'
+// rows only. Without policies the graph is untouched. Signals and exit heads are made in ScheduledSignals.swift.
 
 import PyramidIR
 import PyramidPolicy
@@ -11,15 +11,15 @@ struct SchedulePolicies: Pass {
   static let isOptional = false
 
   func run(on graph: inout Graph, _ context: PassContext) throws {
+    let placement = context.placement(in: graph)
+    graph.placement = nil
     if context.exit == nil && context.prune == nil { return }
     try checkExitHeads(graph, context)
     declarePolicies(&graph, context)
     var state = try BoundaryState(graph)
     for layer in 0..<max(graph.shape.layers - 1, 0) {
-      let exit = context.exit.flatMap {
-        $0.isActive(afterLayer: layer + 1) && context.exitHeads.contains(layer) ? $0 : nil
-      }
-      let prune = context.prune.flatMap { $0.isActive(afterLayer: layer + 1) ? $0 : nil }
+      let exit = placement.exits.contains(layer) ? context.exit : nil
+      let prune = placement.prunes.contains(layer) ? context.prune : nil
       if exit == nil && prune == nil { continue }
       var boundary = try Boundary(graph, layer: layer, state: state)
       if let exit { try boundary.decideExit(exit) }
