@@ -14,7 +14,7 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 let policies = [
   "entropy": "EntropyPolicy", "patience": "PatiencePolicy", "fixed-layer": "FixedLayerPolicy",
   "never-exit": "NeverExitPolicy", "received-attention": "ReceivedAttentionPolicy", "top-k": "TopKPolicy",
-  "keep-all": "KeepAllPolicy", "random-prune": "RandomPrunePolicy",
+  "keep-all": "KeepAllPolicy", "random-prune": "RandomPrunePolicy", "cls-attention": "CLSAttentionPolicy",
 ]
 let policyTargets = policies.sorted { $0.key < $1.key }.map { folder, target in
   Target.target(

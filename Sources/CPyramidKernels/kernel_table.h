@@ -41,7 +41,7 @@ typedef struct {
   const float *wk, *wv, *bv;  // rows of these heads
   float *out;                 // of these heads
   float *u, *z;               // scratch [heads][depth]
-  float *shares;              // scratch [heads][tokens]
+  float *shares;              // [heads][tokens], what the first token pays; read by the caller
 } mp_first_attention_job;
 
 typedef struct {

@@ -116,7 +116,8 @@ static void first_attention_portable(const mp_first_attention_job *job) {
   const float scale = 1.0f / sqrtf((float)job->head_dim);
   for (size_t h = 0; h < (size_t)job->heads; h++) {
     const float *q = job->q + h * dims, *wk = job->wk + h * dims * depth, *wv = job->wv + h * dims * depth;
-    float *u = job->u, *z = job->z, *shares = job->shares, *out = job->out + h * dims;
+    float *u = job->u, *z = job->z, *shares = job->shares + h * tokens;
+    float *out = job->out + h * dims;
     memset(u, 0, depth * sizeof(float));
     memset(z, 0, depth * sizeof(float));
     for (size_t i = 0; i < dims; i++) cblas_saxpy(job->depth, q[i] * scale, wk + i * depth, 1, u, 1);

@@ -61,9 +61,9 @@ struct PlacementExplanation {
       row(
         "head", with: cost(with), without: cost(without),
         hasHead ? (isFixed ? "kept: the policy looks back at earlier heads" : "kept") : "dropped")
-      if !context.disabled.contains(Peek.name) {
-        row("peek", with: cost(with), without: costWithoutPeek(with, at: layer), hasHead ? "kept" : "dropped")
-      }
+      // Behind a row that was computed to prune before the layer, the exit is decided early in any case.
+      let late = costWithoutPeek(with, at: layer)
+      if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }
     }
     if everywhere.prunes.contains(layer) {
       let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([layer]))

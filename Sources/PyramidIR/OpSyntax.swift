@@ -48,10 +48,8 @@ extension Op {
       [.word("activation", activation.rawValue)]
     case .linearAddNorm(let epsilon), .layerNorm(let epsilon):
       OpAttribute.epsilon(epsilon)
-    case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
+    case .attention(let heads, let emits), .attentionQKV(let heads, let emits), .firstAttention(let heads, let emits):
       [.number("heads", heads)] + OpAttribute.words("emit", emits)
-    case .firstAttention(let heads):
-      [.number("heads", heads)]
     case .rowNorm(let first, let count):
       [.number("first", first), .number("count", count)]
     case .decideExit(_, let layer, let reads):

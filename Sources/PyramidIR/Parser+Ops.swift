@@ -60,7 +60,9 @@ extension Parser {
       return .attention(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
     case "attention_qkv":
       return .attentionQKV(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
-    case "first_attention": return .firstAttention(heads: try attributes.integer("heads", self))
+    case "first_attention":
+      return .firstAttention(
+        heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
     case "first_rows": return .firstRows
     case "softmax": return .softmax
     case "row_norm":

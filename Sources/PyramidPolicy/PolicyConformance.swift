@@ -23,6 +23,7 @@ class ErasedPolicy {
     self.layers = layers
   }
 
+  var placement: PruningPlacement { .behindAttention }
   func retention(_ layer: Int) -> Retention { .all }
   func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {}
   func initializeMemory(_ memory: UnsafeMutableRawPointer) {}
@@ -62,6 +63,8 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
     self.policy = policy
     super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
   }
+
+  override var placement: PruningPlacement { policy.placement }
 
   override func retention(_ layer: Int) -> Retention {
     policy.retention(afterLayer: layer)

@@ -46,6 +46,12 @@ public final class PolicyInstance: Sendable {
     return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
   }
 
+  /// Where in a layer a pruning policy decides; `.behindAttention` for an exit policy.
+  public var placement: PruningPlacement {
+    let index = table.placement(handle)
+    return PruningPlacement.allCases.indices.contains(index) ? PruningPlacement.allCases[index] : .behindAttention
+  }
+
   /// Which tokens stay after a layer; `.all` for an exit policy and where the policy is not active.
   public func retention(afterLayer layer: Int) -> Retention {
     guard isActive(afterLayer: layer) else { return .all }

@@ -37,7 +37,8 @@ final class ExecutorBuffers: @unchecked Sendable {
     let scratch = max(
       mp_attention_scratch_count(
         isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
-      mp_first_attention_scratch_count(Int32(options.threads), Int32(tokens), Int32(program.firstAttentionDepth)))
+      mp_first_attention_scratch_count(
+        Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.firstAttentionDepth)))
     let earlierCount = max(program.exitOperands * shape.classes, 1)
     let stride = max(memoryStride, 1)
     let memoryBytes = samples * stride + memoryAlignment

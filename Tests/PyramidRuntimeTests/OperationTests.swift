@@ -100,7 +100,7 @@ extension Graph {
     switch node.op {
     case .linear, .linearAddNorm: return 2 * count * self[node.weights[0]].type.columns * self[result].type.columns
     case .attention, .attentionQKV: return 4 * count * count * self[result].type.columns
-    case .firstAttention(let heads):
+    case .firstAttention(let heads, _):
       let depth = self[node.inputs[1]].type.columns
       let tokens = self[node.inputs[1]].type.rows.dim.flatMap { rows[$0] } ?? 0
       return 4 * count * self[result].type.columns * depth + 4 * heads * tokens * depth

@@ -9,6 +9,8 @@ import Testing
 @testable import PyramidCompiler
 
 @Suite struct `Placed policies` {
+  private static let prunes = ["received-attention", "top-k(fraction=0.7)", "cls-attention"]
+
   private static func recipe(_ number: Int) -> CheckpointRecipe {
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
@@ -53,7 +55,7 @@ import Testing
       let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
       let choice = PolicyChoice(
         exit: number % 5 == 4 ? nil : try PolicySpec("entropy(threshold=0.85)"),
-        prune: number % 4 == 3 ? nil : try PolicySpec(number % 2 == 0 ? "received-attention" : "top-k(fraction=0.7)"))
+        prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
       let (exit, prune) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
       var context = PassContext(
         exit: exit, prune: prune, exitHeads: compiler.lowered.exitHeads, target: .portable)

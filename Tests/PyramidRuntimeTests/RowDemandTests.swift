@@ -22,32 +22,38 @@ private struct ReadsAll: ExitPolicy {
   }
 }
 
-/// Keeps a fraction of the tokens by one signal.
+/// Keeps a fraction of the tokens by one signal, and by attention from [CLS] where it prunes before the layer.
 private struct ScoresBy: PruningPolicy {
   static let name = "scores-by"
   static let parameters: [PolicyParameter] = [
     .word("signal", default: "hidden", oneOf: TokenSignal.allCases.map(\.rawValue), help: "the signal"),
     .number("fraction", default: 0.6, in: 0...1, help: "share that stays"),
+    .flag("early", default: false, help: "prune before the layer"),
   ]
   let reads: Set<TokenSignal>
   let signal: TokenSignal
   let fraction: Float
+  let placement: PruningPlacement
   init(_ arguments: PolicyArguments) {
-    signal = TokenSignal(rawValue: arguments.word("signal"))!
-    reads = [signal]
+    let signal = TokenSignal(rawValue: arguments.word("signal"))!
+    let isEarly = arguments.flag("early")
+    self.signal = signal
+    placement = isEarly ? .beforeLayer : .behindAttention
+    reads = isEarly && signal != .receivedAttention ? [signal, .attentionFromCLS] : [signal]
     fraction = arguments.float("fraction")
   }
   func retention(afterLayer layer: Int) -> Retention { .fraction(fraction) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
     for token in scores.indices {
+      if placement == .beforeLayer { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
-      case .receivedAttention: scores[token] = sample.receivedAttention[token]
-      case .attentionFromCLS: scores[token] = sample.attentionFromCLS[token]
-      case .valueNorm: scores[token] = sample.valueNorm[token]
-      case .hiddenNorm: scores[token] = sample.hiddenNorm[token]
-      case .position: scores[token] = Float(sample.positions[token] * 7 % 11)
-      case .tokenID: scores[token] = Float(sample.tokenIDs[token] * 5 % 13)
-      case .hidden: scores[token] = sample.hidden[token * sample.width]
+      case .receivedAttention: scores[token] += sample.receivedAttention[token]
+      case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
+      case .valueNorm: scores[token] += sample.valueNorm[token]
+      case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
+      case .position: scores[token] += Float(sample.positions[token] * 7 % 11)
+      case .tokenID: scores[token] += Float(sample.tokenIDs[token] * 5 % 13)
+      case .hidden: scores[token] += sample.hidden[token * sample.width]
       }
     }
   }
@@ -65,7 +71,17 @@ private struct ScoresBy: PruningPolicy {
 
   @Test(arguments: TokenSignal.allCases)
   func `changes no answer, whatever policies read and wherever heads are`(signal: TokenSignal) throws {
-    var random = SeededValues("demand of \(signal)")
+    try compare("scores-by(signal=\(signal.rawValue))")
+  }
+
+  @Test(arguments: [TokenSignal.attentionFromCLS, .hiddenNorm, .position, .tokenID, .hidden])
+  func `changes no answer where tokens die before the layer`(signal: TokenSignal) throws {
+    try compare("scores-by(signal=\(signal.rawValue), early=true)")
+  }
+
+  /// The plain and the optimised graph of a dozen models under a pruning policy.
+  private func compare(_ pruning: String) throws {
+    var random = SeededValues("demand of \(pruning)")
     var exits: Set<Int> = []
     for number in 0..<12 {
       let folder = try TemporaryFolder()
@@ -74,7 +90,7 @@ private struct ScoresBy: PruningPolicy {
       let facts = compiler.facts
       let threshold = [0.3, 0.8, 10][number % 3]
       let exit = try PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
-      let prune = try PolicyType(ScoresBy.self).make(PolicySpec("scores-by(signal=\(signal.rawValue))"), model: facts)
+      let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
         exit: exit, prune: number % 4 == 3 ? nil : prune, exitHeads: heads, target: .portable)
@@ -100,5 +116,41 @@ private struct ScoresBy: PruningPolicy {
       }
     }
     #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
+  }
+
+  /// What [CLS] pays is the same number before the first layer as behind its attention, so the same tokens live on.
+  @Test func `pays as much before the layer as behind its attention`() throws {
+    let samples = Sieve.samples
+    func run(_ prune: String) throws -> [ReferenceAnswer] {
+      let folder = try TemporaryFolder()
+      let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
+      let policy = try PolicyType(ScoresBy.self).make(PolicySpec(prune), model: compiler.facts)
+      var graph = compiler.lowered.graph
+      try Pipeline.schedulePolicies(on: &graph, PassContext(prune: policy, target: .portable))
+      return try ReferenceInterpreter(
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: nil, prune: policy
+      ).run(ReferenceBatch(tokenIDs: samples))
+    }
+    let signal = "signal=attention-from-cls, fraction=0.5"
+    let (behind, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
+    for (behind, before) in zip(behind, before) { #expect(behind.kept[0] == before.kept[0]) }
+    #expect(zip(behind, before).contains { $0.logits != $1.logits })
+  }
+
+  @Test(arguments: [
+    ("received-attention", "where received-attention is not known; it may read attention-from-cls, hidden-norm"),
+    ("value-norm", "where value-norm is not known"),
+  ])
+  func `is refused to a policy that prunes before the layer by what the layer computes`(
+    signal: String, words: String
+  ) throws {
+    let folder = try TemporaryFolder()
+    let compiler = try ModelCompiler(checkpoint: Self.recipe(0).write(in: folder))
+    let policy = try PolicyType(ScoresBy.self).make(
+      PolicySpec("scores-by(signal=\(signal), early=true)"), model: compiler.facts)
+    let error = #expect(throws: CompileError.self) {
+      try compiler.compile(exit: nil, prune: policy, options: CompileOptions(target: .portable))
+    }
+    #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }
 }
