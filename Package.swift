@@ -14,7 +14,7 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 let policies = [
   "entropy": "EntropyPolicy", "patience": "PatiencePolicy", "fixed-layer": "FixedLayerPolicy",
   "never-exit": "NeverExitPolicy", "received-attention": "ReceivedAttentionPolicy", "top-k": "TopKPolicy",
-  "keep-all": "KeepAllPolicy", "random-prune": "RandomPrunePolicy",
+  "keep-all": "KeepAllPolicy", "random-prune": "RandomPrunePolicy", "cls-attention": "CLSAttentionPolicy",
 ]
 let policyTargets = policies.sorted { $0.key < $1.key }.map { folder, target in
   Target.target(
@@ -78,12 +78,15 @@ let package = Package(
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",
-      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidReference", "PyramidRuntime"]),
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+      ]),
     .target(
       name: "PyramidTestSupport", dependencies: ["MagicPyramid", "PyramidFormats", "PyramidReference"],
       path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
-      name: "PyramidRuntimeTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+      name: "PyramidRuntimeTests",
+      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),
     .testTarget(name: "MagicPyramidTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
   ]
 )

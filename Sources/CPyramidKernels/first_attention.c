@@ -1,7 +1,8 @@
 // Attention of each sample's first token alone: how it is cut into tasks.
 //
 // A task is (sample, up to MP_FIRST_HEADS heads). Tasks of one group of heads follow each other, so that a thread
-// reads the group's weights once for all its samples. A task's sums depend on its sample alone.
+// reads the group's weights once for all its samples. A task's sums depend on its sample alone. What [CLS] pays a token
+// is summed over heads within each task, then over groups in their order behind all tasks: one order on any threads.
 #include "kernel_table.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
   const void *wk, *wv;
   const float *bv;
   float *out, *scratch;
+  float *paid;  // [groups][all tokens], sums over the heads of a group; NULL when nobody asks
 } first_call;
 
 static size_t thread_floats(int longest, int depth) {
@@ -26,6 +28,16 @@ static int groups_of(int heads) { return (heads + MP_FIRST_HEADS - 1) / MP_FIRST
 static const void *row_of(mp_precision precision, const void *weight, size_t row, size_t depth) {
   const size_t bytes = precision == MP_PRECISION_F32 ? 4 : precision == MP_PRECISION_BF16 ? 2 : 1;
   return (const char *)weight + row * depth * bytes;
+}
+
+/// Sums over the heads of a group what [CLS] pays each token.
+static void sum_shares(const mp_first_attention_job *job, float *paid) {
+  const size_t tokens = (size_t)job->tokens;
+  for (size_t j = 0; j < tokens; j++) {
+    float sum = job->shares[j];
+    for (size_t h = 1; h < (size_t)job->heads; h++) sum += job->shares[h * tokens + j];
+    paid[j] = sum;
+  }
 }
 
 static void run_group(const first_call *call, int group, int sample, float *scratch) {
@@ -45,7 +57,11 @@ static void run_group(const first_call *call, int group, int sample, float *scra
     .out = call->out + place,
     .u = scratch, .z = scratch + MP_FIRST_HEADS * depth, .shares = scratch + 2 * MP_FIRST_HEADS * depth,
   };
-  if (job.tokens > 0) call->kernels->first_attention(&job);
+  if (job.tokens <= 0) return;
+  call->kernels->first_attention(&job);
+  if (call->paid) {
+    sum_shares(&job, call->paid + (size_t)group * (size_t)call->segments[call->samples] + (size_t)first);
+  }
 }
 
 static void run_first(const void *context, int thread, int threads) {
@@ -58,13 +74,28 @@ static void run_first(const void *context, int thread, int threads) {
   }
 }
 
-size_t mp_first_attention_scratch_count(int threads, int longest_sample, int depth) {
-  return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + MP_LINE_FLOATS;
+/// The mean over heads, times the sample's length.
+static void finish_shares(const first_call *call, float *from_first) {
+  const size_t all = (size_t)call->segments[call->samples], groups = (size_t)groups_of(call->heads);
+  for (int sample = 0; sample < call->samples; sample++) {
+    const size_t first = (size_t)call->segments[sample], end = (size_t)call->segments[sample + 1];
+    const float scale = (float)(end - first) / (float)call->heads;
+    for (size_t j = first; j < end; j++) {
+      float sum = call->paid[j];
+      for (size_t g = 1; g < groups; g++) sum += call->paid[g * all + j];
+      from_first[j] = sum * scale;
+    }
+  }
+}
+
+size_t mp_first_attention_scratch_count(int threads, int tokens, int longest_sample, int heads, int depth) {
+  const size_t paid = mp_whole_lines((size_t)groups_of(heads) * (size_t)tokens);
+  return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + paid + MP_LINE_FLOATS;
 }
 
 void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *x, int depth,
                         const int32_t *segments, int samples, int heads, int head_dim, const void *wk, const void *wv,
-                        const float *bv, float *out, float *scratch) {
+                        const float *bv, float *out, float *from_first, float *scratch) {
   if (samples <= 0) return;
   first_call call = {.kernels = mp_kernels_for(isa), .q = q, .x = x, .depth = depth, .segments = segments,
                      .samples = samples, .heads = heads, .head_dim = head_dim,
@@ -73,7 +104,9 @@ void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const f
     const int tokens = segments[sample + 1] - segments[sample];
     call.longest = tokens > call.longest ? tokens : call.longest;
   }
+  if (from_first) call.paid = call.scratch + (size_t)(threads < 1 ? 1 : threads) * thread_floats(call.longest, depth);
   const size_t width = (size_t)heads * (size_t)head_dim, worth_a_team = 48 * 1024;  // multiply-adds
   const size_t work = 2 * (size_t)depth * (width * (size_t)samples + (size_t)heads * (size_t)segments[samples]);
   mp_run(mp_worthwhile(threads, work, worth_a_team), run_first, &call);
+  if (from_first) finish_shares(&call, from_first);
 }

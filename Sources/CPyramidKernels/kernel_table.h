@@ -60,7 +60,7 @@ typedef struct {
   const float *bv;
   float *out;                 // of these heads
   float *u, *z;               // scratch [heads][depth]
-  float *shares;              // scratch [heads][tokens]
+  float *shares;              // [heads][tokens], what the first token pays; read by the caller
 } mp_first_attention_job;
 
 /// A share of a linear layer.

@@ -204,7 +204,7 @@ static void first_attention_portable(const mp_first_attention_job *job) {
   const float scale = 1.0f / sqrtf((float)job->head_dim);
   const int isInt8 = job->precision == MP_PRECISION_INT8;
   for (size_t h = 0; h < (size_t)job->heads; h++) {
-    float *u = job->u, *z = job->z, *shares = job->shares, *out = job->out + h * dims;
+    float *u = job->u, *z = job->z, *shares = job->shares + h * tokens, *out = job->out + h * dims;
     memset(u, 0, depth * sizeof(float));
     memset(z, 0, depth * sizeof(float));
     for (size_t row = h * dims; row < (h + 1) * dims; row++) {

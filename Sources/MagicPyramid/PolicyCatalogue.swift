@@ -1,5 +1,6 @@
 // Which policies there are: the built-in ones and those of plugins. The only place that names the built-in targets.
 
+import CLSAttentionPolicy
 import EntropyPolicy
 import FixedLayerPolicy
 import KeepAllPolicy
@@ -16,7 +17,8 @@ public enum PolicyCatalogue {
   /// The policies that come with the project.
   public static let builtIn: [any Policy.Type] =
     EntropyPolicy.policies + PatiencePolicy.policies + FixedLayerPolicy.policies + NeverExitPolicy.policies
-    + ReceivedAttentionPolicy.policies + TopKPolicy.policies + KeepAllPolicy.policies + RandomPrunePolicy.policies
+    + ReceivedAttentionPolicy.policies + TopKPolicy.policies + CLSAttentionPolicy.policies + KeepAllPolicy.policies
+    + RandomPrunePolicy.policies
 
   /// A registry of the built-in policies and those of the plugins at `paths` (Swift source files or built libraries).
   /// Throws `PluginError` or `PolicyError`. Traps inside a plugin's policies end the process with a message from now

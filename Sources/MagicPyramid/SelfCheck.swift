@@ -46,6 +46,7 @@ public enum SelfCheck {
     _ classifier: Classifier, compiler: ModelCompiler, policies: ResolvedPolicies
   ) throws -> SelfCheckResult {
     var graph = compiler.lowered.graph
+    graph.placement = classifier.model.graph.decisions
     let context = PassContext(
       exit: policies.exit, prune: policies.prune, exitHeads: compiler.lowered.exitHeads,
       target: classifier.model.instructionSet)

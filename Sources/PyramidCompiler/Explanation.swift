@@ -44,8 +44,9 @@ extension Graph {
       return emits.isEmpty
         ? "attention within each sample"
         : "attention; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
-    case .firstAttention:
+    case .firstAttention(_, let emits):
       return "attention of the [CLS] tokens alone; keys and values of the others are never formed"
+        + (emits.isEmpty ? "" : "; hands out from-first for the pruning policy")
     case .firstRows:
       return isInLayer
         ? "the [CLS] rows, which are all that exit head or classifier reads of the layer"

@@ -13,12 +13,17 @@ public struct CompileOptions: Sendable {
   public var precision: Precision
   /// Passes to leave out.
   public var disabledPasses: Set<String>
+  /// What `place-policies` decides by; nil leaves every decision in place.
+  public var profile: PolicyProfile?
 
   /// Options.
-  public init(target: InstructionSet, precision: Precision = .f32, disabledPasses: Set<String> = []) {
+  public init(
+    target: InstructionSet, precision: Precision = .f32, disabledPasses: Set<String> = [], profile: PolicyProfile? = nil
+  ) {
     self.target = target
     self.precision = precision
     self.disabledPasses = disabledPasses
+    self.profile = profile
   }
 }
 
@@ -49,12 +54,32 @@ public struct ModelCompiler: Sendable {
     exit: PolicyInstance?, prune: PolicyInstance?, options: CompileOptions,
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
+    var graph = namedGraph
+    let context = PassContext(
+      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
+      profile: options.profile)
+    try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
+    return graph
+  }
+
+  /// What each decision would cost and save, and which ones `compile` with the same arguments keeps; text for people.
+  public func explainPlacement(
+    exit: PolicyInstance?, prune: PolicyInstance?, options: CompileOptions
+  ) throws -> String {
+    var graph = namedGraph
+    var context = PassContext(
+      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
+      profile: options.profile)
+    context.disabled = options.disabledPasses
+    let fusions = Pipeline.passes.prefix { $0.name != PlacePolicies.name }
+    for pass in fusions where !options.disabledPasses.contains(pass.name) { try pass.run(on: &graph, context) }
+    return try PlacementExplanation(graph, context).text
+  }
+
+  /// The plain graph with the checkpoint that it is of.
+  private var namedGraph: Graph {
     var graph = lowered.graph
     graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: checkpoint.tensors.files)
-    let context = PassContext(
-      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target,
-      precision: options.precision)
-    try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
     return graph
   }
 

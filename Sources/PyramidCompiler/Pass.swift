@@ -1,6 +1,7 @@
 // What a pass is, what it may know, and the pipeline: one array literal. A pass reads no clock, environment or CPU;
 // kernel choice gets the instruction set as a value. The verifier runs after every pass.
 
+import PyramidFormats
 import PyramidIR
 import PyramidPolicy
 
@@ -16,17 +17,23 @@ public struct PassContext: Sendable {
   public var target: InstructionSet
   /// Number format of the products.
   public var precision: Precision
+  /// How often each head fires and how many tokens each layer keeps, if that is known.
+  public var profile: PolicyProfile?
+  /// Passes that are left out, for passes that ask what later ones will make of the graph.
+  public var disabled: Set<String> = []
 
   /// A context; without policies the compiled graph equals the plain one.
   public init(
     exit: PolicyInstance? = nil, prune: PolicyInstance? = nil, exitHeads: Set<Int> = [], target: InstructionSet,
-    precision: Precision = .f32
+    precision: Precision = .f32,
+    profile: PolicyProfile? = nil
   ) {
     self.exit = exit
     self.prune = prune
     self.exitHeads = exitHeads
     self.target = target
     self.precision = precision
+    self.profile = profile
   }
 }
 
@@ -55,6 +62,7 @@ public enum Pipeline {
     FuseQKV(),
     FuseLinearGelu(),
     FuseLinearAddNorm(),
+    PlacePolicies(),
     SchedulePolicies(),
     Peek(),
     HoistCompaction(),
@@ -77,6 +85,8 @@ public enum Pipeline {
       }
       guard type(of: pass).isOptional else { throw CompileError("pass '\(name)' can't be left out") }
     }
+    var context = context
+    context.disabled = disabled
     for pass in passes where !disabled.contains(pass.name) {
       try pass.run(on: &graph, context)
       do { try graph.verify() } catch {
@@ -88,8 +98,8 @@ public enum Pipeline {
 }
 
 extension Pipeline {
-  /// Weaves the policies into a plain graph and does nothing else: what the reference interpreter checks compiled
-  /// models against.
+  /// Weaves the policies into a plain graph, where its placement says if it has one, and does nothing else: what the
+  /// reference interpreter checks compiled models against.
   public static func schedulePolicies(on graph: inout Graph, _ context: PassContext) throws {
     try SchedulePolicies().run(on: &graph, context)
   }

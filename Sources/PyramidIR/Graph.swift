@@ -158,6 +158,8 @@ public struct Graph: Sendable {
   public var target: String?
   /// At most one exit and one pruning policy.
   public var policies: [PolicyUse] = []
+  /// Where policies are to be woven in; nil for every boundary at which they are active, and once they are woven in.
+  public var placement: PolicyPlacement?
   /// Declared dims, `B0` and `T0` first.
   public var dims: [DimDeclaration] = []
   /// Weight symbols.

@@ -68,7 +68,8 @@ private indirect enum JSON {
 
 extension Graph {
   /// The graph as one JSON object: `name`, `version`, `model`, `checkpoint`, `target`, `policies`, `dims`, `weights`,
-  /// `slots`, `costs` and `nodes`; values are named without `%`, weights without `#`.
+  /// `slots`, `costs` and `nodes`; values are named without `%`, weights without `#`. A placement, which no compiled
+  /// graph has any more, is left out.
   public var json: String {
     var text = ""
     JSON.object([

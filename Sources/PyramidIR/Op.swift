@@ -79,12 +79,13 @@ public enum Op: Hashable, Sendable {
   /// `attention_qkv %qkv, %segments {...}`: the same with q, k and v as the three column blocks of one value.
   /// (C1) %qkv is f32[T, 3 H]. (C2), (C3) and (C4) as attention.
   case attentionQKV(heads: Int, emits: [Emission])
-  /// `first_attention %q, %x, %segments, #wk, #wv, #bv {heads N}`: attention of each sample's first token only, f32[B, H],
-  /// re-associated so that no keys and values are formed: u_h = Wk_h^T q_h, p_h = softmax(x u_h / sqrt(H / heads)),
-  /// Wv_h (sum_j p_hj x_j) + bv_h. The key bias cancels in the softmax.
+  /// `first_attention %q, %x, %segments, #wk, #wv, #bv {heads N[, emit from-first]}`: attention of each sample's first
+  /// token only, f32[B, H], then the emission as f32[T]. Re-associated so that no keys and values are formed:
+  /// u_h = Wk_h^T q_h, p_h = softmax(x u_h / sqrt(H / heads)), Wv_h (sum_j p_hj x_j) + bv_h. The key bias cancels in
+  /// the softmax.
   /// (C1) %q is f32[B, H], %x is f32[T, K]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
-  /// (C4) #wk and #wv are f32[H, K], #bv is f32[H].
-  case firstAttention(heads: Int)
+  /// (C4) #wk and #wv are f32[H, K], #bv is f32[H]. (C5) nothing else is emitted.
+  case firstAttention(heads: Int, emits: [Emission] = [])
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
   case firstRows

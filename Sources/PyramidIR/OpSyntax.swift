@@ -23,6 +23,11 @@ struct OpAttribute {
     values.isEmpty ? [] : [OpAttribute(key: key, spelling: .words(values.map(\.rawValue)))]
   }
 
+  /// A set of numbers, ascending, that is left out when it is empty.
+  static func integers(_ key: String, _ values: Set<Int>) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, spelling: .words(values.sorted().map { "\($0)" }))]
+  }
+
   static func epsilon(_ value: Float) -> [OpAttribute] {
     [OpAttribute(key: "epsilon", spelling: .number(shortest("\(value)")))]
   }
@@ -43,10 +48,8 @@ extension Op {
       [.word("activation", activation.rawValue)]
     case .linearAddNorm(let epsilon), .layerNorm(let epsilon):
       OpAttribute.epsilon(epsilon)
-    case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
+    case .attention(let heads, let emits), .attentionQKV(let heads, let emits), .firstAttention(let heads, let emits):
       [.number("heads", heads)] + OpAttribute.words("emit", emits)
-    case .firstAttention(let heads):
-      [.number("heads", heads)]
     case .rowNorm(let first, let count):
       [.number("first", first), .number("count", count)]
     case .decideExit(_, let layer, let reads):

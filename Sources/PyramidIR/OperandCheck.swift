@@ -111,7 +111,7 @@ struct OperandCheck {
     return [TensorType(.f32, [rows.rows, .fixed(width)])] + emits.map { _ in vector }
   }
 
-  func firstAttention(_ heads: Int) throws(GraphError) -> TensorType {
+  func firstAttention(_ heads: Int, _ emits: [Emission]) throws(GraphError) -> [TensorType] {
     try counts(1, inputs: 3...3, weights: 3...3)
     try tokenMatrix(inputs[1], "%x", 1)
     let samples = try segments(inputs[2], 2)
@@ -124,7 +124,8 @@ struct OperandCheck {
     try require(
       weights[0] == matrix && weights[1] == matrix && weights[2] == TensorType(.f32, [.fixed(width)]), 4,
       "weights are \(weights), expected \(matrix) twice and f32[\(width)]")
-    return inputs[0]
+    try require(emits.isEmpty || emits == [.fromFirst], 5, "only from-first can be emitted, once")
+    return [inputs[0]] + emits.map { _ in TensorType(.f32, [inputs[1].rows]) }
   }
 
   func decideExit(_ reads: [Signal], _ newDim: Dim?) throws(GraphError) -> TensorType {

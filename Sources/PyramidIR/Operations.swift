@@ -87,10 +87,11 @@ extension Graph {
       return rows(node.results[0], Self.normOperations * self[node.results[0]].type.columns)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
-    case .firstAttention(let heads):
+    case .firstAttention(let heads, let emits):
       let (width, depth) = (self[node.inputs[0]].type.columns, self[node.inputs[1]].type.columns)
+      let emitted = emits.isEmpty ? 0 : heads + 1
       return rows(node.results[0], width * (4 * depth + 1))
-        + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations))
+        + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations) + emitted)
     case .firstRows, .compact:
       return rows(node.results[0], self[node.results[0]].type.columns)
     case .softmax:

@@ -60,7 +60,9 @@ extension Parser {
       return .attention(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
     case "attention_qkv":
       return .attentionQKV(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
-    case "first_attention": return .firstAttention(heads: try attributes.integer("heads", self))
+    case "first_attention":
+      return .firstAttention(
+        heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
     case "first_rows": return .firstRows
     case "softmax": return .softmax
     case "row_norm":
@@ -176,6 +178,18 @@ struct AttributeReader {
     var words: [Word] = []
     for token in take(key)?.values ?? [] { words.append(try word(token, key, parser)) }
     return words
+  }
+
+  /// A set of counts; empty when the attribute is left out.
+  mutating func integers(_ key: String, _ parser: Parser) throws(ParseError) -> Set<Int> {
+    var numbers: Set<Int> = []
+    for token in take(key)?.values ?? [] {
+      let text = parser.text(of: token)
+      guard token.kind == .integer, let number = Int(text), numbers.insert(number).inserted else {
+        throw parser.error("`\(key)` names \(text), expected integers, each once", at: token)
+      }
+    }
+    return numbers
   }
 
   /// Whether `key value` is there; any other value is an error.

@@ -1,4 +1,5 @@
-// Grammar of everything before the first section: model, checkpoint, target, policies, dims, weights, slots and costs.
+// Grammar of everything before the first section: model, checkpoint, target, policies, placement, dims, weights, slots
+// and costs.
 
 extension Parser {
   mutating func parseModel() throws(ParseError) {
@@ -30,13 +31,20 @@ extension Parser {
       if graph.target != nil { throw error("a second `target`", at: start) }
       graph.target = try takeWord("the name of an instruction set")
     case "policies": try parsePolicies()
+    case "place":
+      try advance()
+      if graph.placement != nil { throw error("a second `place`", at: start) }
+      var attributes = try parseAttributes(of: "place", at: start)
+      graph.placement = PolicyPlacement(
+        exits: try attributes.integers("exits", self), prunes: try attributes.integers("prunes", self))
+      try attributes.finish(self)
     case "dim": try parseDimDeclaration()
     case "weight": try parseWeight()
     case "slot": try parseSlot()
     case "cost": try parseCost()
     default:
       let known = [
-        "checkpoint", "target", "policies", "dim", "weight", "slot", "cost", "embeddings", "layer", "output",
+        "checkpoint", "target", "policies", "place", "dim", "weight", "slot", "cost", "embeddings", "layer", "output",
       ]
       throw error("`\(word)` begins nothing in a graph\(suggestion(for: word, among: known))", at: start)
     }

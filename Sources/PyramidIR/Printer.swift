@@ -77,6 +77,10 @@ private struct Printer {
       for policy in graph.policies { text += "    \(policy)\n" }
       text += "  }\n"
     }
+    if let placement = graph.placement {
+      let attributes = OpAttribute.integers("exits", placement.exits) + OpAttribute.integers("prunes", placement.prunes)
+      text += "  place" + braced(attributes) + "\n"
+    }
     for declaration in graph.dims { text += "  \(line(of: declaration))\n" }
     for weight in graph.weights { text += "  \(line(of: weight))\n" }
     for (index, slot) in graph.slots.enumerated() {
@@ -128,8 +132,7 @@ private struct Printer {
     if let policy = node.op.policy { operation += " @\(policy)" }
     let operands = node.inputs.map(name) + node.weights.map { "#" + graph[$0].name }
     if !operands.isEmpty { operation += " " + operands.joined(separator: ", ") }
-    let attributes = node.op.attributes
-    if !attributes.isEmpty { operation += " {" + attributes.map(\.description).joined(separator: ", ") + "}" }
+    operation += braced(node.op.attributes)
     var types = ""
     if !node.results.isEmpty {
       types = " : " + node.results.map { graph[$0].type.description }.joined(separator: ", ")
@@ -139,6 +142,10 @@ private struct Printer {
     }
     if let kernel = node.kernel { types += " by \(kernel)" }
     return NodePieces(results: node.results.map(name).joined(separator: ", "), operation: operation, types: types)
+  }
+
+  private func braced(_ attributes: [OpAttribute]) -> String {
+    attributes.isEmpty ? "" : " {" + attributes.map(\.description).joined(separator: ", ") + "}"
   }
 
   private func name(_ value: ValueID) -> String { "%" + graph[value].name }

@@ -68,8 +68,8 @@ extension Op {
       try check.tokenMatrix(inputs[0], "%qkv", 1)
       try check.require(inputs[0].columns % 3 == 0, 1, "%qkv is \(inputs[0]), expected three equal blocks")
       return try check.attention(rows: inputs[0], width: inputs[0].columns / 3, segments: inputs[1], heads, emits)
-    case .firstAttention(let heads):
-      return [try check.firstAttention(heads)]
+    case .firstAttention(let heads, let emits):
+      return try check.firstAttention(heads, emits)
     case .firstRows:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%x", 1)

@@ -5,6 +5,7 @@ extension Verifier {
     checkNames()
     checkShape()
     checkPolicies()
+    checkPlacement()
     checkDims()
     checkWeightSizes()
     checkSections()
@@ -58,6 +59,13 @@ extension Verifier {
           report(.policy(index), "`\(argument.key) = \(argument.value)` can't be read back")
         }
       }
+    }
+  }
+
+  private mutating func checkPlacement() {
+    guard let placement = graph.placement else { return }
+    for layer in placement.exits.union(placement.prunes).sorted() where layer < 0 || layer >= graph.shape.layers - 1 {
+      report(.graph, "place: behind layer \(layer) is no boundary")
     }
   }
 

@@ -4,7 +4,8 @@
 //  2. Sizes are positive and small enough that products of them are exact: fixed axes to 2^24, weights to 2^40
 //     elements, admitted rows and bytes of a row to 2^31 - 1. Types have one or two axes.
 //  3. At most one exit and one pruning policy are declared; numbers among their arguments are finite; declared policies
-//     are asked by a node, and nodes ask declared ones of their kind (decide_exit C5, decide_prune C5).
+//     are asked by a node, and nodes ask declared ones of their kind (decide_exit C5, decide_prune C5). A placement
+//     names boundaries only.
 //  4. `B0` and `T0` are declared first, with constant bounds. Every other dim is declared once, bounded by an earlier
 //     dim of its family that holds what it selects from, `by` the one value that defines it; that value is a result of
 //     decide_exit, decide_prune or keep_samples over exactly that dim, and every such result has a declaration. There

@@ -1,4 +1,4 @@
-// The three protocols a policy author meets. They are the whole contract: a policy is a criterion with declared
+// The protocols a policy author meets. They are the whole contract: a policy is a criterion with declared
 // parameters that looks at one sample and answers, and the engine does everything else (selecting tokens, compacting,
 // leaving). Kept apart from the views and signals so that the contract reads on one page.
 
@@ -40,6 +40,9 @@ public protocol PruningPolicy: Policy {
   /// The signals that `score` reads; nothing else is computed, and reading another one ends the run.
   var reads: Set<TokenSignal> { get }
 
+  /// Where in a layer the policy decides; `.behindAttention` by default.
+  var placement: PruningPlacement { get }
+
   /// Which tokens stay after layer `layer` (counted from 1).
   func retention(afterLayer layer: Int) -> Retention
 
@@ -47,6 +50,16 @@ public protocol PruningPolicy: Policy {
   ///
   /// `scores` has `sample.count` elements, which are 0 on entry. Not called where `retention` is `.all`.
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>)
+}
+
+/// Where in its layer a pruning policy decides.
+public enum PruningPlacement: String, CaseIterable, Sendable {
+  /// Behind the layer's attention, which every token alive takes part in. Every signal can be read.
+  case behindAttention = "behind-attention"
+  /// Before the layer, by the attention of [CLS] alone: that row is computed over the tokens that entered, and what
+  /// dies is neither projected nor attended to in this layer. The policy reads `attentionFromCLS`, and besides it what
+  /// is known at the layer's input: `hiddenNorm`, `position`, `tokenID`, `hidden`.
+  case beforeLayer = "before-layer"
 }
 
 /// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
@@ -72,6 +85,7 @@ extension ExitPolicy where Memory == Void {
 }
 
 extension PruningPolicy {
+  public var placement: PruningPlacement { .behindAttention }
   public static var conformance: PolicyConformance { PruningConformance<Self>() }
 }
 

@@ -7,7 +7,7 @@ public class PolicyConformance {
   init() {}
 
   var describing: PolicyDescription { unreachable() }
-  var memoryLayout: (stride: Int, alignment: Int) { (1, 1) }
+  var memoryLayout: (size: Int, stride: Int, alignment: Int) { (0, 1, 1) }
   func make(_ arguments: PolicyArguments) throws -> ErasedPolicy { unreachable() }
 
   private func unreachable() -> Never { fatalError("a policy conforms to ExitPolicy or to PruningPolicy") }
@@ -23,6 +23,7 @@ class ErasedPolicy {
     self.layers = layers
   }
 
+  var placement: PruningPlacement { .behindAttention }
   func retention(_ layer: Int) -> Retention { .all }
   func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {}
   func initializeMemory(_ memory: UnsafeMutableRawPointer) {}
@@ -45,8 +46,9 @@ final class ExitConformance<Conformer: ExitPolicy>: PolicyConformance {
     PolicyDescription(kind: .exit, name: Conformer.name, parameters: Conformer.parameters)
   }
 
-  override var memoryLayout: (stride: Int, alignment: Int) {
-    (MemoryLayout<Conformer.Memory>.stride, MemoryLayout<Conformer.Memory>.alignment)
+  override var memoryLayout: (size: Int, stride: Int, alignment: Int) {
+    typealias Layout = MemoryLayout<Conformer.Memory>
+    return (Layout.size, Layout.stride, Layout.alignment)
   }
 
   override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {
@@ -61,6 +63,8 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
     self.policy = policy
     super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
   }
+
+  override var placement: PruningPlacement { policy.placement }
 
   override func retention(_ layer: Int) -> Retention {
     policy.retention(afterLayer: layer)

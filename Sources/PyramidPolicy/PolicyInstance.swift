@@ -46,6 +46,12 @@ public final class PolicyInstance: Sendable {
     return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
   }
 
+  /// Where in a layer a pruning policy decides; `.behindAttention` for an exit policy.
+  public var placement: PruningPlacement {
+    let index = table.placement(handle)
+    return PruningPlacement.allCases.indices.contains(index) ? PruningPlacement.allCases[index] : .behindAttention
+  }
+
   /// Which tokens stay after a layer; `.all` for an exit policy and where the policy is not active.
   public func retention(afterLayer layer: Int) -> Retention {
     guard isActive(afterLayer: layer) else { return .all }
@@ -62,6 +68,9 @@ public final class PolicyInstance: Sendable {
     }
   }
 
+  /// Whether an exit policy remembers something of a sample from head to head: what it answers at one head then
+  /// depends on having been asked at the others.
+  public var hasMemory: Bool { table.memorySize > 0 }
   /// Bytes from one sample's memory to the next.
   public var memoryStride: Int { table.memoryStride }
   /// Alignment of a sample's memory in bytes.

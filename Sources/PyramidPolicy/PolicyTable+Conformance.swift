@@ -6,7 +6,7 @@ extension PolicyTable {
   init(_ conformance: PolicyConformance) {
     size = MemoryLayout<PolicyTable>.size
     context = Unmanaged.passRetained(conformance).toOpaque()
-    (memoryStride, memoryAlignment) = conformance.memoryLayout
+    (memorySize, memoryStride, memoryAlignment) = conformance.memoryLayout
     describe = { context, buffer, capacity in
       withType(context) { copy($0.describing.text, to: buffer, capacity) }
     }
@@ -24,6 +24,9 @@ extension PolicyTable {
     destroy = { Unmanaged<ErasedPolicy>.fromOpaque($0).release() }
     isActive = { instance, layer in withPolicy(instance) { $0.layers.contains(layer) } }
     reads = { withPolicy($0) { $0.declared } }
+    placement = { instance in
+      PruningPlacement.allCases.firstIndex(of: withPolicy(instance) { $0.placement }) ?? 0
+    }
     retention = { instance, layer, payload in
       let encoded = withPolicy(instance) { $0.retention(layer) }.encoded
       payload.pointee = encoded.payload

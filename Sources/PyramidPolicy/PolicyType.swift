@@ -54,7 +54,7 @@ public struct PolicyType: Sendable {
       min(length, table.describe(table.context, buffer.baseAddress, length))
     }
     description = try PolicyDescription(text)
-    guard table.memoryStride > 0, table.memoryAlignment > 0, table.memoryStride <= 1 << 20 else {
+    guard table.memorySize >= 0, table.memoryStride > 0, table.memoryAlignment > 0, table.memoryStride <= 1 << 20 else {
       throw .badDeclaration(policy: description.name, reason: "its memory of a sample exceeds a mebibyte")
     }
     self.table = table

@@ -7,7 +7,8 @@ public enum TokenSignal: String, CaseIterable, Sendable {
   /// Producer: the layer's attention. Price: heads * n^2 additions, no product.
   case receivedAttention = "received-attention"
   /// Attention of [CLS] to the token, mean over heads, times n: 1 is uniform at any length.
-  /// Producer: the layer's attention. Price: heads * n additions.
+  /// Producer: the layer's attention. Price: heads * n additions. For a policy that prunes before the layer, the row of
+  /// [CLS] alone: 3 H^2 + 2 heads n H multiply-adds more, unless an exit head makes that row necessary anyway.
   case attentionFromCLS = "attention-from-cls"
   /// Euclidean norm of the token's value vector in the layer, all heads together.
   /// Producer: the layer's value projection. Price: n * H multiply-adds.

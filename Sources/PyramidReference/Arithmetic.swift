@@ -6,8 +6,11 @@ import Glibc
 import PyramidIR
 
 enum Arithmetic {
-  /// Four sums in fixed order: products of f32 are exact in Double, and four chains keep the adder busy.
-  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
+  /// Four sums in fixed order: products of f32 are exact in Double, and four chains keep the adder busy. Adds the
+  /// multiplications done to `products`: that is what operation counts are checked against.
+  static func dot(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ products: inout Int
+  ) -> Double {
     var sums = (0.0, 0.0, 0.0, 0.0)
     var index = 0
     while index + 4 <= count {
@@ -15,25 +18,31 @@ enum Arithmetic {
       sums.1 += Double(a[index + 1]) * Double(b[index + 1])
       sums.2 += Double(a[index + 2]) * Double(b[index + 2])
       sums.3 += Double(a[index + 3]) * Double(b[index + 3])
+      products += 4
       index += 4
     }
     while index < count {
       sums.0 += Double(a[index]) * Double(b[index])
+      products += 1
       index += 1
     }
     return (sums.0 + sums.1) + (sums.2 + sums.3)
   }
 
-  /// x W^T + b for x of `rows` rows, W [N, K] and b [N]; f32[rows, N].
-  static func linear(_ x: [Float], rows: Int, weight: [Float], bias: [Float]) -> [Float] {
+  /// x W^T + b for x of `rows` rows, W [N, K] and b [N]; f32[rows, N], and the multiplications that each row took.
+  static func linear(
+    _ x: [Float], rows: Int, weight: [Float], bias: [Float]
+  ) -> (values: [Float], products: [Int]) {
     let width = bias.count
     let depth = width == 0 ? 0 : weight.count / width
-    return [Float](unsafeUninitializedCapacity: rows * width) { result, initialized in
+    var products = [Int](repeating: 0, count: rows)
+    let values = [Float](unsafeUninitializedCapacity: rows * width) { result, initialized in
       x.withUnsafeBufferPointer { x in
         weight.withUnsafeBufferPointer { weight in
           for column in 0..<width {
             for row in 0..<rows {
-              let product = dot(x.baseAddress! + row * depth, weight.baseAddress! + column * depth, depth)
+              let product = dot(
+                x.baseAddress! + row * depth, weight.baseAddress! + column * depth, depth, &products[row])
               result[row * width + column] = Float(product + Double(bias[column]))
             }
           }
@@ -41,6 +50,7 @@ enum Arithmetic {
       }
       initialized = rows * width
     }
+    return (values, products)
   }
 
   /// Elementwise activation, evaluated in Double.

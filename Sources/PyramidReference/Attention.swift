@@ -29,8 +29,8 @@ struct Attention {
     var received: [Float]
     /// Mean over heads of the attention from the sample's first token times the sample's length, f32[T].
     var fromFirst: [Float]
-    /// Multiply-adds done for each sample.
-    var multiplyAdds: [Int]
+    /// Multiplications done for each sample in products of rows.
+    var products: [Int]
   }
 
   func run() -> Result {
@@ -38,28 +38,29 @@ struct Attention {
     var context = [Float](repeating: 0, count: tokens * width)
     var received = [Double](repeating: 0, count: tokens)
     var fromFirst = [Double](repeating: 0, count: tokens)
-    var multiplyAdds = [Int](repeating: 0, count: max(segments.count - 1, 0))
-    for sample in multiplyAdds.indices {
+    var products = [Int](repeating: 0, count: max(segments.count - 1, 0))
+    for sample in products.indices {
       let rows = segments[sample]..<segments[sample + 1]
       for head in 0..<heads {
         for queryRow in rows {
-          let probabilities = probabilities(of: queryRow, over: rows, head: head)
+          let probabilities = probabilities(of: queryRow, over: rows, head: head, &products[sample])
           for (keyRow, probability) in zip(rows, probabilities) {
             received[keyRow] += probability
             if queryRow == rows.lowerBound { fromFirst[keyRow] += probability * Double(rows.count) }
           }
-          mixValues(probabilities, rows, head: head, into: &context, at: queryRow)
-          multiplyAdds[sample] += 2 * rows.count * (width / heads)
+          mixValues(probabilities, rows, head: head, into: &context, at: queryRow, &products[sample])
         }
       }
     }
     return Result(
       context: context, received: received.map { Float($0 / Double(heads)) },
-      fromFirst: fromFirst.map { Float($0 / Double(heads)) }, multiplyAdds: multiplyAdds)
+      fromFirst: fromFirst.map { Float($0 / Double(heads)) }, products: products)
   }
 
   /// softmax(q k^T / sqrt(H / heads)) of one query and head over the keys of its sample.
-  private func probabilities(of queryRow: Int, over rows: Range<Int>, head: Int) -> [Double] {
+  private func probabilities(
+    of queryRow: Int, over rows: Range<Int>, head: Int, _ products: inout Int
+  ) -> [Double] {
     let headWidth = width / heads
     let scale = Double(headWidth).squareRoot()
     var scores = [Double](repeating: 0, count: rows.count)
@@ -68,7 +69,7 @@ struct Attention {
         let q = queries.baseAddress! + queryRow * query.stride + query.first + head * headWidth
         for (index, keyRow) in rows.enumerated() {
           let k = keys.baseAddress! + keyRow * key.stride + key.first + head * headWidth
-          scores[index] = Arithmetic.dot(q, k, headWidth) / scale
+          scores[index] = Arithmetic.dot(q, k, headWidth, &products) / scale
         }
       }
     }
@@ -78,14 +79,18 @@ struct Attention {
 
   /// The sum of the value rows weighted by probabilities, for one query and head.
   private func mixValues(
-    _ probabilities: [Double], _ rows: Range<Int>, head: Int, into context: inout [Float], at queryRow: Int
+    _ probabilities: [Double], _ rows: Range<Int>, head: Int, into context: inout [Float], at queryRow: Int,
+    _ products: inout Int
   ) {
     let headWidth = width / heads
     var sums = [Double](repeating: 0, count: headWidth)
     value.values.withUnsafeBufferPointer { values in
       for (index, valueRow) in rows.enumerated() {
         let v = values.baseAddress! + valueRow * value.stride + value.first + head * headWidth
-        for column in 0..<headWidth { sums[column] += probabilities[index] * Double(v[column]) }
+        for column in 0..<headWidth {
+          sums[column] += probabilities[index] * Double(v[column])
+          products += 1
+        }
       }
     }
     for column in 0..<headWidth { context[queryRow * width + head * headWidth + column] = Float(sums[column]) }

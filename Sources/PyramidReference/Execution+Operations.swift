@@ -36,8 +36,10 @@ extension Execution {
       let width = joined.columns / 3
       let operands = (0..<3).map { AttentionOperand(values: values, stride: 3 * width, first: $0 * width) }
       return try attend(node, operands, width: width, segments: operand(node, 1), heads: heads, emits)
-    case .firstAttention(let heads):
-      return [try result(node, .floats(firstAttention(node, heads: heads)))]
+    case .firstAttention(let heads, let emits):
+      let rows = try firstAttention(node, heads: heads)
+      let first = try result(node, .floats(rows.flatMap(\.context)))
+      return emits.isEmpty ? [first] : [first, try result(node, .floats(rows.flatMap(\.fromFirst)), at: 1)]
     case .firstRows:
       return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
     case .softmax:
@@ -99,9 +101,10 @@ extension Execution {
 
   private mutating func linear(_ node: Node) throws(ReferenceError) -> [Float] {
     let x = try operand(node, 0)
-    let matrix = weight(node, 0)
-    try count(2 * matrix.count, forEachRowOf: x.type.rows.dim)
-    return Arithmetic.linear(try x.floats, rows: x.rows, weight: matrix, bias: weight(node, 1))
+    let (values, products) = Arithmetic.linear(
+      try x.floats, rows: x.rows, weight: weight(node, 0), bias: weight(node, 1))
+    if let dim = x.type.rows.dim { try count(products, inRowsOf: dim) }
+    return values
   }
 
   private func norm(_ node: Node, _ x: [Float], gammaAt first: Int, _ epsilon: Float) -> [Float] {
@@ -118,8 +121,8 @@ extension Execution {
     let attention = Attention(
       query: operands[0], key: operands[1], value: operands[2], width: width, heads: heads, segments: offsets)
     let output = attention.run()
-    for (start, multiplyAdds) in zip(offsets, output.multiplyAdds) where multiplyAdds > 0 {
-      answers[rows[start].sample].executedMatrixOperations += 2 * multiplyAdds
+    for (start, products) in zip(offsets, output.products) where products > 0 {
+      answers[rows[start].sample].executedMatrixOperations += 2 * products
     }
     var results = [try result(node, .floats(output.context))]
     for (index, emission) in emits.enumerated() {
@@ -132,16 +135,16 @@ extension Execution {
   }
 
   /// The attention of each sample's first token, as its definition says.
-  private mutating func firstAttention(_ node: Node, heads: Int) throws(ReferenceError) -> [Float] {
+  private mutating func firstAttention(_ node: Node, heads: Int) throws(ReferenceError) -> [FirstAttention.Result] {
     let (query, x) = (try operand(node, 0), try operand(node, 1))
     let offsets = try offsets(operand(node, 2), over: x.rows)
     if let dim = x.type.rows.dim { try noteTokens(entering: node.section, rows: dim) }
     let attention = FirstAttention(
       queries: try query.floats, x: try x.floats, width: query.columns, depth: x.columns, heads: heads,
       keyWeight: weight(node, 0), valueWeight: weight(node, 1), valueBias: weight(node, 2))
-    try count(4 * query.columns * x.columns, forEachRowOf: query.type.rows.dim)
-    try count(4 * heads * x.columns, forEachRowOf: x.type.rows.dim)
-    return (0..<query.rows).flatMap { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
+    let rows = (0..<query.rows).map { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
+    if let dim = query.type.rows.dim { try count(rows.map(\.products), inRowsOf: dim) }
+    return rows
   }
 
   private func eachRow(

@@ -72,10 +72,11 @@ struct Execution {
     }
   }
 
-  /// Adds matrix operations to the sample of each row of a dim.
-  mutating func count(_ operations: Int, forEachRowOf dim: Dim?) throws(ReferenceError) {
-    guard let dim else { return }
-    for row in try dims.rows(of: dim) { answers[row.sample].executedMatrixOperations += operations }
+  /// Adds the multiplications done for each row of a dim to the row's sample.
+  mutating func count(_ products: [Int], inRowsOf dim: Dim) throws(ReferenceError) {
+    for (row, products) in zip(try dims.rows(of: dim), products) {
+      answers[row.sample].executedMatrixOperations += 2 * products
+    }
   }
 
   func operand(_ node: Node, _ index: Int) throws(ReferenceError) -> ReferenceTensor {

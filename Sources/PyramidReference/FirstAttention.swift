@@ -13,30 +13,55 @@ struct FirstAttention {
   /// f32[H, K] both, and f32[H].
   let keyWeight, valueWeight, valueBias: [Float]
 
+  /// What one sample comes to.
+  struct Result {
+    /// f32[H].
+    var context: [Float] = []
+    /// For each token the mean over heads of the attention paid to it, times their number.
+    var fromFirst: [Float] = []
+    /// Multiplications done in products of rows.
+    var products = 0
+  }
+
   /// The result of one sample, whose tokens are `rows`.
-  func row(of sample: Int, over rows: Range<Int>) -> [Float] {
+  func row(of sample: Int, over rows: Range<Int>) -> Result {
     let headWidth = width / heads
-    var result: [Float] = []
+    var result = Result()
+    var paid = [Double](repeating: 0, count: rows.count)
     for head in 0..<heads {
       let columns = head * headWidth..<(head + 1) * headWidth
       var u = [Double](repeating: 0, count: depth)
       for column in columns {
-        let q = Double(queries[sample * width + column])
-        for k in 0..<depth { u[k] += q * Double(keyWeight[column * depth + k]) }
+        add(Double(queries[sample * width + column]), of: keyWeight, column, to: &u, &result.products)
       }
-      var shares = rows.map { row in
-        (0..<depth).reduce(0.0) { $0 + u[$1] * Double(x[row * depth + $1]) } / Double(headWidth).squareRoot()
-      }
+      var shares = rows.map { dot(u, x, $0, &result.products) / Double(headWidth).squareRoot() }
       shares.withUnsafeMutableBufferPointer { Arithmetic.softmax($0) }
+      for (index, share) in shares.enumerated() { paid[index] += share }
       var z = [Double](repeating: 0, count: depth)
-      for (row, share) in zip(rows, shares) {
-        for k in 0..<depth { z[k] += share * Double(x[row * depth + k]) }
-      }
+      for (row, share) in zip(rows, shares) { add(share, of: x, row, to: &z, &result.products) }
       for column in columns {
-        let sum = (0..<depth).reduce(0.0) { $0 + z[$1] * Double(valueWeight[column * depth + $1]) }
-        result.append(Float(sum + Double(valueBias[column])))
+        result.context.append(Float(dot(z, valueWeight, column, &result.products) + Double(valueBias[column])))
       }
     }
+    result.fromFirst = paid.map { Float($0 * Double(rows.count) / Double(heads)) }
     return result
+  }
+
+  /// sum += factor * row of a matrix of K columns.
+  private func add(_ factor: Double, of matrix: [Float], _ row: Int, to sum: inout [Double], _ products: inout Int) {
+    for k in 0..<depth {
+      sum[k] += factor * Double(matrix[row * depth + k])
+      products += 1
+    }
+  }
+
+  /// The product of K numbers with a row of a matrix.
+  private func dot(_ vector: [Double], _ matrix: [Float], _ row: Int, _ products: inout Int) -> Double {
+    var sum = 0.0
+    for k in 0..<depth {
+      sum += vector[k] * Double(matrix[row * depth + k])
+      products += 1
+    }
+    return sum
   }
 }

@@ -31,6 +31,7 @@ public struct ReferenceAnswer: Sendable, Equatable {
   public internal(set) var kept: [[Int32]] = []
   /// Logits of every head evaluated for the sample, by layer counted from 0; the last layer's head included.
   public internal(set) var headLogits: [Int: [Float]] = [:]
-  /// Operations of the matrix products and attention products done for the sample, two for each multiply-add.
+  /// Operations of the matrix products and attention products done for the sample: two for each multiplication, which
+  /// were counted one by one as they were done.
   public internal(set) var executedMatrixOperations = 0
 }

@@ -67,11 +67,12 @@ extension Executor {
       let (base, width) = (floats(step.inputs[0]), step.inputs[0].columns / 3)
       attend(
         step, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits)
-    case .firstAttention(let heads):
+    case .firstAttention(let heads, let emits):
       mp_first_attention(
         isa, threads, step.precision.kernels, floats(step.inputs[0]), floats(step.inputs[1]),
-        Int32(step.inputs[1].columns), integers(step.inputs[2]), count, Int32(heads), columns / Int32(heads), step.weights[0], step.weights[1],
-        step.weights[2], floats(step.results[0]), buffers.attention)
+        Int32(step.inputs[1].columns), integers(step.inputs[2]), count, Int32(heads), columns / Int32(heads),
+        step.weights[0], step.weights[1], step.weights[2], floats(step.results[0]),
+        emits.isEmpty ? nil : floats(step.results[1]), buffers.attention)
     case .firstRows:
       // The offsets are the row numbers of the [CLS] tokens.
       mp_gather_rows(threads, floats(step.inputs[0]), columns, integers(step.inputs[1]), count, floats(step.results[0]))

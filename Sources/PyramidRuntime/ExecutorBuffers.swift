@@ -40,7 +40,8 @@ final class ExecutorBuffers: @unchecked Sendable {
     let scratch = max(
       mp_attention_scratch_count(
         isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
-      mp_first_attention_scratch_count(Int32(options.threads), Int32(tokens), Int32(program.firstAttentionDepth)))
+      mp_first_attention_scratch_count(
+        Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.firstAttentionDepth)))
     let reducedBytes =
       program.reducedDepth == 0
       ? 0 : mp_linear_scratch_bytes(Int32(options.threads), Int32(max(tokens, samples)), Int32(program.reducedDepth))

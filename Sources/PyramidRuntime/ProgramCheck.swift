@@ -59,7 +59,7 @@ struct ProgramCheck {
   private func checkAttention() throws {
     for node in graph.nodes {
       switch node.op {
-      case .attention(let heads, _), .attentionQKV(let heads, _), .firstAttention(let heads):
+      case .attention(let heads, _), .attentionQKV(let heads, _), .firstAttention(let heads, _):
         guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
           throw failure("an attention has other heads or another width than the model")
         }

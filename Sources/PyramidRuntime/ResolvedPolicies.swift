@@ -42,12 +42,38 @@ extension PolicyUse.Kind {
   fileprivate var article: String { self == .exit ? "an exit" : "a prune" }
 }
 
+extension PruningPlacement {
+  fileprivate var words: String {
+    switch self {
+    case .behindAttention: "behind the layer's attention"
+    case .beforeLayer: "before the layer"
+    }
+  }
+}
+
 extension Graph {
+  /// Where in their layers tokens die: before them if the decision reads what a row of [CLS] alone pays; nil when
+  /// nothing is pruned.
+  private var pruningPlacement: PruningPlacement? {
+    var early: Set<ValueID> = []
+    for node in nodes {
+      if case .firstAttention = node.op { early.formUnion(node.results.dropFirst()) }
+      guard case .decidePrune = node.op else { continue }
+      return early.isDisjoint(with: node.inputs) ? .behindAttention : .beforeLayer
+    }
+    return nil
+  }
+
   /// Throws when `instance` is active at a boundary without a decision, or reads a signal that a decision isn't handed.
   /// Boundaries that the compiled policy too was active at, but that have no exit head, don't count.
   fileprivate func check(override instance: PolicyInstance, of compiled: PolicyInstance?, _ kind: PolicyUse.Kind) throws
   {
     let wanted = Set(kind == .exit ? instance.exitSignals.map(\.rawValue) : instance.tokenSignals.map(\.rawValue))
+    let again = "compile the model again with --\(kind.rawValue) '\(instance.spec)'"
+    if kind == .prune, let decided = pruningPlacement, instance.placement != decided {
+      throw RuntimeError(
+        "'\(instance.spec)' prunes \(instance.placement.words), the compiled model \(decided.words); \(again)")
+    }
     var decisions: [Int: Set<String>] = [:]
     for node in nodes {
       switch (node.op, kind) {
@@ -57,7 +83,6 @@ extension Graph {
       default: continue
       }
     }
-    let again = "compile the model again with --\(kind.rawValue) '\(instance.spec)'"
     for layer in 0..<max(shape.layers - 1, 0) where instance.isActive(afterLayer: layer + 1) {
       guard let reads = decisions[layer] else {
         if compiled?.isActive(afterLayer: layer + 1) == true { continue }

@@ -12,6 +12,7 @@ struct MPCompile: ParsableCommand {
       EXAMPLES
         mp-compile Graphs/dbpedia14 -o dense.mpc
         mp-compile Graphs/dbpedia14 -o pyramid.mpc --exit 'entropy(threshold=0.1)' --prune received-attention
+        mp-compile Graphs/dbpedia14 -o placed.mpc --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit margin --plugin Margin.swift
         mp-compile my-checkpoint --emit ir
       """)
@@ -35,6 +36,11 @@ struct MPCompile: ParsableCommand {
   @Option(help: "Kernels to compile for: native, avx512, avx2, portable.")
   var target: TargetOption = .native
 
+  @Option(
+    help: "Drop exit heads and prunings that cost more than they save, by a file of mp-run --write-profile.",
+    completion: .file(extensions: ["json"]))
+  var profile: String?
+
   @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
   var plugin: [String] = []
 
@@ -47,7 +53,7 @@ struct MPCompile: ParsableCommand {
   @Option(help: "Print the graph after a pass, or after all.")
   var printAfter: String?
 
-  @Flag(help: "Print what each node costs and why it is there.")
+  @Flag(help: "Print what each decision costs and saves, and what each node costs and why it is there.")
   var explain = false
 
   @Flag(help: "Don't compare the output with the reference interpreter.")
@@ -76,7 +82,8 @@ struct MPCompile: ParsableCommand {
     let compiler = try ModelCompiler(checkpoint: checkpoint)
     let choice = PolicyChoice(exit: exit, prune: prune)
     let options = CompileOptions(
-      target: try instructionSet(), precision: precision, disabledPasses: Set(disablePass))
+      target: try instructionSet(), precision: precision, disabledPasses: Set(disablePass),
+      profile: try profile.map { try PolicyProfile(path: $0) })
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
@@ -98,7 +105,11 @@ struct MPCompile: ParsableCommand {
     case .json: try out.print(graph.json)
     case nil: break
     }
-    if explain { try out.print(graph.explanation(tokens: 64)) }
+    if explain {
+      let (exit, prune) = try compiler.policies(choice, registry: registry)
+      try out.print(try compiler.explainPlacement(exit: exit, prune: prune, options: options) + "\n")
+      try out.print(graph.explanation(tokens: 64))
+    }
     try out.flush()
   }
 

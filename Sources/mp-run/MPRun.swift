@@ -17,6 +17,7 @@ struct MPRun: ParsableCommand {
         mp-run pyramid.mpc --input test.tsv --input-format tsv --format jsonl > answers.jsonl
         cat texts.txt | mp-run pyramid.mpc -
         mp-run pyramid.mpc --exit 'entropy(threshold=0.3)' 'A faster, bolder answer.'
+        mp-run pyramid.mpc --input train.tsv --input-format tsv --format csv --write-profile profile.json > /dev/null
       """)
 
   @Argument(help: "Compiled model, made by mp-compile.", completion: .file(extensions: ["mpc"]))
@@ -49,6 +50,11 @@ struct MPRun: ParsableCommand {
   @Option(help: "Draw which tokens of the first text lived how long: OUT.svg or OUT.html.", completion: .file())
   var pyramid: String?
 
+  @Option(
+    help: "Count which heads fire and which tokens live, for mp-compile --profile; compile without --profile for that.",
+    completion: .file(extensions: ["json"]))
+  var writeProfile: String?
+
   @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
   var plugin: [String] = []
 
@@ -78,7 +84,10 @@ struct MPRun: ParsableCommand {
     options.recordsPositions = pyramid != nil
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     let classifier = try Classifier(path: model, registry: registry, options: options)
-    let session = RunSession(classifier: classifier, format: format, terminal: terminal, pyramid: pyramid)
+    // Refuses a place that can't be written before the work, not behind it.
+    if let writeProfile { _ = try OutputFile(path: writeProfile) }
+    let session = RunSession(
+      classifier: classifier, format: format, terminal: terminal, pyramid: pyramid, profile: writeProfile)
     let source: any RecordSource =
       if texts == ["-"] || input != nil {
         try FileRecords(path: input ?? "-", format: inputFormat)

@@ -11,6 +11,8 @@ final class RunSession {
   private let out = OutputStream()
   private let writer: AnswerWriter
   private let pyramid: String?
+  private let profile: String?
+  private var recorder: ProfileRecorder
   private var pending: [(index: Int, record: TextRecord, encoding: Encoding)] = []
   private var pendingTokens = 0
   private var pendingBytes = 0
@@ -25,10 +27,12 @@ final class RunSession {
   private var correct = 0
   private var operations = OperationCount()
 
-  init(classifier: Classifier, format: AnswerFormat, terminal: Terminal, pyramid: String?) {
+  init(classifier: Classifier, format: AnswerFormat, terminal: Terminal, pyramid: String?, profile: String?) {
     self.classifier = classifier
     self.terminal = terminal
     self.pyramid = pyramid
+    self.profile = profile
+    recorder = ProfileRecorder(of: classifier)
     writer = AnswerWriter(format: format, classifier: classifier)
   }
 
@@ -53,8 +57,13 @@ final class RunSession {
     try out.flush()
     terminal.endProgress()
     summarise()
-    if pyramid != nil && done == 0 { terminal.complain("no text to draw a pyramid of") }
-    return failures == 0 && (pyramid == nil || done > 0)
+    if done == 0 {
+      if pyramid != nil { terminal.complain("no text to draw a pyramid of") }
+      if profile != nil { terminal.complain("no text to profile") }
+      return failures == 0 && pyramid == nil && profile == nil
+    }
+    if let profile { try recorder.profile.write(to: profile) }
+    return failures == 0
   }
 
   /// The next record; what has come so far is answered before waiting for more of a slow stream.
@@ -115,6 +124,7 @@ final class RunSession {
     }
     operations.executed += result.answer.operations.executed
     operations.dense += result.answer.operations.dense
+    recorder.count(result.answer)
   }
 
   private func summarise() {

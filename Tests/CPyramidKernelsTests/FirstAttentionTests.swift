@@ -39,9 +39,10 @@ private struct FirstCase {
     (self.q, self.x, self.wk, self.wv, self.bv) = (q, x, wk, wv, bv)
   }
 
-  /// Keys and values formed, as attention is usually written.
-  var reference: [Double] {
+  /// Keys and values formed, as attention is usually written, and what each token is paid by the first.
+  var reference: (out: [Double], fromFirst: [Double]) {
     var result: [Double] = []
+    var paid = [Double](repeating: 0, count: lengths.reduce(0, +))
     for sample in lengths.indices {
       let rows = Int(segments[sample])..<Int(segments[sample + 1])
       for head in 0..<heads {
@@ -55,13 +56,14 @@ private struct FirstCase {
         let largest = scores.max() ?? 0
         let shares = scores.map { exp($0 - largest) }
         let sum = shares.reduce(0, +)
+        for (row, share) in zip(rows, shares) { paid[row] += share / sum * Double(rows.count) / Double(heads) }
         for column in columns {
           result.append(
             zip(rows, shares).reduce(Double(bv[column])) { $0 + $1.1 / sum * project(wv, $1.0, column) })
         }
       }
     }
-    return result
+    return (result, paid)
   }
 
   /// The same with weights as they are after being stored in a precision.
@@ -86,17 +88,22 @@ private struct FirstCase {
     return buffer
   }
 
-  func run(_ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, shift: Int = 0) -> Buffer {
+  func run(_ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, shift: Int = 0, signals: Bool = true)
+    -> (out: Buffer, fromFirst: Buffer)
+  {
     let inputs = [q, x, bv].map { Buffer($0, shift: shift) }
     let keys = stored(wk, precision, shift: shift), values = stored(wv, precision, shift: shift)
     let out = Buffer(count: lengths.count * width, shift: shift)
+    let fromFirst = Buffer(count: lengths.reduce(0, +), shift: shift)
     let scratch = Buffer(
-      count: mp_first_attention_scratch_count(threads, Int32(lengths.max() ?? 0), Int32(depth)), shift: shift)
+      count: mp_first_attention_scratch_count(
+        threads, segments.last!, Int32(lengths.max() ?? 0), Int32(heads), Int32(depth)), shift: shift)
     mp_first_attention(
       isa, threads, precision, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count),
-      Int32(heads), Int32(dim), keys.start, values.start, inputs[2].start, out.start, scratch.start)
-    for buffer in [out, scratch] { buffer.expectMarginsIntact("first attention") }
-    return out
+      Int32(heads), Int32(dim), keys.start, values.start, inputs[2].start, out.start,
+      signals ? fromFirst.start : nil, scratch.start)
+    for buffer in [out, fromFirst, scratch] { buffer.expectMarginsIntact("first attention") }
+    return (out, fromFirst)
   }
 }
 
@@ -118,29 +125,33 @@ extension Kernels {
         let expected = batch.reference
         for setting in Setting.all {
           let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
-          expectClose(
-            actual.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
+          let place = "\(setting.testDescription), lengths \(batch.lengths)"
+          expectClose(actual.out.values, expected.out, within: 2e-5, place)
+          expectClose(actual.fromFirst.values, expected.fromFirst, within: 2e-5, place)
         }
       }
     }
 
     @Test(arguments: Reduced.precisions) func `weights may be stored reduced`(_ precision: mp_precision) {
       for (index, batch) in Self.cases.enumerated() {
-        let expected = batch.rounded(precision).reference
+        let expected = batch.rounded(precision).reference.out
         for setting in Setting.all {
           let actual = batch.run(setting.isa, threads: setting.threads, precision, shift: index % 4)
           expectClose(
-            actual.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
+            actual.out.values, expected, within: 2e-5, "\(setting.testDescription), lengths \(batch.lengths)")
         }
       }
     }
 
     @Test(arguments: Path.invariant) func `a sample is the same alone and among others, on any threads`(_ path: Path) {
       for batch in Self.cases {
-        let together = batch.run(path.isa, threads: 3).bits
+        let together = batch.run(path.isa, threads: 3)
+        #expect(batch.run(path.isa, threads: 2, signals: false).out.bits == together.out.bits)
         for sample in batch.lengths.indices {
-          let alone = batch.alone(sample).run(path.isa, threads: 1).bits
-          #expect(alone == Array(together[sample * batch.width..<(sample + 1) * batch.width]))
+          let alone = batch.alone(sample).run(path.isa, threads: 1)
+          #expect(alone.out.bits == Array(together.out.bits[sample * batch.width..<(sample + 1) * batch.width]))
+          let tokens = Int(batch.segments[sample])..<Int(batch.segments[sample + 1])
+          #expect(alone.fromFirst.bits == Array(together.fromFirst.bits[tokens]))
         }
       }
     }

@@ -1,9 +1,12 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
 //     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2
+//     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
+//                   layer by layer: samples that entered and left, tokens that entered, left and were kept
 
 import MagicPyramid
 import PyramidCompiler
+import PyramidFormats
 import PyramidIR
 import PyramidPolicy
 
@@ -48,6 +51,22 @@ extension Filetest {
     }
     return try PassContext(
       exit: policy(option("exit"), .exit, for: graph), prune: policy(option("prune"), .prune, for: graph),
-      exitHeads: Set(heads), target: target)
+      exitHeads: Set(heads), target: target, profile: profile(for: graph))
+  }
+
+  /// A profile of a model that has all decisions in place.
+  private func profile(for graph: Graph) throws -> PolicyProfile? {
+    guard let text = option("profile") else { return nil }
+    let layers = try text.split(separator: ",").map { layer in
+      let counts = layer.split { " /".contains($0) }.compactMap { Int($0) }
+      guard counts.count == 5 else { throw FiletestFormatError(description: "\(name): a layer has five counts") }
+      return PolicyProfile.Layer(
+        samplesEntered: counts[0], samplesLeft: counts[1], tokensEntered: counts[2], tokensLeft: counts[3],
+        tokensKept: counts[4], decidesExit: true, decidesPrune: true)
+    }
+    return try PolicyProfile(
+      model: graph.name, checkpoint: graph.checkpoint ?? "",
+      exit: policy(option("exit"), .exit, for: graph)?.spec.description,
+      prune: policy(option("prune"), .prune, for: graph)?.spec.description, layers: layers)
   }
 }

@@ -21,7 +21,8 @@ import Testing
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
       "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
-      "PyramidRuntime", "PyramidText", "EntropyPolicy", "FixedLayerPolicy", "KeepAllPolicy", "NeverExitPolicy",
+      "PyramidRuntime", "PyramidText", "CLSAttentionPolicy", "EntropyPolicy", "FixedLayerPolicy", "KeepAllPolicy",
+      "NeverExitPolicy",
       "PatiencePolicy", "RandomPrunePolicy", "ReceivedAttentionPolicy", "TopKPolicy",
     ],
     "mp-compile": ["MagicPyramid"],

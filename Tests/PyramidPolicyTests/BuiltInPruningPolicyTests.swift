@@ -50,6 +50,18 @@ import Testing
     #expect(throws: PolicyError.self) { try policy(text) }
   }
 
+  @Test("cls-attention follows its thresholds, and its fractions where no thresholds are given")
+  func clsAttention() throws {
+    let instance = try policy("cls-attention(thresholds=[0.5, 1, 0, 0, 2])")
+    #expect(instance.tokenSignals == [.attentionFromCLS])
+    #expect(instance.retention(afterLayer: 2) == .above(1) && instance.retention(afterLayer: 5) == .above(2))
+    #expect(try policy("cls-attention").retention(afterLayer: 1) == .fraction(0.7))
+    #expect(try policy("cls-attention(fraction=[0.9, 0.8, 0.7, 0.6, 0.5])").retention(afterLayer: 4) == .fraction(0.6))
+    #expect(throws: PolicyError.self) { try policy("cls-attention(thresholds=[1, 2])") }
+    let scores = instance.scores(fromCLS: [0.1, 0.6, 0.4, 1, .nan])
+    #expect(keep(scores, instance.retention(afterLayer: 1)) == [0, 1, 3, 4])
+  }
+
   @Test("keep-all keeps all and reads nothing")
   func keepAll() throws {
     let instance = try policy("keep-all")

@@ -1,6 +1,7 @@
 // Samples written by hand, shown to a policy through the same table as the engine does. Kept apart so that the tests of
 // each policy read as: these signals in, this answer out.
 
+import CLSAttentionPolicy
 import EntropyPolicy
 import FixedLayerPolicy
 import KeepAllPolicy
@@ -15,7 +16,8 @@ import TopKPolicy
 /// The list of each built-in policy file.
 let builtInPolicies: [any Policy.Type] =
   EntropyPolicy.policies + PatiencePolicy.policies + FixedLayerPolicy.policies + NeverExitPolicy.policies
-  + ReceivedAttentionPolicy.policies + TopKPolicy.policies + KeepAllPolicy.policies + RandomPrunePolicy.policies
+  + ReceivedAttentionPolicy.policies + TopKPolicy.policies + CLSAttentionPolicy.policies + KeepAllPolicy.policies
+  + RandomPrunePolicy.policies
 
 /// An instance of a built-in policy from its text.
 func policy(
@@ -52,14 +54,18 @@ extension PolicyInstance {
   }
 
   /// The scores that the policy gives to tokens with these signals.
-  func scores(received: [Float] = [], tokens: [Int32] = [], positions: [Int32] = [], layer: Int = 1) -> [Float] {
-    let count = max(received.count, tokens.count)
+  func scores(
+    received: [Float] = [], fromCLS: [Float] = [], tokens: [Int32] = [], positions: [Int32] = [], layer: Int = 1
+  ) -> [Float] {
+    let attention = received + fromCLS
+    let count = max(attention.count, tokens.count)
     var scores = [Float](repeating: .nan, count: count)
     var view = TokenViewStorage(count: count, layer: layer, layers: model.layers)
-    received.withUnsafeBufferPointer { received in
+    attention.withUnsafeBufferPointer { attention in
       tokens.withUnsafeBufferPointer { tokens in
         positions.withUnsafeBufferPointer { positions in
-          view.receivedAttention = tokenSignals.contains(.receivedAttention) ? received.baseAddress : nil
+          view.receivedAttention = tokenSignals.contains(.receivedAttention) ? attention.baseAddress : nil
+          view.attentionFromCLS = tokenSignals.contains(.attentionFromCLS) ? attention.baseAddress : nil
           view.tokenIDs = tokenSignals.contains(.tokenID) ? tokens.baseAddress : nil
           view.positions = tokenSignals.contains(.position) ? positions.baseAddress : nil
           scores.withUnsafeMutableBufferPointer { score(view, into: $0.baseAddress!) }

@@ -139,12 +139,20 @@ private struct ReadsExit: ExitPolicy {
     }
   }
 
+  @Test("where a policy prunes and whether it remembers cross the table")
+  func placementAndMemory() throws {
+    #expect(try policy("cls-attention").placement == .beforeLayer)
+    #expect(try policy("top-k").placement == .behindAttention)
+    #expect(try policy("patience").hasMemory)
+    #expect(try ["entropy", "fixed-layer", "never-exit", "top-k"].allSatisfy { try !policy($0).hasMemory })
+  }
+
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
     let registry = try PolicyRegistry(builtInPolicies.map { try PolicyType($0) })
-    #expect(registry.all.count == 8)
+    #expect(registry.all.count == 9)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
-    let pruning = ["keep-all", "random-prune", "received-attention", "top-k"]
+    let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "top-k"]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
       try registry.type(named: "topk", kind: .prune)
     }

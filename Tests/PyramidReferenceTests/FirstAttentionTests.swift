@@ -17,12 +17,15 @@ struct FirstAttentionTests {
     let projected = try (0..<3).map { part in
       try scene.add(.linear(.none), [x], [weights[part], biases[part]], name: "p\(part)")
     }
-    let context = try scene.add(.attention(heads: 2, emits: []), projected + [scene.segments], name: "context")
+    let context = try scene.add(
+      .attention(heads: 2, emits: [.fromFirst]), projected + [scene.segments], name: "context", more: ["paid"])
     _ = try scene.add(.firstRows, [context, scene.segments], name: "expected")
     let first = try scene.add(.firstRows, [projected[0], scene.segments], name: "query")
     _ = try scene.add(
-      .firstAttention(heads: 2), [first, x, scene.segments], [weights[1], weights[2], biases[2]], name: "actual")
+      .firstAttention(heads: 2, emits: [.fromFirst]), [first, x, scene.segments],
+      [weights[1], weights[2], biases[2]], name: "actual", more: ["actually paid"])
     let values = try scene.values(answering: context)
     #expect(isClose(try values["actual"]!.floats, try values["expected"]!.floats))
+    #expect(isClose(try values["actually paid"]!.floats, try values["paid"]!.floats))
   }
 }

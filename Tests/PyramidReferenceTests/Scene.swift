@@ -50,8 +50,10 @@ struct Scene {
     return try builder.add(.embed, [ids, positions], [words, places], name: name)
   }
 
-  mutating func add(_ op: Op, _ inputs: [ValueID], _ weights: [WeightID] = [], name: String = "y") throws -> ValueID {
-    try builder.add(op, inputs, weights, name: name)
+  mutating func add(
+    _ op: Op, _ inputs: [ValueID], _ weights: [WeightID] = [], name: String = "y", more: [String] = []
+  ) throws -> ValueID {
+    try builder.addAll(op, inputs, weights, names: [name] + more)[0]
   }
 
   /// Ends the graph with the rows of [CLS] as logits, runs it, and returns its values by name.

@@ -64,6 +64,10 @@ struct RefusedOverride: Sendable, CustomTestStringConvertible {
       message: "'keep-all' can't be used: the model was compiled without a prune policy; compile it again with "
         + "--prune 'keep-all'"),
     RefusedOverride(
+      compiledPrune: "cls-attention", prune: "keep-all",
+      message: "'keep-all' prunes behind the layer's attention, the compiled model before the layer; "
+        + "compile the model again with --prune 'keep-all'"),
+    RefusedOverride(
       compiledExit: "patience", exit: "entropy(threshold=0.2)",
       message: "'entropy(threshold=0.2)' reads probabilities, which the compiled model does not compute; "
         + "compile the model again with --exit 'entropy(threshold=0.2)'"),

@@ -18,32 +18,38 @@ struct ReadsAll: ExitPolicy {
   }
 }
 
-/// Keeps a fraction of the tokens by one signal.
+/// Keeps a fraction of the tokens by one signal, and by attention from [CLS] where it prunes before the layer.
 struct ScoresBy: PruningPolicy {
   static let name = "scores-by"
   static let parameters: [PolicyParameter] = [
     .word("signal", default: "hidden", oneOf: TokenSignal.allCases.map(\.rawValue), help: "the signal"),
     .number("fraction", default: 0.6, in: 0...1, help: "share that stays"),
+    .flag("early", default: false, help: "prune before the layer"),
   ]
   let reads: Set<TokenSignal>
   let signal: TokenSignal
   let fraction: Float
+  let placement: PruningPlacement
   init(_ arguments: PolicyArguments) {
-    signal = TokenSignal(rawValue: arguments.word("signal"))!
-    reads = [signal]
+    let signal = TokenSignal(rawValue: arguments.word("signal"))!
+    let isEarly = arguments.flag("early")
+    self.signal = signal
+    placement = isEarly ? .beforeLayer : .behindAttention
+    reads = isEarly && signal != .receivedAttention ? [signal, .attentionFromCLS] : [signal]
     fraction = arguments.float("fraction")
   }
   func retention(afterLayer layer: Int) -> Retention { .fraction(fraction) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
     for token in scores.indices {
+      if placement == .beforeLayer { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
-      case .receivedAttention: scores[token] = sample.receivedAttention[token]
-      case .attentionFromCLS: scores[token] = sample.attentionFromCLS[token]
-      case .valueNorm: scores[token] = sample.valueNorm[token]
-      case .hiddenNorm: scores[token] = sample.hiddenNorm[token]
-      case .position: scores[token] = Float(sample.positions[token] * 7 % 11)
-      case .tokenID: scores[token] = Float(sample.tokenIDs[token] * 5 % 13)
-      case .hidden: scores[token] = sample.hidden[token * sample.width]
+      case .receivedAttention: scores[token] += sample.receivedAttention[token]
+      case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
+      case .valueNorm: scores[token] += sample.valueNorm[token]
+      case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
+      case .position: scores[token] += Float(sample.positions[token] * 7 % 11)
+      case .tokenID: scores[token] += Float(sample.tokenIDs[token] * 5 % 13)
+      case .hidden: scores[token] += sample.hidden[token * sample.width]
       }
     }
   }

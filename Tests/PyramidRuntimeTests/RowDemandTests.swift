@@ -18,7 +18,17 @@ import Testing
 
   @Test(arguments: TokenSignal.allCases)
   func `changes no answer, whatever policies read and wherever heads are`(signal: TokenSignal) throws {
-    var random = SeededValues("demand of \(signal)")
+    try compare("scores-by(signal=\(signal.rawValue))")
+  }
+
+  @Test(arguments: [TokenSignal.attentionFromCLS, .hiddenNorm, .position, .tokenID, .hidden])
+  func `changes no answer where tokens die before the layer`(signal: TokenSignal) throws {
+    try compare("scores-by(signal=\(signal.rawValue), early=true)")
+  }
+
+  /// The plain and the optimised graph of a dozen models under a pruning policy.
+  private func compare(_ pruning: String) throws {
+    var random = SeededValues("demand of \(pruning)")
     var exits: Set<Int> = []
     for number in 0..<12 {
       let folder = try TemporaryFolder()
@@ -27,7 +37,7 @@ import Testing
       let facts = compiler.facts
       let threshold = [0.3, 0.8, 10][number % 3]
       let exit = try PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
-      let prune = try PolicyType(ScoresBy.self).make(PolicySpec("scores-by(signal=\(signal.rawValue))"), model: facts)
+      let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
         exit: exit, prune: number % 4 == 3 ? nil : prune, exitHeads: heads, target: .portable)
@@ -53,5 +63,41 @@ import Testing
       }
     }
     #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
+  }
+
+  /// What [CLS] pays is the same number before the first layer as behind its attention, so the same tokens live on.
+  @Test func `pays as much before the layer as behind its attention`() throws {
+    let samples = Sieve.samples
+    func run(_ prune: String) throws -> [ReferenceAnswer] {
+      let folder = try TemporaryFolder()
+      let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
+      let policy = try PolicyType(ScoresBy.self).make(PolicySpec(prune), model: compiler.facts)
+      var graph = compiler.lowered.graph
+      try Pipeline.schedulePolicies(on: &graph, PassContext(prune: policy, target: .portable))
+      return try ReferenceInterpreter(
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: nil, prune: policy
+      ).run(ReferenceBatch(tokenIDs: samples))
+    }
+    let signal = "signal=attention-from-cls, fraction=0.5"
+    let (behind, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
+    for (behind, before) in zip(behind, before) { #expect(behind.kept[0] == before.kept[0]) }
+    #expect(zip(behind, before).contains { $0.logits != $1.logits })
+  }
+
+  @Test(arguments: [
+    ("received-attention", "where received-attention is not known; it may read attention-from-cls, hidden-norm"),
+    ("value-norm", "where value-norm is not known"),
+  ])
+  func `is refused to a policy that prunes before the layer by what the layer computes`(
+    signal: String, words: String
+  ) throws {
+    let folder = try TemporaryFolder()
+    let compiler = try ModelCompiler(checkpoint: Self.recipe(0).write(in: folder))
+    let policy = try PolicyType(ScoresBy.self).make(
+      PolicySpec("scores-by(signal=\(signal), early=true)"), model: compiler.facts)
+    let error = #expect(throws: CompileError.self) {
+      try compiler.compile(exit: nil, prune: policy, options: CompileOptions(target: .portable))
+    }
+    #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }
 }

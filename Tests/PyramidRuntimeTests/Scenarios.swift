@@ -22,7 +22,7 @@ struct Scenario: Sendable, CustomStringConvertible {
   ]
   static let prunes: [String?] = [
     "received-attention(thresholds=0.8)", "received-attention", "top-k(keep=4)", "top-k(fraction=0.5)",
-    "random-prune(fraction=0.6, seed=7)", "keep-all", nil,
+    "random-prune(fraction=0.6, seed=7)", "cls-attention(fraction=0.6)", "keep-all", nil,
   ]
 
   /// Two dozen scenarios: every family, activation and policy occurs.

@@ -66,6 +66,7 @@ public struct CompiledCheckpoint: Sendable {
   public func oracle(exit: String? = nil, prune: String? = nil) throws -> ReferenceInterpreter {
     let policies = try policies(exit: exit, prune: prune)
     var graph = compiler.lowered.graph
+    graph.placement = model.graph.decisions
     let context = PassContext(
       exit: policies.exit, prune: policies.prune, exitHeads: compiler.lowered.exitHeads, target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)

@@ -161,16 +161,17 @@ void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const
                   float *from_first, float *scratch);
 
 /// Floats of scratch that `mp_first_attention` needs for samples of at most `longest_sample` tokens.
-size_t mp_first_attention_scratch_count(int threads, int longest_sample, int depth);
+size_t mp_first_attention_scratch_count(int threads, int tokens, int longest_sample, int heads, int depth);
 
 /// Attention of each sample's first token alone, without keys and values: for head h, u = Wk_h^T q_h,
 /// p = softmax_j(x_j u / sqrt(head_dim)), out = Wv_h (sum_j p_j x_j) + bv_h.
 /// q, out [samples][heads*head_dim], q with its bias; x [tokens][depth]; segments as in `mp_attention`, no sample empty;
-/// wk, wv [heads*head_dim][depth] from `mp_rows_pack`; bv [heads*head_dim]. All sums are f32, whatever the weights are
-/// stored as. scratch: `mp_first_attention_scratch_count` floats.
+/// wk, wv [heads*head_dim][depth] from `mp_rows_pack`; bv [heads*head_dim]. from_first [tokens] or NULL: the mean over
+/// heads of p, times the sample's length. All sums are f32, whatever the weights are stored as. scratch:
+/// `mp_first_attention_scratch_count` floats.
 void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *x, int depth,
                         const int32_t *segments, int samples, int heads, int head_dim, const void *wk, const void *wv,
-                        const float *bv, float *out, float *scratch);
+                        const float *bv, float *out, float *from_first, float *scratch);
 
 #ifdef __cplusplus
 }

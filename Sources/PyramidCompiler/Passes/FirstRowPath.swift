@@ -51,25 +51,30 @@ struct FirstRowPath {
   /// Nodes that compute the [CLS] rows of the output, f32[B, H], and the last one's result. They read the layer's input
   /// and offsets only; the caller places them.
   func makeNodes(in graph: inout Graph) throws -> (nodes: [Node], made: ValueID) {
-    guard case .layer(let layer) = section else { return ([], output) }
-    return try graph.makeNodes(in: section) { builder in
-      let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
-      let weights = zip(["query", "key", "value"], projections).map { name, projection in
-        [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
-          builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
-        }
+    try graph.makeNodes(in: section) { builder in try makeNodes(in: &builder).output }
+  }
+
+  /// Appends those nodes, and returns the rows of the output and what [CLS] pays each token, f32[T], if that is asked.
+  func makeNodes(
+    in builder: inout GraphBuilder, emits: [Emission] = []
+  ) throws -> (output: ValueID, emitted: [ValueID]) {
+    guard case .layer(let layer) = section else { return (output, []) }
+    let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
+    let weights = zip(["query", "key", "value"], projections).map { name, projection in
+      [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
+        builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
       }
-      let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
-      var rows = [input: first]
-      rows[context] = try builder.add(
-        .firstAttention(heads: heads), [query, input, segments], [weights[1][0], weights[2][0], weights[2][1]],
-        name: "firstContext\(layer)")
-      for node in tail {
-        rows[node.results[0]] = try builder.add(
-          node.op, node.inputs.map { rows[$0]! }, node.weights, name: "first.\(self.graph[node.results[0]].name)")
-      }
-      return rows[output]!
     }
+    let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
+    let attended = try builder.addAll(
+      .firstAttention(heads: heads, emits: emits), [query, input, segments],
+      [weights[1][0], weights[2][0], weights[2][1]], names: ["firstContext\(layer)", "fromFirst\(layer)"])
+    var rows = [input: first, context: attended[0]]
+    for node in tail {
+      rows[node.results[0]] = try builder.add(
+        node.op, node.inputs.map { rows[$0]! }, node.weights, name: "first.\(self.graph[node.results[0]].name)")
+    }
+    return (rows[output]!, Array(attended.dropFirst()))
   }
 
   /// The value that query, key and value are projected from, and the three projections.

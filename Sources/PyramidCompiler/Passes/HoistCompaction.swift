@@ -26,7 +26,7 @@ struct HoistCompaction: Pass {
     let moves = nodes.filter { $0.op == .compact && $0.inputs[1] == keep }
     for move in moves {
       let hidden = move.inputs[0]
-      guard let path = FirstRowPath(graph, to: hidden), readers[hidden]?.count == 1,
+      guard let path = FirstRowPath(graph, to: hidden), path.section == decision.section, readers[hidden]?.count == 1,
         let attention = graph.nodes.firstIndex(where: { $0.results.first == path.context })
       else { continue }
       let tail = Set(path.tail.map(\.id))

@@ -34,7 +34,8 @@ private struct LayerWithExit {
     let nodes = graph.nodes.filter { $0.section == .layer(layer) }
     let exit = nodes.first { if case .decideExit = $0.op { true } else { false } }
     guard let exit, let first = nodes.last(where: { $0.op == .firstRows }),
-      let path = FirstRowPath(graph, to: first.inputs[0]), path.segments == first.inputs[1],
+      let path = FirstRowPath(graph, to: first.inputs[0]), path.section == .layer(layer),
+      path.segments == first.inputs[1],
       let selection = nodes.first(where: {
         $0.op.definesDim && $0.inputs.prefix(2) == [path.segments, exit.results[0]]
       })

@@ -1,6 +1,6 @@
 // Weaves the policies in. Behind each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to
-// new dims, as far as a policy is active there. Later sections then run on the survivors' rows only. Without policies
-// the graph is untouched. Signals and exit heads are made in ScheduledSignals.swift.
+// new dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors'
+// rows only. Without policies the graph is untouched. Signals and exit heads are made in ScheduledSignals.swift.
 
 import PyramidIR
 import PyramidPolicy
@@ -11,17 +11,20 @@ struct SchedulePolicies: Pass {
   static let isOptional = false
 
   func run(on graph: inout Graph, _ context: PassContext) throws {
+    let placement = context.placement(in: graph)
+    graph.placement = nil
     if context.exit == nil && context.prune == nil { return }
     try checkExitHeads(graph, context)
+    try context.prune?.checkPlacement()
     declarePolicies(&graph, context)
     var state = try BoundaryState(graph)
     for layer in 0..<max(graph.shape.layers - 1, 0) {
-      let exit = context.exit.flatMap {
-        $0.isActive(afterLayer: layer + 1) && context.exitHeads.contains(layer) ? $0 : nil
-      }
-      let prune = context.prune.flatMap { $0.isActive(afterLayer: layer + 1) ? $0 : nil }
+      let exit = placement.exits.contains(layer) ? context.exit : nil
+      let prune = placement.prunes.contains(layer) ? context.prune : nil
       if exit == nil && prune == nil { continue }
-      var boundary = try Boundary(graph, layer: layer, state: state)
+      var boundary =
+        try prune?.placement == .beforeLayer
+        ? Boundary(graph, pruningBefore: layer, state: state) : Boundary(graph, layer: layer, state: state)
       if let exit { try boundary.decideExit(exit) }
       if let prune { try boundary.decidePrune(prune) }
       try boundary.compact()
@@ -72,41 +75,59 @@ struct BoundaryState {
   }
 }
 
-/// One boundary being built: nodes are appended to the prefix of the graph that ends with its layer.
+/// One boundary being built: nodes are appended to the prefix of the graph that ends with its layer, or before it.
 struct Boundary {
   let layer: Int
   let before: BoundaryState
+  /// The rows that survivors are taken from: the layer's output, or its input.
   let hidden: ValueID
+  /// The rows that the layer's queries are projected from.
+  let input: ValueID
   var builder: GraphBuilder
-  var attention: Int
-  private let later: [Node]
+  /// The layer's attention, from which signals are asked; nil before the layer.
+  let attention: Int?
+  /// [CLS] rows of the layer's output, and what [CLS] pays each token, if they were computed before the layer.
+  let early: (rows: ValueID, fromFirst: ValueID)?
+  let later: [Node]
   private var after: BoundaryState
   private var newHidden: ValueID
   private var stay: ValueID?
   private var keep: ValueID?
 
+  /// A boundary whose decisions stand between `builder`'s nodes and `later`.
+  init(
+    layer: Int, state: BoundaryState, hidden: ValueID, input: ValueID, builder: GraphBuilder, attention: Int? = nil,
+    early: (rows: ValueID, fromFirst: ValueID)? = nil, later: [Node]
+  ) {
+    (self.layer, before, after) = (layer, state, state)
+    (self.hidden, newHidden, self.input) = (hidden, hidden, input)
+    (self.builder, self.attention, self.early, self.later) = (builder, attention, early, later)
+  }
+
+  /// The boundary behind a layer.
   init(_ graph: Graph, layer: Int, state: BoundaryState) throws {
-    self.layer = layer
-    before = state
-    after = state
     let split = graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
-    later = Array(graph.nodes[split...])
-    builder = GraphBuilder(graph)
-    builder.graph.nodes = Array(graph.nodes[..<split])
-    builder.section = .layer(layer)
-    hidden = try Self.crossing(graph, layer: layer, later: later)
-    newHidden = hidden
-    guard let attention = builder.graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.isAttention })
-    else {
+    guard let attention = graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.isAttention }) else {
       throw CompileError("layer \(layer) has no attention")
     }
-    self.attention = attention
+    self.init(
+      layer: layer, state: state, hidden: try Self.crossing(graph, layer: layer),
+      input: Self.input(of: graph.nodes[attention], in: graph), builder: Self.builder(graph, upTo: split, layer),
+      attention: attention, later: Array(graph.nodes[split...]))
+  }
+
+  /// The graph's nodes before `split`, to go on with in a layer.
+  static func builder(_ graph: Graph, upTo split: Int, _ layer: Int) -> GraphBuilder {
+    var builder = GraphBuilder(graph)
+    builder.graph.nodes = Array(graph.nodes[..<split])
+    builder.section = .layer(layer)
+    return builder
   }
 
   /// The one value made in the layer that later sections read.
-  private static func crossing(_ graph: Graph, layer: Int, later: [Node]) throws -> ValueID {
+  static func crossing(_ graph: Graph, layer: Int) throws -> ValueID {
     let made = Set(graph.nodes.filter { $0.section == .layer(layer) }.flatMap(\.results))
-    let read = Set(later.flatMap(\.inputs)).intersection(made)
+    let read = Set(graph.nodes.filter { $0.section > .layer(layer) }.flatMap(\.inputs)).intersection(made)
     guard let value = read.first, read.count == 1 else {
       throw CompileError("\(read.count) values cross the boundary behind layer \(layer), expected 1")
     }
@@ -115,7 +136,7 @@ struct Boundary {
 
   /// The exit head, its decision, and what the decision reads.
   mutating func decideExit(_ policy: PolicyInstance) throws {
-    let first = try builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
+    let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
     let logits = try addHead(first)
     var operands = [before.samples, logits]
     let reads = Signal.allCases.filter { signal in policy.exitSignals.contains { $0.rawValue == signal.rawValue } }

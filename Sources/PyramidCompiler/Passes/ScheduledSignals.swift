@@ -21,6 +21,7 @@ extension Boundary {
 
   /// Makes the layer's attention hand out the scores that the signals need.
   mutating func emitAttention(for reads: [Signal]) throws {
+    guard let attention else { return }
     let emits = [(Signal.receivedAttention, Emission.received), (.attentionFromCLS, .fromFirst)]
       .filter { reads.contains($0.0) }.map(\.1)
     let node = builder.graph.nodes[attention]
@@ -36,21 +37,38 @@ extension Boundary {
       op, node.inputs, [], results: [node.results[0]] + scores, in: node.section)
   }
 
-  /// The rows that the layer's queries are projected from.
-  private var layerInput: ValueID {
-    let query = builder.graph.nodes[attention].inputs[0]
-    guard let producer = builder.graph.nodes.last(where: { $0.results.contains(query) }),
-      case .linear = producer.op
-    else { return query }
+  /// The rows that an attention's queries are projected from.
+  static func input(of attention: Node, in graph: Graph) -> ValueID {
+    let query = attention.inputs[0]
+    guard let producer = graph.nodes.last(where: { $0.results.contains(query) }), case .linear = producer.op else {
+      return query
+    }
     return producer.inputs[0]
   }
 
   /// The value of a token signal.
   mutating func tokenSignal(_ signal: Signal) throws -> ValueID {
-    let node = builder.graph.nodes[attention]
+    switch signal {
+    case .hiddenNorm:
+      let width = builder.graph[input].type.columns
+      return try builder.add(.rowNorm(first: 0, count: width), [input], name: "hiddenNorm\(layer)")
+    case .position: return before.positions
+    case .tokenID: return before.tokenIDs
+    case .hidden: return input
+    case .receivedAttention, .attentionFromCLS, .valueNorm: return try attentionSignal(signal)
+    case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
+      throw CompileError("a pruning policy can't read \(signal.rawValue)")
+    }
+  }
+
+  /// The value of a signal that comes with the layer's attention.
+  private mutating func attentionSignal(_ signal: Signal) throws -> ValueID {
+    if signal == .attentionFromCLS, let early { return early.fromFirst }
+    guard let node = attention.map({ builder.graph.nodes[$0] }) else {
+      throw CompileError("\(signal.rawValue) is not known before layer \(layer)")
+    }
     switch signal {
     case .receivedAttention: return node.results[1]
-    case .attentionFromCLS: return node.results[node.results.count - 1]
     case .valueNorm:
       if case .attentionQKV = node.op {
         let width = builder.graph[node.inputs[0]].type.columns / 3
@@ -58,14 +76,7 @@ extension Boundary {
       }
       let width = builder.graph[node.inputs[2]].type.columns
       return try builder.add(.rowNorm(first: 0, count: width), [node.inputs[2]], name: "valueNorm\(layer)")
-    case .hiddenNorm:
-      let width = builder.graph[layerInput].type.columns
-      return try builder.add(.rowNorm(first: 0, count: width), [layerInput], name: "hiddenNorm\(layer)")
-    case .position: return before.positions
-    case .tokenID: return before.tokenIDs
-    case .hidden: return layerInput
-    case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
-      throw CompileError("a pruning policy can't read \(signal.rawValue)")
+    default: return node.results[node.results.count - 1]
     }
   }
 }

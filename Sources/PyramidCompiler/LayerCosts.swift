@@ -1,0 +1,111 @@
+// What each layer costs with and without an exit decision and a pruning decision behind it. The later passes move both
+// into the layer (`peek`, `hoist-compaction`), and what a layer costs then does not depend on its neighbours; so the
+// graph is compiled for each of the four cases, all layers alike, and the layers' costs are read off.
+
+import PyramidIR
+
+/// Cost terms of one layer, over what its dims count.
+struct LayerCost {
+  private var operations: [Term] = []
+  private var bytesEntering = 0, bytesStaying = 0
+
+  private struct Term {
+    let coefficient: Int
+    let population: LayerFlow.Population
+    let isSquared: Bool
+  }
+
+  /// The costs of a section of a compiled graph.
+  init(_ graph: Graph, _ section: Section) {
+    var definitions: [Dim: Node] = [:]
+    for node in graph.nodes where node.op.definesDim {
+      if let dim = graph[node.results[0]].type.rows.dim { definitions[dim] = node }
+    }
+    func population(_ dim: Dim) -> LayerFlow.Population {
+      let definition = definitions[dim]
+      let isHere = definition?.section == section
+      switch definition?.op {
+      case .decideExit where isHere: return .samplesStaying
+      case .keepSamples where isHere: return .tokensStaying
+      case .decidePrune where isHere: return .tokensKept
+      default: return dim.family == .samples ? .samplesEntering : .tokensEntering
+      }
+    }
+    var counted: Set<WeightID> = []
+    for node in graph.nodes where node.section == section {
+      for term in graph.executedOperations(of: node) {
+        operations.append(
+          Term(coefficient: term.coefficient, population: population(term.dim), isSquared: term.power == 2))
+      }
+      // Tables are read a row a token, not whole.
+      guard node.op != .embed, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
+      let bytes = node.weights.filter { counted.insert($0).inserted }.reduce(0) { $0 + graph[$1].plainBytes }
+      switch population(dim) {
+      case .samplesEntering, .tokensEntering: bytesEntering += bytes
+      case .samplesStaying, .tokensStaying, .tokensKept: bytesStaying += bytes
+      }
+    }
+  }
+
+  /// What the layer costs over all samples of a flow, in operations.
+  func total(_ flow: LayerFlow, _ model: CostModel) -> Double {
+    let executed = operations.reduce(0) { sum, term in
+      sum + Double(term.coefficient) * flow.rows(term.population, squared: term.isSquared)
+    }
+    let read = Double(bytesEntering) * flow.samplesEntering + Double(bytesStaying) * flow.samplesStaying
+    return executed + read * model.operationsPerByte / model.samplesPerReading
+  }
+}
+
+/// Costs of all sections in the four cases.
+struct LayerCosts {
+  /// What stands behind a layer.
+  struct Case: Hashable {
+    var hasExit, hasPrune: Bool
+  }
+
+  private var layers: [Case: [LayerCost]] = [:]
+  private let embeddings: LayerCost
+  private let output: LayerCost
+
+  /// Compiles the cases of a plain, fused graph; passes in `disabled` are left out.
+  init(_ graph: Graph, _ context: PassContext, disabled: Set<String>) throws {
+    let everywhere = context.everywhere(graph)
+    var plain = graph
+    for (hasExit, hasPrune) in [(false, false), (false, true), (true, false), (true, true)] {
+      var compiled = graph
+      compiled.placement = PolicyPlacement(
+        exits: hasExit ? everywhere.exits : [], prunes: hasPrune ? everywhere.prunes : [])
+      let passes: [any Pass] = [SchedulePolicies(), Peek(), HoistCompaction(), LastLayerCLS()]
+      for pass in passes where !disabled.contains(pass.name) { try pass.run(on: &compiled, context) }
+      layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = (0..<graph.shape.layers).map {
+        LayerCost(compiled, .layer($0))
+      }
+      if !hasExit && !hasPrune { plain = compiled }
+    }
+    embeddings = LayerCost(plain, .embeddings)
+    output = LayerCost(plain, .output)
+  }
+
+  /// What all sections cost together under a placement, in operations over all samples of a profile.
+  func total(_ placement: PolicyPlacement, _ flows: [LayerFlow], _ model: CostModel) -> Double {
+    var sum = flows.first.map { embeddings.total($0, model) } ?? 0
+    for (layer, flow) in flows.enumerated() {
+      sum += total(ofLayer: layer, placement, flow, model)
+    }
+    return sum + (flows.last.map { output.total($0, model) } ?? 0)
+  }
+
+  /// What one layer costs under a placement, in operations over all samples of a profile.
+  func total(ofLayer layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel) -> Double {
+    let both = Case(hasExit: placement.exits.contains(layer), hasPrune: placement.prunes.contains(layer))
+    return layers[both]![layer].total(flow, model)
+  }
+}
+
+extension Weight {
+  /// Bytes of the weight's elements as 32-bit floats.
+  fileprivate var plainBytes: Int {
+    4 * type.columns * rowCount
+  }
+}

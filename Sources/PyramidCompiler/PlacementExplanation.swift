@@ -1,0 +1,100 @@
+// `--explain`: what each exit head, peek and compaction costs and saves, and what was chosen. With a profile these are
+// expectations; without one the text is one that stays to the end and keeps all tokens, so that nothing saves anything
+// and the difference is the price.
+
+import PyramidFormats
+import PyramidIR
+
+/// The table of choices for a fused graph into which no policy is woven yet.
+struct PlacementExplanation {
+  /// Tokens of the text that is assumed without a profile.
+  private static let tokens = 64
+
+  private let context: PassContext
+  private let profile: PolicyProfile
+  private let everywhere, chosen: PolicyPlacement
+  /// Whether `place-policies` has a choice.
+  private let isPlaced: Bool
+  private let costs, costsWithoutPeek: LayerCosts
+  private let model = CostModel.batchOfOne
+
+  /// Works the costs out; throws what `place-policies` would.
+  init(_ graph: Graph, _ context: PassContext) throws {
+    try context.profile?.check(against: graph, context)
+    let profile = context.profile ?? Self.staying(layers: graph.shape.layers)
+    let costs = try LayerCosts(graph, context, disabled: context.disabled)
+    (self.context, self.profile, self.costs) = (context, profile, costs)
+    costsWithoutPeek = try LayerCosts(graph, context, disabled: context.disabled.union([Peek.name]))
+    isPlaced = context.profile != nil && !context.disabled.contains(PlacePolicies.name)
+    everywhere = context.everywhere(graph)
+    chosen =
+      isPlaced
+      ? PlacePolicies.cheapest(context, in: graph) { costs.total($0, profile.flows($0), .batchOfOne) } : everywhere
+  }
+
+  /// The table, a line for each head, peek and compaction.
+  var text: String {
+    let basis =
+      context.profile.map { "expected cost of one text, by a profile of \($0.samples)" }
+      ?? "cost of one text of \(Self.tokens) tokens that stays and keeps all of them; --profile gives expectations"
+    var lines = ["; \(basis)", "; in operations, a byte of weights counts as \(Int(model.operationsPerByte))"]
+    if everywhere == PolicyPlacement() { lines.append("no policy decides anywhere") }
+    for layer in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: layer) }
+    if isPlaced {
+      lines.append("as chosen \(amount(cost(chosen))), with every decision \(amount(cost(everywhere)))")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private func rows(of layer: Int) -> [String] {
+    var rows: [String] = []
+    func row(_ what: String, with: Double, without: Double, _ choice: String) {
+      let costs = "with \(padded(amount(with), 12)) without \(padded(amount(without), 12))"
+      let place = rows.isEmpty ? "behind layer \(layer + 1)" : ""
+      rows.append("\(padded(place, 16)) \(padded(what, 10)) \(costs) \(choice)")
+    }
+    let (hasHead, isPruned) = (chosen.exits.contains(layer), chosen.prunes.contains(layer))
+    if everywhere.exits.contains(layer) {
+      let with = PolicyPlacement(exits: chosen.exits.union([layer]), prunes: chosen.prunes)
+      let without = PolicyPlacement(exits: chosen.exits.subtracting([layer]), prunes: chosen.prunes)
+      let isFixed = isPlaced && !context.mayDropHeads
+      row(
+        "head", with: cost(with), without: cost(without),
+        hasHead ? (isFixed ? "kept: the policy looks back at earlier heads" : "kept") : "dropped")
+      // Behind a row that was computed to prune before the layer, the exit is decided early in any case.
+      let late = costWithoutPeek(with, at: layer)
+      if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }
+    }
+    if everywhere.prunes.contains(layer) {
+      let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([layer]))
+      let without = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.subtracting([layer]))
+      row("compaction", with: cost(with), without: cost(without), isPruned ? "kept" : "dropped")
+    }
+    return rows
+  }
+
+  private func cost(_ placement: PolicyPlacement) -> Double {
+    costs.total(placement, profile.flows(placement), model) / Double(profile.samples)
+  }
+
+  /// The same with one layer's exit decided behind the whole layer.
+  private func costWithoutPeek(_ placement: PolicyPlacement, at layer: Int) -> Double {
+    let flow = profile.flows(placement)[layer]
+    let late = costsWithoutPeek.total(ofLayer: layer, placement, flow, model)
+    let early = costs.total(ofLayer: layer, placement, flow, model)
+    return cost(placement) + (late - early) / Double(profile.samples)
+  }
+
+  /// One text that nothing happens to.
+  private static func staying(layers: Int) -> PolicyProfile {
+    let layer = PolicyProfile.Layer(samplesEntered: 1, tokensEntered: tokens, tokensKept: tokens)
+    return PolicyProfile(
+      model: "", checkpoint: "", exit: nil, prune: nil, layers: Array(repeating: layer, count: layers))
+  }
+
+  private func amount(_ operations: Double) -> String { "\(Int(operations.rounded()))" }
+
+  private func padded(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.utf8.count))
+  }
+}

@@ -1,0 +1,146 @@
+// What a run of texts says about where policies pay: how many samples reach each layer and leave behind it, how many
+// tokens enter and survive. mp-run writes it, mp-compile reads it. The counts are redundant on purpose: a file that
+// does not add up was not written by mp-run, and no cost may be worked out from it.
+
+/// Counts of one run of a compiled model, layer by layer.
+public struct PolicyProfile: Sendable, Equatable {
+  /// One layer and the boundary behind it. Tokens are summed over samples.
+  public struct Layer: Sendable, Equatable {
+    /// Samples that entered the layer, and those of them that left behind it.
+    public var samplesEntered, samplesLeft: Int
+    /// Tokens that entered the layer, those of them in samples that left behind it, and those that outlived its
+    /// pruning.
+    public var tokensEntered, tokensLeft, tokensKept: Int
+    /// Whether the profiled model decides behind this layer who leaves, and which tokens die.
+    public var decidesExit, decidesPrune: Bool
+
+    /// The counts of a layer; none yet.
+    public init(
+      samplesEntered: Int = 0, samplesLeft: Int = 0, tokensEntered: Int = 0, tokensLeft: Int = 0, tokensKept: Int = 0,
+      decidesExit: Bool = false, decidesPrune: Bool = false
+    ) {
+      (self.samplesEntered, self.samplesLeft) = (samplesEntered, samplesLeft)
+      (self.tokensEntered, self.tokensLeft, self.tokensKept) = (tokensEntered, tokensLeft, tokensKept)
+      (self.decidesExit, self.decidesPrune) = (decidesExit, decidesPrune)
+    }
+  }
+
+  /// Where the profile was read from, for errors; empty for one that was not.
+  public var file = ""
+  /// The graph's name.
+  public var model: String
+  /// `sha256:...` of the checkpoint's weight files.
+  public var checkpoint: String
+  /// The policies in force with all their arguments; nil for none.
+  public var exit, prune: String?
+  /// Layers in order.
+  public var layers: [Layer]
+  /// Samples counted.
+  public var samples: Int { layers.first?.samplesEntered ?? 0 }
+
+  /// A profile.
+  public init(model: String, checkpoint: String, exit: String?, prune: String?, layers: [Layer]) {
+    (self.model, self.checkpoint, self.exit, self.prune, self.layers) = (model, checkpoint, exit, prune, layers)
+  }
+}
+
+extension PolicyProfile {
+  private static let format = "magic-pyramid-profile"
+  /// A profile of a hundred layers takes 30 kB.
+  private static let limits = JSONLimits(maximumDepth: 4, maximumBytes: 1 << 20, maximumValues: 16384)
+  private static let mostLayers = 512
+  /// Sums of counts below it are exact in any arithmetic used on them.
+  private static let mostCounted = 1 << 48
+
+  /// Reads a profile. Throws when the file is no profile or its counts contradict each other.
+  public init(path: String) throws(FormatError) {
+    try self.init(reading: JSONReader.read(path: path, limits: Self.limits), file: path)
+  }
+
+  /// Checks a profile that was read already; `file` names it in errors.
+  public init(reading json: JSONValue, file: String) throws(FormatError) {
+    let whole = JSONField(json, file: file)
+    guard try whole.object()["format"] == .string(Self.format) else {
+      throw whole.failure("is no profile; mp-run MODEL.mpc --write-profile FILE makes one")
+    }
+    try whole.allows(["format", "version", "model", "checkpoint", "exit", "prune", "samples", "layers"])
+    _ = try whole.required("version").integer(in: 1...1)
+    model = try whole.required("model").string()
+    checkpoint = try whole.required("checkpoint").string()
+    exit = try whole.optional("exit")?.string()
+    prune = try whole.optional("prune")?.string()
+    let samples = try whole.required("samples").integer(in: 1...Self.mostCounted)
+    let field = try whole.required("layers")
+    let elements = try field.elements()
+    guard (1...Self.mostLayers).contains(elements.count) else {
+      throw field.failure("expected 1 to \(Self.mostLayers) layers, found \(elements.count)")
+    }
+    layers = []
+    for element in elements {
+      let layer = try Layer(reading: element, upTo: Self.mostCounted)
+      let entering =
+        layers.last.map { ($0.samplesEntered - $0.samplesLeft, $0.tokensKept) } ?? (samples, layer.tokensEntered)
+      try element.expect(layer.samplesEntered, entering.0, "samples_entered")
+      try element.expect(layer.tokensEntered, entering.1, "tokens_entered")
+      layers.append(layer)
+    }
+    let last = layers[layers.count - 1]
+    try elements[elements.count - 1].expect(last.samplesLeft, last.samplesEntered, "samples_left")
+    self.file = file
+  }
+
+  /// The profile as a JSON value.
+  public var json: JSONValue {
+    [
+      "format": JSONValue(Self.format), "version": 1, "model": JSONValue(model), "checkpoint": JSONValue(checkpoint),
+      "exit": exit.map { JSONValue($0) } ?? .null, "prune": prune.map { JSONValue($0) } ?? .null,
+      "samples": JSONValue(samples), "layers": .array(layers.map(\.json)),
+    ]
+  }
+
+  /// Writes the profile under a temporary name and renames it.
+  public func write(to path: String) throws(FormatError) {
+    try OutputFile.write(JSONWriter.string(json, style: .pretty) + "\n", to: path)
+  }
+}
+
+extension PolicyProfile.Layer {
+  fileprivate init(reading field: JSONField, upTo most: Int) throws(FormatError) {
+    try field.allows([
+      "samples_entered", "samples_left", "tokens_entered", "tokens_left", "tokens_kept", "decides_exit",
+      "decides_prune",
+    ])
+    samplesEntered = try field.required("samples_entered").integer(in: 0...most)
+    samplesLeft = try field.required("samples_left").integer(in: 0...samplesEntered)
+    // Every sample has a token at least, [CLS].
+    tokensEntered = try field.required("tokens_entered").integer(in: samplesEntered...most)
+    tokensLeft = try field.required("tokens_left").integer(in: samplesLeft...tokensEntered)
+    let (samples, tokens) = (samplesEntered - samplesLeft, tokensEntered - tokensLeft)
+    guard tokens >= samples, samples > 0 || tokens == 0 else {
+      throw field.failure("\(samples) samples stay with \(tokens) tokens")
+    }
+    tokensKept = try field.required("tokens_kept").integer(in: samples...tokens)
+    decidesExit = try field.required("decides_exit").bool()
+    decidesPrune = try field.required("decides_prune").bool()
+  }
+
+  fileprivate var json: JSONValue {
+    [
+      "samples_entered": JSONValue(samplesEntered), "samples_left": JSONValue(samplesLeft),
+      "tokens_entered": JSONValue(tokensEntered), "tokens_left": JSONValue(tokensLeft),
+      "tokens_kept": JSONValue(tokensKept), "decides_exit": .bool(decidesExit), "decides_prune": .bool(decidesPrune),
+    ]
+  }
+}
+
+extension JSONField {
+  /// Throws when the object has a member of another name.
+  fileprivate func allows(_ keys: Set<String>) throws(FormatError) {
+    for (key, field) in try members() where !keys.contains(key) { throw field.failure("is no part of a profile") }
+  }
+
+  /// Throws when a count of this object is not what follows from the rest of the file.
+  fileprivate func expect(_ found: Int, _ wanted: Int, _ key: String) throws(FormatError) {
+    if found != wanted { throw try required(key).failure("expected \(wanted), found \(found)") }
+  }
+}

@@ -1,0 +1,32 @@
+// At which boundaries a policy decides. `place-policies` chooses it from a profile, `schedule-policies` weaves it in,
+// and from then on the decisions themselves say it. Separate from the graph because the oracle of a compiled model must
+// be woven at the same places, and reads them off the compiled graph.
+
+/// The layers, from 0, behind which decisions stand.
+public struct PolicyPlacement: Hashable, Sendable {
+  /// Layers with an exit decision.
+  public var exits: Set<Int>
+  /// Layers with a pruning decision.
+  public var prunes: Set<Int>
+
+  /// A placement.
+  public init(exits: Set<Int> = [], prunes: Set<Int> = []) {
+    self.exits = exits
+    self.prunes = prunes
+  }
+}
+
+extension Graph {
+  /// Where the decisions that are woven in stand.
+  public var decisions: PolicyPlacement {
+    var placement = PolicyPlacement()
+    for node in nodes {
+      switch node.op {
+      case .decideExit(_, let layer, _): placement.exits.insert(layer)
+      case .decidePrune(_, let layer, _, _): placement.prunes.insert(layer)
+      default: continue
+      }
+    }
+    return placement
+  }
+}

@@ -1,0 +1,134 @@
+// place-policies: costs that it works with are those that run, samples leave later and never elsewhere, and what it
+// leaves of a graph still answers as the reference interpreter does with decisions at the same places.
+
+import MagicPyramid
+import PyramidReference
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidCompiler
+
+@Suite struct `Placed policies` {
+  private static let prunes = ["received-attention", "top-k(fraction=0.7)", "cls-attention"]
+
+  private static func recipe(_ number: Int) -> CheckpointRecipe {
+    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
+    (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
+    recipe.embedding = 12
+    recipe.thresholds = [0.5, 0.8, 0.9, 1]
+    return recipe
+  }
+
+  /// A profile that adds up, of samples that leave and die at random.
+  private static func profile(
+    _ random: inout SeededValues, _ context: PassContext, _ graph: Graph
+  ) -> PolicyProfile {
+    var (samples, tokens) = (random.integer(in: 5...50), 0)
+    tokens = samples * random.integer(in: 2...20)
+    let everywhere = context.everywhere(graph)
+    let layers = (0..<graph.shape.layers).map { index in
+      var layer = PolicyProfile.Layer(
+        samplesEntered: samples, tokensEntered: tokens, decidesExit: true, decidesPrune: true)
+      let isLast = index == graph.shape.layers - 1
+      if isLast || everywhere.exits.contains(index) && random.integer(in: 0...1) == 0 {
+        layer.samplesLeft = isLast ? samples : random.integer(in: 0...samples)
+        layer.tokensLeft = samples == 0 ? 0 : tokens * layer.samplesLeft / samples
+      }
+      samples -= layer.samplesLeft
+      tokens -= layer.tokensLeft
+      let dies = everywhere.prunes.contains(index) && random.integer(in: 0...1) == 0
+      layer.tokensKept = dies ? max(samples, tokens * random.integer(in: 1...10) / 10) : tokens
+      tokens = layer.tokensKept
+      return layer
+    }
+    return PolicyProfile(
+      model: graph.name, checkpoint: "", exit: context.exit?.spec.description, prune: context.prune?.spec.description,
+      layers: layers)
+  }
+
+  @Test func `answer as the reference does with the same decisions`() throws {
+    var random = SeededValues("placements")
+    var placements: Set<PolicyPlacement> = []
+    for number in 0..<18 {
+      let folder = try TemporaryFolder()
+      let recipe = Self.recipe(number)
+      let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
+      let choice = PolicyChoice(
+        exit: number % 5 == 4 ? nil : try PolicySpec("entropy(threshold=0.85)"),
+        prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
+      let (exit, prune) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+      var context = PassContext(
+        exit: exit, prune: prune, exitHeads: compiler.lowered.exitHeads, target: .portable)
+      context.profile = Self.profile(&random, context, compiler.lowered.graph)
+      var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
+      try Pipeline.run(on: &placed, context)
+      plain.placement = placed.decisions
+      placements.insert(placed.decisions)
+      try Pipeline.schedulePolicies(on: &plain, context)
+      #expect(plain.decisions == placed.decisions)
+      let samples = recipe.samples(
+        lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
+      let answers = try [plain, placed].map { graph in
+        try ReferenceInterpreter(
+          graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: exit, prune: prune
+        ).run(ReferenceBatch(tokenIDs: samples))
+      }
+      for (expected, actual) in zip(answers[0], answers[1]) {
+        let place: Comment = "\(recipe), \(placed.decisions)"
+        #expect(actual.exitLayer == expected.exitLayer && actual.label == expected.label, place)
+        #expect(actual.tokensAlive == expected.tokensAlive && actual.kept == expected.kept, place)
+        #expect(actual.logits.largestDifference(to: expected.logits) <= 1e-4, place)
+      }
+    }
+    #expect(placements.count > 6)
+  }
+
+  /// With equal lengths nothing in the expectation is an approximation.
+  @Test func `are chosen by the operations that run`() throws {
+    let compiled = try CompiledCheckpoint(
+      Self.recipe(0), for: .portable, exit: "entropy(threshold=0.85)", prune: "top-k(keep=[9, 7, 7, 5])")
+    let classifier = try Classifier(model: compiled.model, registry: CompiledCheckpoint.registry.get())
+    let samples = Self.recipe(0).samples(lengths: Array(repeating: 11, count: 30), seed: "equal")
+    let answers = try classifier.run(PackedBatch(samples))
+    var recorder = ProfileRecorder(of: classifier)
+    for answer in answers { recorder.count(answer) }
+    let profile = recorder.profile
+    #expect(Set(answers.map(\.exitLayer)).count > 1)
+    #expect(try PolicyProfile(reading: profile.json, file: "") == profile)
+
+    let context = PassContext(
+      exit: classifier.policies.exit, prune: classifier.policies.prune,
+      exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)
+    var fused = compiled.compiler.lowered.graph
+    for pass in Pipeline.passes.prefix(while: { $0.name != PlacePolicies.name }) { try pass.run(on: &fused, context) }
+    let costs = try LayerCosts(fused, context, disabled: [])
+    let everywhere = context.everywhere(fused)
+    let expected = costs.total(
+      everywhere, profile.flows(everywhere), CostModel(operationsPerByte: 0, samplesPerReading: 1))
+    #expect(Int(expected.rounded()) == answers.reduce(0) { $0 + $1.operations.executed })
+  }
+
+  @Test func `let a sample leave at the next head that is left, with that head's answer`() throws {
+    let folder = try TemporaryFolder()
+    let recipe = Self.recipe(1)
+    let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
+    let choice = PolicyChoice(exit: try PolicySpec("entropy(threshold=0.9)"))
+    let (exit, _) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+    let context = PassContext(exit: exit, exitHeads: compiler.lowered.exitHeads, target: .portable)
+    let samples = recipe.samples(lengths: Array(repeating: 9, count: 12), seed: "later")
+    func run(_ exits: Set<Int>) throws -> [ReferenceAnswer] {
+      var graph = compiler.lowered.graph
+      graph.placement = PolicyPlacement(exits: exits)
+      try Pipeline.schedulePolicies(on: &graph, context)
+      return try ReferenceInterpreter(
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: exit, prune: nil
+      ).run(ReferenceBatch(tokenIDs: samples))
+    }
+    let (all, some) = (try run([0, 1, 2, 3]), try run([1, 3]))
+    #expect(all.contains { $0.exitLayer == 1 || $0.exitLayer == 3 })
+    for (all, some) in zip(all, some) {
+      #expect(some.exitLayer >= all.exitLayer && [2, 4, 5].contains(some.exitLayer))
+      if [2, 4, 5].contains(all.exitLayer) { #expect(some.exitLayer == all.exitLayer && some.logits == all.logits) }
+    }
+  }
+}

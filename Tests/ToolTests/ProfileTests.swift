@@ -1,0 +1,78 @@
+// Profile-guided compilation as a user does it: profile, compile again, and what is said when the two don't belong
+// together.
+
+import Foundation
+import Testing
+
+@Suite struct ProfileTests {
+  private static let policies = ["--exit", "entropy(threshold=0.1)", "--prune", "received-attention"]
+
+  /// A profile of the embedded model over some of its texts.
+  private static let profile = Result {
+    let scratch = try Scratch()
+    let texts = try String(contentsOfFile: Models.checkpoint + "/sample.tsv", encoding: .utf8)
+      .split(separator: "\n").prefix(60).joined(separator: "\n")
+    let result = try Tool.run(
+      Models.pyramid.get(), "-", "--input-format", "tsv", "--format", "csv", "--write-profile",
+      scratch.path("profile.json"), input: Data(texts.utf8))
+    #expect(result.code == 0 && result.lines.count == 61, "\(result.notes)")
+    return scratch
+  }
+
+  @Test func `A profiled model is compiled with fewer decisions and checks itself`() throws {
+    let scratch = try Scratch()
+    let profile = try Self.profile.get().path("profile.json")
+    let result = try Tool.compile.run(
+      [Models.checkpoint, "-o", scratch.path("m.mpc"), "--emit", "ir", "--profile", profile] + Self.policies)
+    #expect(result.code == 0, "\(result.notes)")
+    // No text is certain behind layer 1, and no token dies there.
+    #expect(!result.output.contains("exits.0.") && result.output.contains("exits.1."))
+    #expect(!result.output.contains("decide_prune @received-attention %segments,"))
+    let before = try Tool.run(Models.pyramid.get(), "--format", "csv", RunTests.river)
+    let after = try Tool.run(scratch.path("m.mpc"), "--format", "csv", RunTests.river)
+    func fields(_ result: ToolResult) -> [Substring] { result.lines[1].split(separator: ",") }
+    #expect(fields(after)[1] == fields(before)[1] && fields(after)[3] == "2")
+    #expect(try #require(Double(fields(after)[6])) < #require(Double(fields(before)[6])))
+
+    let again = try Tool.run(
+      scratch.path("m.mpc"), "--write-profile", scratch.path("p.json"), "--format", "csv", RunTests.river)
+    #expect(again.code == 0)
+    let refused = try Tool.compile.run(
+      [Models.checkpoint, "--emit", "ir", "--profile", scratch.path("p.json")] + Self.policies)
+    #expect(refused.code == 1 && refused.notes.contains("does not decide behind layer 1"), "\(refused.notes)")
+    #expect(refused.notes.contains("compile without --profile first"))
+  }
+
+  @Test(arguments: [
+    (["--exit", "entropy(threshold=0.2)", "--prune", "received-attention"], "exit: the profile is of"),
+    (["--exit", "entropy(threshold=0.1)"], "prune: the profile is of"),
+  ])
+  func `A profile of other policies is refused in one line`(policies: [String], words: String) throws {
+    let profile = try Self.profile.get().path("profile.json")
+    let result = try Tool.compile.run([Models.checkpoint, "--emit", "ir", "--profile", profile] + policies)
+    #expect(result.code == 1 && result.notes.contains(words), "\(result.notes)")
+    #expect(result.notes.split(separator: "\n").count == 1)
+  }
+
+  @Test(arguments: [
+    ("\"checkpoint\": \"sha256:", "\"checkpoint\": \"sha256:0", "is of another checkpoint"),
+    ("\"samples\": 60", "\"samples\": 61", "samples_entered: expected 61, found 60"),
+    ("{", "{,", "line 1, column 2"),
+  ])
+  func `A profile of another checkpoint, or a damaged one, is refused`(
+    text: String, forged: String, words: String
+  ) throws {
+    let scratch = try Scratch()
+    let whole = try String(contentsOfFile: Self.profile.get().path("profile.json"), encoding: .utf8)
+    let range = try #require(whole.range(of: text))
+    let path = try scratch.write("p.json", whole.replacingCharacters(in: range, with: forged))
+    let result = try Tool.compile.run([Models.checkpoint, "--emit", "ir", "--profile", path] + Self.policies)
+    #expect(result.code == 1 && result.notes.contains(words), "\(result.notes)")
+    #expect(result.notes.split(separator: "\n").count == 1)
+  }
+
+  @Test func `A profile that can't be written is refused before the work`() throws {
+    let result = try Tool.run(Models.pyramid.get(), "--write-profile", "/no/such/folder/p.json", RunTests.river)
+    #expect(result.code == 1 && result.output.isEmpty && result.notes.contains("/no/such/folder"))
+  }
+}
