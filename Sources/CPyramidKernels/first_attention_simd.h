@@ -88,7 +88,43 @@ MP_INLINE void dot_some(const int rows, const mp_precision precision, const void
       sum[i] = v_fma(v_load_weight(precision, a, first + i * stride + c, count - c), right, sum[i]);
     }
   }
-  for (size_t i = 0; i < (size_t)rows; i++) y[i] = v_sum(sum[i]);
+  if (rows == 4) {
+    v_store_sums(y, sum[0], sum[1], sum[2], sum[3]);
+  } else {
+    for (size_t i = 0; i < (size_t)rows; i++) y[i] = v_sum(sum[i]);
+  }
+}
+
+/// Scores of one or two tokens with four heads: hidden states and the heads' vectors are each loaded once for all.
+MP_INLINE void score_some(const int tokens, const mp_first_attention_job *job, size_t token) {
+  const size_t depth = (size_t)job->depth;
+  const float *x = job->x + token * depth;
+  vec sum[2][MP_FIRST_HEADS];
+  for (int t = 0; t < tokens; t++) {
+    for (int h = 0; h < MP_FIRST_HEADS; h++) sum[t][h] = v_zero();
+  }
+  for (size_t c = 0; c < depth; c += LANES) {
+    const size_t left = depth - c;
+    vec row[2];
+    for (int t = 0; t < tokens; t++) row[t] = v_load_some(x + (size_t)t * depth + c, left);
+    for (int h = 0; h < MP_FIRST_HEADS; h++) {
+      const vec factor = v_load_some(job->u + (size_t)h * depth + c, left);
+      for (int t = 0; t < tokens; t++) sum[t][h] = v_fma(row[t], factor, sum[t][h]);
+    }
+  }
+  for (int t = 0; t < tokens; t++) {
+    float scores[MP_FIRST_HEADS];
+    v_store_sums(scores, sum[t][0], sum[t][1], sum[t][2], sum[t][3]);
+    for (int h = 0; h < MP_FIRST_HEADS; h++) {
+      job->shares[(size_t)h * (size_t)job->tokens + token + (size_t)t] = scores[h];
+    }
+  }
+}
+
+static void score_tokens(const mp_first_attention_job *job) {
+  size_t token = 0;
+  for (; token + 2 <= (size_t)job->tokens; token += 2) score_some(2, job, token);
+  if (token < (size_t)job->tokens) score_some(1, job, token);
 }
 
 MP_INLINE void dot_rows_of(const mp_precision precision, const void *a, int rows, const float *b, size_t count,
@@ -121,14 +157,18 @@ static void MP_NAME(first_attention)(const mp_first_attention_job *job) {
   const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens, dims = (size_t)job->head_dim;
   const float scale = 1.0f / __builtin_sqrtf((float)job->head_dim);
   const int isInt8 = job->precision == MP_PRECISION_INT8;
+  const int isWhole = job->heads == MP_FIRST_HEADS;
   for (size_t h = 0; h < (size_t)job->heads; h++) {
     float *u = job->u + h * depth, *shares = job->shares + h * tokens;
     weigh_rows(job->precision, job->q + h * dims, scale, isInt8 ? job->k_scales + h * dims : NULL,
                head_weights(job->precision, job->wk, h * dims * depth), job->head_dim, depth, u);
-    dot_rows(MP_PRECISION_F32, job->x, job->tokens, u, depth, shares);
-    softmax_row(shares, tokens, shares, NULL);
+    if (!isWhole) dot_rows(MP_PRECISION_F32, job->x, job->tokens, u, depth, shares);
   }
-  if (job->heads == MP_FIRST_HEADS) {
+  if (isWhole) score_tokens(job);
+  for (size_t h = 0; h < (size_t)job->heads; h++) {
+    softmax_row(job->shares + h * tokens, tokens, job->shares + h * tokens, NULL);
+  }
+  if (isWhole) {
     mix_tokens(job);
   } else {
     for (size_t h = 0; h < (size_t)job->heads; h++) {

@@ -81,6 +81,8 @@ MP_INLINE float v_sum(vec x) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
+/// What is left to be added for a sum over the lanes.
+MP_INLINE __m256 v_halves(vec x) { return x; }
 MP_INLINE float v_greatest(vec x) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));

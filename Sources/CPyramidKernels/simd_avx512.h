@@ -70,6 +70,10 @@ MP_INLINE vec v_load_bf16(const uint16_t *p) {
 
 /// Sum and maximum over the lanes, in one fixed tree.
 MP_INLINE float v_sum(vec x) { return _mm512_reduce_add_ps(x); }
+/// The two halves of a vector added.
+MP_INLINE __m256 v_halves(vec x) {
+  return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+}
 MP_INLINE float v_greatest(vec x) { return _mm512_reduce_max_ps(x); }
 
 #endif

@@ -1,6 +1,6 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
-//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2
+//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2    ; precision int8
 //     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
 //                   layer by layer: samples that entered and left, tokens that entered, left and were kept
 
@@ -49,9 +49,13 @@ extension Filetest {
     guard let target = InstructionSet(rawValue: option("target") ?? "avx512") else {
       throw FiletestFormatError(description: "\(name): no such target")
     }
+    guard let precision = Precision(rawValue: option("precision") ?? "f32") else {
+      throw FiletestFormatError(description: "\(name): no such precision")
+    }
     return try PassContext(
       exit: policy(option("exit"), .exit, for: graph), prune: policy(option("prune"), .prune, for: graph),
-      exitHeads: Set(heads), target: target, profile: profile(for: graph))
+      exitHeads: Set(heads), target: target, precision: precision,
+      profile: profile(for: graph))
   }
 
   /// A profile of a model that has all decisions in place.

@@ -9,9 +9,11 @@ import Testing
 @Suite struct `Batch invariance` {
   static let sets = InstructionSet.supported.filter { $0.panelWidth != nil }
 
-  @Test(arguments: sets)
-  func `a sample is answered alike alone, in any batch, in any order, by any team`(set: InstructionSet) throws {
-    let compiled = try Sieve.compiled(set)
+  @Test(arguments: sets, Precision.allCases)
+  func `a sample is answered alike alone, in any batch, in any order, by any team`(
+    set: InstructionSet, precision: Precision
+  ) throws {
+    let compiled = try Sieve.compiled(set, precision: precision)
     let samples = Sieve.samples
     let alone = try samples.map { try #require(try compiled.executor(threads: 1).run(PackedBatch([$0])).first) }
     #expect(Set(alone.map(\.exitLayer)).count > 2, "exits \(alone.map(\.exitLayer))")

@@ -69,8 +69,9 @@ enum Sieve {
 
   static let samples = recipe.samples(lengths: [7, 1, 33, 12, 2, 19, 5, 28, 16, 3, 41, 9], seed: "sieve")
 
-  static func compiled(_ set: InstructionSet, exit: String? = exit, prune: String? = prune) throws -> CompiledCheckpoint
-  {
-    try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune)
+  static func compiled(
+    _ set: InstructionSet, exit: String? = exit, prune: String? = prune, precision: Precision = .f32
+  ) throws -> CompiledCheckpoint {
+    try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune, precision: precision)
   }
 }

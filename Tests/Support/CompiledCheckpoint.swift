@@ -18,24 +18,24 @@ public struct CompiledCheckpoint: Sendable {
   /// Compiles the checkpoint in the folder `path`, policies as the command line spells them, without the self-check.
   public init(
     _ path: String, for target: InstructionSet, exit: String? = nil, prune: String? = nil,
-    disabling passes: Set<String> = []
+    disabling passes: Set<String> = [], precision: Precision = .f32
   ) throws {
     compiler = try ModelCompiler(checkpoint: path)
     let folder = try TemporaryFolder()
     let choice = PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: try prune.map { try PolicySpec($0) })
     _ = try compiler.compile(
       to: folder.path("model.mpc"), choice: choice, registry: Self.registry.get(),
-      options: CompileOptions(target: target, disabledPasses: passes), skipsCheck: true)
+      options: CompileOptions(target: target, precision: precision, disabledPasses: passes), skipsCheck: true)
     model = try LoadedModel(path: folder.path("model.mpc"))
   }
 
   /// Writes a small checkpoint and compiles it.
   public init(
     _ recipe: CheckpointRecipe, for target: InstructionSet, exit: String? = nil, prune: String? = nil,
-    disabling passes: Set<String> = []
+    disabling passes: Set<String> = [], precision: Precision = .f32
   ) throws {
     let folder = try TemporaryFolder()
-    try self.init(recipe.write(in: folder), for: target, exit: exit, prune: prune, disabling: passes)
+    try self.init(recipe.write(in: folder), for: target, exit: exit, prune: prune, disabling: passes, precision: precision)
   }
 
   /// The compiled policies, or others in their place.

@@ -71,6 +71,10 @@ void mp_set_team(int threads);
 /// How many threads a parallel region of the calling thread really gets (measured in one).
 int mp_team_size(void);
 
+/// Calls work(argument) on the calling thread, whose team was set to `threads`. The kernels that it calls start sooner:
+/// the team waits for them in one parallel region. Inside, kernels are asked for at most `threads` threads.
+void mp_with_team(int threads, void (*work)(void *argument), void *argument);
+
 // MARK: Linear layers
 
 /// Columns of a packed panel: 64 (AVX-512), 16 (AVX2), 0 (portable: weights are not packed).
