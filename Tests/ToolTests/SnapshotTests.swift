@@ -14,12 +14,22 @@ import Testing
       "mp-compile-explain", .compile,
       ["CHECKPOINT", "--explain", "--target", "avx512", "--exit", "fixed-layer(layer=1)"]
     ),
+    (
+      "mp-compile-explain-profile", .compile,
+      [
+        "CHECKPOINT", "--explain", "--target", "avx512", "--exit", "entropy(threshold=0.1)", "--prune",
+        "received-attention", "--profile", "PROFILE",
+      ]
+    ),
   ]
 
   @Test(arguments: cases)
   func `A tool prints what its snapshot says`(name: String, tool: Tool, arguments: [String]) throws {
     let model = try Models.pyramid.get()
-    let filled = arguments.map { ["MODEL": model, "CHECKPOINT": Models.checkpoint][$0] ?? $0 }
+    let files = [
+      "MODEL": model, "CHECKPOINT": Models.checkpoint, "PROFILE": Models.root + "/Tests/Snapshots/profile.json",
+    ]
+    let filled = arguments.map { files[$0] ?? $0 }
     let result = try tool.run(filled, environment: ["COLUMNS": "100"])
     #expect(result.code == 0, "\(result.notes)")
     let path = Models.root + "/Tests/Snapshots/\(name).txt"
