@@ -7,7 +7,7 @@ from session import OURS, Clock, note, turns
 
 CHUNK = 64
 # A batching that takes longer than this times the best one in the first pass is not measured again.
-NEAR = 1.2
+NEAR = 1.3
 
 
 def ragged_lengths(count):
