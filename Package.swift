@@ -47,7 +47,7 @@ let package = Package(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
-      linkerSettings: [.linkedLibrary("omp5"), .linkedLibrary("openblas")]),
+      linkerSettings: [.linkedLibrary("omp5")]),
     .target(
       name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
     .target(name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),

@@ -1,8 +1,7 @@
 // Which code paths this machine can run, asked once: CPUID for the instructions, XGETBV for the register state that the
 // operating system saves. Separate because it is the only file that looks at the processor.
+#include "blas.h"
 #include "kernel_table.h"
-
-#include <cblas.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -61,7 +60,7 @@ mp_isa mp_isa_best(void) { return best; }
 
 int mp_isa_supported(mp_isa isa) { return (int)isa >= 0 && (int)isa <= (int)best; }
 
-const char *mp_openblas_core(void) { return openblas_get_corename(); }
+const char *mp_openblas_core(void) { return mp_blas()->get_corename(); }
 
 const mp_kernels *mp_kernels_for(mp_isa isa) {
 #if defined(__x86_64__)

@@ -1,10 +1,10 @@
 // The portable path: plain loops, and OpenBLAS for the matrix products. It is also the readable reference: each
 // function here says in a few lines what its twin in *_simd.h computes.
 //
-// OpenBLAS runs single-threaded (mp_set_team) inside our team, each thread on its own range of columns.
+// OpenBLAS runs single-threaded (blas.c) inside our team, each thread on its own range of columns.
 #include "kernel_table.h"
 
-#include <cblas.h>
+#include "blas.h"
 #include <math.h>
 #include <string.h>
 
@@ -30,6 +30,7 @@ static void add_portable(const float *a, const float *b, size_t count, float *y)
 
 /// Columns first ..< first + count: y starts as bias + residual, the product is added, then the activation applied.
 static void linear_portable(const mp_linear_job *job, int thread, int threads) {
+  const mp_blas_functions *blas = mp_blas();
   const size_t columns = (size_t)job->columns, first = mp_share(columns, thread, threads);
   const int count = (int)(mp_share(columns, thread + 1, threads) - first);
   if (count == 0) return;
@@ -42,9 +43,9 @@ static void linear_portable(const mp_linear_job *job, int thread, int threads) {
   }
   const float *weight = (const float *)job->packed + first * (size_t)job->depth;
   if (job->rows == 1) {
-    cblas_sgemv(CblasRowMajor, CblasNoTrans, count, job->depth, 1.0f, weight, job->depth, job->x, 1, 1.0f, y, 1);
+    blas->sgemv(CblasRowMajor, CblasNoTrans, count, job->depth, 1.0f, weight, job->depth, job->x, 1, 1.0f, y, 1);
   } else {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, job->rows, count, job->depth, 1.0f, job->x, job->depth,
+    blas->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, job->rows, count, job->depth, 1.0f, job->x, job->depth,
                 weight, job->depth, 1.0f, y, job->columns);
   }
   if (job->activation == MP_ACTIVATION_NONE) return;
@@ -171,12 +172,13 @@ static void attention_portable(const mp_attention_job *job) {
   const size_t tokens = (size_t)job->tokens;
   const int stride = (int)job->stride, out_stride = (int)job->out_stride, end = job->first_query + job->queries;
   const float scale = 1.0f / sqrtf((float)job->head_dim);
+  const mp_blas_functions *blas = mp_blas();
   float *scores = job->scratch;
   if (job->received) memset(job->received, 0, tokens * sizeof(float));
   for (int query = job->first_query; query < end; query += QUERY_ROWS) {
     const int rows = end - query < QUERY_ROWS ? end - query : QUERY_ROWS;
     const float *q = job->q + (size_t)query * job->stride;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, job->tokens, job->head_dim, scale, q, stride, job->k,
+    blas->sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, job->tokens, job->head_dim, scale, q, stride, job->k,
                 stride, 0.0f, scores, job->tokens);
     for (size_t i = 0; i < (size_t)rows; i++) {
       float *row = scores + i * tokens;
@@ -184,7 +186,7 @@ static void attention_portable(const mp_attention_job *job) {
       for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += row[j];
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, job->head_dim, job->tokens, 1.0f, scores, job->tokens,
+    blas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, job->head_dim, job->tokens, 1.0f, scores, job->tokens,
                 job->v, stride, 0.0f, job->out + (size_t)query * job->out_stride, out_stride);
   }
 }
@@ -200,6 +202,7 @@ static float element(mp_precision precision, const void *weight, size_t index) {
 }
 
 static void first_attention_portable(const mp_first_attention_job *job) {
+  const mp_blas_functions *blas = mp_blas();
   const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens, dims = (size_t)job->head_dim;
   const float scale = 1.0f / sqrtf((float)job->head_dim);
   const int isInt8 = job->precision == MP_PRECISION_INT8;
@@ -211,9 +214,9 @@ static void first_attention_portable(const mp_first_attention_job *job) {
       const float factor = job->q[row] * scale * (isInt8 ? job->k_scales[row] : 1.0f);
       for (size_t k = 0; k < depth; k++) u[k] += factor * element(job->precision, job->wk, row * depth + k);
     }
-    for (size_t j = 0; j < tokens; j++) shares[j] = cblas_sdot(job->depth, job->x + j * depth, 1, u, 1);
+    for (size_t j = 0; j < tokens; j++) shares[j] = blas->sdot(job->depth, job->x + j * depth, 1, u, 1);
     softmax_portable(shares, job->tokens, shares);
-    for (size_t j = 0; j < tokens; j++) cblas_saxpy(job->depth, shares[j], job->x + j * depth, 1, z, 1);
+    for (size_t j = 0; j < tokens; j++) blas->saxpy(job->depth, shares[j], job->x + j * depth, 1, z, 1);
     for (size_t row = h * dims; row < (h + 1) * dims; row++) {
       float sum = 0;
       for (size_t k = 0; k < depth; k++) sum += z[k] * element(job->precision, job->wv, row * depth + k);

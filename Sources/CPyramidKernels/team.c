@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include "session.h"
 
-#include <cblas.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +66,6 @@ void mp_set_team(int threads) {
   const int count = threads < 1 ? 1 : threads;
   omp_set_dynamic(0);
   omp_set_num_threads(count);
-  openblas_set_num_threads(1);
   if (!placement_wanted) return;
 #pragma omp parallel num_threads(count)
   place_thread(omp_get_thread_num(), omp_get_num_threads());

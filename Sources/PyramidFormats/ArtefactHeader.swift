@@ -1,8 +1,8 @@
 // What an artefact (`*.mpc`) carries besides packed weights, and how. The file is a valid safetensors file; this is its
-// metadata and its two text tensors. Compiler and runtime both use this one definition, so a written artefact is a
+// metadata and the tensor that holds the vocabulary. Compiler and runtime both use this one definition, so a written artefact is a
 // readable one.
 //
-// Integrity: `integrity` is the SHA-256 of everything in the header, tensor directory included, and of the tokenizer;
+// Integrity: `integrity` is the SHA-256 of everything in the header, tensor directory included, and of the vocabulary;
 // one flipped byte there is an error and never another answer. Weights are not hashed: reading 60 MB for it would cost
 // more than running a text.
 
@@ -25,8 +25,8 @@ public struct ArtefactHeader: Sendable {
   /// Stands before the names of learned tensors, apart from weight symbols.
   public static let learnedPrefix = "learned/"
   private static let format = "magic-pyramid"
-  private static let version = "1"
-  private static let tokenizerTensor = "tokenizer.json"
+  private static let version = "2"
+  private static let vocabularyTensor = "vocabulary"
   private static let integrityKey = "integrity"
 
   /// A header to be written.
@@ -55,9 +55,11 @@ public struct ArtefactHeader: Sendable {
       throw failure(
         "version", "is \((metadata["version"] ?? "missing").quoted), expected \(Self.version); compile the model again")
     }
-    guard let entry = file.entry(named: Self.tokenizerTensor) else { throw failure(Self.tokenizerTensor, "is missing") }
-    let tokenizerBytes = file.bytes(of: entry)
-    let digest = Self.digest(metadata: metadata, tensors: file.tensors, tokenizer: Checksum.sha256(of: tokenizerBytes))
+    guard let entry = file.entry(named: Self.vocabularyTensor) else {
+      throw failure(Self.vocabularyTensor, "is missing")
+    }
+    let words = file.bytes(of: entry)
+    let digest = Self.digest(metadata: metadata, tensors: file.tensors, vocabulary: Checksum.sha256(of: words))
     guard metadata[Self.integrityKey] == digest else {
       throw failure("integrity", "the header was changed or damaged after it was written; compile the model again")
     }
@@ -79,42 +81,42 @@ public struct ArtefactHeader: Sendable {
       throw failure("max_tokens", "is no positive number")
     }
     self.maxTokens = maxTokens
-    let settings = try JSONReader.read(try text("tokenizer_settings"), file: file.path)
+    let settings = try JSONReader.read(try text("tokenizer"), file: file.path)
     tokenizer = try TokenizerDescription(
-      reading: JSONReader.read(tokenizerBytes, file: file.path), file: file.path, settings: (settings, file.path))
+      artefact: JSONField(settings, file: file.path, place: "tokenizer"), vocabulary: words)
   }
 
-  /// Writes an artefact: header, tokenizer, then what `body` appends for `tensors`, in their order. Under a temporary
+  /// Writes an artefact: header, vocabulary, then what `body` appends for `tensors`, in their order. Under a temporary
   /// name, renamed when complete.
   public func write(
     to path: String, tensors: [TensorDeclaration], body: (inout SafetensorsWriter) throws -> Void
   ) throws {
-    let json = Array(JSONWriter.string(tokenizer.tokenizerJSON).utf8)
-    let declared = tensors + [TensorDeclaration(Self.tokenizerTensor, .U8, [json.count])]
+    let words = tokenizer.artefactVocabulary
+    let declared = tensors + [TensorDeclaration(Self.vocabularyTensor, .U8, [words.count])]
     var metadata: [(key: String, value: String)] = [
       ("format", Self.format), ("version", Self.version), ("graph", graph), ("labels", Self.list(labels)),
       ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
-      ("tokenizer_settings", JSONWriter.string(tokenizer.settingsJSON)),
+      ("tokenizer", JSONWriter.string(tokenizer.artefactJSON)),
     ]
     let digest = Self.digest(
       metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,
-      tokenizer: json.withUnsafeBytes { Checksum.sha256(of: $0) })
+      vocabulary: words.withUnsafeBytes { Checksum.sha256(of: $0) })
     metadata.append((Self.integrityKey, digest))
     var writer = try SafetensorsWriter(path: path, tensors: declared, metadata: metadata)
     try body(&writer)
-    try json.withUnsafeBytes { try writer.append($0, to: Self.tokenizerTensor) }
+    try words.withUnsafeBytes { try writer.append($0, to: Self.vocabularyTensor) }
     try writer.finish()
   }
 
   private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }
 
-  private static func digest(metadata: [String: String], tensors: [TensorEntry], tokenizer: String) -> String {
+  private static func digest(metadata: [String: String], tensors: [TensorEntry], vocabulary: String) -> String {
     digest(
-      metadata: metadata, declared: tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }, tokenizer: tokenizer)
+      metadata: metadata, declared: tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }, vocabulary: vocabulary)
   }
 
   /// Over metadata and tensor directory in an order that does not depend on dictionaries. Offsets follow from shapes.
-  private static func digest(metadata: [String: String], declared: [TensorDeclaration], tokenizer: String) -> String {
+  private static func digest(metadata: [String: String], declared: [TensorDeclaration], vocabulary: String) -> String {
     var text = ""
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != integrityKey {
       text += "\(key.utf8.count) \(key) \(value.utf8.count) \(value)\n"
@@ -122,6 +124,6 @@ public struct ArtefactHeader: Sendable {
     for tensor in declared.sorted(by: { $0.name < $1.name }) {
       text += "\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) \(tensor.shape)\n"
     }
-    return Checksum.sha256(of: text + tokenizer)
+    return Checksum.sha256(of: text + vocabulary)
   }
 }

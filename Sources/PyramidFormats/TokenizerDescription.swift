@@ -1,7 +1,7 @@
 // What a BERT tokenizer is, whichever files described it: a vocabulary, a normaliser's four switches, special tokens.
 //
 // Separate from the readers so that the text module depends on values only, and because the description can be written
-// back: an artefact carries its tokenizer as a tokenizer.json that Hugging Face `tokenizers` reads as well.
+// back: as a tokenizer.json that Hugging Face `tokenizers` reads, and into an artefact (TokenizerDescription+Artefact).
 
 /// A token with a role, and its id.
 public struct SpecialToken: Sendable, Equatable {

@@ -35,9 +35,9 @@ import Testing
   @Test func `is refused when its tokenizer is damaged`() throws {
     let artefact = try Self.artefact.get()
     let folder = try TemporaryFolder()
-    let text = Array("##continuing_subword_prefix".utf8.dropFirst(2))
-    let start = try #require(artefact.place(of: text))
-    for place in stride(from: start - 200, to: start + 200, by: 9) {
+    let settings = try #require(artefact.place(of: Array("max_word_scalars".utf8)))
+    let vocabulary = try #require(artefact.place(of: Array("[PAD]".utf8) + [0xFF]))
+    for place in Array(stride(from: settings - 100, to: settings + 100, by: 9)) + Array(vocabulary..<vocabulary + 60) {
       var bytes = artefact.bytes
       bytes[place] ^= 4
       let path = try folder.write("damaged.mpc", bytes)
@@ -49,8 +49,8 @@ import Testing
     let artefact = try Self.artefact.get()
     let folder = try TemporaryFolder()
     for (old, new, words) in [
-      (#""version":"1""#, #""version":"2""#, "is \"2\", expected 1; compile the model again"),
-      (#""version":"1""#, #""versiom":"1""#, "expected 1; compile the model again"),
+      (#""version":"2""#, #""version":"3""#, "is \"3\", expected 2; compile the model again"),
+      (#""version":"2""#, #""versiom":"2""#, "expected 2; compile the model again"),
       (#""format":"magic-pyramid""#, #""format":"magic-pyramit""#, "is no compiled model"),
     ] {
       let place = try #require(artefact.place(of: Array(old.utf8)))

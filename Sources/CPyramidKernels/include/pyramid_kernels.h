@@ -58,11 +58,10 @@ int mp_isa_supported(mp_isa isa);
 /// The fastest supported path.
 mp_isa mp_isa_best(void);
 
-/// The name of the kernel set that OpenBLAS chose for this CPU, for reports.
+/// The name of the kernel set that OpenBLAS chose for this CPU, for reports; loads OpenBLAS.
 const char *mp_openblas_core(void);
 
-/// Makes the calling thread's team `threads` wide (values below 1 count as 1) and OpenBLAS single-threaded. Called
-/// once, by the thread that will call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's
+/// Makes the calling thread's team `threads` wide (values below 1 count as 1). Called once, by the thread that will call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's
 /// threads, the caller included, on disjoint sets of the processors that the process may use (unless OMP_PROC_BIND,
 /// OMP_PLACES or KMP_AFFINITY is set; a team of 1 may run anywhere). Threads that the caller starts later inherit its
 /// set.
