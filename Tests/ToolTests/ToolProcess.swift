@@ -18,6 +18,8 @@ enum Tool: String {
   case compile = "mp-compile"
   case run = "mp-run"
   case compare = "mp-compare"
+  /// Not a tool but a process to be looked at from outside: Tests/EngineProbe.
+  case probe = "engine-probe"
 
   /// Runs the tool to its end. `input` goes to standard input.
   func callAsFunction(
