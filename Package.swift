@@ -5,7 +5,8 @@ import PackageDescription
 
 /// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
 let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"])]
-/// The oracle, too, runs whole models in debug tests.
+/// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
+/// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
 /// Lets the policy SDK hand out spans over the engine's buffers.
 let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
@@ -50,7 +51,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("omp5")]),
     .target(
       name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
-    .target(name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+    .target(
+      name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
+      swiftSettings: alwaysOptimised),
     .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
@@ -74,7 +77,10 @@ let package = Package(
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
-    .testTarget(name: "ToolTests", dependencies: ["mp-compile", "mp-run", "mp-compare", "mp-bench"]),
+    .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
+    .executableTarget(
+      name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),
+    .testTarget(name: "ToolTests", dependencies: ["engine-probe", "mp-compile", "mp-run", "mp-compare", "mp-bench"]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",

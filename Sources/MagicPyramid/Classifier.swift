@@ -106,8 +106,8 @@ public final class Classifier: Sendable {
     tokenizer.encode(text, pair: pair?.isEmpty == true ? nil : pair, limit: limit)
   }
 
-  /// Classifies texts; answers come in their order. Any number of texts, and better many than few: those that take longer
-  /// are computed together, whenever they came in.
+  /// Classifies texts; answers come in their order. Any number of texts, and better many than few: those that take
+  /// longer are computed together, whenever they came in.
   public func classify(_ texts: [String]) throws -> [Classification] {
     try classify(encodings: texts.map { encode($0) })
   }

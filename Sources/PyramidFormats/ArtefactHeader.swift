@@ -1,6 +1,6 @@
 // What an artefact (`*.mpc`) carries besides packed weights, and how. The file is a valid safetensors file; this is its
-// metadata and the tensor that holds the vocabulary. Compiler and runtime both use this one definition, so a written artefact is a
-// readable one.
+// metadata and the tensor that holds the vocabulary. Compiler and runtime both use this one definition, so a written
+// artefact is a readable one.
 //
 // Integrity: `integrity` is the SHA-256 of everything in the header, tensor directory included, and of the vocabulary;
 // one flipped byte there is an error and never another answer. Weights are not hashed: reading 60 MB for it would cost
@@ -111,8 +111,8 @@ public struct ArtefactHeader: Sendable {
   private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }
 
   private static func digest(metadata: [String: String], tensors: [TensorEntry], vocabulary: String) -> String {
-    digest(
-      metadata: metadata, declared: tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }, vocabulary: vocabulary)
+    let declared = tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
+    return digest(metadata: metadata, declared: declared, vocabulary: vocabulary)
   }
 
   /// Over metadata and tensor directory in an order that does not depend on dictionaries. Offsets follow from shapes.

@@ -96,7 +96,9 @@ public final class AnswerTable {
       let boundary = Int(noted[sample])
       let start = starts[sample] + boundary * length
       let count = boundary == 0 ? length : Int(keptCounts[sample * boundaries + boundary - 1])
-      for index in 0..<count { positions[start + index] = boundary == 0 ? Int32(index) : positions[start - length + index] }
+      for index in 0..<count {
+        positions[start + index] = boundary == 0 ? Int32(index) : positions[start - length + index]
+      }
       keptCounts[sample * boundaries + boundary] = Int32(count)
       noted[sample] += 1
     }

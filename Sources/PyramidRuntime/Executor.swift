@@ -111,7 +111,19 @@ public final class Executor: @unchecked Sendable {
     try checkIndices(of: batch)
     table.prepare(for: batch, shape: shape, recordsPositions: options.recordsPositions)
     if batch.sampleCount == 0 { return }
-    try thread.run { serve(batch, into: table) }
+    var request = Request(executor: self, batch: batch, table: table)
+    withUnsafeMutablePointer(to: &request) { request in
+      thread.run({ $0!.assumingMemoryBound(to: Request.self).pointee.serve() }, request)
+    }
+  }
+
+  /// What the inference thread is handed.
+  private struct Request {
+    let executor: Executor
+    let batch: PackedBatch
+    let table: AnswerTable
+
+    func serve() { executor.serve(batch, into: table) }
   }
 
   private func checkLengths(of batch: PackedBatch) throws {

@@ -88,7 +88,9 @@ final class ExecutorBuffers: @unchecked Sendable {
     let start = batch.segments[samples.lowerBound]
     let tokens = Int(start)..<Int(batch.segments[samples.upperBound])
     func copy(_ values: [Int32], _ kind: InputKind) {
-      values.withUnsafeBufferPointer { input(kind).update(from: $0.baseAddress! + tokens.lowerBound, count: tokens.count) }
+      values.withUnsafeBufferPointer {
+        input(kind).update(from: $0.baseAddress! + tokens.lowerBound, count: tokens.count)
+      }
     }
     copy(batch.tokenIDs, .tokenIDs)
     copy(batch.positions, .positions)

@@ -7,7 +7,10 @@ import CPyramidKernels
 import Glibc
 import Synchronization
 
-/// A thread that runs closures one after the other and owns the kernels' team.
+/// What the thread is asked to do: a C function, since making a closure for another thread would allocate.
+typealias InferenceWork = @convention(c) (_ argument: UnsafeMutableRawPointer?) -> Void
+
+/// A thread that does work one piece after the other and owns the kernels' team.
 final class InferenceThread: @unchecked Sendable {
   /// Threads in the team.
   let teamSize: Int
@@ -17,8 +20,10 @@ final class InferenceThread: @unchecked Sendable {
     var mutex = pthread_mutex_t()
     var wake = pthread_cond_t()
     var done = pthread_cond_t()
-    /// The job in hand; callers wait for their turn while it is set.
-    var job: (() -> Void)?
+    /// The work in hand; callers wait for their turn while it is set.
+    var work: InferenceWork?
+    /// What it is called with.
+    var argument: UnsafeMutableRawPointer?
     var isFinished = false
     var isStopping = false
     var teamSize = 1
@@ -61,22 +66,19 @@ final class InferenceThread: @unchecked Sendable {
 
   private var thread = pthread_t()
 
-  /// Runs `body` on the thread and returns what it returns.
-  func run<Result>(_ body: () throws -> Result) throws -> Result {
-    var outcome: Swift.Result<Result, any Error>?
-    withoutActuallyEscaping(body) { body in
-      pthread_mutex_lock(&state.pointee.mutex)
-      while state.pointee.job != nil { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-      state.pointee.isFinished = false
-      state.pointee.job = { outcome = Swift.Result(catching: body) }
-      pthread_cond_signal(&state.pointee.wake)
-      while !state.pointee.isFinished { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-      state.pointee.isFinished = false
-      state.pointee.job = nil
-      pthread_cond_broadcast(&state.pointee.done)
-      pthread_mutex_unlock(&state.pointee.mutex)
-    }
-    return try outcome!.get()
+  /// Calls `work` with `argument` on the thread and waits for its end. Allocates nothing.
+  func run(_ work: InferenceWork, _ argument: UnsafeMutableRawPointer) {
+    pthread_mutex_lock(&state.pointee.mutex)
+    while state.pointee.work != nil { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
+    state.pointee.isFinished = false
+    state.pointee.argument = argument
+    state.pointee.work = work
+    pthread_cond_signal(&state.pointee.wake)
+    while !state.pointee.isFinished { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
+    state.pointee.isFinished = false
+    state.pointee.work = nil
+    pthread_cond_broadcast(&state.pointee.done)
+    pthread_mutex_unlock(&state.pointee.mutex)
   }
 
   deinit {
@@ -92,16 +94,17 @@ final class InferenceThread: @unchecked Sendable {
   /// The thread's loop.
   fileprivate static func loop(_ raw: UnsafeMutableRawPointer) {
     let state = raw.assumingMemoryBound(to: State.self)
-    mp_set_team(Int32(state.pointee.teamSize))
+    let threads = Int32(state.pointee.teamSize)
+    mp_set_team(threads)
     pthread_mutex_lock(&state.pointee.mutex)
     while true {
-      while (state.pointee.job == nil || state.pointee.isFinished) && !state.pointee.isStopping {
+      while (state.pointee.work == nil || state.pointee.isFinished) && !state.pointee.isStopping {
         pthread_cond_wait(&state.pointee.wake, &state.pointee.mutex)
       }
       if state.pointee.isStopping { break }
-      let job = state.pointee.job!
+      let (work, argument) = (state.pointee.work!, state.pointee.argument!)
       pthread_mutex_unlock(&state.pointee.mutex)
-      job()
+      mp_with_team(threads, work, argument)
       pthread_mutex_lock(&state.pointee.mutex)
       state.pointee.isFinished = true
       pthread_cond_broadcast(&state.pointee.done)

@@ -1,10 +1,10 @@
 // Which section runs next: the heart of the waves. A pure function of counts, apart from the buffers that the counts
 // stand for, so that its promises can be tested by themselves.
 //
-// Products are as fast as they are wide, so the section with the most rows should run. Texts that have not been admitted
-// yet always make a full wave; hence samples that are few stay where they are until others come up to them, and go on as
-// soon as they fill half of the room. That half bounds what waits between two sections, and makes any two groups of
-// waiting samples fit into one wave.
+// Products are as fast as they are wide, so the section with the most rows should run. Texts that have not been
+// admitted yet always make a full wave; hence samples that are few stay where they are until others come up to them,
+// and go on as soon as they fill half of the room. That half bounds what waits between two sections, and makes any two
+// groups of waiting samples fit into one wave.
 
 /// Rows that stand before a section: samples and tokens, the largest of what is still read of each.
 struct WaveRows: Equatable, Sendable {
@@ -58,8 +58,8 @@ struct WaveScheduler: Sendable {
     if let inHand, isWide(inHand.rows + waiting[inHand.section]) { return .run(section: inHand.section) }
     if canAdmit { return .admit }
     // Nobody comes any more: whoever is furthest behind catches up with the others.
-    let behind = waiting.firstIndex { $0 != .none }
-    guard let section = [behind, inHand?.section].compactMap(\.self).min() else { return .finish }
-    return .run(section: section)
+    let behind = waiting.firstIndex { $0 != .none } ?? .max
+    let section = min(behind, inHand?.section ?? .max)
+    return section == .max ? .finish : .run(section: section)
   }
 }

@@ -51,9 +51,10 @@ import Testing
     #expect(error.map { "\($0)".contains(message) } == true, "\(error.map { "\($0)" } ?? "none")")
   }
 
-  @Test(arguments: [
-    ([0x61, 0xFF, 0x62], "no end"), ([0x61, 0xC3, 0xFF], "not valid UTF-8"), ([], "empty"),
-  ] as [([UInt8], String)])
+  @Test(
+    arguments: [
+      ([0x61, 0xFF, 0x62], "no end"), ([0x61, 0xC3, 0xFF], "not valid UTF-8"), ([], "empty"),
+    ] as [([UInt8], String)])
   func `is refused when its vocabulary is damaged`(words: [UInt8], message: String) throws {
     let json = JSONWriter.string(try description().artefactJSON)
     let error = #expect(throws: FormatError.self) { try read(json, words) }

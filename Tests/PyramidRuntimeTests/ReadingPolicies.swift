@@ -55,8 +55,8 @@ struct ScoresBy: PruningPolicy {
   }
 }
 
-/// Leaves when the probabilities of all heads so far add up; the sum is the sample's memory, so that a memory in the wrong
-/// hands moves exits.
+/// Leaves when the probabilities of all heads so far add up; the sum is the sample's memory, so that a memory in the
+/// wrong hands moves exits.
 struct AddsUp: ExitPolicy {
   static let name = "adds-up"
   static let parameters: [PolicyParameter] = [

@@ -1,5 +1,5 @@
-// The order of sections by itself: a toy engine moves counts instead of samples, and what the buffers rely on is checked
-// at every step.
+// The order of sections by itself: a toy engine moves counts instead of samples, and what the buffers rely on is
+// checked at every step.
 
 import PyramidTestSupport
 import Testing

@@ -19,6 +19,8 @@ enum Tool: String {
   case run = "mp-run"
   case compare = "mp-compare"
   case bench = "mp-bench"
+  /// Not a tool but a process to be looked at from outside: Tests/EngineProbe.
+  case probe = "engine-probe"
 
   /// Runs the tool to its end. `input` goes to standard input.
   func callAsFunction(

@@ -1,0 +1,81 @@
+// A process with nothing in it but the engine, for what can only be seen of a whole process: allocations of all its
+// threads, and what it does when it is asked nothing. Tests start it and read what it prints.
+
+import CAllocationCounter
+import Glibc
+import MagicPyramid
+
+@main
+struct EngineProbe {
+  /// `engine-probe MODEL.mpc allocations|careless|idle`.
+  static func main() throws {
+    let arguments = CommandLine.arguments
+    switch arguments.count == 3 ? arguments[2] : "" {
+    case "allocations": try countAllocations(arguments[1], careless: false)
+    case "careless": try countAllocations(arguments[1], careless: true)
+    case "idle": try watchIdle(arguments[1])
+    default:
+      print("usage: engine-probe MODEL.mpc allocations|careless|idle")
+      exit(64)
+    }
+  }
+
+  /// Prints the allocations of ten requests of each kind, after three that may grow something. A careless caller, who takes
+  /// the answers as values, shows that the count is one.
+  private static func countAllocations(_ path: String, careless: Bool) throws {
+    for recordsPositions in [false, true] {
+      var options = ClassifierOptions()
+      (options.threads, options.batchSamples, options.recordsPositions) = (2, 8, recordsPositions)
+      let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
+      let table = AnswerTable()
+      for samples in [1, 8, 50] {
+        let batch = Self.batch(samples: samples)
+        for _ in 0..<3 { try classifier.run(batch, into: table) }
+        let before = allocation_count()
+        for _ in 0..<10 {
+          if careless { _ = try classifier.run(batch) } else { try classifier.run(batch, into: table) }
+        }
+        let count = allocation_count() - before
+        print("\(samples) samples, positions \(recordsPositions): \(count) allocations")
+      }
+    }
+  }
+
+  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than one in
+  /// a tenth of a second. Gives up after 50 looks.
+  private static func watchIdle(_ path: String) throws {
+    var options = ClassifierOptions()
+    options.threads = 2
+    let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
+    let batch = Self.batch(samples: 8)
+    for _ in 0..<3 { _ = try classifier.run(batch) }
+    let start = processMilliseconds()
+    for _ in 0..<50 {
+      let before = processMilliseconds()
+      usleep(100_000)
+      if processMilliseconds() - before < 1 {
+        print("at rest after \(Int(before - start)) ms")
+        return
+      }
+    }
+    print("never at rest")
+  }
+
+  /// CPU time of all threads.
+  private static func processMilliseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
+  }
+
+  private static func batch(samples: Int) -> PackedBatch {
+    var batch = PackedBatch()
+    for sample in 0..<samples {
+      let length = 1 + sample * 7 % 40
+      batch.append(
+        tokenIDs: (0..<length).map { Int32(2 + (sample * 31 + $0 * 17) % 5000) },
+        typeIDs: repeatElement(0, count: length))
+    }
+    return batch
+  }
+}

@@ -1,0 +1,27 @@
+// What the engine does with the whole process, seen from a process that holds nothing else.
+
+import Testing
+
+@Suite struct EngineProbeTests {
+  @Test func `A request allocates nothing once the first ones have passed`() throws {
+    for model in [try Models.dense.get(), try Models.pyramid.get()] {
+      let result = try Tool.probe(model, "allocations")
+      #expect(result.code == 0 && result.lines.count == 6, "\(result.notes)")
+      for line in result.lines { #expect(line.hasSuffix(": 0 allocations")) }
+    }
+  }
+
+  @Test func `Allocations that do happen are counted`() throws {
+    let result = try Tool.probe(Models.pyramid.get(), "careless")
+    #expect(result.code == 0 && result.lines.count == 6, "\(result.notes)")
+    for line in result.lines { #expect(!line.hasSuffix(": 0 allocations") && line.hasSuffix(" allocations")) }
+  }
+
+  /// CPU time, not time: other work on the machine does not count. Workers that spin for a while after each request, as those of
+  /// OpenMP do unless they are told otherwise, take five times the limit.
+  @Test func `An engine that is asked nothing takes no CPU time`() throws {
+    let line = try #require(try Tool.probe(Models.dense.get(), "idle").lines.first)
+    let milliseconds = try #require(Int(line.split(separator: " ").dropLast().last ?? ""), "\(line)")
+    #expect(line.hasPrefix("at rest after ") && milliseconds < 20)
+  }
+}
