@@ -1,17 +1,17 @@
 // What a choice between placements is made by: operations, and the time that weights take to be read. At batch 1 a peek
 // is few operations over all weights of a layer, so that operations alone would call it nearly free.
 
-/// Weighs operations against bytes of weights.
+/// Weighs operations against weights that are read.
 struct CostModel {
-  /// Operations that take as long as reading a byte of weights. From README's table of dense models by text length, a
-  /// line through the times at 8 and 64 tokens: 4.5 where the weights stay in the cache (MiniLM-L6), 9 where they
-  /// don't (BERT-base).
-  var operationsPerByte: Double
+  /// Operations that take as long as reading a weight. Measured on MiniLM-L6 at batch 1 and 2 threads of a Zen 4: a peek
+  /// takes as long as 8 operations a weight in f32 and 10 in int8, whose weights are a quarter of the bytes and whose
+  /// operations take a quarter of the time (`mp-bench latency` of models compiled with `fixed-layer(layer=1)`).
+  var operationsPerWeight: Double
   /// Samples that share one reading of a weight.
   var samplesPerReading: Double
 
   /// Batch 1, the case in which a decision is most easily worth less than it costs.
-  static let batchOfOne = CostModel(operationsPerByte: 6, samplesPerReading: 1)
+  static let batchOfOne = CostModel(operationsPerWeight: 10, samplesPerReading: 1)
 }
 
 /// How many samples and tokens meet the nodes of one layer.

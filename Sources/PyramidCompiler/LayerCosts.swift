@@ -7,7 +7,7 @@ import PyramidIR
 /// Cost terms of one layer, over what its dims count.
 struct LayerCost {
   private var operations: [Term] = []
-  private var bytesEntering = 0, bytesStaying = 0
+  private var weightsEntering = 0, weightsStaying = 0
 
   private struct Term {
     let coefficient: Int
@@ -39,10 +39,10 @@ struct LayerCost {
       }
       // Tables are read a row a token, not whole.
       guard node.op != .embed, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
-      let bytes = node.weights.filter { counted.insert($0).inserted }.reduce(0) { $0 + graph[$1].plainBytes }
+      let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) { $0 + graph[$1].elementCount }
       switch population(dim) {
-      case .samplesEntering, .tokensEntering: bytesEntering += bytes
-      case .samplesStaying, .tokensStaying, .tokensKept: bytesStaying += bytes
+      case .samplesEntering, .tokensEntering: weightsEntering += weights
+      case .samplesStaying, .tokensStaying, .tokensKept: weightsStaying += weights
       }
     }
   }
@@ -52,8 +52,8 @@ struct LayerCost {
     let executed = operations.reduce(0) { sum, term in
       sum + Double(term.coefficient) * flow.rows(term.population, squared: term.isSquared)
     }
-    let read = Double(bytesEntering) * flow.samplesEntering + Double(bytesStaying) * flow.samplesStaying
-    return executed + read * model.operationsPerByte / model.samplesPerReading
+    let read = Double(weightsEntering) * flow.samplesEntering + Double(weightsStaying) * flow.samplesStaying
+    return executed + read * model.operationsPerWeight / model.samplesPerReading
   }
 }
 
@@ -104,8 +104,5 @@ struct LayerCosts {
 }
 
 extension Weight {
-  /// Bytes of the weight's elements as 32-bit floats.
-  fileprivate var plainBytes: Int {
-    4 * type.columns * rowCount
-  }
+  fileprivate var elementCount: Int { type.columns * rowCount }
 }

@@ -37,7 +37,7 @@ struct PlacementExplanation {
     let basis =
       context.profile.map { "expected cost of one text, by a profile of \($0.samples)" }
       ?? "cost of one text of \(Self.tokens) tokens that stays and keeps all of them; --profile gives expectations"
-    var lines = ["; \(basis)", "; in operations, a byte of weights counts as \(Int(model.operationsPerByte))"]
+    var lines = ["; \(basis)", "; in operations, a weight that is read counts as \(Int(model.operationsPerWeight))"]
     if everywhere == PolicyPlacement() { lines.append("no policy decides anywhere") }
     for layer in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: layer) }
     if isPlaced {

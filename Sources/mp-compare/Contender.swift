@@ -21,6 +21,7 @@ struct ModelSource {
   let notes: [String]
   private let registry: PolicyRegistry
   private let precision: Precision
+  private let profiles: [PolicyProfile]
   private let options: ClassifierOptions
   private let terminal: Terminal
   private let origin: Origin
@@ -32,9 +33,11 @@ struct ModelSource {
 
   /// Opens what lies at `path`: a folder is a checkpoint.
   init(
-    path: String, precision: Precision?, registry: PolicyRegistry, options: ClassifierOptions, terminal: Terminal
+    path: String, precision: Precision?, profiles: [PolicyProfile], registry: PolicyRegistry,
+    options: ClassifierOptions, terminal: Terminal
   ) throws {
     self.path = path
+    self.profiles = profiles
     self.registry = registry
     self.precision = precision ?? .f32
     self.options = options
@@ -44,8 +47,8 @@ struct ModelSource {
       origin = .checkpoint(try ModelCompiler(checkpoint: path))
       notes = []
     } else {
-      guard precision == nil else {
-        throw OutputError("\(path): --precision is for checkpoint folders; a compiled model has its own")
+      guard precision == nil, profiles.isEmpty else {
+        throw OutputError("\(path): --precision and --profile are for checkpoint folders; a compiled model has its own")
       }
       let model = try LoadedModel(path: path)
       origin = .artefact(model)
@@ -61,6 +64,10 @@ struct ModelSource {
     switch origin {
     case .checkpoint(let compiler):
       guard !policies.isEmpty else { throw OutputError("\(path): nothing to compare: give at least one --policy") }
+      let choices = try policies.map { try Self.choice($0) }
+      for profile in profiles where try !choices.contains(where: { try isProfile(profile, of: $0, compiler) }) {
+        throw OutputError("\(profile.file): is of other policies than those compared")
+      }
       return try [compiled("dense", PolicyChoice(), compiler)]
         + policies.map { try compiled($0.name, Self.choice($0), compiler) }
     case .artefact(let model):
@@ -91,7 +98,8 @@ struct ModelSource {
   private func compiled(_ name: String, _ choice: PolicyChoice, _ compiler: ModelCompiler) throws -> Contender {
     terminal.progress("compiling \(name) ...")
     defer { terminal.endProgress() }
-    let target = CompileOptions(target: try InstructionSet.native(), precision: precision)
+    var target = CompileOptions(target: try InstructionSet.native(), precision: precision)
+    target.profile = try profiles.first { try isProfile($0, of: choice, compiler) }
     // Once mapped, the file needs no name: nothing is left behind, however the tool ends.
     let model = try TemporaryFolder.with { folder in
       let file = "\(folder)/model.mpc"
@@ -99,6 +107,13 @@ struct ModelSource {
       return try LoadedModel(path: file)
     }
     return try Contender(name: name, classifier: classifier(model, PolicyChoice()))
+  }
+
+  /// Whether a profile was written with these policies.
+  private func isProfile(_ profile: PolicyProfile, of choice: PolicyChoice, _ compiler: ModelCompiler) throws -> Bool {
+    let (exit, prune) = try compiler.policies(choice, registry: registry)
+    return choice != PolicyChoice() && profile.exit == exit?.spec.description
+      && profile.prune == prune?.spec.description
   }
 
   private func classifier(_ model: LoadedModel, _ choice: PolicyChoice) throws -> Classifier {

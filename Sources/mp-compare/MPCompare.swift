@@ -33,6 +33,11 @@ struct MPCompare: ParsableCommand {
   @Option(help: "Number format that a checkpoint is compiled with: f32 (default), bf16, int8.")
   var precision: Precision?
 
+  @Option(
+    help: "Profile from mp-run --write-profile, for the policies that it was written with; repeatable.",
+    completion: .file())
+  var profile: [String] = []
+
   @Option(help: "Times that every text is measured.")
   var repetitions = 5
 
@@ -84,7 +89,8 @@ struct MPCompare: ParsableCommand {
     options.threads = threads
     options.batchSamples = batch
     let source = try ModelSource(
-      path: model, precision: precision, registry: registry, options: options, terminal: terminal)
+      path: model, precision: precision, profiles: try profile.map { try PolicyProfile(path: $0) }, registry: registry,
+      options: options, terminal: terminal)
     let contenders = try source.contenders(policy)
     let texts = try LabelledDataSet(path: data, labels: contenders[0].classifier.labels, limit: limit)
     let workload = try Workload(texts, classifier: contenders[0].classifier, batch: batch)
