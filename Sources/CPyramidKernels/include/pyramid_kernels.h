@@ -62,9 +62,9 @@ mp_isa mp_isa_best(void);
 const char *mp_openblas_core(void);
 
 /// Makes the calling thread's team `threads` wide (values below 1 count as 1). Called once, by the thread that will
-/// call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's threads, the caller included, on
-/// disjoint sets of the processors that the process may use (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is set; a
-/// team of 1 may run anywhere). Threads that the caller starts later inherit its set.
+/// call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's threads, the caller included,
+/// on disjoint sets of the processors that the process may use (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is
+/// set; a team of 1 may run anywhere). Threads that the caller starts later inherit its set.
 void mp_set_team(int threads);
 
 /// How many threads a parallel region of the calling thread really gets (measured in one).
