@@ -75,7 +75,8 @@ static void multiply_rows(const float *x, size_t x_stride, int rows, int depth, 
   for (int block = 0; block < blocks; block++) {
     const int row = rows * block / blocks, height = rows * (block + 1) / blocks - row;
     multiply_blocks[width / LANES - 1][height - 1](x + (size_t)row * x_stride, x_stride, depth, panel.start,
-                                                   panel.stride, NULL, y + (size_t)row * y_stride, y_stride);
+                                                   panel.stride, STEPS_AHEAD * panel.stride, NULL,
+                                                   y + (size_t)row * y_stride, y_stride);
   }
 }
 

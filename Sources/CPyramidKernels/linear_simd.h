@@ -13,7 +13,7 @@ static void run_block_f32(const mp_linear_job *job, linear_block block) {
   const panel_slice panel = panel_of(job->packed, job->columns, job->depth, block.first_column / LANES);
   multiply_blocks[(block.width + LANES - 1) / LANES - 1][block.rows - 1](
     job->x + (size_t)block.first_row * (size_t)job->depth, (size_t)job->depth, job->depth, panel.start, panel.stride,
-    NULL, tile, PANEL_VECTORS * LANES);
+    words_ahead(block, panel, job->depth), NULL, tile, PANEL_VECTORS * LANES);
   finish_block(job, block, tile, NULL, v_activate);
 }
 

@@ -11,6 +11,10 @@ typedef struct {
   size_t stride;       // words between two steps
 } panel_slice;
 
+/// Steps ahead of the one in hand at which a panel is fetched; 6 to 48 measure alike, 0 loses a fifth from the shared
+/// cache.
+enum { STEPS_AHEAD = 8 };
+
 MP_INLINE panel_slice panel_of(const void *packed, int columns, int steps, int vector) {
   const int all = (columns + LANES - 1) / LANES, panel = vector / PANEL_VECTORS, first = panel * PANEL_VECTORS;
   const int vectors = all - first < PANEL_VECTORS ? all - first : PANEL_VECTORS;
@@ -21,7 +25,16 @@ MP_INLINE panel_slice panel_of(const void *packed, int columns, int steps, int v
 /// A block of the result: rows first_row ..< + rows, columns first_column ..< + width.
 typedef struct {
   int first_row, rows, first_column, width;
+  int is_last;  // of those that read the panel, and not the only one
 } linear_block;
+
+/// Words ahead that a block fetches besides. The first block that reads a panel waits for memory, the others find it in
+/// the cache and leave memory idle: so the last one fetches the panel behind it (weights in memory, 12 to 64 rows: 5 to
+/// 10% sooner).
+MP_INLINE size_t words_ahead(linear_block block, panel_slice panel, int steps) {
+  const int is_whole = (size_t)block.width == panel.stride;
+  return panel.stride * (size_t)(block.is_last && is_whole ? steps : STEPS_AHEAD);
+}
 
 /// Computes one block of a layer.
 typedef void block_function(const mp_linear_job *job, linear_block block);
@@ -68,6 +81,7 @@ MP_INLINE linear_block block_of(const mp_linear_job *job, linear_split split, si
     .rows = (int)mp_share((size_t)job->rows, block + 1, split.blocks) - row,
     .first_column = column,
     .width = rest < split.group * LANES ? rest : split.group * LANES,
+    .is_last = blocks > 1 && within % blocks == blocks - 1,
   };
 }
 
