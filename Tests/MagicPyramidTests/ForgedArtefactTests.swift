@@ -34,6 +34,9 @@ struct Forgery: Sendable, CustomTestStringConvertible {
     Forgery(
       name: "attention of first tokens with more heads than the model",
       replacing: [("first.value.bias {heads 2", "first.value.bias {heads 4")]),
+    Forgery(
+      name: "a weight of another precision than the file's",
+      replacing: [("attention.self.value.weight\"", "attention.self.value.weight\" as int8")]),
     Forgery(name: "a model smaller than its attention", replacing: [("hidden 8, heads 2", "hidden 1, heads 1")]),
     Forgery(name: "positions read as ids", replacing: [("embed %ids, %positions", "embed %positions, %ids")]),
     Forgery(name: "no classes", labels: []),

@@ -23,6 +23,20 @@ import Testing
     #expect(result.lines.last?.hasPrefix("0,NaturalPlace,") == true)
   }
 
+  @Test(arguments: ["bf16", "int8"])
+  func `Each precision says how far it is from the reference, and answers alike`(precision: String) throws {
+    let scratch = try Scratch()
+    let path = scratch.path("m.mpc")
+    let compiled = try Tool.compile(
+      Models.checkpoint, "-o", path, "--precision", precision, "--exit", "entropy", "--prune", "received-attention")
+    #expect(compiled.code == 0 && compiled.notes.contains(", \(precision)\n"), "\(compiled.notes)")
+    #expect(compiled.notes.contains("8 of 8 labels agree"), "\(compiled.notes)")
+    let result = try Tool.run(path, "--format", "csv", RunTests.river)
+    #expect(result.lines.last?.hasPrefix("0,NaturalPlace,") == true)
+    let compared = try Tool.compare(path, "--data", Models.checkpoint + "/sample.tsv", "--precision", precision)
+    #expect(compared.code == 1 && compared.notes.contains("are for checkpoint folders"), "\(compared.notes)")
+  }
+
   @Test func `The graph can be printed as IR, DOT and JSON`() throws {
     let ir = try Tool.compile(Models.checkpoint, "--emit", "ir", "--prune", "top-k")
     #expect(ir.output.hasPrefix("graph @dbpedia14 version 1 {") && ir.output.contains("decide_prune @top-k"))
