@@ -46,7 +46,7 @@ class Session:
     def precisions_of(self, tool):
         """Those wanted that the tool's --precision takes, as its help says; f32 when it has no such option."""
         text = subprocess.run([self.tool(tool), "--help"], capture_output=True, text=True, check=True).stdout
-        option = re.search(r"--precision (.*?)\n\s*(?:-|$)", text, re.DOTALL)
+        option = re.search(r"\n *--precision (.*?)\n\s*(?:-|$)", text, re.DOTALL)
         offered = re.search(r"\(values:(.*?)[;)]", option.group(1), re.DOTALL) if option else None
         names = re.findall(r"\w+", offered.group(1)) if offered else ["f32"]
         return [name for name in self.options.precisions if name in names]

@@ -178,7 +178,8 @@ extension BenchmarkReport {
 
       Speed-ups over this project's dense engine by mp-compare, in brackets with 95% intervals: executed operations,
       wall-clock at batch 1, and wall-clock in batches of \
-      \(distinct(results.pyramid.map(\.batch)).map(String.init).joined(separator: ", ")).
+      \(distinct(results.pyramid.map(\.batch)).map(String.init).joined(separator: ", ")). Decisions stand where a \
+      profile of the first texts puts them.
 
       \(table.text)
       """
