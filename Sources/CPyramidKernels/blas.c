@@ -8,14 +8,12 @@
 #include <stdlib.h>
 
 static mp_blas_functions functions;
+static int is_complete = 1;
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
 
 static void *find(void *library, const char *name) {
   void *address = library ? dlsym(library, name) : NULL;
-  if (!address) {
-    fprintf(stderr, "error: the portable kernels need OpenBLAS (libopenblas0): %s\n", dlerror());
-    abort();
-  }
+  is_complete = is_complete && address;
   return address;
 }
 
@@ -27,10 +25,20 @@ static void open_library(void) {
   functions.sdot = (__typeof__(functions.sdot))find(library, "cblas_sdot");
   functions.get_corename = (__typeof__(functions.get_corename))find(library, "openblas_get_corename");
   // The kernels' own team shares the work; threads of the library's would stand in its way.
-  ((__typeof__(&openblas_set_num_threads))find(library, "openblas_set_num_threads"))(1);
+  const __typeof__(&openblas_set_num_threads) set_threads =
+    (__typeof__(&openblas_set_num_threads))find(library, "openblas_set_num_threads");
+  if (set_threads) set_threads(1);
+}
+
+int mp_blas_available(void) {
+  pthread_once(&opened, open_library);
+  return is_complete;
 }
 
 const mp_blas_functions *mp_blas(void) {
-  pthread_once(&opened, open_library);
+  if (!mp_blas_available()) {
+    fprintf(stderr, "error: the portable kernels need OpenBLAS (libopenblas0), which is not installed\n");
+    abort();
+  }
   return &functions;
 }

@@ -14,7 +14,8 @@ typedef struct {
 } mp_blas_functions;
 
 /// The functions of the library, which is loaded and made single-threaded at the first call. Any thread may call.
-/// Ends the process with a message when the library is missing: nothing could be multiplied.
+/// Ends the process with a message when the library is missing: nothing could be multiplied, and whoever opens a model
+/// has asked `mp_blas_available` first.
 const mp_blas_functions *mp_blas(void);
 
 #endif

@@ -1,5 +1,6 @@
 // Dot products of short numbers for AVX-512: what linear_reduced_simd.h needs beyond simd_avx512.h. The including file
-// defines MP_HAS_VNNI and MP_HAS_BF16 where it is compiled for them; the other spelling of v_dot_int8 gives the same bits.
+// defines MP_HAS_VNNI and MP_HAS_BF16 where it is compiled for them; the other spelling of v_dot_int8 gives the same
+// bits.
 #ifndef MP_DOT_AVX512_H
 #define MP_DOT_AVX512_H
 

@@ -99,7 +99,8 @@ void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const f
   if (samples <= 0) return;
   first_call call = {.kernels = mp_kernels_for(isa), .q = q, .x = x, .depth = depth, .segments = segments,
                      .samples = samples, .heads = heads, .head_dim = head_dim,
-                     .precision = precision, .wk = wk, .wv = wv, .bv = bv, .out = out, .scratch = mp_first_line(scratch)};
+                     .precision = precision, .wk = wk, .wv = wv, .bv = bv, .out = out,
+                     .scratch = mp_first_line(scratch)};
   for (int sample = 0; sample < samples; sample++) {
     const int tokens = segments[sample + 1] - segments[sample];
     call.longest = tokens > call.longest ? tokens : call.longest;

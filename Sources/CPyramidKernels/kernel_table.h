@@ -1,7 +1,7 @@
 // What the instruction-set specific files offer to the neutral ones: a table of functions for each path, and the jobs
 // that a parallel region shares.
 //
-// Division of labour: the neutral file of an operation (linear.c, norm.c, ...) checks for empty work, decides how many
+// Division of labour: the neutral file of an operation (linear.c, rows.c, ...) checks for empty work, decides how many
 // threads it is worth and splits it; the table's function computes one share, serially.
 #ifndef MP_KERNEL_TABLE_H
 #define MP_KERNEL_TABLE_H

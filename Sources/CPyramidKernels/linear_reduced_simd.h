@@ -1,5 +1,5 @@
 // Template: linear layers in bf16 and int8, and the reduction of their inputs. Include behind linear_units_simd.h, with
-// the vocabulary of simd_dot_*.h.
+// the vocabulary of dot_*.h.
 //
 // int8: weights are signed with one scale a column, inputs have one scale a row and lie 128 above zero, because the
 // instruction multiplies unsigned with signed bytes. The sums are whole numbers, hence exact and the same on every path;
@@ -64,7 +64,8 @@ static void MP_NAME(reduce_bf16)(const float *x, int rows, int depth, size_t wor
 }
 
 /// Rows of x as 128 + round(x / scale) with scale = max |x| / 127; a row that holds a NaN or an infinity gets the scale
-/// NaN, so that its results are NaN. A row below 1e-30 is zero: its inverse would be none. What is left of a row's words stands for zero.
+/// NaN, so that its results are NaN. A row below 1e-30 is zero: its inverse would be none. What is left of a row's words
+/// stands for zero.
 static void MP_NAME(reduce_int8)(const float *x, int rows, int depth, size_t word_stride, float *words, float *scales) {
   const size_t count = (size_t)depth;
   for (size_t r = 0; r < (size_t)rows; r++) {

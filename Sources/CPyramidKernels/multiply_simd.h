@@ -2,7 +2,7 @@
 //   MP_MULTIPLY(name)      the functions' names
 //   MP_BLOCK_ROWS          the tallest block
 //   MP_SUM                 the type of a vector of sums
-//   MP_SUM_START(p)        the sums that start at word p; not read when MP_STARTS_AT_ZERO is 1
+//   MP_SUM_START(p)        the sums that start at word p; p may be no address when all start at zero
 //   MP_SUM_STORE(p, sum)   their way to a tile of words
 //   MP_SUM_STEP(sum, a, b) sum + the products of the word at a, for all columns, and the vector of words at b
 // and includes this file behind linear_units_simd.h.

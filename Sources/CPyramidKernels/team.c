@@ -41,7 +41,8 @@ static void check_thread_variable(void) {
 /// between two kernels, short enough to be idle between requests.
 __attribute__((constructor)) static void choose_waiting_policy(void) {
   const int user_places = getenv("OMP_PROC_BIND") || getenv("OMP_PLACES") || getenv("KMP_AFFINITY");
-  placement_wanted = !user_places && sched_getaffinity(0, sizeof processors, &processors) == 0;
+  const int is_known = sched_getaffinity(0, sizeof processors, &processors) == 0;
+  placement_wanted = is_known && !user_places;
   check_thread_variable();
   setenv("KMP_USE_YIELD", "2", 0);
   setenv("KMP_BLOCKTIME", "1", 0);
@@ -82,7 +83,8 @@ int mp_team_size(void) {
 }
 
 void mp_with_team(int threads, void (*work)(void *argument), void *argument) {
-  mp_run_session(threads, CPU_COUNT(&processors), work, argument);
+  const int available = CPU_COUNT(&processors);  // 0 when the system did not say
+  mp_run_session(threads, available > 0 ? available : threads, work, argument);
 }
 
 void mp_run(int threads, mp_body *body, const void *job) {

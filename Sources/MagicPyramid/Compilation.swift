@@ -30,8 +30,8 @@ extension ModelCompiler {
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, the file is first run against the reference interpreter,
-  /// and refused when a probability differs by more than `SelfCheck.tolerance` for the precision. An existing file is replaced only by a
-  /// complete, checked one.
+  /// and refused when it differs by more than `SelfCheck` tolerates at its precision. An existing file is replaced only
+  /// by a complete, checked one.
   public func compile(
     to path: String, choice: PolicyChoice, registry: PolicyRegistry, options: CompileOptions, skipsCheck: Bool = false,
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
@@ -60,11 +60,13 @@ extension ModelCompiler {
     let result = try SelfCheck.run(classifier, compiler: self, policies: classifier.policies)
     let precision = classifier.model.graph.precision
     let tolerance = SelfCheck.tolerance(precision)
-    guard result.largestDifference <= tolerance, result.decidedOtherwise <= SelfCheck.allowedDecisions(precision) else {
+    guard result.largestDifference <= tolerance, result.agreeing >= SelfCheck.leastAgreeing(precision),
+      result.decidedOtherwise <= SelfCheck.allowedDecisions(precision)
+    else {
       throw CompileError(
         "self-check failed: against the reference interpreter, probabilities differ by up to "
-          + "\(result.largestDifference) (limit \(tolerance)), and \(result.decidedOtherwise) of \(result.texts) "
-          + "texts left at another layer or kept other tokens")
+          + "\(result.largestDifference) (limit \(tolerance)), \(result.agreeing) of \(result.texts) labels agree, and "
+          + "\(result.decidedOtherwise) texts left at another layer or kept other tokens")
     }
     return result
   }

@@ -11,7 +11,8 @@ import PyramidRuntime
 public struct SelfCheckResult: Sendable {
   /// Largest difference of a probability.
   public let largestDifference: Float
-  /// Texts that left at another layer or kept another number of tokens: a score lay at its threshold, and rounding decided.
+  /// Texts that left at another layer or kept another number of tokens: a score lay at its threshold, and rounding
+  /// decided.
   public let decidedOtherwise: Int
   /// Texts that got the label that the reference interpreter gives them.
   public let agreeing: Int
@@ -28,6 +29,9 @@ public enum SelfCheck {
   /// Texts that may be decided otherwise. In f32 one can lie at a threshold by chance, not two; in reduced precision
   /// thresholds are met elsewhere, and the answers are what counts.
   public static func allowedDecisions(_ precision: Precision) -> Int { precision == .f32 ? 1 : texts.count }
+
+  /// Texts that must get the label of the reference. In f32 the tolerance says more.
+  public static func leastAgreeing(_ precision: Precision) -> Int { precision == .f32 ? 0 : texts.count / 2 }
 
   /// News, questions, names, other scripts, an empty text: short, so that the slow oracle answers soon.
   public static let texts = [

@@ -61,8 +61,8 @@ public struct ArtefactWriter {
     if weight.layout == .plain && weight.precision == .f32 { return values }
     guard weight.precision == .f32 || values.allSatisfy(\.isFinite) else {
       throw CompileError(
-        "#\(weight.name) holds a number that is not finite, which \(weight.precision.rawValue) can't store; compile with "
-          + "--precision f32")
+        "#\(weight.name) holds a number that is not finite, which \(weight.precision.rawValue) can't store; compile "
+          + "with --precision f32")
     }
     let (rows, columns) = (Int32(weight.rowCount), Int32(weight.type.columns))
     let count = storedBytes(weight, target) / 4

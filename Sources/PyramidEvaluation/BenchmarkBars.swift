@@ -132,7 +132,7 @@ extension BenchmarkBar {
           promise: "Magic Pyramid: wall-clock speed-up at least 0.9 of that in executed operations, batch 1 and 32",
           subject: "\(row.setting.name), \(row.precision), batch \(batch)",
           finding: "\(decimal(speed / row.operations, 2)) (\(decimal(speed, 2))x of \(decimal(row.operations, 2))x)",
-          isMet: speed / row.operations >= 0.9)
+          isMet: batch == 1 || batch == 32 ? speed / row.operations >= 0.9 : nil)
       }
     }
   }

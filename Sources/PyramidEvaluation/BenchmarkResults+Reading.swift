@@ -66,7 +66,8 @@ extension JSONField {
   /// A number above zero.
   fileprivate func positive() throws -> Double {
     let value = try double()
-    guard value > 0 else { throw failure("expected a number above 0, found \(found)") }
+    // Beyond any time in seconds or number of operations, and small enough for ratios of two to be drawn.
+    guard (1e-12...1e18).contains(value) else { throw failure("expected a number above 0, found \(found)") }
     return value
   }
 

@@ -50,7 +50,7 @@ extension PolicyProfile {
   private static let limits = JSONLimits(maximumDepth: 4, maximumBytes: 1 << 20, maximumValues: 16384)
   private static let mostLayers = 512
   /// Sums of counts below it are exact in any arithmetic used on them.
-  private static let mostCounted = 1 << 48
+  private static let mostCounted = 1 << 40
 
   /// Reads a profile. Throws when the file is no profile or its counts contradict each other.
   public init(path: String) throws(FormatError) {
@@ -112,8 +112,9 @@ extension PolicyProfile.Layer {
     ])
     samplesEntered = try field.required("samples_entered").integer(in: 0...most)
     samplesLeft = try field.required("samples_left").integer(in: 0...samplesEntered)
-    // Every sample has a token at least, [CLS].
-    tokensEntered = try field.required("tokens_entered").integer(in: samplesEntered...most)
+    // Every sample has a token at least, [CLS], and no more than any position table has rows.
+    let mostTokens = min(samplesEntered.multipliedReportingOverflow(by: 1 << 20).partialValue, most)
+    tokensEntered = try field.required("tokens_entered").integer(in: samplesEntered...max(mostTokens, samplesEntered))
     tokensLeft = try field.required("tokens_left").integer(in: samplesLeft...tokensEntered)
     let (samples, tokens) = (samplesEntered - samplesLeft, tokensEntered - tokensLeft)
     guard tokens >= samples, samples > 0 || tokens == 0 else {

@@ -141,7 +141,8 @@ extension Parser {
       let word = token
       let found = try takeWord("a precision")
       guard let precision = Precision(rawValue: found) else {
-        throw error("`\(found)` is no precision\(suggestion(for: found, among: Precision.allCases.map(\.rawValue)))", at: word)
+        let hint = suggestion(for: found, among: Precision.allCases.map(\.rawValue))
+        throw error("`\(found)` is no precision\(hint)", at: word)
       }
       weight.precision = precision
     }

@@ -9,6 +9,9 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
   case bf16
   /// Weights of 8 bits with one scale for each output column; inputs of 8 bits with one scale a row, found on the fly.
   case int8
+
+  /// The deepest product whose whole numbers fit into 32 bits: 127 * 127 a step.
+  public static let deepestInt8 = 1 << 17
 }
 
 extension Graph {

@@ -16,6 +16,9 @@ extension Verifier {
       if weight.precision != .f32, weight.type.extents.count != 2 || notReducible.contains(WeightID(index)) {
         report(.weight(index), "stored as \(weight.precision.rawValue), but not only read as the matrix of a product")
       }
+      if weight.precision == .int8, weight.type.columns > Precision.deepestInt8 {
+        report(.weight(index), "\(weight.type) is deeper than int8 sums go, \(Precision.deepestInt8)")
+      }
       guard case .panels(let width) = weight.layout else { continue }
       if width < 1 || width > Self.largestAxis { report(.weight(index), "panels of \(width) columns") }
       if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but no matrix") }

@@ -83,6 +83,9 @@ public final class Executor: @unchecked Sendable {
     scheduler = WaveScheduler(room: WaveRows(samples: options.samples, tokens: options.tokens), hasExits: hasExits)
     let (sections, room, positions) = (program.sections, scheduler.waitingRoom, options.recordsPositions)
     let seatCount = options.samples + sections.count * room.samples
+    guard seatCount <= SampleSeats.most else {
+      throw RuntimeError("room for \(seatCount) samples at once is more than \(SampleSeats.most)")
+    }
     buffers = try ExecutorBuffers(
       program: program, shape: graph.shape, options: options, seats: seatCount, isa: isa,
       memoryStride: exit?.memoryStride ?? 0, memoryAlignment: exit?.memoryAlignment ?? 1)

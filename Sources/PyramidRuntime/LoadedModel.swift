@@ -78,6 +78,9 @@ public final class LoadedModel: Sendable {
       throw RuntimeError(
         "\(path): compiled for \(set.rawValue), which this CPU does not run; compile with --target native")
     }
+    if set == .portable && mp_blas_available() == 0 {
+      throw RuntimeError("\(path): the portable kernels need OpenBLAS, which is not installed (libopenblas0)")
+    }
     if forced.rank < set.rank {
       throw RuntimeError(
         "\(path): compiled for \(set.rawValue), but MP_ISA allows \(forced.rawValue); "

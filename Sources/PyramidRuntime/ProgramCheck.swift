@@ -1,5 +1,5 @@
-// What the executor's buffers and records rest on beyond what the verifier promises. mp-compile writes graphs that pass;
-// an artefact can also be written by somebody who wants a wild read, and must be refused in a line before it runs.
+// What the executor's buffers and records rest on beyond what the verifier promises. mp-compile writes graphs that
+// pass; an artefact can also be written by somebody who wants a wild read, and must be refused in a line before it runs.
 
 import PyramidIR
 
@@ -8,8 +8,8 @@ struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
 
-  /// Most tokens or samples that a graph may admit, bytes for a row of a slot, and number of slots or dims: together they
-  /// keep every sum of sizes within 64 bits.
+  /// Most tokens or samples that a graph may admit, bytes for a row of a slot, and number of slots or dims: together
+  /// they keep every sum of sizes within 64 bits.
   private static let limits = (rows: 1 << 22, slotBytes: 1 << 26, count: 4096)
 
   /// Throws `RuntimeError` when the graph can't be run safely.
@@ -18,6 +18,8 @@ struct ProgramCheck {
     try checkLayouts()
     try checkAttention()
     try checkEmbedding()
+    try checkAnswers()
+    try checkPruning()
   }
 
   private func failure(_ problem: String) -> RuntimeError { RuntimeError("graph @\(graph.name): \(problem)") }
@@ -76,6 +78,36 @@ struct ProgramCheck {
     let kinds = embeds[0].inputs.map { producers[$0].map { graph.nodes[$0].op } }
     let wanted: [Op?] = [.input(.tokenIDs), .input(.positions), .input(.typeIDs)]
     guard kinds == Array(wanted.prefix(kinds.count)) else { throw failure("embed reads something else than the batch") }
+  }
+
+  /// Each sample is answered once, and its seat given back once: every decision is about all samples alive, and those
+  /// who come to the end are those left.
+  private func checkAnswers() throws {
+    var alive = Dim.admittedSamples
+    for node in graph.nodes {
+      switch node.op {
+      case .decideExit, .classify:
+        guard graph[node.inputs[0]].type.rows == .dim(alive), isNumbering(node.inputs[0]) else {
+          throw failure("\(node.op.mnemonic) is not about the samples of \(alive), who are alive there")
+        }
+        if case .dim(let staying)? = node.results.first.map({ graph[$0].type.rows }) { alive = staying }
+      default: continue
+      }
+    }
+  }
+
+  /// What is recorded of each boundary has room for one decision, and starts with the tokens admitted.
+  private func checkPruning() throws {
+    var pruned: Set<Section> = []
+    for node in graph.nodes {
+      guard case .decidePrune = node.op else { continue }
+      guard pruned.insert(node.section).inserted, node.section < .layer(graph.shape.layers - 1) else {
+        throw failure("prunes twice in a layer, or in the last one")
+      }
+    }
+    guard graph.tokensEntering(layer: 0) == .admittedTokens else {
+      throw failure("the first layer does not attend to the tokens admitted")
+    }
   }
 
   /// The value that numbers the samples whose offsets `segments` holds. Records are written by these numbers, so they must

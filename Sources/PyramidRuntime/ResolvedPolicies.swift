@@ -28,7 +28,12 @@ public struct ResolvedPolicies: Sendable {
           "'\(override)' can't be used: the model was compiled without \(use.article) policy; compile it again with "
             + "--\(use.rawValue) '\(override)'")
       }
-      guard let override else { return try make(compiled.spec) }
+      guard let override else {
+        // A graph that mp-compile wrote hands its policies what they read; another need not.
+        let instance = try make(compiled.spec)
+        try graph.check(override: instance, of: instance, use)
+        return instance
+      }
       let instance = try make(override)
       try graph.check(override: instance, of: try? make(compiled.spec), use)
       return instance

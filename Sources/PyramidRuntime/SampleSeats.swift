@@ -9,6 +9,9 @@ struct SampleSeats {
   /// Seats that nobody has.
   private(set) var free = 0
 
+  /// More than anybody needs; their numbers are written when an executor is made.
+  static let most = 1 << 22
+
   /// Takes memory for `capacity` seats, all free.
   init(capacity: Int, arena: Arena) {
     self.capacity = capacity
@@ -33,6 +36,7 @@ struct SampleSeats {
 
   /// Takes a seat back.
   mutating func release(_ seat: Int) {
+    precondition(free < capacity, "a seat is given back twice")
     stack[free] = Int32(seat)
     free += 1
   }

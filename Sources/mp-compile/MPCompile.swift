@@ -73,6 +73,9 @@ struct MPCompile: ParsableCommand {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no pass '\(printAfter)'; the passes are \(names)")
     }
+    if profile != nil, exit == nil && prune == nil || disablePass.contains("place-policies") {
+      throw ValidationError("--profile says where policies decide: it wants --exit or --prune, and place-policies")
+    }
   }
 
   func run() throws {

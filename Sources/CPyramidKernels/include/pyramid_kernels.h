@@ -35,7 +35,8 @@ typedef enum {
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
 /// nearest even, sums are f32. INT8: weights symmetric with one scale a column of the result (127 is the largest
-/// weight), inputs symmetric with one scale a row, found when the layer runs; sums are exact whole numbers.
+/// weight), inputs symmetric with one scale a row, found when the layer runs; sums are exact whole numbers up to
+/// a depth of 2^17.
 typedef enum { MP_PRECISION_F32 = 0, MP_PRECISION_BF16 = 1, MP_PRECISION_INT8 = 2 } mp_precision;
 
 /// What follows a linear layer, elementwise. GELU is x * Phi(x) with the error function (Hendrycks and Gimpel 2016);
@@ -57,6 +58,9 @@ int mp_isa_supported(mp_isa isa);
 
 /// The fastest supported path.
 mp_isa mp_isa_best(void);
+
+/// 1 if OpenBLAS, which the portable path multiplies with, can be loaded, else 0.
+int mp_blas_available(void);
 
 /// The name of the kernel set that OpenBLAS chose for this CPU, for reports; loads OpenBLAS.
 const char *mp_openblas_core(void);
@@ -92,7 +96,7 @@ void mp_linear_pack(mp_isa isa, mp_precision precision, const float *weight, int
 size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns);
 
 /// Stores weight [rows][columns] row by row; int8 is followed, at the next multiple of 4 bytes, by the rows' scales.
-/// Every precision ends with room for a vector more than the weight. Weights are finite.
+/// bf16 and int8 end with room for a vector more than the weight. Weights are finite.
 void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed);
 
 /// y[r][c] = activation(sum_k x[r][k] * weight[c][k] + bias[c]).

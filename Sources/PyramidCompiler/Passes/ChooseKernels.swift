@@ -32,6 +32,8 @@ struct ChooseKernels: Pass {
 
   /// Stores the node's matrices in a precision; the name of the kernel that reads them.
   private func reduce(_ node: Node, to precision: Precision, _ target: InstructionSet, _ graph: inout Graph) -> String {
+    let isTooDeep = node.op.reducibleWeights.contains { graph[node.weights[$0]].type.columns > Precision.deepestInt8 }
+    let precision = precision == .int8 && isTooDeep ? .bf16 : precision
     for place in node.op.reducibleWeights { graph[node.weights[place]].precision = precision }
     return "\(node.op.mnemonic).\(target)" + (precision == .f32 ? "" : ".\(precision)")
   }

@@ -1,0 +1,87 @@
+// Graphs that the verifier lets pass, since they mean something, and that nobody may run: they would answer a sample
+// twice, or record more than there is room for. mp-compile never writes them.
+
+import PyramidIR
+@testable import PyramidRuntime
+import Testing
+
+@Suite struct `A program is refused` {
+  private static func graph(layer0: String, layer1: String = "", dims: String = "", policies: String) -> String {
+    """
+    graph @forged version 1 {
+      model bert {layers 2, hidden 4, heads 1, intermediate 4, classes 2}
+      target portable
+      policies {
+        \(policies)
+      }
+      dim B0 <= 4
+      dim T0 <= 32
+      \(dims)
+      weight #word : f32[9, 4] = "word"
+      weight #place : f32[8, 4] = "place"
+      weight #w : f32[2, 4] = "w"
+      weight #b : f32[2] = "b"
+      embeddings {
+        %ids = input token-ids : i32[T0]
+        %positions = input positions : i32[T0]
+        %segments = input segments : i32[B0 + 1]
+        %samples = input samples : i32[B0]
+        %h = embed %ids, %positions, #word, #place : f32[T0, 4]
+      }
+      layer 0 {
+        %x = attention %h, %h, %h, %segments {heads 1} : f32[T0, 4]
+        \(layer0)
+      }
+      layer 1 {
+        %y = attention %x, %x, %x, %segments {heads 1} : f32[T0, 4]
+        \(layer1)
+      }
+      output {
+        %cls = first_rows %y, %segments : f32[B0, 4]
+        %logits = linear %cls, #w, #b : f32[B0, 2]
+        classify %samples, %logits
+      }
+    }
+    """
+  }
+
+  private func expectRefused(_ text: String, _ words: String) throws {
+    let graph = try Graph.parse(text, file: "forged")
+    try graph.verify()
+    do {
+      try ProgramCheck(graph: graph, target: .portable).run()
+      Issue.record("passed")
+    } catch let error as RuntimeError {
+      #expect(error.description.contains(words), "\(error)")
+    }
+  }
+
+  private static let head = """
+    %first = first_rows %x, %segments : f32[B0, 4]
+    %early = linear %first, #w, #b : f32[B0, 2]
+    """
+
+  @Test func `when samples that have left are answered again`() throws {
+    try expectRefused(
+      Self.graph(
+        layer0: Self.head + "\n%stay = decide_exit @entropy %samples, %early {layer 0} : i32[B1]",
+        dims: "dim B1 <= B0 by %stay", policies: "exit @entropy(threshold = 0.1)"),
+      "is not about the samples of B1")
+  }
+
+  @Test func `when a layer prunes twice, and when the last one prunes`() throws {
+    let prune = "prune @random-prune(fraction = 0.5)"
+    try expectRefused(
+      Self.graph(
+        layer0: """
+          %keep = decide_prune @random-prune %segments {layer 0} : i32[T1]
+          %again = decide_prune @random-prune %segments {layer 0} : i32[T2]
+          """, dims: "dim T1 <= T0 by %keep\ndim T2 <= T0 by %again", policies: prune),
+      "prunes twice in a layer")
+    try expectRefused(
+      Self.graph(
+        layer0: "", layer1: "%keep = decide_prune @random-prune %segments {layer 1} : i32[T1]",
+        dims: "dim T1 <= T0 by %keep", policies: prune),
+      "or in the last one")
+  }
+}
