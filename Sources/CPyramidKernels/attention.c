@@ -19,7 +19,7 @@ static int ranges_of(int tokens) {
 }
 
 typedef struct {
-  const mp_kernels *kernels;
+  mp_attention_task *task;
   const float *q, *k, *v;
   size_t stride;
   const int32_t *segments;
@@ -56,7 +56,7 @@ static void run_task(const attention_call *call, int sample, int range, int head
     .from_first = call->from_first && range == 0 ? call->firsts + (size_t)head * all + first : NULL,
     .scratch = scratch,
   };
-  call->kernels->attention(&job);
+  call->task(&job);
 }
 
 /// The tasks of this thread: those whose cost begins in its share of the whole cost.
@@ -104,17 +104,33 @@ static void run_attention(const void *context, int thread, int threads) {
   }
 }
 
-size_t mp_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads, int head_dim) {
-  const size_t area = mp_whole_lines(mp_kernels_for(isa)->attention_scratch(longest_sample, head_dim));
+/// Whether a model of this precision has its attention in bf16 on a path.
+static int uses_bf16(const mp_kernels *kernels, mp_precision precision) {
+  return precision != MP_PRECISION_F32 && kernels->reduced.attention != NULL;
+}
+
+/// Floats of a thread's area.
+static size_t area_floats(mp_isa isa, mp_precision precision, int tokens, int head_dim) {
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  mp_attention_scratch *scratch =
+    uses_bf16(kernels, precision) ? kernels->reduced.attention_scratch : kernels->attention_scratch;
+  return mp_whole_lines(scratch(tokens, head_dim));
+}
+
+size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precision, int tokens, int longest_sample,
+                                  int heads, int head_dim) {
+  const size_t area = area_floats(isa, precision, longest_sample, head_dim);
   const size_t planes = ((size_t)ranges_of(longest_sample) + 1) * (size_t)heads;
   return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
 }
 
-void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const float *v, int stride,
+void mp_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *k, const float *v, int stride,
                   const int32_t *segments, int samples, int heads, int head_dim, float *out, float *received,
                   float *from_first, float *scratch) {
   if (samples <= 0) return;
-  attention_call call = {.kernels = mp_kernels_for(isa), .q = q, .k = k, .v = v, .stride = (size_t)stride,
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  attention_call call = {.task = uses_bf16(kernels, precision) ? kernels->reduced.attention : kernels->attention,
+                         .q = q, .k = k, .v = v, .stride = (size_t)stride,
                          .segments = segments, .samples = samples, .heads = heads, .head_dim = head_dim,
                          .out = out, .received = received, .from_first = from_first};
   int longest = 0;
@@ -124,7 +140,7 @@ void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const
     call.cost += (uint64_t)heads * (task_cost(tokens, tokens) + (uint64_t)(ranges - 1) * task_cost(tokens, 0));
   }
   if (longest <= 0) return;
-  call.thread_floats = mp_whole_lines(call.kernels->attention_scratch(longest, head_dim));
+  call.thread_floats = area_floats(isa, precision, longest, head_dim);
   call.areas = mp_first_line(scratch);
   call.sums = call.areas + (size_t)(threads < 1 ? 1 : threads) * call.thread_floats;
   call.firsts = call.sums + (size_t)ranges_of(longest) * (size_t)heads * (size_t)segments[samples];

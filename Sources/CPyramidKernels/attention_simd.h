@@ -4,10 +4,6 @@
 // a dense matrix, so that both products are the micro-kernel of the linear layers; a few query rows pass through
 // scores, softmax and values while they are in cache.
 
-enum { QUERY_ROWS = 24 };  // rows in flight: 4 micro-kernel blocks reuse a panel of keys
-
-MP_INLINE size_t whole_vectors(int count) { return ((size_t)count + LANES - 1) / LANES * LANES; }
-
 static size_t MP_NAME(attention_scratch)(int tokens, int head_dim) {
   const size_t keys = whole_vectors(tokens) * (size_t)head_dim, values = (size_t)tokens * whole_vectors(head_dim);
   return keys + values + QUERY_ROWS * whole_vectors(tokens);
@@ -15,22 +11,9 @@ static size_t MP_NAME(attention_scratch)(int tokens, int head_dim) {
 
 /// 8 keys x 8 dimensions, scaled: y[d][key] = x[key][d] * scale.
 MP_INLINE void transpose_8x8(const float *x, size_t x_stride, __m256 scale, float *y, size_t y_stride) {
-  __m256 row[8], pair[8], quad[8];
+  __m256 row[8];
   for (int i = 0; i < 8; i++) row[i] = _mm256_mul_ps(_mm256_loadu_ps(x + (size_t)i * x_stride), scale);
-  for (int i = 0; i < 8; i += 2) {
-    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
-    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-    quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
-    quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-    quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_storeu_ps(y + (size_t)i * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
-    _mm256_storeu_ps(y + (size_t)(i + 4) * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
-  }
+  store_transposed(row, y, y_stride);
 }
 
 /// `count` keys into one panel [head_dim][width], scaled by 1/sqrt(head_dim); columns behind the last key are zero.

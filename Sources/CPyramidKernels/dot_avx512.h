@@ -41,6 +41,15 @@ MP_INLINE vec v_dot_bf16(vec sum, vec a, vec b) {
 #endif
 }
 
+#ifdef MP_HAS_BF16
+/// Words of two bf16: low in the lower half.
+MP_INLINE vec v_pair_bf16(vec low, vec high) {
+  const ivec lower = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+  const ivec upper = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+  return v_from_words(_mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
+}
+#endif
+
 /// LANES bytes 128 + round(x), for |x| <= 127.
 MP_INLINE void v_store_int8(uint8_t *p, vec x) {
   const ivec shifted = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(128));

@@ -66,15 +66,22 @@ typedef struct {
 /// A share of a linear layer.
 typedef void mp_linear_share(const mp_linear_job *job, int thread, int threads);
 
+/// One task of an attention, and the floats of scratch that it takes.
+typedef void mp_attention_task(const mp_attention_job *job);
+typedef size_t mp_attention_scratch(int tokens, int head_dim);
+
 /// What a path offers for bf16 and int8, in this order.
 typedef struct {
   mp_linear_share *linear[2];
   /// Rows of x [rows][depth] as words [rows][word_stride]; int8 also writes scales [rows].
   void (*reduce[2])(const float *x, int rows, int depth, size_t word_stride, float *words, float *scales);
+  /// Attention with products in bf16; NULL where that is no faster.
+  mp_attention_task *attention;
+  mp_attention_scratch *attention_scratch;
 } mp_reduced_kernels;
 
 #define MP_REDUCED_KERNELS(path) \
-  {{linear_bf16_##path, linear_int8_##path}, {reduce_bf16_##path, reduce_int8_##path}}
+  .linear = {linear_bf16_##path, linear_int8_##path}, .reduce = {reduce_bf16_##path, reduce_int8_##path}
 
 typedef struct {
   int lanes, panel_vectors;  // 0 and 0: weights are not packed
@@ -91,8 +98,8 @@ typedef struct {
   void (*softmax)(const float *x, int columns, float *y);
   float (*norm)(const float *x, int count);
 
-  void (*attention)(const mp_attention_job *job);
-  size_t (*attention_scratch)(int tokens, int head_dim);
+  mp_attention_task *attention;
+  mp_attention_scratch *attention_scratch;
   void (*first_attention)(const mp_first_attention_job *job);
 } mp_kernels;
 

@@ -18,8 +18,14 @@
 #include "vector_math.h"
 #include "linear_units_simd.h"
 #include "linear_reduced_simd.h"
+#include "rows_simd.h"
+#include "attention_bf16_simd.h"
 
 #pragma clang attribute pop
 
-const mp_reduced_kernels mp_reduced_avx512_bf16 = MP_REDUCED_KERNELS(avx512_bf16);
+const mp_reduced_kernels mp_reduced_avx512_bf16 = {
+  MP_REDUCED_KERNELS(avx512_bf16),
+  .attention = attention_bf16_avx512_bf16,
+  .attention_scratch = attention_bf16_scratch_avx512_bf16,
+};
 #endif

@@ -20,5 +20,5 @@
 
 #pragma clang attribute pop
 
-const mp_reduced_kernels mp_reduced_avx512_vnni = MP_REDUCED_KERNELS(avx512_vnni);
+const mp_reduced_kernels mp_reduced_avx512_vnni = {MP_REDUCED_KERNELS(avx512_vnni)};
 #endif

@@ -5,6 +5,11 @@
 // `steps` rows of words, one word a column, so that a micro-kernel broadcasts a word of the input and multiplies it with
 // vectors of words, whatever they hold.
 
+MP_INLINE size_t whole_vectors(int count) { return ((size_t)count + LANES - 1) / LANES * LANES; }
+
+/// Query rows that attention has in flight: 4 micro-kernel blocks reuse a panel of keys.
+enum { QUERY_ROWS = 24 };
+
 /// Vectors of columns of a packed matrix from some vector to the end of its panel.
 typedef struct {
   const float *start;  // word of the first of these columns

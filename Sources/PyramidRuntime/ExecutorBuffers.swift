@@ -39,7 +39,8 @@ final class ExecutorBuffers: @unchecked Sendable {
     let (samples, tokens) = (options.samples, options.roomForTokens)
     let scratch = max(
       mp_attention_scratch_count(
-        isa, Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.headSize)),
+        isa, Int32(options.threads), program.precision.kernels, Int32(tokens), Int32(tokens), Int32(program.heads),
+        Int32(program.headSize)),
       mp_first_attention_scratch_count(
         Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.firstAttentionDepth)))
     let reducedBytes =

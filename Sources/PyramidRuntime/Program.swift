@@ -49,6 +49,8 @@ struct Program: Sendable {
   let layerTokens: [Int]
   let heads: Int
   let headSize: Int
+  /// What the graph was compiled with; attention, which has no weights, goes by it.
+  let precision: Precision
   /// Widest row that attention of first tokens reads; 0 when there is none.
   let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
@@ -102,6 +104,7 @@ struct Program: Sendable {
       if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
+    precision = graph.precision
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =

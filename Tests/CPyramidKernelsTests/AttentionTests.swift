@@ -34,6 +34,23 @@ extension Kernels {
       }
     }
 
+    @Test func `with products in bf16 it is near the reference, and the rest of the promises hold`() {
+      for (index, batch) in Self.cases.enumerated() {
+        let expected = batch.reference
+        for setting in Setting.all {
+          let what = "\(setting.testDescription), lengths \(batch.lengths), dim \(batch.dim)"
+          let actual = batch.run(setting.isa, threads: setting.threads, MP_PRECISION_INT8, shift: index % 4)
+          expectClose(actual.out.values, expected.out, within: 0.05, "out, \(what)")
+          expectClose(actual.received.values, expected.received, within: 0.05, "received, \(what)")
+          expectClose(actual.fromFirst.values, expected.fromFirst, within: 0.1, "from first, \(what)")
+          let sums = batch.segments.indices.dropLast().map { sample in
+            actual.received.values[Int(batch.segments[sample])..<Int(batch.segments[sample + 1])].reduce(0, +)
+          }
+          expectClose(sums, batch.lengths.map(Double.init), within: 1e-4, "a query's attention is one, \(what)")
+        }
+      }
+    }
+
     @Test(arguments: Path.all) func `uniform attention gives every token a score of one`(_ path: Path) {
       let batch = AttentionCase(lengths: [1, 6, 200], heads: 3, dim: 8, seed: 1, scale: 0)
       let actual = batch.run(path.isa, threads: 2)

@@ -74,12 +74,13 @@ extension Kernels {
       }
     }
 
-    @Test(arguments: Path.invariant, [32, 64, 20])
-    func `a sample's attention is the same alone and among others`(_ path: Path, _ dim: Int) {
+    @Test(arguments: Path.invariant, [(32, MP_PRECISION_F32), (64, MP_PRECISION_F32), (21, MP_PRECISION_BF16)])
+    func `a sample's attention is the same alone and among others`(_ path: Path, _ kind: (Int, mp_precision)) {
+      let (dim, precision) = kind
       let batch = AttentionCase(lengths: [7, 64, 1, 33, 150, 2, 18], heads: 3, dim: dim, seed: dim, scale: 2)
-      let whole = batch.run(path.isa, threads: 1)
+      let whole = batch.run(path.isa, threads: 1, precision)
       for threads in Self.threads {
-        let again = batch.run(path.isa, threads: threads, shift: Int(threads))
+        let again = batch.run(path.isa, threads: threads, precision, shift: Int(threads))
         #expect(again.out.bits == whole.out.bits)
         #expect(again.received.bits == whole.received.bits)
         #expect(again.fromFirst.bits == whole.fromFirst.bits)
@@ -88,7 +89,7 @@ extension Kernels {
       for length in batch.lengths {
         let range = first..<first + length
         let single = AttentionCase(lengths: [length], heads: 3, dim: dim, qkv: batch.rows(range))
-        let alone = single.run(path.isa, threads: 3)
+        let alone = single.run(path.isa, threads: 3, precision)
         let among = whole.out.bits[(range.lowerBound * batch.width)..<(range.upperBound * batch.width)]
         #expect(alone.out.bits == Array(among))
         #expect(alone.received.bits == Array(whole.received.bits[range]))

@@ -114,17 +114,18 @@ struct AttentionCase {
   }
 
   /// Runs the kernel between guards; `signals` asks for both scores too.
-  func run(_ isa: mp_isa, threads: Int32, signals: Bool = true, shift: Int = 0)
-    -> (out: Buffer, received: Buffer, fromFirst: Buffer)
-  {
+  func run(
+    _ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, signals: Bool = true, shift: Int = 0
+  ) -> (out: Buffer, received: Buffer, fromFirst: Buffer) {
     let input = Buffer(qkv, shift: shift), out = Buffer(count: tokens * width, shift: shift)
     let received = Buffer(count: tokens, shift: shift), fromFirst = Buffer(count: tokens, shift: shift)
     let longest = lengths.max() ?? 0
     let scratch = Buffer(
-      count: mp_attention_scratch_count(isa, threads, Int32(tokens), Int32(longest), Int32(heads), Int32(dim)),
+      count: mp_attention_scratch_count(
+        isa, threads, precision, Int32(tokens), Int32(longest), Int32(heads), Int32(dim)),
       shift: shift)
     mp_attention(
-      isa, threads, input.start, input.start + width, input.start + 2 * width, Int32(stride), segments,
+      isa, threads, precision, input.start, input.start + width, input.start + 2 * width, Int32(stride), segments,
       Int32(lengths.count), Int32(heads), Int32(dim), out.start, signals ? received.start : nil,
       signals ? fromFirst.start : nil, scratch.start)
     for buffer in [out, received, fromFirst, scratch] { buffer.expectMarginsIntact("attention") }

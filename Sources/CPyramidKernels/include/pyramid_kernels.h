@@ -153,7 +153,8 @@ void mp_gather_rows(int threads, const void *x, int words, const int32_t *index,
 // MARK: Attention
 
 /// Floats of scratch that `mp_attention` needs for at most `tokens` tokens in samples of at most `longest_sample`.
-size_t mp_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads, int head_dim);
+size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precision, int tokens, int longest_sample,
+                                  int heads, int head_dim);
 
 /// Self-attention of each sample over itself: out = softmax(q k^T / sqrt(head_dim)) v, per sample and head.
 /// q, k, v [tokens][stride], head h in columns h*head_dim ..< (h+1)*head_dim; they may be column ranges of one matrix.
@@ -163,7 +164,9 @@ size_t mp_attention_scratch_count(mp_isa isa, int threads, int tokens, int longe
 /// receives, so that uniform attention gives 1 at any length.
 /// from_first [tokens] or NULL: mean over heads of the attention that the sample's first token pays to the token, times
 /// the sample's length (uniform = 1 as well).
-void mp_attention(mp_isa isa, int threads, const float *q, const float *k, const float *v, int stride,
+/// precision: in bf16 and int8, a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to
+/// bf16; the others, and f32, compute in f32. Scores and softmax are f32.
+void mp_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *k, const float *v, int stride,
                   const int32_t *segments, int samples, int heads, int head_dim, float *out, float *received,
                   float *from_first, float *scratch);
 
