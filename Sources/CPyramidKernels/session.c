@@ -1,8 +1,8 @@
 // A session: one OpenMP region for a whole request. Its workers wait for kernels that the team's owner starts, so that
 // starting one is a store to a shared word and not a region of its own.
 //
-// A request is 30 to 100 kernels of 5 to 500 microseconds. A region of libomp takes one to two microseconds to start and
-// end, more than the [CLS] row of a layer spends on some of its kernels; this takes a fifth of one.
+// A request is 30 to 100 kernels of 1 to 500 microseconds. A region of libomp takes half a microsecond to one more to
+// start and end than this does (measured with 2 threads), as much as the [CLS] row of a layer spends on some kernels.
 #include "session.h"
 
 #include <sched.h>
