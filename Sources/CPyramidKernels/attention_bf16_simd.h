@@ -1,5 +1,6 @@
 // Template: attention of a range of queries of one sample and head with both products in bf16, for models of reduced
-// precision on processors that multiply bf16. Include behind linear_reduced_simd.h and rows_simd.h.
+// precision on processors that multiply bf16. Include behind linear_reduced_simd.h, rows_simd.h and
+// attention_products_simd.h.
 //
 // As attention_simd.h, with words of two bf16 in place of floats: queries and keys in pairs of dimensions, probabilities
 // and values in pairs of tokens. Scores, softmax and what a token receives are f32; probabilities are rounded behind it.
@@ -63,39 +64,10 @@ static void pack_value_words(const mp_attention_job *job, float *values) {
   }
 }
 
-/// y [rows][y_stride] = words x [rows][x_stride] times `width` columns (whole vectors, at most a panel) of a panel.
-static void multiply_words(const float *x, size_t x_stride, int rows, int steps, panel_slice panel, int width, float *y,
-                           size_t y_stride) {
-  const int blocks = (rows + MP_ROWS_BF16 - 1) / MP_ROWS_BF16;
-  for (int block = 0; block < blocks; block++) {
-    const int row = rows * block / blocks, height = rows * (block + 1) / blocks - row;
-    multiply_bf16_blocks[width / LANES - 1][height - 1](x + (size_t)row * x_stride, x_stride, steps, panel.start,
-                                                        panel.stride, STEPS_AHEAD * panel.stride, NULL,
-                                                        y + (size_t)row * y_stride, y_stride);
-  }
-}
-
-/// out of `rows` queries: probabilities times values, through a tile since a head need not end on a vector.
-static void mix_value_words(const mp_attention_job *job, const float *values, int query, int rows, const float *shares) {
-  const int all = (int)whole_vectors(job->head_dim), panel = PANEL_VECTORS * LANES;
-  float tile[QUERY_ROWS * PANEL_VECTORS * LANES] __attribute__((aligned(64)));
-  for (int first = 0; first < all; first += panel) {
-    const int width = all - first < panel ? all - first : panel;
-    const size_t dims = (size_t)(job->head_dim - first < width ? job->head_dim - first : width);
-    const panel_slice slice = {values + first, (size_t)all};
-    multiply_words(shares, pair_stride(job->tokens), rows, (int)pair_words(job->tokens), slice, width, tile,
-                   (size_t)width);
-    for (int i = 0; i < rows; i++) {
-      float *out = job->out + (size_t)(query + i) * job->out_stride + first;
-      for (size_t d = 0; d < dims; d += LANES) v_store_some(out + d, dims - d, v_load(tile + (size_t)(i * width) + d));
-    }
-  }
-}
-
 static void MP_NAME(attention_bf16)(const mp_attention_job *job) {
   const size_t tokens = (size_t)job->tokens, stride = whole_vectors(job->tokens);
   const size_t query_stride = pair_stride(job->head_dim), share_stride = pair_stride(job->tokens);
-  const int steps = (int)pair_words(job->head_dim), vectors = (int)(stride / LANES);
+  const int steps = (int)pair_words(job->head_dim);
   const float scale = 1.0f / __builtin_sqrtf((float)job->head_dim);
   float *keys = job->scratch, *values = keys + stride * (size_t)steps + KEY_SLACK;
   float *scores = values + pair_words(job->tokens) * whole_vectors(job->head_dim);
@@ -110,17 +82,13 @@ static void MP_NAME(attention_bf16)(const mp_attention_job *job) {
       const float *q = job->q + (size_t)(query + i) * job->stride;
       store_words(q, (size_t)job->head_dim, scale, queries + (size_t)i * query_stride);
     }
-    for (int vector = 0; vector < vectors; vector += PANEL_VECTORS) {
-      const panel_slice panel = panel_of(keys, job->tokens, steps, vector);
-      multiply_words(queries, query_stride, rows, steps, panel, (int)panel.stride, scores + (size_t)vector * LANES,
-                     stride);
-    }
+    score_queries(multiply_bf16_blocks, job, queries, query_stride, steps, keys, rows, scores);
     for (int i = 0; i < rows; i++) {
       float *row = scores + (size_t)i * stride;
       softmax_row(row, tokens, row, job->received);
       store_words(row, tokens, 1.0f, shares + (size_t)i * share_stride);
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
-    mix_value_words(job, values, query, rows, shares);
+    mix_values(multiply_bf16_blocks, job, shares, share_stride, (int)pair_words(job->tokens), values, query, rows);
   }
 }

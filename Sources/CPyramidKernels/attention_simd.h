@@ -1,4 +1,5 @@
-// Template: attention of a range of queries of one sample and head. Include behind linear_simd.h and rows_simd.h.
+// Template: attention of a range of queries of one sample and head. Include behind linear_simd.h, rows_simd.h
+// and attention_products_simd.h.
 //
 // New against the plain loops of kernels_portable.c: keys are transposed and scaled into panels and values copied into
 // a dense matrix, so that both products are the micro-kernel of the linear layers; a few query rows pass through
@@ -51,46 +52,6 @@ static void pack_all_values(const mp_attention_job *job, float *values) {
   }
 }
 
-/// y [rows][y_stride] = x [rows][depth] times `width` columns (whole vectors, at most a panel) of a panel.
-static void multiply_rows(const float *x, size_t x_stride, int rows, int depth, panel_slice panel, int width,
-                          float *y, size_t y_stride) {
-  const int blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  for (int block = 0; block < blocks; block++) {
-    const int row = rows * block / blocks, height = rows * (block + 1) / blocks - row;
-    multiply_blocks[width / LANES - 1][height - 1](x + (size_t)row * x_stride, x_stride, depth, panel.start,
-                                                   panel.stride, STEPS_AHEAD * panel.stride, NULL,
-                                                   y + (size_t)row * y_stride, y_stride);
-  }
-}
-
-/// Scores of `rows` queries: probabilities [rows][stride] before the softmax.
-static void score_queries(const mp_attention_job *job, const float *keys, int query, int rows, float *scores,
-                          size_t score_stride) {
-  const int vectors = (int)(score_stride / LANES);
-  for (int vector = 0; vector < vectors; vector += PANEL_VECTORS) {
-    const panel_slice panel = panel_of(keys, job->tokens, job->head_dim, vector);
-    multiply_rows(job->q + (size_t)query * job->stride, job->stride, rows, job->head_dim, panel, (int)panel.stride,
-                  scores + (size_t)vector * LANES, score_stride);
-  }
-}
-
-/// out of `rows` queries: probabilities times values, through a tile since a head need not end on a vector.
-static void mix_values(const mp_attention_job *job, const float *values, int query, int rows, const float *shares,
-                       size_t share_stride) {
-  const int all = (int)whole_vectors(job->head_dim), panel = PANEL_VECTORS * LANES;
-  float tile[QUERY_ROWS * PANEL_VECTORS * LANES] __attribute__((aligned(64)));
-  for (int first = 0; first < all; first += panel) {
-    const int width = all - first < panel ? all - first : panel;
-    const size_t dims = (size_t)(job->head_dim - first < width ? job->head_dim - first : width);
-    const panel_slice slice = {values + first, (size_t)all};
-    multiply_rows(shares, share_stride, rows, job->tokens, slice, width, tile, (size_t)width);
-    for (int i = 0; i < rows; i++) {
-      float *out = job->out + (size_t)(query + i) * job->out_stride + first;
-      for (size_t d = 0; d < dims; d += LANES) v_store_some(out + d, dims - d, v_load(tile + (size_t)(i * width) + d));
-    }
-  }
-}
-
 static void MP_NAME(attention)(const mp_attention_job *job) {
   const size_t stride = whole_vectors(job->tokens);
   float *keys = job->scratch, *values = keys + stride * (size_t)job->head_dim;
@@ -101,12 +62,13 @@ static void MP_NAME(attention)(const mp_attention_job *job) {
   const int end = job->first_query + job->queries;
   for (int query = job->first_query; query < end; query += QUERY_ROWS) {
     const int rows = end - query < QUERY_ROWS ? end - query : QUERY_ROWS;
-    score_queries(job, keys, query, rows, scores, stride);
+    score_queries(multiply_blocks, job, job->q + (size_t)query * job->stride, job->stride, job->head_dim, keys, rows,
+                  scores);
     for (int i = 0; i < rows; i++) {
       float *row = scores + (size_t)i * stride;
       softmax_row(row, (size_t)job->tokens, row, job->received);
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, (size_t)job->tokens * sizeof(float));
-    mix_values(job, values, query, rows, scores, stride);
+    mix_values(multiply_blocks, job, scores, stride, job->tokens, values, query, rows);
   }
 }

@@ -16,6 +16,7 @@
 #include "linear_simd.h"
 #include "linear_reduced_simd.h"
 #include "rows_simd.h"
+#include "attention_products_simd.h"
 #include "attention_simd.h"
 #include "first_attention_simd.h"
 

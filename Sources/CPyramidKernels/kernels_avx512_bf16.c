@@ -19,6 +19,7 @@
 #include "linear_units_simd.h"
 #include "linear_reduced_simd.h"
 #include "rows_simd.h"
+#include "attention_products_simd.h"
 #include "attention_bf16_simd.h"
 
 #pragma clang attribute pop

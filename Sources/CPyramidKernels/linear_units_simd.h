@@ -27,6 +27,10 @@ MP_INLINE panel_slice panel_of(const void *packed, int columns, int steps, int v
   return (panel_slice){start, (size_t)vectors * LANES};
 }
 
+/// A micro-kernel for one height and width; multiply_simd.h makes them for each kind of word.
+typedef void multiply_function(const float *x, size_t x_stride, int steps, const float *panel, size_t panel_stride,
+                               size_t ahead, const float *start, float *tile, size_t tile_stride);
+
 /// A block of the result: rows first_row ..< + rows, columns first_column ..< + width.
 typedef struct {
   int first_row, rows, first_column, width;

@@ -51,9 +51,6 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const float
   }
 }
 
-typedef void MP_MULTIPLY(function)(const float *x, size_t x_stride, int steps, const float *panel, size_t panel_stride,
-                                   size_t ahead, const float *start, float *tile, size_t tile_stride);
-
 #define MP_DEFINE_BLOCK(rows, vectors)                                                                              \
   static void MP_MULTIPLY(rows##x##vectors)(const float *x, size_t x_stride, int steps, const float *panel,         \
                                             size_t panel_stride, size_t ahead, const float *start, float *tile,     \
@@ -82,7 +79,7 @@ MP_DEFINE_BLOCKS(4)
 #endif
 
 /// By width - 1 and height - 1.
-static MP_MULTIPLY(function) *const MP_MULTIPLY(blocks)[PANEL_VECTORS][MP_BLOCK_ROWS] = {
+static multiply_function *const MP_MULTIPLY(blocks)[PANEL_VECTORS][MP_BLOCK_ROWS] = {
   MP_LIST_BLOCKS(1), MP_LIST_BLOCKS(2),
 #if MP_PANEL_VECTORS == 4
   MP_LIST_BLOCKS(3), MP_LIST_BLOCKS(4),
