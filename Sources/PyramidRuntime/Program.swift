@@ -29,8 +29,7 @@ struct Step: @unchecked Sendable {
   let weights: [UnsafePointer<Float>]
   /// Where the numbers of the samples alive lie, for steps that record something about samples.
   let samples: Location?
-  /// Logical output columns and depth of the first weight; 0 without weights.
-  let weightColumns: Int
+  /// Logical depth of the first weight; 0 without weights.
   let weightDepth: Int
   /// Number format of the weights that the op multiplies with.
   let precision: Precision
@@ -83,15 +82,11 @@ struct Program: Sendable {
     }
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
-      let weight = node.weights.first.map { graph[$0].type }
-      var columns = 0
-      if case .fixed(let count)? = weight?.rows { columns = count }
       return Step(
         op: node.op, section: node.section, inputs: node.inputs.map(operand), results: node.results.map(operand),
         weights: try node.weights.map { try address(graph[$0]) },
         samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
-        weightColumns: columns,
-        weightDepth: weight?.columns ?? 0,
+        weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         precision: node.op.reducibleWeights.first.map { graph[node.weights[$0]].precision } ?? .f32)
     }
     sections = try graph.programSections(location: { locations[$0]! }) { index in
