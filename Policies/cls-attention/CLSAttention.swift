@@ -14,7 +14,7 @@ public struct CLSAttention: PruningPolicy {
   ]
 
   public let reads: Set<TokenSignal> = [.attentionFromCLS]
-  public let placement = PruningPlacement.beforeLayer
+  public let moment = PruningMoment.beforeLayer
   private let schedule: [Retention]
 
   public init(_ arguments: PolicyArguments) throws {

@@ -60,7 +60,7 @@ public enum Pipeline {
   public static let passes: [any Pass] = [
     Canonicalise(),
     FuseQKV(),
-    FuseLinearGelu(),
+    FuseLinearActivation(),
     FuseLinearAddNorm(),
     PlacePolicies(),
     SchedulePolicies(),

@@ -23,11 +23,13 @@ struct SDKSources {
     return nil
   }
 
-  /// The sources in a folder; `nil` when it holds no `Policy.swift` or a file cannot be read.
+  /// The sources in a folder and in its folders; `nil` when there is no `Contract/Policy.swift` or a file cannot be read.
   private init?(folder: String) {
     guard let folder = FileAccess.resolve(folder) else { return nil }
-    let names = FileAccess.names(in: folder).filter { $0.utf8.reversed().starts(with: ".swift".utf8.reversed()) }
-    guard names.contains("Policy.swift") else { return nil }
+    let names = FileAccess.names(in: folder).flatMap { name in
+      [name] + FileAccess.names(in: "\(folder)/\(name)").map { "\(name)/\($0)" }
+    }.filter { $0.utf8.reversed().starts(with: ".swift".utf8.reversed()) }.sorted()
+    guard names.contains("Contract/Policy.swift") else { return nil }
     var hash = ContentHash()
     for name in names {
       guard let bytes = FileAccess.read("\(folder)/\(name)", limit: 1 << 22) else { return nil }

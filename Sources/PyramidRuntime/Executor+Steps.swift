@@ -106,7 +106,8 @@ extension Executor {
       }
     }
     mp_attention(
-      isa, Int32(options.threads), program.precision.kernels, q, k, v, Int32(stride), integers(segments), Int32(rows(segments.rows) - 1),
+      isa, Int32(options.threads), program.precision.kernels, q, k, v, Int32(stride), integers(segments),
+      Int32(rows(segments.rows) - 1),
       Int32(heads), Int32(step.results[0].columns / heads), floats(step.results[0]), received, fromFirst,
       buffers.attention)
   }

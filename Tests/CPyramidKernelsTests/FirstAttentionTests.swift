@@ -88,7 +88,9 @@ private struct FirstCase {
     return buffer
   }
 
-  func run(_ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, shift: Int = 0, signals: Bool = true)
+  func run(
+    _ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, shift: Int = 0, signals: Bool = true
+  )
     -> (out: Buffer, fromFirst: Buffer)
   {
     let inputs = [q, x, bv].map { Buffer($0, shift: shift) }

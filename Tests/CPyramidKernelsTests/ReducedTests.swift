@@ -18,7 +18,8 @@ private struct Layer {
   struct Norm { let residual: [Float], gamma: [Float], beta: [Float] }
 
   func run(
-    _ setting: Setting, _ precision: mp_precision, rows range: Range<Int>? = nil, _ activation: mp_activation = MP_ACTIVATION_NONE,
+    _ setting: Setting, _ precision: mp_precision, rows range: Range<Int>? = nil,
+    _ activation: mp_activation = MP_ACTIVATION_NONE,
     norm: Norm? = nil, shift: Int = 0, x: [Float]? = nil
   ) -> Buffer {
     let range = range ?? 0..<rows, x = x ?? self.x
@@ -30,7 +31,9 @@ private struct Layer {
     mp_linear_reduced(
       setting.isa, setting.threads, precision, input.start, Int32(range.count), Int32(depth), weights.start, bias,
       Int32(columns), activation, norm?.residual, norm?.gamma, norm?.beta, 1e-5, y.start, scratch.start)
-    for buffer in [y, scratch, weights] { buffer.expectMarginsIntact("reduced linear \(range.count)x\(depth)x\(columns)") }
+    for buffer in [y, scratch, weights] {
+      buffer.expectMarginsIntact("reduced linear \(range.count)x\(depth)x\(columns)")
+    }
     return y
   }
 }
@@ -117,7 +120,8 @@ extension Kernels {
     @Test(arguments: precisions, Setting.all)
     func `a NaN makes its row NaN and no other`(_ precision: mp_precision, _ setting: Setting) {
       let layer = Layer(20, 37, 65)
-      let poisons: [Float] = precision == MP_PRECISION_INT8 ? [.nan, .infinity, -.infinity] : [.nan, Float(bitPattern: 0x7f80_0001)]
+      let poisons: [Float] =
+        precision == MP_PRECISION_INT8 ? [.nan, .infinity, -.infinity] : [.nan, Float(bitPattern: 0x7f80_0001)]
       for poison in poisons {
         var x = layer.x
         x[4 * 37 + 36] = poison
@@ -130,7 +134,8 @@ extension Kernels {
     func `rows of zeros and of tiny numbers give the bias`(_ precision: mp_precision, _ setting: Setting) {
       let layer = Layer(2, 20, 17)
       let x = [Float](repeating: 0, count: 20) + [Float](repeating: 1e-38, count: 20)
-      expectClose(layer.run(setting, precision, x: x).values, (layer.bias + layer.bias).map(Double.init), within: 1e-6, "")
+      expectClose(
+        layer.run(setting, precision, x: x).values, (layer.bias + layer.bias).map(Double.init), within: 1e-6, "")
     }
   }
 }

@@ -35,9 +35,11 @@ import Testing
     ("\"tokens_kept\":60", "\"tokens_kept\":61", "layers.0.tokens_kept: expected at most 60"),
     ("\"tokens_kept\":60", "\"tokens_kept\":1e1", "layers.0.tokens_kept: expected an integer"),
     ("\"samples_left\":5,", "", "layers.1.samples_left: missing"),
-    ("\"samples_left\":5,\"tokens_entered\":60,\"tokens_left\":60,\"tokens_kept\":0",
+    (
+      "\"samples_left\":5,\"tokens_entered\":60,\"tokens_left\":60,\"tokens_kept\":0",
       "\"samples_left\":4,\"tokens_entered\":60,\"tokens_left\":50,\"tokens_kept\":9",
-      "layers.1.samples_left: expected 5, found 4"),
+      "layers.1.samples_left: expected 5, found 4"
+    ),
     ("\"decides_exit\":true", "\"decides_exit\":1", "layers.0.decides_exit: expected true or false"),
     ("\"tokens_entered\":90", "\"tokens_entered\":999999999999999999999", "layers.0.tokens_entered: expected at most"),
   ])

@@ -140,9 +140,9 @@ private struct ReadsExit: ExitPolicy {
   }
 
   @Test("where a policy prunes and whether it remembers cross the table")
-  func placementAndMemory() throws {
-    #expect(try policy("cls-attention").placement == .beforeLayer)
-    #expect(try policy("top-k").placement == .behindAttention)
+  func momentAndMemory() throws {
+    #expect(try policy("cls-attention").moment == .beforeLayer)
+    #expect(try policy("top-k").moment == .afterAttention)
     #expect(try policy("patience").hasMemory)
     #expect(try ["entropy", "fixed-layer", "never-exit", "top-k"].allSatisfy { try !policy($0).hasMemory })
   }

@@ -29,19 +29,19 @@ struct ScoresBy: PruningPolicy {
   let reads: Set<TokenSignal>
   let signal: TokenSignal
   let fraction: Float
-  let placement: PruningPlacement
+  let moment: PruningMoment
   init(_ arguments: PolicyArguments) {
     let signal = TokenSignal(rawValue: arguments.word("signal"))!
     let isEarly = arguments.flag("early")
     self.signal = signal
-    placement = isEarly ? .beforeLayer : .behindAttention
+    moment = isEarly ? .beforeLayer : .afterAttention
     reads = isEarly && signal != .receivedAttention ? [signal, .attentionFromCLS] : [signal]
     fraction = arguments.float("fraction")
   }
   func retention(afterLayer layer: Int) -> Retention { .fraction(fraction) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
     for token in scores.indices {
-      if placement == .beforeLayer { scores[token] += sample.attentionFromCLS[token] / 8 }
+      if moment == .beforeLayer { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
       case .receivedAttention: scores[token] += sample.receivedAttention[token]
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]

@@ -35,7 +35,8 @@ public struct CompiledCheckpoint: Sendable {
     disabling passes: Set<String> = [], precision: Precision = .f32
   ) throws {
     let folder = try TemporaryFolder()
-    try self.init(recipe.write(in: folder), for: target, exit: exit, prune: prune, disabling: passes, precision: precision)
+    try self.init(
+      recipe.write(in: folder), for: target, exit: exit, prune: prune, disabling: passes, precision: precision)
   }
 
   /// The compiled policies, or others in their place.

@@ -58,7 +58,7 @@ import Testing
     let scratch = try Scratch()
     let result = try Tool.compile(
       Models.checkpoint, "-o", scratch.path("m.mpc"), "--disable-pass", "fuse-qkv", "--disable-pass",
-      "fuse-linear-gelu",
+      "fuse-linear-activation",
       "--disable-pass", "fuse-linear-add-norm", "--disable-pass", "canonicalise", "--exit", "entropy", "--prune",
       "received-attention")
     #expect(result.code == 0, "\(result.notes)")

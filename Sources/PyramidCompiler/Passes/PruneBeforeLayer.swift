@@ -28,8 +28,8 @@ extension PolicyInstance {
 
   /// Throws when a pruning policy that decides before the layer reads what only the layer computes, or nothing of what
   /// is computed for it there.
-  func checkPlacement() throws {
-    guard placement == .beforeLayer else { return }
+  func checkMoment() throws {
+    guard moment == .beforeLayer else { return }
     let signals = tokenSignals
     let names = Self.early.map(\.rawValue).joined(separator: ", ")
     if let late = signals.subtracting(Self.early).map(\.rawValue).min() {

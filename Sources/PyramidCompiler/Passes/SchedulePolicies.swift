@@ -15,7 +15,7 @@ struct SchedulePolicies: Pass {
     graph.placement = nil
     if context.exit == nil && context.prune == nil { return }
     try checkExitHeads(graph, context)
-    try context.prune?.checkPlacement()
+    try context.prune?.checkMoment()
     declarePolicies(&graph, context)
     var state = try BoundaryState(graph)
     for layer in 0..<max(graph.shape.layers - 1, 0) {
@@ -23,7 +23,7 @@ struct SchedulePolicies: Pass {
       let prune = placement.prunes.contains(layer) ? context.prune : nil
       if exit == nil && prune == nil { continue }
       var boundary =
-        try prune?.placement == .beforeLayer
+        try prune?.moment == .beforeLayer
         ? Boundary(graph, pruningBefore: layer, state: state) : Boundary(graph, layer: layer, state: state)
       if let exit { try boundary.decideExit(exit) }
       if let prune { try boundary.decidePrune(prune) }

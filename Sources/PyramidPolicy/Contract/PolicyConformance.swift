@@ -23,7 +23,7 @@ class ErasedPolicy {
     self.layers = layers
   }
 
-  var placement: PruningPlacement { .behindAttention }
+  var moment: PruningMoment { .afterAttention }
   func retention(_ layer: Int) -> Retention { .all }
   func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {}
   func initializeMemory(_ memory: UnsafeMutableRawPointer) {}
@@ -64,7 +64,7 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
     super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
   }
 
-  override var placement: PruningPlacement { policy.placement }
+  override var moment: PruningMoment { policy.moment }
 
   override func retention(_ layer: Int) -> Retention {
     policy.retention(afterLayer: layer)

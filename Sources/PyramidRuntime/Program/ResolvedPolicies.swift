@@ -47,10 +47,10 @@ extension PolicyUse.Kind {
   fileprivate var article: String { self == .exit ? "an exit" : "a prune" }
 }
 
-extension PruningPlacement {
+extension PruningMoment {
   fileprivate var words: String {
     switch self {
-    case .behindAttention: "behind the layer's attention"
+    case .afterAttention: "behind the layer's attention"
     case .beforeLayer: "before the layer"
     }
   }
@@ -59,12 +59,12 @@ extension PruningPlacement {
 extension Graph {
   /// Where in their layers tokens die: before them if the decision reads what a row of [CLS] alone pays; nil when
   /// nothing is pruned.
-  private var pruningPlacement: PruningPlacement? {
+  private var pruningMoment: PruningMoment? {
     var early: Set<ValueID> = []
     for node in nodes {
       if case .firstAttention = node.op { early.formUnion(node.results.dropFirst()) }
       guard case .decidePrune = node.op else { continue }
-      return early.isDisjoint(with: node.inputs) ? .behindAttention : .beforeLayer
+      return early.isDisjoint(with: node.inputs) ? .afterAttention : .beforeLayer
     }
     return nil
   }
@@ -75,9 +75,9 @@ extension Graph {
   {
     let wanted = Set(kind == .exit ? instance.exitSignals.map(\.rawValue) : instance.tokenSignals.map(\.rawValue))
     let again = "compile the model again with --\(kind.rawValue) '\(instance.spec)'"
-    if kind == .prune, let decided = pruningPlacement, instance.placement != decided {
+    if kind == .prune, let decided = pruningMoment, instance.moment != decided {
       throw RuntimeError(
-        "'\(instance.spec)' prunes \(instance.placement.words), the compiled model \(decided.words); \(again)")
+        "'\(instance.spec)' prunes \(instance.moment.words), the compiled model \(decided.words); \(again)")
     }
     var decisions: [Int: Set<String>] = [:]
     for node in nodes {

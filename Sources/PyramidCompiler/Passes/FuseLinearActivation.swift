@@ -4,8 +4,8 @@
 import PyramidIR
 
 /// Moves an `activate` into the `linear` before it: gelu of the feed-forward layer, tanh, relu or gelu of the heads.
-struct FuseLinearGelu: Pass {
-  static let name = "fuse-linear-gelu"
+struct FuseLinearActivation: Pass {
+  static let name = "fuse-linear-activation"
 
   func run(on graph: inout Graph, _ context: PassContext) {
     let producers = graph.producers

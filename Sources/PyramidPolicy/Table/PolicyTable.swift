@@ -25,8 +25,8 @@ struct PolicyTable {
   let isActive: @convention(c) (UnsafeMutableRawPointer, _ layer: Int) -> Bool
   /// The declared signals as bits, in the order of the enum's cases.
   let reads: @convention(c) (UnsafeMutableRawPointer) -> UInt64
-  /// The place of a pruning policy in its layer as the index of PruningPlacement's case.
-  let placement: @convention(c) (UnsafeMutableRawPointer) -> Int
+  /// When in its layer a pruning policy decides, as the index of PruningMoment's case.
+  let moment: @convention(c) (UnsafeMutableRawPointer) -> Int
   /// Returns the retention's case (0 all, 1 above, 2 fraction, 3 count) and writes its payload's bits.
   let retention: @convention(c) (UnsafeMutableRawPointer, _ layer: Int, _ payload: UnsafeMutablePointer<Int>) -> Int
   /// Scores `TokenViewStorage` into as many floats, which are zero on entry.

@@ -40,8 +40,8 @@ public protocol PruningPolicy: Policy {
   /// The signals that `score` reads; nothing else is computed, and reading another one ends the run.
   var reads: Set<TokenSignal> { get }
 
-  /// Where in a layer the policy decides; `.behindAttention` by default.
-  var placement: PruningPlacement { get }
+  /// When in a layer the policy decides; `.afterAttention` by default.
+  var moment: PruningMoment { get }
 
   /// Which tokens stay after layer `layer` (counted from 1).
   func retention(afterLayer layer: Int) -> Retention
@@ -52,10 +52,10 @@ public protocol PruningPolicy: Policy {
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>)
 }
 
-/// Where in its layer a pruning policy decides.
-public enum PruningPlacement: String, CaseIterable, Sendable {
-  /// Behind the layer's attention, which every token alive takes part in. Every signal can be read.
-  case behindAttention = "behind-attention"
+/// When in its layer a pruning policy decides.
+public enum PruningMoment: String, CaseIterable, Sendable {
+  /// After the layer's attention, which every token alive takes part in. Every signal can be read.
+  case afterAttention = "after-attention"
   /// Before the layer, by the attention of [CLS] alone: that row is computed over the tokens that entered, and what
   /// dies is neither projected nor attended to in this layer. The policy reads `attentionFromCLS`, and besides it what
   /// is known at the layer's input: `hiddenNorm`, `position`, `tokenID`, `hidden`.
@@ -85,7 +85,7 @@ extension ExitPolicy where Memory == Void {
 }
 
 extension PruningPolicy {
-  public var placement: PruningPlacement { .behindAttention }
+  public var moment: PruningMoment { .afterAttention }
   public static var conformance: PolicyConformance { PruningConformance<Self>() }
 }
 

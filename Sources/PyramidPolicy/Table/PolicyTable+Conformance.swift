@@ -24,8 +24,8 @@ extension PolicyTable {
     destroy = { Unmanaged<ErasedPolicy>.fromOpaque($0).release() }
     isActive = { instance, layer in withPolicy(instance) { $0.layers.contains(layer) } }
     reads = { withPolicy($0) { $0.declared } }
-    placement = { instance in
-      PruningPlacement.allCases.firstIndex(of: withPolicy(instance) { $0.placement }) ?? 0
+    moment = { instance in
+      PruningMoment.allCases.firstIndex(of: withPolicy(instance) { $0.moment }) ?? 0
     }
     retention = { instance, layer, payload in
       let encoded = withPolicy(instance) { $0.retention(layer) }.encoded

@@ -46,10 +46,10 @@ public final class PolicyInstance: Sendable {
     return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
   }
 
-  /// Where in a layer a pruning policy decides; `.behindAttention` for an exit policy.
-  public var placement: PruningPlacement {
-    let index = table.placement(handle)
-    return PruningPlacement.allCases.indices.contains(index) ? PruningPlacement.allCases[index] : .behindAttention
+  /// Where in a layer a pruning policy decides; `.afterAttention` for an exit policy.
+  public var moment: PruningMoment {
+    let index = table.moment(handle)
+    return PruningMoment.allCases.indices.contains(index) ? PruningMoment.allCases[index] : .afterAttention
   }
 
   /// Which tokens stay after a layer; `.all` for an exit policy and where the policy is not active.
