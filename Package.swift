@@ -23,7 +23,6 @@ let policyTargets = policies.sorted { $0.key < $1.key }.map { folder, target in
 }
 let builtInPolicies = policies.values.sorted().map { Target.Dependency(stringLiteral: $0) }
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
   name: "magic-pyramid",
@@ -37,12 +36,12 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
   ],
   targets: [
     .target(name: "PyramidIR"),
     .target(name: "PyramidPolicy", swiftSettings: lifetimes),
-    .target(name: "PyramidFormats", dependencies: [crypto]),
+    .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
+    .target(name: "PyramidFormats", dependencies: ["CNettle"]),
     .target(name: "PyramidText"),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
