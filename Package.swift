@@ -42,14 +42,16 @@ let package = Package(
     .target(name: "PyramidPolicy", swiftSettings: lifetimes),
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
-    .target(name: "PyramidText"),
+    .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
+    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidText"]),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
       linkerSettings: [.linkedLibrary("omp5")]),
     .target(
-      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+      name: "PyramidCompiler",
+      dependencies: ["PyramidIR", "PyramidModels", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
       swiftSettings: alwaysOptimised),
@@ -71,7 +73,8 @@ let package = Package(
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
-    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidText"]),
+    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidFormats", "PyramidText"]),
+    .testTarget(name: "PyramidModelsTests", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport"]),
     .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),

@@ -3,6 +3,7 @@
 
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// What to compile for.
@@ -30,17 +31,16 @@ public struct CompileOptions: Sendable {
 /// A checkpoint that was read and lowered: policies can now be made for it, and graphs compiled.
 public struct ModelCompiler: Sendable {
   /// The checkpoint.
-  public let checkpoint: CheckpointFolder
+  public let checkpoint: Checkpoint
   /// Its plain graph, exit heads, learned values and labels.
   public let lowered: LoweredModel
-  /// Reads weights.
-  public let weights: WeightReader
+  /// The checkpoint's weights.
+  public var weights: Weights { checkpoint.weights }
 
-  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CompileError`.
+  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CheckpointError`.
   public init(checkpoint path: String) throws {
-    checkpoint = try CheckpointFolder(path: path)
-    lowered = try Lowering.lower(checkpoint, name: Self.graphName(path))
-    weights = WeightReader(checkpoint)
+    checkpoint = try Checkpoint(path: path)
+    lowered = try LoweredModel(checkpoint, name: Self.graphName(path))
   }
 
   /// Sizes that policies are made for.
@@ -79,7 +79,7 @@ public struct ModelCompiler: Sendable {
   /// The plain graph with the checkpoint that it is of.
   private var namedGraph: Graph {
     var graph = lowered.graph
-    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: checkpoint.tensors.files)
+    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: weights.tensors.files)
     return graph
   }
 

@@ -13,10 +13,11 @@ import Testing
     "PyramidIR": [],
     "PyramidPolicy": [],
     "PyramidFormats": [],
-    "PyramidText": [],
+    "PyramidText": ["PyramidFormats"],
+    "PyramidModels": ["PyramidFormats", "PyramidIR", "PyramidText"],
     "PyramidPlugins": ["PyramidPolicy"],
     "PyramidReference": ["PyramidIR", "PyramidPolicy"],
-    "PyramidCompiler": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
+    "PyramidCompiler": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPolicy"],
     "PyramidRuntime": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
