@@ -35,11 +35,11 @@ let package = Package(
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
-    .target(name: "PyramidIR"),
     .target(name: "PyramidPolicy", swiftSettings: lifetimes),
+    .target(name: "PyramidIR", dependencies: ["PyramidPolicy"]),
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
     .target(name: "PyramidText"),
@@ -68,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
   ] + policyTargets + [
-    .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
+    .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
     .testTarget(name: "PyramidTextTests", dependencies: ["PyramidText"]),

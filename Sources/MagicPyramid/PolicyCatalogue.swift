@@ -31,15 +31,4 @@ public enum PolicyCatalogue {
 }
 
 /// Where the policies of a model come from: names and parameters as the user wrote them.
-public struct PolicyChoice: Sendable, Equatable {
-  /// The exit policy, if any.
-  public var exit: PolicySpec?
-  /// The pruning policy, if any.
-  public var prune: PolicySpec?
-
-  /// A choice.
-  public init(exit: PolicySpec? = nil, prune: PolicySpec? = nil) {
-    self.exit = exit
-    self.prune = prune
-  }
-}
+public typealias PolicyChoice = PolicyPair<PolicySpec>
