@@ -33,5 +33,3 @@ public struct CLSAttention: PruningPolicy {
     for token in paid.indices { scores[token] = paid[token] }
   }
 }
-
-public let policies: [any Policy.Type] = [CLSAttention.self]

@@ -23,5 +23,3 @@ public struct FixedLayer: ExitPolicy {
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { true }
 }
-
-public let policies: [any Policy.Type] = [FixedLayer.self]

@@ -12,5 +12,3 @@ public struct NeverExit: ExitPolicy {
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
 }
-
-public let policies: [any Policy.Type] = [NeverExit.self]

@@ -29,5 +29,3 @@ public struct ReceivedAttention: PruningPolicy {
     for token in received.indices { scores[token] = received[token] }
   }
 }
-
-public let policies: [any Policy.Type] = [ReceivedAttention.self]

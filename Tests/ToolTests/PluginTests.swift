@@ -27,8 +27,6 @@ import Testing
         return best - second > threshold
       }
     }
-
-    public let policies: [any Policy.Type] = [Margin.self]
     """
 
   private func environment(_ scratch: Scratch) -> [String: String] {
@@ -62,7 +60,7 @@ import Testing
       "broken.swift"
     ),
   ])
-  func `A file that is no plugin is refused and named`(name: String, source: String, words: String) throws {
+  func `A file that is not a plugin is refused and named`(name: String, source: String, words: String) throws {
     let scratch = try Scratch()
     let plugin = try scratch.write(name, source)
     let result = try Tool.compile(
@@ -73,8 +71,10 @@ import Testing
 
   @Test func `A trap in a plugin ends the run with a message that names plugin and policy`() throws {
     let scratch = try Scratch()
-    let source = Self.margin.replacingOccurrences(
-      of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
+    let source =
+      Self.margin.replacingOccurrences(
+        of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
+      + "\npublic let policies: [any Policy.Type] = [Margin.self]\n"
     let plugin = try scratch.write("trap.swift", source)
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(

@@ -70,7 +70,6 @@ public struct PolicyType: Sendable {
   public func make(
     _ spec: PolicySpec, model: ModelFacts, learned: [String: [Float]] = [:]
   ) throws(PolicyError) -> PolicyInstance {
-    guard spec.name == name else { throw .unknownPolicy(name: spec.name, kind: kind, available: [name]) }
     let resolved = try description.resolve(spec)
     let text = CreationText.write(try description.substitute(learned, in: resolved), model: model)
     let handle = try create(text)
