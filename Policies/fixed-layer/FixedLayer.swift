@@ -1,4 +1,4 @@
-// A control: every sample leaves at one layer, whatever it is. A criterion that looks at the sample has to beat it.
+// A control: every sample leaves at one layer, whatever its text. A criterion that reads the sample has to beat it.
 
 import PyramidPolicy
 

@@ -1,4 +1,4 @@
-// A control: exit heads run and nobody leaves, which shows what the heads alone cost.
+// A control: exit heads run and no sample leaves, which shows what the heads alone cost.
 
 import PyramidPolicy
 

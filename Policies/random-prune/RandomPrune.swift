@@ -1,8 +1,8 @@
-// A control: tokens die by lot. A criterion that looks at the sample has to be more accurate at the same share kept.
+// A control: tokens are dropped at random. A criterion that looks at the sample has to be more accurate at the same share kept.
 
 import PyramidPolicy
 
-/// Keeps a share of the tokens, drawn by a hash of each token, its place and the layer.
+/// Keeps a share of the tokens, drawn by a hash of each token, its position and the layer.
 ///
 /// A generator with state would make the answer depend on the order of samples; a hash is a pure function of this one.
 public struct RandomPrune: PruningPolicy {

@@ -1,4 +1,4 @@
-// Prune tokens that nobody attends to: the learned thresholds of LTP, the pruning half of Magic Pyramid.
+// Prune tokens that receive little attention: the learned thresholds of LTP, the pruning half of Magic Pyramid.
 
 import PyramidPolicy
 

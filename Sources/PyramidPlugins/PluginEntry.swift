@@ -20,13 +20,13 @@ struct PluginEntry {
       default: break
       }
     }
-    let type = types.first { Self.folded($0) == Self.folded(stem) }
+    let named = types.filter { Self.folded($0) == Self.folded(stem) }
     let others = types.filter { $0.utf8.first.map { $0 < UInt8(ascii: "a") } == true }
-    candidates = (hasList ? ["policies"] : []) + (type.map { ["[\($0).self]"] } ?? [])
+    candidates = (hasList ? ["policies"] : []) + named.map { "[\($0).self]" }
     expected = """
-      a policy named like the file (\(type.map { "'\($0)'" } ?? "'\(stem)' in any case, without '-' and '_'")), \
+      a policy named like the file (\(named.first.map { "'\($0)'" } ?? "'\(stem)' in any case, without '-' and '_'")), \
       at the top level and not private, or a line `public let policies: [any Policy.Type] = [...]`\
-      \(type == nil && !others.isEmpty ? "; it declares \(others.joined(separator: ", "))" : "")
+      \(named.isEmpty && !others.isEmpty ? "; it declares \(others.joined(separator: ", "))" : "")
       """
   }
 

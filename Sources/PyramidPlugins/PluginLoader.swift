@@ -1,5 +1,5 @@
 // `--plugin PATH`: tells source from library, gets the library, and takes its policies over. The version is compared
-// before anything else in the library is called, because another version's table means something else.
+// before anything else in the library is called, because another version's table has another meaning.
 
 import Glibc
 import PyramidPolicy

@@ -66,7 +66,7 @@ extension PluginTests {
     func typeByFileName() throws {
       let source = """
         import PyramidPolicy
-        // Not a list: let policies
+        // Neither a list: let policies, nor a type: class keepalways
         struct KeepAlways: PruningPolicy {
           static let name = "always"
           let reads: Set<TokenSignal> = []

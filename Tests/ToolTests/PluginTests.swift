@@ -3,7 +3,10 @@
 import Foundation
 import Testing
 
-@Suite struct PluginTests {
+@Suite(.serialized) struct PluginTests {
+  /// One cache for all tests, which run one after the other: the SDK takes ten seconds to compile, a plugin one.
+  static let cache = Result { try Scratch() }
+
   static let margin = """
     import PyramidPolicy
 
@@ -29,8 +32,8 @@ import Testing
     }
     """
 
-  private func environment(_ scratch: Scratch) -> [String: String] {
-    ["XDG_CACHE_HOME": scratch.path("cache"), "SWIFT_BACKTRACE": "enable=no"]
+  private func environment() throws -> [String: String] {
+    ["XDG_CACHE_HOME": try Self.cache.get().path("cache"), "SWIFT_BACKTRACE": "enable=no"]
   }
 
   @Test func `A policy outside the repository is compiled in, run, and tuned`() throws {
@@ -39,12 +42,12 @@ import Testing
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
       Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin(threshold=0.8)",
-      environment: environment(scratch))
+      environment: environment())
     #expect(compiled.code == 0 && compiled.notes.contains("exit: margin(threshold=0.8)"), "\(compiled.notes)")
     func exitLayer(_ threshold: String) throws -> Int {
       let result = try Tool.run(
         model, "--plugin", plugin, "--exit", "margin(threshold=\(threshold))", "--format", "csv", RunTests.river,
-        environment: environment(scratch))
+        environment: environment())
       return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
     }
     let (early, late) = (try exitLayer("0"), try exitLayer("1"))
@@ -64,7 +67,7 @@ import Testing
     let scratch = try Scratch()
     let plugin = try scratch.write(name, source)
     let result = try Tool.compile(
-      Models.checkpoint, "--emit", "ir", "--plugin", plugin, environment: environment(scratch))
+      Models.checkpoint, "--emit", "ir", "--plugin", plugin, environment: environment())
     #expect(result.code == 1 && result.output.isEmpty)
     #expect(result.notes.contains(words) && result.notes.contains(name), "\(result.notes)")
   }
@@ -79,9 +82,9 @@ import Testing
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
       Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin", "--skip-check",
-      environment: environment(scratch))
+      environment: environment())
     #expect(compiled.code == 0, "\(compiled.notes)")
-    let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment(scratch))
+    let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment())
     #expect(result.code == 1)
     #expect(result.notes.contains("@margin") && result.notes.contains("trap.swift"), "\(result.notes)")
   }

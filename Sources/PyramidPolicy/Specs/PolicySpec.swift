@@ -5,7 +5,7 @@
 ///
 /// `description` is canonical: parsing it gives an equal value, and equal values print alike.
 public struct PolicySpec: Sendable, Equatable, CustomStringConvertible {
-  /// What stands behind the `=`.
+  /// What follows the `=`.
   public enum Value: Sendable, Equatable, CustomStringConvertible {
     /// A finite number.
     case number(Double)

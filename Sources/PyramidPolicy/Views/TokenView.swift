@@ -1,4 +1,4 @@
-// What a pruning policy sees of one sample. The engine fills a plain struct of pointers; the author gets a view that
+// What a pruning policy sees of one sample. The engine fills a plain struct of pointers; the policy gets a view that
 // cannot outlive the call, hands out spans (bounds checked), and refuses signals that the policy did not declare.
 // Making a view allocates nothing and copies nothing.
 
