@@ -94,11 +94,12 @@ struct PluginCompiler {
       let (status, text) = try runCompiler(arguments, in: folder)
       if status == 0 { return }
       guard errors(in: copy, text).isEmpty, let broken = errors(in: entry, text).first else {
-        throw .doesNotCompile(file: file, diagnostics: replace(copy, by: file, in: text))
+        let diagnostics = Array(text.utf8).replacing(copy.utf8, with: file.utf8)
+        throw .doesNotCompile(file: file, diagnostics: String(decoding: diagnostics, as: UTF8.self))
       }
       reason = broken
       // A list that is there but wrong is not passed over for a type.
-      guard contains(broken, "cannot find") else { break }
+      guard broken.utf8.starts(with: "cannot find".utf8) else { break }
     }
     throw .missingEntry(file: file, expected: "\(plugin.expected) (the compiler: \(reason))")
   }
@@ -106,11 +107,8 @@ struct PluginCompiler {
   /// The messages of errors that `output` reports in a file.
   private func errors(in file: String, _ output: String) -> [String] {
     output.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
-      let marker = Array(": error: ".utf8)
-      guard line.starts(with: "\(file):".utf8),
-        let start = line.indices.first(where: { line[$0...].starts(with: marker) })
-      else { return nil }
-      return String(Substring(line[start...].dropFirst(marker.count)))
+      guard line.starts(with: "\(file):".utf8), let marker = line.firstRange(of: ": error: ".utf8) else { return nil }
+      return String(Substring(line[marker.upperBound...]))
     }
   }
 
@@ -146,27 +144,4 @@ struct PluginCompiler {
   private var cacheFailure: PluginError {
     .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
   }
-}
-
-/// Whether `text` holds `part`, compared byte for byte.
-private func contains(_ text: String, _ part: String) -> Bool {
-  replace(part, by: "", in: text).utf8.count != text.utf8.count
-}
-
-/// `text` with each occurrence of `part` (not empty) replaced, compared byte for byte.
-private func replace(_ part: String, by other: String, in text: String) -> String {
-  let bytes = Array(text.utf8)
-  let part = Array(part.utf8)
-  var result: [UInt8] = []
-  var index = 0
-  while index < bytes.count {
-    if bytes[index...].starts(with: part) {
-      result += other.utf8
-      index += part.count
-    } else {
-      result.append(bytes[index])
-      index += 1
-    }
-  }
-  return String(decoding: result, as: UTF8.self)
 }
