@@ -8,7 +8,7 @@ import PyramidIR
 public struct LoweredModel: Sendable {
   /// The graph: embeddings, layers, output.
   public var graph: Graph
-  /// Layers, from 0, behind which the checkpoint has an exit head.
+  /// Layers, from 0, after which the checkpoint has an exit head.
   public let exitHeads: Set<Int>
   /// Learned parameters by tensor name, `prune.thresholds` for one.
   public let learned: [String: [Float]]
