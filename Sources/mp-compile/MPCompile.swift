@@ -81,6 +81,7 @@ struct MPCompile: ParsableCommand {
   func run() throws {
     let terminal = Terminal(quiet: quiet)
     let out = OutputStream()
+    if !plugin.isEmpty { PolicyTrapReporter.install() }
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     let compiler = try ModelCompiler(checkpoint: checkpoint)
     let choice = PolicyChoice(exit: exit, prune: prune)
