@@ -52,25 +52,23 @@ public struct ModelCompiler: Sendable {
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     var graph = namedGraph
-    let context = PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
-      profile: options.profile)
-    try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
+    try Pipeline(disabling: options.disabledPasses).run(on: &graph, context(policies, options), observe: observe)
     return graph
   }
 
   /// What each decision would cost and save, and which ones `compile` with the same arguments keeps; text for people.
-  public func explainPlacement(
-    _ policies: PolicyPair<PolicyInstance>, options: CompileOptions
-  ) throws -> String {
+  public func explainPlacement(_ policies: PolicyPair<PolicyInstance>, options: CompileOptions) throws -> String {
+    let pipeline = try Pipeline(disabling: options.disabledPasses)
+    let context = context(policies, options)
     var graph = namedGraph
-    var context = PassContext(
+    for pass in pipeline.fusions { try pass.run(on: &graph, context) }
+    return try PlacementExplanation(graph, context, pipeline).text
+  }
+
+  private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
+    PassContext(
       policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
       profile: options.profile)
-    context.disabled = options.disabledPasses
-    let fusions = Pipeline.passes.prefix { $0.name != PlacePolicies.name }
-    for pass in fusions where !options.disabledPasses.contains(pass.name) { try pass.run(on: &graph, context) }
-    return try PlacementExplanation(graph, context).text
   }
 
   /// The plain graph with the checkpoint that it is of.
