@@ -3,6 +3,7 @@
 
 import Glibc
 import PyramidCompiler
+import PyramidFormats
 import PyramidIR
 import PyramidPolicy
 import PyramidRuntime
@@ -17,16 +18,10 @@ public struct CompiledModel: Sendable {
 
 extension ModelCompiler {
   /// The instances of chosen policies for this checkpoint. Throws `PolicyError`.
-  public func policies(_ choice: PolicyChoice, registry: PolicyRegistry) throws -> (
-    exit: PolicyInstance?, prune: PolicyInstance?
-  ) {
-    let exit = try choice.exit.map {
-      try registry.type(named: $0.name, kind: .exit).make($0, model: facts, learned: lowered.learned)
+  public func policies(_ choice: PolicyChoice, registry: PolicyRegistry) throws -> PolicyPair<PolicyInstance> {
+    try choice.map { kind, spec in
+      try registry.type(named: spec.name, kind: kind).make(spec, model: facts, learned: lowered.learned)
     }
-    let prune = try choice.prune.map {
-      try registry.type(named: $0.name, kind: .prune).make($0, model: facts, learned: lowered.learned)
-    }
-    return (exit, prune)
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, the file is first run against the reference interpreter,
@@ -38,8 +33,7 @@ extension ModelCompiler {
   ) throws -> CompiledModel {
     // Refuses a folder, a device or a place that can't be written before the work, not behind it.
     _ = try OutputFile(path: path)
-    let (exit, prune) = try policies(choice, registry: registry)
-    let graph = try compile(exit: exit, prune: prune, options: options, observe: observe)
+    let graph = try compile(try policies(choice, registry: registry), options: options, observe: observe)
     let temporary = "\(path).tmp-\(getpid())"
     defer { unlink(temporary) }
     var check: SelfCheckResult?
@@ -48,9 +42,11 @@ extension ModelCompiler {
       if !skipsCheck && options.target.isAllowed { check = try checked(temporary, registry: registry) }
     } catch let error as FormatError where error.file == temporary {
       throw FormatError(file: path, place: error.place, problem: error.problem)
+    } catch let error as OutputError where error.file == temporary {
+      throw OutputError(file: path, place: error.place, problem: error.problem)
     }
     guard rename(temporary, path) == 0 else {
-      throw OutputError("\(path): \(String(cString: strerror(errno)))")
+      throw OutputError(file: path, problem: String(cString: strerror(errno)))
     }
     return CompiledModel(graph: graph, check: check)
   }

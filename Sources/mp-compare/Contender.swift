@@ -48,7 +48,8 @@ struct ModelSource {
       notes = []
     } else {
       guard precision == nil, profiles.isEmpty else {
-        throw OutputError("\(path): --precision and --profile are for checkpoint folders; a compiled model has its own")
+        throw OutputError(
+          file: path, problem: "--precision and --profile are for checkpoint folders; a compiled model has its own")
       }
       let model = try LoadedModel(path: path)
       origin = .artefact(model)
@@ -63,20 +64,22 @@ struct ModelSource {
   func contenders(_ policies: [PolicyOption]) throws -> [Contender] {
     switch origin {
     case .checkpoint(let compiler):
-      guard !policies.isEmpty else { throw OutputError("\(path): nothing to compare: give at least one --policy") }
+      guard !policies.isEmpty else {
+        throw OutputError(file: path, problem: "nothing to compare: give at least one --policy")
+      }
       let choices = try policies.map { try Self.choice($0) }
       for profile in profiles where try !choices.contains(where: { try isProfile(profile, of: $0, compiler) }) {
-        throw OutputError("\(profile.file): is of other policies than those compared")
+        throw OutputError(file: profile.file, problem: "is of other policies than those compared")
       }
       return try [compiled("dense", PolicyChoice(), compiler)]
         + policies.map { try compiled($0.name, Self.choice($0), compiler) }
     case .artefact(let model):
       let controls = Self.controls(model.graph)
       guard !policies.isEmpty || !model.graph.policies.isEmpty else {
-        throw OutputError("\(path): nothing to compare: it was compiled without policies")
+        throw OutputError(file: path, problem: "nothing to compare: it was compiled without policies")
       }
-      let own = PolicyChoice(exit: model.graph.policy(.exit)?.spec, prune: model.graph.policy(.prune)?.spec)
-      let choices = policies.isEmpty ? [("compiled", own)] : try policies.map { ($0.name, try Self.choice($0)) }
+      let choices =
+        policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
       return try [dense(model, controls)]
         + choices.map { name, choice in
           let choice = PolicyChoice(exit: choice.exit ?? controls.exit, prune: choice.prune ?? controls.prune)
@@ -91,7 +94,7 @@ struct ModelSource {
     do {
       return try Contender(name: "dense", classifier: classifier(model, controls))
     } catch let error as RuntimeError {
-      throw OutputError("\(path): can't run dense, use the checkpoint folder instead (\(error))")
+      throw OutputError(file: path, problem: "can't run dense, use the checkpoint folder instead (\(error))")
     }
   }
 
@@ -111,9 +114,9 @@ struct ModelSource {
 
   /// Whether a profile was written with these policies.
   private func isProfile(_ profile: PolicyProfile, of choice: PolicyChoice, _ compiler: ModelCompiler) throws -> Bool {
-    let (exit, prune) = try compiler.policies(choice, registry: registry)
-    return choice != PolicyChoice() && profile.exit == exit?.spec.description
-      && profile.prune == prune?.spec.description
+    let policies = try compiler.policies(choice, registry: registry)
+    return !choice.isEmpty && profile.exit == policies.exit?.spec.description
+      && profile.prune == policies.prune?.spec.description
   }
 
   private func classifier(_ model: LoadedModel, _ choice: PolicyChoice) throws -> Classifier {
@@ -128,12 +131,10 @@ struct ModelSource {
 
   /// The controls that stand for "no policy" in a graph with policies.
   private static func controls(_ graph: Graph) -> PolicyChoice {
-    PolicyChoice(
-      exit: graph.policy(.exit) == nil ? nil : PolicySpec(name: "never-exit"),
-      prune: graph.policy(.prune) == nil ? nil : PolicySpec(name: "keep-all"))
+    graph.policies.map { kind, _ in PolicySpec(name: kind == .exit ? "never-exit" : "keep-all") }
   }
 }
 
 extension PolicyChoice {
-  fileprivate var phrase: String { [exit, prune].compactMap { $0?.name }.joined(separator: " and ") }
+  fileprivate var phrase: String { all.map(\.element.name).joined(separator: " and ") }
 }

@@ -1,0 +1,59 @@
+// What a checkpoint's config.json comes down to: the sizes and choices that fix a model's graph.
+//
+// Separate from its reading so that the compiler, and tests that invent small models, depend on values and not on
+// files.
+
+import PyramidFormats
+import PyramidIR
+
+/// The sizes and choices of one encoder with its classifier, checked.
+public struct ModelConfiguration: Sendable, Equatable {
+  /// The path of config.json, for errors.
+  public var file = "config.json"
+  /// The family's `model_type`, which decides the names of the tensors and the shape of the graph.
+  public var family: String
+  /// A name for people: the checkpoint folder's own.
+  public var name: String
+  /// The first of `architectures`, such as `BertForSequenceClassification`, if the file has any.
+  public var architecture: String?
+  /// The width of a token's vector between layers.
+  public var hiddenSize: Int
+  /// The width of the embedding tables; differs from `hiddenSize` only for ELECTRA, which then projects.
+  public var embeddingSize: Int
+  /// The number of encoder layers.
+  public var layers: Int
+  /// The number of attention heads; divides `hiddenSize`.
+  public var heads: Int
+  /// The width between the two halves of a feed-forward block.
+  public var intermediateSize: Int
+  /// The number of rows of the word embedding table, which may exceed the tokenizer's vocabulary.
+  public var vocabularySize: Int
+  /// The number of rows of the position table: the longest input in tokens.
+  public var maxPositions: Int
+  /// The number of rows of the segment table; 0 when the family has none (DistilBERT).
+  public var typeVocabularySize: Int
+  /// Added to the variance in layer normalisation.
+  public var layerNormEpsilon: Double
+  /// The feed-forward activation.
+  public var activation: Activation
+  /// The class names in order; empty when the file does not say, see `labels(count:)`.
+  public var labels: [String]
+  /// The id of the padding token.
+  public var padTokenID: Int
+
+  /// The width of one attention head.
+  public var headSize: Int { hiddenSize / heads }
+
+  /// The names for a classifier of `count` rows: those of the file, or `LABEL_0`, `LABEL_1`, ... when it names none.
+  /// Throws when the file names another number of classes.
+  public func labels(count: Int) throws(FormatError) -> [String] {
+    if labels.isEmpty { return ModelConfiguration.numberedLabels(count) }
+    guard labels.count == count else {
+      throw FormatError(
+        file: file, place: "id2label", problem: "\(labels.count) labels, but the classifier has \(count) rows")
+    }
+    return labels
+  }
+
+  static func numberedLabels(_ count: Int) -> [String] { (0..<count).map { "LABEL_\($0)" } }
+}

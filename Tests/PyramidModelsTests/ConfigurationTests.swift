@@ -1,0 +1,77 @@
+// config.json of the three families: which keys are read, and what holds when they are silent.
+
+import PyramidFormats
+import Testing
+
+@testable import PyramidModels
+
+@Suite struct `Model configuration` {
+  private func read(_ text: String) throws -> ModelConfiguration {
+    try ModelConfiguration(
+      reading: JSONField(JSONReader.read(text, file: "config.json"), file: "config.json"), name: "model")
+  }
+
+  @Test func `BERT is read with the defaults of its family`() throws {
+    let model = try read(
+      """
+      {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": 384, "vocab_size": 100,
+       "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536, "position_embedding_type": null,
+       "is_decoder": false, "pruned_heads": {}, "unknown": [1, {}]}
+      """)
+    let expected = ModelConfiguration(
+      family: "bert", name: "model", architecture: "BertForSequenceClassification", hiddenSize: 384,
+      embeddingSize: 384, layers: 6, heads: 12, intermediateSize: 1536, vocabularySize: 100, maxPositions: 512,
+      typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu, labels: [], padTokenID: 0)
+    #expect(model == expected)
+    #expect(model.headSize == 32)
+    #expect(model.embeddingSize == 384)
+    #expect((model.maxPositions, model.typeVocabularySize, model.layerNormEpsilon) == (512, 2, 1e-12))
+  }
+
+  @Test func `DistilBERT has its own names, no segments and a constant epsilon`() throws {
+    let model = try read(
+      """
+      {"model_type": "distilbert", "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072, "vocab_size": 30522,
+       "activation": "relu", "max_position_embeddings": 256, "layer_norm_eps": 0.5, "pad_token_id": 3}
+      """)
+    let expected = ModelConfiguration(
+      family: "distilbert", name: "model", hiddenSize: 768, embeddingSize: 768, layers: 6, heads: 12,
+      intermediateSize: 3072, vocabularySize: 30522, maxPositions: 256, typeVocabularySize: 0, layerNormEpsilon: 1e-12,
+      activation: .relu, labels: [], padTokenID: 3)
+    #expect(model == expected)
+  }
+
+  @Test func `ELECTRA may embed into fewer dimensions than it computes in`() throws {
+    let model = try read(
+      """
+      {"model_type": "electra", "embedding_size": 128, "hidden_size": 256, "vocab_size": 30522, "num_hidden_layers": 12,
+       "num_attention_heads": 4, "intermediate_size": 1024, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5,
+       "type_vocab_size": 1}
+      """)
+    let expected = ModelConfiguration(
+      family: "electra", name: "model", hiddenSize: 256, embeddingSize: 128, layers: 12, heads: 4,
+      intermediateSize: 1024, vocabularySize: 30522, maxPositions: 512, typeVocabularySize: 1, layerNormEpsilon: 1e-5,
+      activation: .geluTanh, labels: [], padTokenID: 0)
+    #expect(model == expected)
+  }
+
+  private func labels(_ member: String) throws -> ModelConfiguration {
+    try read(
+      """
+      {"model_type": "bert", "hidden_size": 4, "vocab_size": 9, "num_hidden_layers": 1, "num_attention_heads": 1,
+       "intermediate_size": 4 \(member)}
+      """)
+  }
+
+  @Test func `Labels come from id2label, else from num_labels, else from the classifier`() throws {
+    let named = try labels(#", "id2label": {"2": "c", "0": "a", "1": "b"}, "num_labels": 7"#)
+    #expect(named.labels == ["a", "b", "c"])
+    #expect(try named.labels(count: 3) == ["a", "b", "c"])
+    #expect(try labels(#", "num_labels": 2"#).labels == ["LABEL_0", "LABEL_1"])
+    let silent = try labels("")
+    #expect(silent.labels.isEmpty)
+    #expect(try silent.labels(count: 2) == ["LABEL_0", "LABEL_1"])
+    let error = #expect(throws: FormatError.self) { try named.labels(count: 2) }
+    #expect(error?.description == "config.json: id2label: 3 labels, but the classifier has 2 rows")
+  }
+}
