@@ -49,7 +49,10 @@ let package = Package(
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
       swiftSettings: alwaysOptimised),
-    .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
+    .target(name: "CPyramidReference", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(
+      name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
+      swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -61,8 +64,7 @@ let package = Package(
     .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
     .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
     .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(
-      name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
+    .executableTarget(name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", argumentParser]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
