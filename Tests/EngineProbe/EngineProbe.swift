@@ -7,15 +7,16 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|idle`.
-  static func main() throws {
+  /// `engine-probe MODEL.mpc allocations|careless|idle|concurrent`.
+  static func main() async throws {
     let arguments = CommandLine.arguments
     switch arguments.count == 3 ? arguments[2] : "" {
     case "allocations": try countAllocations(arguments[1], careless: false)
     case "careless": try countAllocations(arguments[1], careless: true)
     case "idle": try watchIdle(arguments[1])
+    case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
-      print("usage: engine-probe MODEL.mpc allocations|careless|idle")
+      print("usage: engine-probe MODEL.mpc allocations|careless|idle|concurrent")
       exit(64)
     }
   }
