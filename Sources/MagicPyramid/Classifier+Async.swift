@@ -1,5 +1,5 @@
-// Classification for tasks: nothing blocks a thread of the cooperative pool. Texts are cut on the caller's task, and the
-// task is suspended while the inference thread computes. Concurrent calls share waves.
+// Classification for tasks: nothing blocks a thread of the cooperative pool. Texts are cut on the caller's task, and
+// the task is suspended while the inference thread computes. Concurrent calls share waves.
 
 import PyramidRuntime
 import PyramidText

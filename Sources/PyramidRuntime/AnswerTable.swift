@@ -1,5 +1,5 @@
 // Answers as the executor writes them: flat, in storage that a caller keeps from request to request, so that serving
-// one allocates nothing once the table has grown to its size. `Answer` is the same for those who want a value.
+// one allocates nothing once the table has grown to its size. `Answer` is the same as a value.
 
 import PyramidIR
 

@@ -1,5 +1,5 @@
-// What a caller sees of the engine: hand in a batch, get answers. Here batches are checked and queued; how they go through
-// the model is the wave loop's business, on the inference thread.
+// What a caller sees of the engine: hand in a batch, get answers. Here batches are checked and queued; how they go
+// through the model is the wave loop's business, on the inference thread.
 
 import PyramidIR
 import PyramidPolicy
@@ -25,7 +25,8 @@ public final class Executor: Sendable {
     let queue = queue
     let loop = try WaveLoop(program, of: model, policies: policies, options: options, source: queue)
     work = InferenceWork {
-      // A wave's way from end to end and the end of it, then it is the turn of another executor that has something to do.
+      // A wave's way from end to end and the end of it, then it is the turn of another executor that has something to
+      // do.
       for _ in 0...program.sections.count {
         guard loop.advance() else { return false }
         queue.tellCallers()
@@ -55,8 +56,9 @@ public final class Executor: Sendable {
     queue.reuse(request)
   }
 
-  /// Runs a batch while the calling task is suspended; no thread waits. Throws as the others do, and `CancellationError`
-  /// when the task was cancelled before all samples were admitted to a wave: those that were not are not computed.
+  /// Runs a batch while the calling task is suspended; no thread waits. Throws as the others do, and
+  /// `CancellationError` when the task was cancelled before all samples were admitted to a wave: those that were not
+  /// are not computed.
   public func run(_ batch: PackedBatch) async throws -> [Answer] {
     let table = AnswerTable()
     try prepare(batch, table)

@@ -1,4 +1,5 @@
-// What 64 concurrent calls of one text each cost, against one call of 64 texts: from tasks, and from threads that block.
+// What 64 concurrent calls of one text each cost, against one call of 64 texts: from tasks, and from threads that
+// block.
 
 import Glibc
 import MagicPyramid

@@ -21,8 +21,8 @@ struct EngineProbe {
     }
   }
 
-  /// Prints the allocations of ten requests of each kind, after three that may grow something. A careless caller, who takes
-  /// the answers as values, shows that the count is one.
+  /// Prints the allocations of ten requests of each kind, after three that may grow something. A careless caller, who
+  /// takes the answers as values, shows that the count is one.
   private static func countAllocations(_ path: String, careless: Bool) throws {
     for recordsPositions in [false, true] {
       var options = ClassifierOptions()
@@ -42,8 +42,8 @@ struct EngineProbe {
     }
   }
 
-  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than one in
-  /// a tenth of a second. Gives up after 50 looks.
+  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than
+  /// one in a tenth of a second. Gives up after 50 looks.
   private static func watchIdle(_ path: String) throws {
     var options = ClassifierOptions()
     options.threads = 2

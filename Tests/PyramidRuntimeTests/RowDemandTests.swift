@@ -40,7 +40,7 @@ import Testing
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
-        exit: exit, prune: number % 4 == 3 ? nil : prune, exitHeads: heads, target: .portable)
+        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads, target: .portable)
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)
@@ -50,7 +50,7 @@ import Testing
         lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
       let answers = try [plain, optimised].map { graph in
         let interpreter = try ReferenceInterpreter(
-          graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: context.exit, prune: context.prune)
+          graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: context.policies)
         return try interpreter.run(ReferenceBatch(tokenIDs: samples))
       }
       for (sample, (expected, actual)) in zip(answers[0], answers[1]).enumerated() {
@@ -65,23 +65,25 @@ import Testing
     #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
   }
 
-  /// What [CLS] pays is the same number before the first layer as behind its attention, so the same tokens live on.
-  @Test func `pays as much before the layer as behind its attention`() throws {
+  /// Attention weights of [CLS] are the same numbers before the first layer as after its attention, so the same
+  /// tokens live on.
+  @Test func `reads the same weights before the layer as after its attention`() throws {
     let samples = Sieve.samples
     func run(_ prune: String) throws -> [ReferenceAnswer] {
       let folder = try TemporaryFolder()
       let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
       let policy = try PolicyType(ScoresBy.self).make(PolicySpec(prune), model: compiler.facts)
+      let policies = PolicyPair(prune: policy)
       var graph = compiler.lowered.graph
-      try Pipeline.schedulePolicies(on: &graph, PassContext(prune: policy, target: .portable))
+      try Pipeline.schedulePolicies(on: &graph, PassContext(policies: policies, target: .portable))
       return try ReferenceInterpreter(
-        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: nil, prune: policy
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies
       ).run(ReferenceBatch(tokenIDs: samples))
     }
     let signal = "signal=attention-from-cls, fraction=0.5"
-    let (behind, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
-    for (behind, before) in zip(behind, before) { #expect(behind.kept[0] == before.kept[0]) }
-    #expect(zip(behind, before).contains { $0.logits != $1.logits })
+    let (after, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
+    for (after, before) in zip(after, before) { #expect(after.kept[0] == before.kept[0]) }
+    #expect(zip(after, before).contains { $0.logits != $1.logits })
   }
 
   @Test(arguments: [
@@ -96,7 +98,7 @@ import Testing
     let policy = try PolicyType(ScoresBy.self).make(
       PolicySpec("scores-by(signal=\(signal), early=true)"), model: compiler.facts)
     let error = #expect(throws: CompileError.self) {
-      try compiler.compile(exit: nil, prune: policy, options: CompileOptions(target: .portable))
+      try compiler.compile(PolicyPair(prune: policy), options: CompileOptions(target: .portable))
     }
     #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }

@@ -15,12 +15,12 @@ final class InferenceWork: @unchecked Sendable {
   /// Whether the last turn left something to do.
   fileprivate var hasMore = false
 
-  /// Work whose turns are calls of `turn`, which returns whether there is more to do. It should return about as often as
-  /// other executors may wait for.
+  /// Work whose turns are calls of `turn`, which returns whether there is more to do. It should return about as often
+  /// as other executors may wait for.
   init(turn: @escaping () -> Bool) { self.turn = turn }
 }
 
-/// A thread that owns the kernels' team and gives turns to those who have something to do.
+/// A thread that owns the kernels' team and gives turns to the executors that have something to do.
 final class InferenceThread: Sendable {
   private let line: Line
 

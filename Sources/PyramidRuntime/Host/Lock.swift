@@ -1,4 +1,4 @@
-// The two primitives that callers and the inference thread meet on. `Synchronization.Mutex` hands its lock from waiter to
+// The two primitives between callers and the inference thread. `Synchronization.Mutex` hands its lock from waiter to
 // waiter, which costs a switch of threads each; a pthread mutex lets the one that runs go on.
 
 import Glibc

@@ -32,7 +32,8 @@ public final class LoadedModel: Sendable {
       graph = try Graph.parse(header.graph, file: path)
       try graph.verify()
     } catch {
-      // The verifier lists everything that it finds, a line each; the first says enough about a file that nobody wrote by hand.
+      // The verifier lists everything that it finds, a line each; the first says enough about a file that nobody
+      // wrote by hand.
       let first = "\(error)".split(separator: "\n").first ?? ""
       throw FormatError(file: path, place: "graph", problem: String(first))
     }
@@ -61,14 +62,8 @@ public final class LoadedModel: Sendable {
       throw FormatError(file: path, place: "labels", problem: "\(labels) labels for \(classes) classes")
     }
     for node in graph.nodes {
-      switch node.op {
-      case .classify, .decideExit:
-        let columns = graph[node.inputs[1]].type.columns
-        if columns != classes {
-          throw FormatError(file: path, place: "graph", problem: "a head has \(columns) classes, the model \(classes)")
-        }
-      default: continue
-      }
+      guard let columns = node.answered.map({ graph[$0.logits].type.columns }), columns != classes else { continue }
+      throw FormatError(file: path, place: "graph", problem: "a head has \(columns) classes, the model \(classes)")
     }
   }
 
@@ -111,7 +106,8 @@ public final class LoadedModel: Sendable {
   public func policies(registry: PolicyRegistry, exit: PolicySpec? = nil, prune: PolicySpec? = nil) throws
     -> ResolvedPolicies
   {
-    try ResolvedPolicies(graph: graph, registry: registry, learned: learned, exit: exit, prune: prune)
+    try ResolvedPolicies(
+      graph: graph, registry: registry, learned: learned, override: PolicyPair(exit: exit, prune: prune))
   }
 }
 

@@ -58,11 +58,11 @@ final class Decisions {
   /// Takes the decision of a step; false when no sample is left after it.
   func decide(_ step: Step, _ runner: StepRunner) -> Bool {
     switch step.op {
-    case .decideExit(_, let layer, let reads):
-      decideExit(step, runner, layer: layer, reads: reads)
+    case .decideExit:
+      guard let decision = step.exit else { break }
+      decideExit(step, decision, runner)
       return runner.rows(step.results[0].rows) > 0
-    case .decidePrune(_, let layer, let reads, let afterExit):
-      decidePrune(step, runner, layer: layer, reads: reads, afterExit: afterExit)
+    case .decidePrune: if let decision = step.prune { decidePrune(step, decision, runner) }
     case .keepSamples: keepSamples(step, runner)
     case .compactSegments: compactSegments(step, runner)
     case .classify:
@@ -76,19 +76,20 @@ final class Decisions {
   }
 
   /// Asks the exit policy about every sample; answers those that leave.
-  private func decideExit(_ step: Step, _ runner: StepRunner, layer: Int, reads: [Signal]) {
+  private func decideExit(_ step: Step, _ decision: ExitDecision<Operand>, _ runner: StepRunner) {
     let exit = self.exit!
-    let numbers = runner.integers(step.inputs[0])
-    let classes = step.inputs[1].columns
+    let layer = decision.layer
+    let numbers = runner.integers(decision.samples)
+    let classes = decision.logits.columns
     let stay = runner.integers(step.results[0])
     let isActive = exit.isActive(afterLayer: layer + 1)
     var staying = 0
-    for row in 0..<runner.rows(step.inputs[0].rows) {
+    for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
-      let logits = runner.floats(step.inputs[1]) + row * classes
+      let logits = runner.floats(decision.logits) + row * classes
       var view = ExitViewStorage(layer: layer + 1, layers: layers, classes: classes)
       view.logits = UnsafePointer(logits)
-      fillSignals(&view, step, runner, row: row, reads: reads, classes: classes)
+      fillSignals(&view, decision, runner, row: row, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
       if wantsToLeave && hasProbabilities(logits, classes) {
@@ -114,72 +115,66 @@ final class Decisions {
   }
 
   private func fillSignals(
-    _ view: inout ExitViewStorage, _ step: Step, _ runner: StepRunner, row: Int, reads: [Signal], classes: Int
+    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, classes: Int
   ) {
-    var operand = 2
-    for signal in reads {
+    for (signal, operands) in decision.signals {
       switch signal {
+      case .logits: continue
       case .probabilities:
-        view.probabilities = UnsafePointer(runner.floats(step.inputs[operand]) + row * classes)
-        operand += 1
+        view.probabilities = UnsafePointer(runner.floats(operands[0]) + row * classes)
       case .hidden:
-        view.width = step.inputs[operand].columns
-        view.hidden = UnsafePointer(runner.floats(step.inputs[operand]) + row * view.width)
-        operand += 1
+        view.width = operands[0].columns
+        view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
       case .tokensAlive:
-        let segments = runner.integers(step.inputs[operand])
+        let segments = runner.integers(operands[0])
         view.tokensAlive = Int(segments[row + 1] - segments[row])
-        operand += 1
       case .earlierProbabilities:
-        view.earlierHeads = step.inputs.count - operand
-        for head in 0..<view.earlierHeads {
-          let source = runner.floats(step.inputs[operand + head]) + row * classes
+        view.earlierHeads = operands.count
+        for head in 0..<operands.count {
+          let source = runner.floats(operands[head]) + row * classes
           (earlier + head * classes).update(from: source, count: classes)
         }
         view.earlierProbabilities = UnsafePointer(earlier)
-      default: continue
       }
     }
   }
 
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
-  private func decidePrune(_ step: Step, _ runner: StepRunner, layer: Int, reads: [Signal], afterExit: Bool) {
+  private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
     let prune = self.prune!
+    let layer = decision.layer
     let retention = prune.retention(afterLayer: layer + 1)
-    keepTokens(step, runner, afterExit: afterExit) { first, count in
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count in
       if retention != .all {
         var view = TokenViewStorage(count: count, layer: layer + 1, layers: layers)
-        fillSignals(&view, step, runner, first: first, reads: reads, operand: afterExit ? 2 : 1)
+        fillSignals(&view, decision, runner, first: first)
         prune.score(view, into: scores)
       }
-      return TokenSelection.keep(
-        scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
+      return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
     }
   }
 
   private func fillSignals(
-    _ view: inout TokenViewStorage, _ step: Step, _ runner: StepRunner, first: Int, reads: [Signal], operand start: Int
+    _ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int
   ) {
-    for (offset, signal) in reads.enumerated() {
-      let input = step.inputs[start + offset]
+    for (signal, operand) in decision.signals {
       switch signal {
-      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(input) + first)
-      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(input) + first)
-      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(input) + first)
-      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(input) + first)
-      case .position: view.positions = UnsafePointer(runner.integers(input) + first)
-      case .tokenID: view.tokenIDs = UnsafePointer(runner.integers(input) + first)
+      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
+      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
+      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
+      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
+      case .position: view.positions = UnsafePointer(runner.integers(operand) + first)
+      case .tokenID: view.tokenIDs = UnsafePointer(runner.integers(operand) + first)
       case .hidden:
-        view.width = input.columns
-        view.hidden = UnsafePointer(runner.floats(input) + first * input.columns)
-      case .logits, .probabilities, .tokensAlive, .earlierProbabilities: continue
+        view.width = operand.columns
+        view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)
       }
     }
   }
 
   /// Keeps all tokens of the samples that stay.
   private func keepSamples(_ step: Step, _ runner: StepRunner) {
-    keepTokens(step, runner, afterExit: true) { _, count in
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, count in
       for index in 0..<count { chosen[index] = Int32(index) }
       return count
     }
@@ -188,18 +183,19 @@ final class Decisions {
   /// Builds the list of the tokens that stay; `choose` fills `chosen`, in rising order, for the sample at `first` of
   /// `count` tokens.
   private func keepTokens(
-    _ step: Step, _ runner: StepRunner, afterExit: Bool, choose: (_ first: Int, _ count: Int) -> Int
+    _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
+    choose: (_ first: Int, _ count: Int) -> Int
   ) {
-    let segments = runner.integers(step.inputs[0])
+    let offsets = runner.integers(segments)
     let numbers = runner.integers(step.samples!)
     let keep = runner.integers(step.results[0])
-    let samples = afterExit ? runner.rows(step.inputs[1].rows) : runner.rows(step.inputs[0].rows) - 1
+    let samples = stay.map { runner.rows($0.rows) } ?? runner.rows(segments.rows) - 1
     guard case .dim(let dim) = step.results[0].rows else { return }
     var kept = 0
     for index in 0..<samples {
-      let row = afterExit ? Int(runner.integers(step.inputs[1])[index]) : index
-      let first = Int(segments[row])
-      let length = Int(segments[row + 1]) - first
+      let row = stay.map { Int(runner.integers($0)[index]) } ?? index
+      let first = Int(offsets[row])
+      let length = Int(offsets[row + 1]) - first
       let count = choose(first, length)
       let slot = Int(numbers[row])
       for index in 0..<count { keep[kept + index] = Int32(first) + chosen[index] }

@@ -1,5 +1,5 @@
-// Batches on their way, in the order of their arrival: the source of an executor's wave loop. Samples of several requests
-// go into one wave, and a request is complete when its own samples are answered, whatever else is in flight.
+// Batches on their way, in the order of their arrival: the source of an executor's wave loop. Samples of several
+// requests go into one wave, and a request is complete when its own samples are answered, whatever else is in flight.
 
 /// A batch, the table that it is answered into, and who is told when that is done. Reused by callers that wait, since a
 /// request must not allocate.
@@ -43,12 +43,12 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   /// Requests with samples that were not admitted yet.
   private var first: Request?
   private var last: Request?
-  /// Requests of callers that are gone, to be used again.
+  /// Requests that are not in use.
   private var spares: Request?
   /// Complete requests whose callers were not told yet. The wave loop's thread alone uses it.
   private var complete: Request?
 
-  /// A request that nobody uses; give it back to `reuse` at the end.
+  /// A request that is not in use; give it back to `reuse` at the end.
   func spare() -> Request {
     lock.lock()
     defer { lock.unlock() }
@@ -80,8 +80,9 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     if !request.isQueued { request.finish() }
   }
 
-  /// Gives up the samples of a request that were not admitted yet: it ends with `CancellationError` as soon as the others
-  /// are answered. Does nothing when there are none; may come before `append`, which then ends the request at once.
+  /// Gives up the samples of a request that were not admitted yet: it ends with `CancellationError` as soon as the
+  /// others are answered. Does nothing when there are none; may come before `append`, which then ends the request at
+  /// once.
   func cancel(_ request: Request) {
     lock.lock()
     var isComplete = false
@@ -106,8 +107,8 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     request.next = nil
   }
 
-  /// Tells the callers whose requests have become complete: after a section, not within it, since those who wake take
-  /// processors from the team.
+  /// Tells the callers whose requests have become complete: after a section, not within it, since threads that wake
+  /// take processors from the team.
   func tellCallers() {
     while let request = complete {
       complete = request.next

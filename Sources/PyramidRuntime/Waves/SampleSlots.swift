@@ -21,8 +21,8 @@ struct SampleSlots {
   /// More than any machine needs; their numbers are written when an executor is made.
   private static let most = 1 << 22
 
-  /// Takes memory for `capacity` slots, all free. `memory` is the stride and alignment of a policy's memory of a sample;
-  /// `longest` the most tokens of a sample whose dropped tokens are recorded, 0 when they are not.
+  /// Takes memory for `capacity` slots, all free. `memory` is the stride and alignment of a policy's memory of a
+  /// sample; `longest` the most tokens of a sample whose dropped tokens are recorded, 0 when they are not.
   init(
     _ capacity: Int, program: Program, memory: (stride: Int, alignment: Int), longest: Int, arena: Arena
   ) throws {

@@ -1,16 +1,16 @@
-// The seam between the wave loop and whoever has texts to classify. The loop knows no request, caller or queue: it asks
+// The seam between the wave loop and what has texts to classify. The loop knows no request, caller or queue: it asks
 // for the next sample when there is room, and hands back each answer as soon as the sample leaves. A server's bounds,
 // priorities and deadlines belong on the other side of this protocol; `RequestQueue` is the plain implementation, first
 // come, first served.
 
-/// Gives samples to a wave loop and takes their answers. All calls come from the one thread that drives the loop, between
-/// and in its turns; they must not wait for anything, since the whole engine would wait with them.
+/// Gives samples to a wave loop and takes their answers. All calls come from the one thread that drives the loop,
+/// between and in its turns; they must not wait for anything, since the whole engine would wait with them.
 protocol SampleSource: AnyObject {
   /// Whether `next` may have a sample. The loop ends when there is none and all that were taken are answered.
   var hasNext: Bool { get }
 
-  /// Copies the next sample to `inputs` and gives it up, if there is one and it has at most `tokens` tokens. Its ids were
-  /// checked against the embedding tables, its length against the room of the loop.
+  /// Copies the next sample to `inputs` and gives it up, if there is one and it has at most `tokens` tokens. Its ids
+  /// were checked against the embedding tables, its length against the room of the loop.
   func next(tokens: Int, into inputs: TokenInputs) -> AdmittedSample?
 
   /// Takes the answer to a sample, once for each sample that `next` gave. What the answer points to is valid during the

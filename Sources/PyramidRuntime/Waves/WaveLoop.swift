@@ -1,11 +1,11 @@
 // How samples go through the sections: in waves. A wave is as many samples as there is room for; when most of it has
-// left, the rest waits before the next section for the rest of other waves, whatever request they came with. A batch that
-// fits into one wave is walked from end to end, and nothing is copied.
+// left, the rest waits before the next section for the rest of other waves, whatever request they came with. A batch
+// that fits into one wave is walked from end to end, and nothing is copied.
 
 import PyramidIR
 
-/// Admits samples from a source, runs them in waves, and answers them. It stands still between two turns: on which thread
-/// they are made, and for how long, is the caller's business.
+/// Admits samples from a source, runs them in waves, and answers them. It stands still between two turns: on which
+/// thread they are made, and for how long, is the caller's business.
 final class WaveLoop {
   private let options: ExecutorOptions
   private let program: Program
@@ -17,7 +17,8 @@ final class WaveLoop {
   private var pools: [WavePool]
   /// What waits in each pool.
   private var waiting: [WaveGroup]
-  /// The section that the wave in the runner's buffers stands before, nil when there is none, and its `WaveGroup.since`.
+  /// The section that the wave in the runner's buffers stands before, nil when there is none, and its
+  /// `WaveGroup.since`.
   private var section: Int?
   private var since = Int.max
   /// Section runs so far.
