@@ -14,7 +14,8 @@ struct ConcurrentCalls {
 
   init(_ path: String) throws {
     classifier = try Classifier(path: path, registry: PolicyCatalogue.registry())
-    let words = Array(classifier.model.header.tokenizer.vocabulary.filter { $0.utf8.allSatisfy { 97...122 ~= $0 } })
+    let vocabulary = classifier.tokenizer.rules.vocabulary
+    let words = (0..<vocabulary.count).map { vocabulary[$0] }.filter { $0.utf8.allSatisfy { 97...122 ~= $0 } }
     texts = (0..<Self.count).map { text in
       (0..<(5 + text * 13 % 70)).map { words[(text * 7919 + $0 * 104_729) % words.count] }.joined(separator: " ")
     }
