@@ -29,13 +29,15 @@ let package = Package(
   products: [
     .library(name: "MagicPyramid", targets: ["MagicPyramid"]),
     .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
+    .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
+    .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
     .target(name: "PyramidIR"),
@@ -62,11 +64,16 @@ let package = Package(
         "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
         "PyramidRuntime", "PyramidText",
       ] + builtInPolicies),
-    .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
-    .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
+    .target(
+      name: "PyramidPolicyTesting",
+      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+    .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidPlugins", argumentParser]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
+      name: "mp-compile", dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"]),
+    .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
+    .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-bench", dependencies: ["CPyramidKernels", "PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
   ] + policyTargets + [
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),
@@ -76,6 +83,7 @@ let package = Package(
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["PyramidPlugins", "PyramidPolicy"] + builtInPolicies),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
+    .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),

@@ -3,6 +3,8 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidFormats
+import PyramidTools
 import PyramidEvaluation
 
 struct Report: ParsableCommand {
@@ -32,7 +34,7 @@ struct Report: ParsableCommand {
     let report = BenchmarkReport(
       results, chartPath: chartPath.map { $0.split(separator: "/").last.map(String.init) ?? $0 })
     if output.isEmpty {
-      let out = OutputStream()
+      let out = StandardOutput()
       try out.print(report.markdown, terminator: "")
       try out.flush()
     }

@@ -25,10 +25,12 @@ import Testing
       "NeverExitPolicy",
       "PatiencePolicy", "RandomPrunePolicy", "ReceivedAttentionPolicy", "TopKPolicy",
     ],
-    "mp-compile": ["MagicPyramid"],
-    "mp-run": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-compare": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-bench": ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation"],
+    "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
+    "PyramidTools": ["MagicPyramid", "PyramidPlugins"],
+    "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"],
+    "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
+    "mp-compare": ["MagicPyramid", "PyramidFormats", "PyramidPolicyTesting", "PyramidTools"],
+    "mp-bench": ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
   ]
   static let systemModules: Set<String> = ["ArgumentParser", "CNettle", "Darwin", "Glibc", "Musl", "Synchronization"]
 

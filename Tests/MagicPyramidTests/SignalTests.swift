@@ -1,6 +1,7 @@
 // The IR and the policy SDK name signals each for itself, since neither imports the other: the names must stay the same.
 
-import MagicPyramid
+import PyramidIR
+import PyramidPolicy
 import Testing
 
 @Suite struct SignalTests {

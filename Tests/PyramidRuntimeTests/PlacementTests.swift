@@ -52,11 +52,11 @@ import Testing
     for number in 0..<18 {
       let folder = try TemporaryFolder()
       let recipe = Self.recipe(number)
-      let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
       let choice = PolicyChoice(
         exit: number % 5 == 4 ? nil : try PolicySpec("entropy(threshold=0.85)"),
         prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
-      let (exit, prune) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+      let compilation = try Compilation(checkpoint: recipe.write(in: folder), policies: choice)
+      let (compiler, exit, prune) = (compilation.compiler, compilation.exit, compilation.prune)
       var context = PassContext(
         exit: exit, prune: prune, exitHeads: compiler.lowered.exitHeads, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
@@ -111,9 +111,9 @@ import Testing
   @Test func `let a sample leave at the next head that is left, with that head's answer`() throws {
     let folder = try TemporaryFolder()
     let recipe = Self.recipe(1)
-    let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
-    let choice = PolicyChoice(exit: try PolicySpec("entropy(threshold=0.9)"))
-    let (exit, _) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+    let compilation = try Compilation(
+      checkpoint: recipe.write(in: folder), policies: PolicyChoice(exit: PolicySpec("entropy(threshold=0.9)")))
+    let (compiler, exit) = (compilation.compiler, compilation.exit)
     let context = PassContext(exit: exit, exitHeads: compiler.lowered.exitHeads, target: .portable)
     let samples = recipe.samples(lengths: Array(repeating: 9, count: 12), seed: "later")
     func run(_ exits: Set<Int>) throws -> [ReferenceAnswer] {

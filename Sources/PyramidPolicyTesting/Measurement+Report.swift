@@ -1,11 +1,13 @@
-// From measurements to the report.
+// From measurements to the report: everything that follows from times and answers is decided in PyramidEvaluation, which
+// knows no models.
 
 import MagicPyramid
 import PyramidEvaluation
 
 extension ComparisonReport {
-  /// The report of a measurement; `threads` is what the user asked for.
-  init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
+  /// The report of a measurement of contenders of `source`. `command` says how to repeat it; `threads` is what was asked
+  /// for, nil for the default.
+  public init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
     let model = measurement.contenders[0].classifier.model
     let precision = model.graph.precision
     let kernels = model.instructionSet.rawValue + (precision == .f32 ? "" : ", \(precision.rawValue)")
@@ -16,8 +18,7 @@ extension ComparisonReport {
     }
     self.init(
       command: command,
-      machine: .current(
-        threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
+      machine: .current(threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
       model: Model(path: source.path, checkpoint: model.header.checkpoint, layers: model.graph.shape.layers),
       data: workload.file, samples: workload.encodings.count, repetitions: measurement.repetitions,
       batch: workload.batch,

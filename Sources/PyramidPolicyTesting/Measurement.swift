@@ -5,33 +5,36 @@ import MagicPyramid
 import PyramidEvaluation
 
 /// What was measured: answers and times of all contenders on one workload.
-struct Measurement {
+public struct Measurement: Sendable {
   /// The contenders, dense first.
-  let contenders: [Contender]
+  public let contenders: [Contender]
   /// What they were given.
-  let workload: Workload
+  public let workload: Workload
   /// Times that everything was measured.
-  let repetitions: Int
+  public let repetitions: Int
   /// Answers, [contender][text].
-  private(set) var outcomes: [[SampleOutcome]] = []
+  public private(set) var outcomes: [[SampleOutcome]] = []
   /// Seconds of blocks at batch 1, [contender][repetition][block].
-  private(set) var singleTimes: [[[Double]]]
+  public private(set) var singleTimes: [[[Double]]]
   /// Seconds of blocks in batches, [contender][repetition][block].
-  private(set) var batchTimes: [[[Double]]]
+  public private(set) var batchTimes: [[[Double]]]
   /// Seconds of single texts, [contender][text of any repetition].
-  private(set) var latencies: [[Double]]
-  private let terminal: Terminal
+  public private(set) var latencies: [[Double]]
+  private let progress: @Sendable (String) -> Void
 
-  /// Measures; takes as long as that takes.
-  init(_ contenders: [Contender], _ workload: Workload, repetitions: Int, terminal: Terminal) throws {
+  /// Measures, at least one contender and one repetition; `progress` is told what is being done. Throws what
+  /// classifying throws.
+  public init(
+    _ contenders: [Contender], _ workload: Workload, repetitions: Int,
+    progress: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
     self.contenders = contenders
     self.workload = workload
     self.repetitions = repetitions
-    self.terminal = terminal
+    self.progress = progress
     latencies = contenders.map { _ in [] }
     singleTimes = contenders.map { _ in Array(repeating: [], count: repetitions) }
     batchTimes = singleTimes
-    defer { terminal.endProgress() }
     for contender in contenders { outcomes.append(try answer(contender)) }
     for repetition in 0..<repetitions {
       try measureSingles(repetition)
@@ -40,7 +43,7 @@ struct Measurement {
   }
 
   private func answer(_ contender: Contender) throws -> [SampleOutcome] {
-    terminal.progress("answers of \(contender.name) ...")
+    progress("answers of \(contender.name) ...")
     for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
     return try workload.batchBlocks.flatMap { range in
       try contender.classifier.classify(encodings: Array(workload.encodings[range])).map { SampleOutcome($0) }
@@ -83,7 +86,7 @@ struct Measurement {
   private func turns(_ first: Int) -> [Int] { contenders.indices.map { ($0 + first) % contenders.count } }
 
   private func report(_ what: String, _ repetition: Int, _ done: Int) {
-    terminal.progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
+    progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
   }
 }
 

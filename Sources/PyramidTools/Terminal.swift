@@ -1,0 +1,46 @@
+// The tools' side of the terminal: notes and progress on standard error, the latter only where it is a terminal. Separate
+// from standard output because that may be a file or a pipe while this is not.
+
+import Glibc
+
+/// Standard error of a tool.
+public struct Terminal: Sendable {
+  /// Whether notes and progress are wanted.
+  public let isQuiet: Bool
+  /// Whether standard error is a terminal.
+  public let isInteractive: Bool
+
+  /// The process's standard error.
+  public init(quiet: Bool) {
+    isQuiet = quiet
+    isInteractive = isatty(STDERR_FILENO) == 1
+  }
+
+  /// A line that says what was done; nothing with `--quiet`.
+  public func note(_ text: String) {
+    if !isQuiet { Self.write("\(text)\n") }
+  }
+
+  /// A line about something wrong, also with `--quiet`.
+  public func complain(_ text: String) { Self.write("\(text)\n") }
+
+  /// A line that overwrites itself; only where standard error is a terminal.
+  public func progress(_ text: String) {
+    if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text)") }
+  }
+
+  /// Removes the progress line.
+  public func endProgress() {
+    if !isQuiet && isInteractive { Self.write("\r\u{1B}[K") }
+  }
+
+  private static func write(_ text: String) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 { return }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+}
