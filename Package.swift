@@ -27,7 +27,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let package = Package(
   name: "magic-pyramid",
   products: [
-    .library(name: "MagicPyramid", targets: ["MagicPyramid"]),
+    .library(name: "MagicPyramid", targets: ["MagicPyramid", "PyramidFoundation"]),
     .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
     .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
     .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
@@ -65,6 +65,9 @@ let package = Package(
         "PyramidRuntime", "PyramidText",
       ] + builtInPolicies),
     .target(
+      name: "PyramidFoundation",
+      dependencies: ["MagicPyramid", "PyramidIR", "PyramidPlugins", "PyramidReference", "PyramidText"]),
+    .target(
       name: "PyramidPolicyTesting",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidPlugins", argumentParser]),
@@ -100,6 +103,8 @@ let package = Package(
     .testTarget(
       name: "PyramidRuntimeTests",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),
-    .testTarget(name: "MagicPyramidTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+    .testTarget(
+      name: "MagicPyramidTests",
+      dependencies: ["MagicPyramid", "PyramidFoundation", "PyramidReference", "PyramidTestSupport"]),
   ]
 )

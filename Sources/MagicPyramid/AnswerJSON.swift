@@ -25,11 +25,11 @@ extension Classification {
   }
 }
 
-/// How answers are written, one a line.
+/// How answers are written, one per line.
 public enum AnswerFormat: String, Sendable, CaseIterable {
   /// Columns for a terminal.
   case pretty
-  /// A JSON object a line.
+  /// A JSON object per line.
   case jsonl
   /// Comma-separated values with a header line.
   case csv

@@ -93,7 +93,7 @@ public struct Compilation: Sendable {
 
   private func checked(_ path: String) throws -> SelfCheckResult {
     let classifier = try Classifier(path: path, registry: registry)
-    let result = try SelfCheck.run(classifier, compiler: compiler, policies: classifier.policies)
+    let result = try SelfCheck.run(classifier, compiler: compiler)
     let precision = classifier.model.graph.precision
     let tolerance = SelfCheck.tolerance(precision)
     guard result.largestDifference <= tolerance, result.agreeing >= SelfCheck.leastAgreeing(precision),

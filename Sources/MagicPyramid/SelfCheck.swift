@@ -23,7 +23,7 @@ public struct SelfCheckResult: Sendable {
 /// Compares a compiled model with the oracle.
 public enum SelfCheck {
   /// Largest difference of a probability that passes. Reduced precision moves probabilities by a few hundredths; what is
-  /// far beyond that is no rounding.
+  /// far beyond that is not rounding.
   public static func tolerance(_ precision: Precision) -> Float { precision == .f32 ? 1e-3 : 0.5 }
 
   /// Texts that may be decided otherwise. In f32 one can lie at a threshold by chance, not two; in reduced precision
@@ -45,10 +45,9 @@ public enum SelfCheck {
     "",
   ]
 
-  /// Runs the built-in texts through both. `plain` is the graph before all passes.
-  public static func run(
-    _ classifier: Classifier, compiler: ModelCompiler, policies: ResolvedPolicies
-  ) throws -> SelfCheckResult {
+  /// Runs the built-in texts through both: a classifier that opened what `compiler` compiled, and the oracle.
+  public static func run(_ classifier: Classifier, compiler: ModelCompiler) throws -> SelfCheckResult {
+    let policies = classifier.policies
     var graph = compiler.lowered.graph
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(

@@ -1,5 +1,5 @@
-// Why a comparison can't be made: mistakes of whoever set it up, apart from files that are malformed (FormatError) and
-// models that can't be compiled or run.
+// Why a comparison can't be made as it was set up; files that are malformed (FormatError) and models that can't be
+// compiled or run have errors of their own.
 
 /// What is wrong with a comparison.
 public enum ComparisonError: Error, Equatable, CustomStringConvertible {

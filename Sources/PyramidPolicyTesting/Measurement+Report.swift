@@ -8,49 +8,25 @@ extension ComparisonReport {
   /// The report of a measurement of contenders of `source`. `command` says how to repeat it; `threads` is what was asked
   /// for, nil for the default.
   public init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
-    let model = measurement.contenders[0].classifier.model
-    let precision = model.graph.precision
+    let (workload, dense) = (measurement.workload, measurement.contenders[0].classifier)
+    let (model, precision) = (dense.model, dense.model.graph.precision)
     let kernels = model.instructionSet.rawValue + (precision == .f32 ? "" : ", \(precision.rawValue)")
-    let workload = measurement.workload
+    let layers = model.graph.shape.layers
     var notes = source.notes
-    if workload.truncated > 0 {
-      notes.append("\(workload.truncated) texts were cut to \(measurement.contenders[0].classifier.tokenLimit) tokens")
+    if workload.truncated > 0 { notes.append("\(workload.truncated) texts were cut to \(dense.tokenLimit) tokens") }
+    let entries = measurement.contenders.indices.map { index in
+      let (contender, measured) = (measurement.contenders[index], measurement.measured)
+      let policies = contender.classifier.policies
+      return Entry(
+        name: contender.name, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
+        measured[index], against: index == 0 ? nil : measured[0], expected: workload.labels, layers: layers)
     }
     self.init(
       command: command,
-      machine: .current(threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
-      model: Model(path: source.path, checkpoint: model.header.checkpoint, layers: model.graph.shape.layers),
-      data: workload.file, samples: workload.encodings.count, repetitions: measurement.repetitions,
-      batch: workload.batch,
-      tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, dense: measurement.entry(0),
-      policies: measurement.contenders.indices.dropFirst().map { measurement.entry($0) })
-  }
-}
-
-extension Measurement {
-  /// One contender's part of the report; the first contender is dense.
-  fileprivate func entry(_ index: Int) -> ComparisonReport.Entry {
-    let contender = contenders[index]
-    let policies = contender.classifier.policies
-    let layers = contender.classifier.model.graph.shape.layers
-    return ComparisonReport.Entry(
-      name: contender.name, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
-      answers: AnswerSummary(outcomes[index], expected: workload.labels, layers: layers), timing: timing(index),
-      comparison: index == 0 ? nil : comparison(index))
-  }
-
-  private func timing(_ index: Int) -> ComparisonReport.Timing {
-    let milliseconds = Percentiles(latencies[index].map { $0 * 1e3 })
-    let seconds = Percentiles(batchTimes[index].map { $0.reduce(0, +) }).median
-    return ComparisonReport.Timing(
-      latency: (milliseconds(0.5), milliseconds(0.95), milliseconds(0.99)),
-      throughput: Double(workload.encodings.count) / seconds)
-  }
-
-  private func comparison(_ index: Int) -> ComparisonReport.Comparison {
-    ComparisonReport.Comparison(
-      outcomes: outcomes[index], dense: outcomes[0], expected: workload.labels,
-      latency: PairedRatio(baseline: singleTimes[0], contender: singleTimes[index]),
-      throughput: PairedRatio(baseline: batchTimes[0], contender: batchTimes[index]))
+      machine: .current(threads: ThreadCount.choose(requested: threads), instructionSet: kernels), model: source.path,
+      checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.encodings.count,
+      repetitions: measurement.repetitions, batch: workload.batch,
+      tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, dense: entries[0],
+      policies: Array(entries.dropFirst()))
   }
 }

@@ -12,15 +12,10 @@ public struct Measurement: Sendable {
   public let workload: Workload
   /// Times that everything was measured.
   public let repetitions: Int
-  /// Answers, [contender][text].
-  public private(set) var outcomes: [[SampleOutcome]] = []
-  /// Seconds of blocks at batch 1, [contender][repetition][block].
-  public private(set) var singleTimes: [[[Double]]]
-  /// Seconds of blocks in batches, [contender][repetition][block].
-  public private(set) var batchTimes: [[[Double]]]
-  /// Seconds of single texts, [contender][text of any repetition].
-  public private(set) var latencies: [[Double]]
+  /// Answers and times of each contender.
+  public private(set) var measured: [MeasuredContender]
   private let progress: @Sendable (String) -> Void
+  private let clock = ContinuousClock()
 
   /// Measures, at least one contender and one repetition; `progress` is told what is being done. Throws what
   /// classifying throws.
@@ -32,17 +27,15 @@ public struct Measurement: Sendable {
     self.workload = workload
     self.repetitions = repetitions
     self.progress = progress
-    latencies = contenders.map { _ in [] }
-    singleTimes = contenders.map { _ in Array(repeating: [], count: repetitions) }
-    batchTimes = singleTimes
-    for contender in contenders { outcomes.append(try answer(contender)) }
+    measured = contenders.map { _ in MeasuredContender(repetitions: repetitions) }
+    for index in contenders.indices { measured[index].outcomes = try answers(of: contenders[index]) }
     for repetition in 0..<repetitions {
       try measureSingles(repetition)
       try measureBatches(repetition)
     }
   }
 
-  private func answer(_ contender: Contender) throws -> [SampleOutcome] {
+  private func answers(of contender: Contender) throws -> [SampleOutcome] {
     progress("answers of \(contender.name) ...")
     for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
     return try workload.batchBlocks.flatMap { range in
@@ -55,16 +48,9 @@ public struct Measurement: Sendable {
       report("one by one", repetition, range.lowerBound)
       let inputs = workload.encodings[range].map { [$0] }
       for contender in turns(repetition + block) {
-        let classifier = contenders[contender].classifier
-        var sum = 0.0
-        for input in inputs {
-          let clock = Stopwatch()
-          _ = try classifier.classify(encodings: input)
-          let seconds = clock.seconds
-          latencies[contender].append(seconds)
-          sum += seconds
-        }
-        singleTimes[contender][repetition].append(sum)
+        let times = try inputs.map { try seconds(of: contender, $0) }
+        measured[contender].latencies += times
+        measured[contender].singles[repetition].append(times.reduce(0, +))
       }
     }
   }
@@ -74,12 +60,14 @@ public struct Measurement: Sendable {
       report("in batches", repetition, range.lowerBound)
       let input = Array(workload.encodings[range])
       for contender in turns(repetition + block) {
-        let classifier = contenders[contender].classifier
-        let clock = Stopwatch()
-        _ = try classifier.classify(encodings: input)
-        batchTimes[contender][repetition].append(clock.seconds)
+        measured[contender].batches[repetition].append(try seconds(of: contender, input))
       }
     }
+  }
+
+  private func seconds(of contender: Int, _ input: [Encoding]) throws -> Double {
+    let classifier = contenders[contender].classifier
+    return try clock.measure { _ = try classifier.classify(encodings: input) } / .seconds(1)
   }
 
   /// All contenders, `first` of which starts.

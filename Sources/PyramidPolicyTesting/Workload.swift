@@ -15,7 +15,7 @@ public struct Workload: Sendable {
   public let labels: [Int]
   /// Samples in a batch.
   public let batch: Int
-  /// Time that tokenising took, in microseconds a text.
+  /// Time that tokenising took, in microseconds per text.
   public let tokenizationMicroseconds: Double
   /// Ranges of texts measured one by one at a stretch.
   public let singleBlocks: [Range<Int>]
@@ -32,9 +32,12 @@ public struct Workload: Sendable {
     }
     file = texts.file
     self.batch = batch
-    let clock = Stopwatch()
-    encodings = texts.rows.map { classifier.encode($0.text, pair: $0.pair) }
-    tokenizationMicroseconds = clock.seconds * 1e6 / Double(texts.rows.count)
+    var encodings: [Encoding] = []
+    let time = ContinuousClock().measure {
+      encodings = texts.rows.map { classifier.encode($0.text, pair: $0.pair) }
+    }
+    self.encodings = encodings
+    tokenizationMicroseconds = time / .microseconds(1) / Double(texts.rows.count)
     labels = texts.rows.map(\.label)
     singleBlocks = Self.blocks(of: Self.samplesPerBlock, in: texts.rows.count)
     batchBlocks = Self.blocks(of: batch * Self.batchesPerBlock, in: texts.rows.count)

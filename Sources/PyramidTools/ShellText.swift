@@ -1,4 +1,4 @@
-// The command line as it can be typed again: a report that can't be repeated is hearsay.
+// The command line as it can be typed again: a report says how to repeat it.
 
 /// This process's command line as text for a shell.
 public enum ShellText {

@@ -1,5 +1,5 @@
-// Standard output as the tools write it: buffered, because a line an answer is a system call an answer otherwise, and with
-// an error that says what failed.
+// Standard output as the tools write it: buffered, because each answer would be a system call otherwise, and with an
+// error that says what failed.
 
 import Glibc
 import MagicPyramid

@@ -90,7 +90,7 @@ extension PackedBatch {
 }
 
 extension [Float] {
-  /// Largest difference of an element; infinite when the counts differ or a difference is no number.
+  /// Largest difference of an element; infinite when the counts differ or a difference is not a number.
   public func largestDifference(to other: [Float]) -> Float {
     guard count == other.count else { return .infinity }
     return zip(self, other).reduce(0) { largest, pair in

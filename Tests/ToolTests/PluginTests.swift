@@ -62,7 +62,7 @@ import Testing
       "broken.swift"
     ),
   ])
-  func `A file that is no plugin is refused and named`(name: String, source: String, words: String) throws {
+  func `A file that is not a plugin is refused and named`(name: String, source: String, words: String) throws {
     let scratch = try Scratch()
     let plugin = try scratch.write(name, source)
     let result = try Tool.compile(
