@@ -51,7 +51,7 @@ public final class Classifier: Sendable {
   /// Class names.
   public var labels: [String] { model.header.labels }
   /// The policies in force.
-  public let policies: ResolvedPolicies
+  public let policies: PolicyPair<PolicyInstance>
   private let executor: Executor
   private let tokenizer: Tokenizer
   private let limit: Int

@@ -28,10 +28,8 @@ extension CompileOptions {
 public struct Compilation: Sendable {
   /// The checkpoint, read and lowered.
   public let compiler: ModelCompiler
-  /// The exit policy, if any.
-  public let exit: PolicyInstance?
-  /// The pruning policy, if any.
-  public let prune: PolicyInstance?
+  /// The policies, if any, made for the checkpoint.
+  public let policies: PolicyPair<PolicyInstance>
   /// What to compile for.
   public var options: CompileOptions
   private let registry: PolicyRegistry
@@ -51,14 +49,10 @@ public struct Compilation: Sendable {
   public init(
     of compiler: ModelCompiler, policies: PolicyChoice, options: CompileOptions, registry: PolicyRegistry
   ) throws {
-    func make(_ spec: PolicySpec?, _ kind: PolicyKind) throws -> PolicyInstance? {
-      try spec.map {
-        try registry.type(named: $0.name, kind: kind).make(
-          $0, model: compiler.facts, learned: compiler.lowered.learned)
-      }
+    self.policies = try policies.map { kind, spec in
+      try registry.type(named: spec.name, kind: kind).make(
+        spec, model: compiler.facts, learned: compiler.lowered.learned)
     }
-    exit = try make(policies.exit, .exit)
-    prune = try make(policies.prune, .prune)
     self.compiler = compiler
     self.options = options
     self.registry = registry
@@ -66,12 +60,12 @@ public struct Compilation: Sendable {
 
   /// The compiled graph; `observe` sees it after each pass. Throws `CompileError`.
   public func graph(observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }) throws -> Graph {
-    try compiler.compile(exit: exit, prune: prune, options: options, observe: observe)
+    try compiler.compile(policies, options: options, observe: observe)
   }
 
   /// What each decision costs and saves, and which ones the compiled graph keeps; text for people.
   public func placementExplanation() throws -> String {
-    try compiler.explainPlacement(exit: exit, prune: prune, options: options)
+    try compiler.explainPlacement(policies, options: options)
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, or where this machine can't run it, the file is first run

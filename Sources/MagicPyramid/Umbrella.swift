@@ -10,13 +10,14 @@
 @_exported import struct PyramidFormats.TextRecord
 @_exported import enum PyramidIR.InstructionSet
 @_exported import enum PyramidIR.Precision
+@_exported import enum PyramidPlugins.PluginError
+@_exported import enum PyramidPlugins.PolicyTrapReporter
 @_exported import PyramidPolicy
 @_exported import struct PyramidRuntime.Answer
 @_exported import class PyramidRuntime.AnswerTable
 @_exported import class PyramidRuntime.LoadedModel
 @_exported import struct PyramidRuntime.OperationCount
 @_exported import struct PyramidRuntime.PackedBatch
-@_exported import struct PyramidRuntime.ResolvedPolicies
 @_exported import struct PyramidRuntime.RuntimeError
 @_exported import enum PyramidRuntime.ThreadCount
 @_exported import struct PyramidText.Encoding

@@ -90,8 +90,8 @@ public struct ModelSource: Sendable {
       guard !policies.isEmpty || !model.graph.policies.isEmpty else {
         throw ComparisonError.compiledWithoutPolicies(path: path)
       }
-      let own = PolicyChoice(exit: model.graph.policy(.exit)?.spec, prune: model.graph.policy(.prune)?.spec)
-      let choices = policies.isEmpty ? [("compiled", own)] : try policies.map { ($0.name, try Self.choice($0)) }
+      let choices =
+        policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
       return try [dense(model, controls)]
         + choices.map { name, choice in
           let choice = PolicyChoice(exit: choice.exit ?? controls.exit, prune: choice.prune ?? controls.prune)
@@ -142,20 +142,18 @@ public struct ModelSource: Sendable {
 
   /// The controls that stand for "no policy" in a graph with policies.
   private static func controls(_ graph: Graph) -> PolicyChoice {
-    PolicyChoice(
-      exit: graph.policy(.exit) == nil ? nil : PolicySpec(name: "never-exit"),
-      prune: graph.policy(.prune) == nil ? nil : PolicySpec(name: "keep-all"))
+    graph.policies.map { kind, _ in PolicySpec(name: kind == .exit ? "never-exit" : "keep-all") }
   }
 }
 
 extension PolicyProfile {
   /// Whether it was written with the policies of a compilation, of which there is at least one.
   fileprivate func isOf(_ compilation: Compilation) -> Bool {
-    (compilation.exit != nil || compilation.prune != nil) && exit == compilation.exit?.spec.description
-      && prune == compilation.prune?.spec.description
+    let policies = compilation.policies
+    return !policies.isEmpty && exit == policies.exit?.spec.description && prune == policies.prune?.spec.description
   }
 }
 
 extension PolicyChoice {
-  fileprivate var phrase: String { [exit, prune].compactMap { $0?.name }.joined(separator: " and ") }
+  fileprivate var phrase: String { all.map(\.element.name).joined(separator: " and ") }
 }

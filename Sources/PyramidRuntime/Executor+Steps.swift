@@ -84,9 +84,8 @@ extension Executor {
         floats(step.results[0]))
     case .compact:
       mp_gather_rows(threads, floats(step.inputs[0]), columns, integers(step.inputs[1]), count, floats(step.results[0]))
-    case .decideExit(_, let layer, let reads): decideExit(step, layer: layer, reads: reads)
-    case .decidePrune(_, let layer, let reads, let afterExit):
-      decidePrune(step, layer: layer, reads: reads, afterExit: afterExit)
+    case .decideExit: if let decision = step.exit { decideExit(step, decision) }
+    case .decidePrune: if let decision = step.prune { decidePrune(step, decision) }
     case .keepSamples: keepSamples(step)
     case .compactSegments: compactSegments(step)
     case .classify: classify(step)

@@ -3,7 +3,6 @@
 
 import ArgumentParser
 import MagicPyramid
-import PyramidPlugins
 
 /// `--threads`.
 public struct ThreadOptions: ParsableArguments {

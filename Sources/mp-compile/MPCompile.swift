@@ -133,7 +133,7 @@ struct MPCompile: ParsableCommand {
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
         + "for \(compiled.graph.target ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
-    for policy in compiled.graph.policies { terminal.note("  \(policy.kind.rawValue): \(policy.spec)") }
+    for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
     if let check = compiled.check {
       terminal.note(
         "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "

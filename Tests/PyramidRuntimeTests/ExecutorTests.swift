@@ -77,7 +77,7 @@ import Testing
     let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
     let registry = try CompiledCheckpoint.registry.get()
     let options = CompileOptions(target: set)
-    let plain = try compiler.compile(exit: nil, prune: nil, options: options)
+    let plain = try compiler.compile(PolicyPair(), options: options)
     #expect(!plain.nodes.contains { $0.op.definesDim } && plain.policies.isEmpty && plain.dims.count == 2)
     var scheduled = compiler.lowered.graph
     try Pipeline.schedulePolicies(on: &scheduled, PassContext(target: set))
@@ -86,7 +86,7 @@ import Testing
     let shallow = try ModelCompiler(checkpoint: one.write(in: folder, name: "shallow"))
     let choice = PolicyChoice(exit: try PolicySpec("never-exit"), prune: try PolicySpec("keep-all"))
     let withPolicies = try Compilation(of: shallow, policies: choice, options: options, registry: registry)
-    let dense = try shallow.compile(exit: nil, prune: nil, options: options).description
+    let dense = try shallow.compile(PolicyPair(), options: options).description
     #expect(try withPolicies.graph().description == dense)
   }
 }

@@ -32,9 +32,10 @@ struct ChooseKernels: Pass {
 
   /// Stores the node's matrices in a precision; the name of the kernel that reads them.
   private func reduce(_ node: Node, to precision: Precision, _ target: InstructionSet, _ graph: inout Graph) -> String {
-    let isTooDeep = node.op.reducibleWeights.contains { graph[node.weights[$0]].type.columns > Precision.deepestInt8 }
+    let reducible = node.op.facts.reducible.map { node.weights[$0] }
+    let isTooDeep = reducible.contains { graph[$0].type.columns > Precision.deepestInt8 }
     let precision = precision == .int8 && isTooDeep ? .bf16 : precision
-    for place in node.op.reducibleWeights { graph[node.weights[place]].precision = precision }
+    for weight in reducible { graph[weight].precision = precision }
     return "\(node.op.mnemonic).\(target)" + (precision == .f32 ? "" : ".\(precision)")
   }
 }
@@ -47,19 +48,12 @@ private struct HeadLayers {
   private let pooled: Set<ValueID>
 
   init(_ graph: Graph) {
-    let logits = Set(graph.nodes.compactMap { Self.logits(of: $0) })
+    let logits = Set(graph.nodes.compactMap { $0.answered?.logits })
     var pooled = Set(graph.nodes.filter { $0.results.contains(where: logits.contains) }.map { $0.inputs[0] })
     for node in graph.nodes.reversed() {
       if case .activate = node.op, pooled.contains(node.results[0]) { pooled.insert(node.inputs[0]) }
     }
     (self.logits, self.pooled) = (logits, pooled)
-  }
-
-  private static func logits(of node: Node) -> ValueID? {
-    switch node.op {
-    case .decideExit, .classify: node.inputs[1]
-    default: nil
-    }
   }
 
   /// The precision of a linear layer in a graph of `precision`: the layer of the logits stays in f32, the one before it

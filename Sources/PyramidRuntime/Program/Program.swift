@@ -33,6 +33,9 @@ struct Step: @unchecked Sendable {
   let weightDepth: Int
   /// Number format of the weights that the op multiplies with.
   let precision: Precision
+  /// What the step decides and by which operands, if it is a decision.
+  let exit: ExitDecision<Operand>?
+  let prune: PruneDecision<Operand>?
 }
 
 /// All steps of a graph and the facts that the executor needs beside them.
@@ -82,12 +85,14 @@ struct Program: Sendable {
     }
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
+      let inputs = node.inputs.map(operand)
       return Step(
-        op: node.op, section: node.section, inputs: node.inputs.map(operand), results: node.results.map(operand),
+        op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
         weights: try node.weights.map { try address(graph[$0]) },
         samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
-        precision: node.op.reducibleWeights.first.map { graph[node.weights[$0]].precision } ?? .f32)
+        precision: node.op.facts.reducible.first.map { graph[node.weights[$0]].precision } ?? .f32,
+        exit: ExitDecision(node.op, inputs), prune: PruneDecision(node.op, inputs))
     }
     sections = try graph.programSections(location: { locations[$0]! }) { index in
       try graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
@@ -117,9 +122,6 @@ struct Program: Sendable {
 extension Node {
   /// The offsets of the samples that the step keeps records of; nil when it keeps none.
   fileprivate var recordedSegments: ValueID? {
-    switch op {
-    case .decidePrune, .keepSamples, .compactSegments: inputs[0]
-    default: nil
-    }
+    op.definedFamily == .tokens || op == .compactSegments ? inputs[0] : nil
   }
 }
