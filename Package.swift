@@ -20,8 +20,10 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let package = Package(
   name: "magic-pyramid",
   products: [
-    .library(name: "MagicPyramid", targets: ["MagicPyramid"]),
+    .library(name: "MagicPyramid", targets: ["MagicPyramid", "PyramidFoundation"]),
     .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
+    .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
+    .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
@@ -58,13 +60,22 @@ let package = Package(
     .target(
       name: "MagicPyramid",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy",
-        "PyramidReference", "PyramidRuntime", "PyramidText",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPlugins",
+        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
       ]),
-    .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
-    .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
-    .executableTarget(name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", argumentParser]),
+    .target(
+      name: "PyramidFoundation",
+      dependencies: ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"]),
+    .target(
+      name: "PyramidPolicyTesting",
+      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+    .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
+    .executableTarget(
+      name: "mp-compile", dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"]),
+    .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
+    .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-bench", dependencies: ["CPyramidKernels", "PyramidFormats", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
@@ -74,6 +85,7 @@ let package = Package(
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
+    .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),
@@ -85,11 +97,16 @@ let package = Package(
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
       ]),
     .target(
-      name: "PyramidTestSupport", dependencies: ["MagicPyramid", "PyramidFormats", "PyramidReference"],
-      path: "Tests/Support", swiftSettings: alwaysOptimised),
+      name: "PyramidTestSupport",
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime", "PyramidText",
+      ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
       name: "PyramidRuntimeTests",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),
-    .testTarget(name: "MagicPyramidTests", dependencies: ["MagicPyramid", "PyramidReference", "PyramidTestSupport"]),
+    .testTarget(
+      name: "MagicPyramidTests",
+      dependencies: ["MagicPyramid", "PyramidFoundation", "PyramidReference", "PyramidTestSupport"]),
   ]
 )

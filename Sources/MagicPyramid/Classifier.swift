@@ -38,6 +38,8 @@ public struct Classification: Sendable {
   public let fullLength: Int
   /// Whether the text was cut to the model's limit.
   public let isTruncated: Bool
+  /// Layers of the model.
+  public let layers: Int
   /// What the engine recorded.
   public let answer: Answer
 }
@@ -50,20 +52,24 @@ public final class Classifier: Sendable {
   /// Class names.
   public var labels: [String] { model.header.labels }
   /// The policies in force.
-  public let policies: ResolvedPolicies
+  public let policies: PolicyPair<PolicyInstance>
   let executor: Executor
   /// Cuts texts into the model's tokens.
   public let tokenizer: Tokenizer
   private let limit: Int
 
-  /// Opens the artefact at `path`.
-  public convenience init(path: String, registry: PolicyRegistry, options: ClassifierOptions = .init()) throws {
+  /// Opens the artefact at `path`. Without `registry` its policies are the built-in ones. Throws `FormatError`,
+  /// `RuntimeError` or `PolicyError`.
+  public convenience init(
+    path: String, registry: PolicyRegistry? = nil, options: ClassifierOptions = .init()
+  ) throws {
     try self.init(model: LoadedModel(path: path), registry: registry, options: options)
   }
 
-  /// A classifier over an open model; several can share one.
-  public init(model: LoadedModel, registry: PolicyRegistry, options: ClassifierOptions = .init()) throws {
+  /// A classifier over an open model; several can share one. Without `registry` its policies are the built-in ones.
+  public init(model: LoadedModel, registry: PolicyRegistry? = nil, options: ClassifierOptions = .init()) throws {
     self.model = model
+    let registry = try registry ?? PolicyCatalogue.registry()
     policies = try model.policies(registry: registry, exit: options.policies.exit, prune: options.policies.prune)
     let admitted = model.graph.admitted(.tokens)
     limit = min(model.header.maxTokens, admitted)
@@ -88,7 +94,7 @@ public final class Classifier: Sendable {
     return types.map { $0.type.rows != .fixed(1) } ?? true
   }
 
-  /// The class that a data set's label means: its name, or its number; nil when the model has none such.
+  /// The class that a data set's label means: its name, or its number from 0; nil when the model has no such class.
   public func labelIndex(_ label: String) -> Int? {
     if let index = labels.firstIndex(of: label) { return index }
     guard let number = Int(label), labels.indices.contains(number) else { return nil }
@@ -112,6 +118,14 @@ public final class Classifier: Sendable {
     try classify(encodings: texts.map { encode($0) })
   }
 
+  /// Classifies pairs of texts, for a model that `acceptsPairs`; an empty second text is none.
+  public func classify(pairs: [(first: String, second: String)]) throws -> [Classification] {
+    if !acceptsPairs, let index = pairs.firstIndex(where: { !$0.second.isEmpty }) {
+      throw RuntimeError("text \(index + 1) is a pair, and the model takes single texts only")
+    }
+    return try classify(encodings: pairs.map { encode($0.first, pair: $0.second) })
+  }
+
   /// Classifies texts that were cut already.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
     classifications(try executor.run(PackedBatch(encodings)), of: encodings)
@@ -133,6 +147,7 @@ public final class Classifier: Sendable {
     let best = answer.label
     return Classification(
       label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
-      fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, answer: answer)
+      fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, layers: model.graph.shape.layers,
+      answer: answer)
   }
 }

@@ -1,7 +1,6 @@
-// Compiling as the tools do it: policies by name, artefact written under a temporary name, checked against the oracle,
-// and only then put where the user wants it.
+// Compiling as the tools do it: policies by name, the artefact checked against the oracle before it takes its name. What
+// happens to the graph is in PyramidCompiler, which knows neither registries nor this machine.
 
-import Glibc
 import PyramidCompiler
 import PyramidFormats
 import PyramidIR
@@ -16,44 +15,79 @@ public struct CompiledModel: Sendable {
   public let check: SelfCheckResult?
 }
 
-extension ModelCompiler {
-  /// The instances of chosen policies for this checkpoint. Throws `PolicyError`.
-  public func policies(_ choice: PolicyChoice, registry: PolicyRegistry) throws -> PolicyPair<PolicyInstance> {
-    try choice.map { kind, spec in
-      try registry.type(named: spec.name, kind: kind).make(spec, model: facts, learned: lowered.learned)
-    }
+extension CompileOptions {
+  /// Options for the best instruction set that this machine runs, or for that of MP_ISA. Throws when MP_ISA names none.
+  public init(
+    precision: Precision = .f32, disabledPasses: Set<String> = [], profile: PolicyProfile? = nil
+  ) throws {
+    try self.init(target: .native(), precision: precision, disabledPasses: disabledPasses, profile: profile)
+  }
+}
+
+/// A checkpoint with the policies and options that it is compiled with.
+public struct Compilation: Sendable {
+  /// The checkpoint, read and lowered.
+  public let compiler: ModelCompiler
+  /// The policies, if any, made for the checkpoint.
+  public let policies: PolicyPair<PolicyInstance>
+  /// What to compile for.
+  public var options: CompileOptions
+  private let registry: PolicyRegistry
+
+  /// Reads the checkpoint folder at `path` and makes its policies. Without `options` it is compiled in f32 for this
+  /// machine; without `registry` policies are the built-in ones. Throws `FormatError`, `CompileError`, `PolicyError`.
+  public init(
+    checkpoint path: String, policies: PolicyChoice = .init(), options: CompileOptions? = nil,
+    registry: PolicyRegistry? = nil
+  ) throws {
+    try self.init(
+      of: ModelCompiler(checkpoint: path), policies: policies, options: options ?? CompileOptions(),
+      registry: registry ?? PolicyCatalogue.registry())
   }
 
-  /// Compiles to an artefact at `path`. Unless `skipsCheck`, the file is first run against the reference interpreter,
-  /// and refused when it differs by more than `SelfCheck` tolerates at its precision. An existing file is replaced only
-  /// by a complete, checked one.
-  public func compile(
-    to path: String, choice: PolicyChoice, registry: PolicyRegistry, options: CompileOptions, skipsCheck: Bool = false,
+  /// One of several compilations of a checkpoint that is read once. Throws `PolicyError`.
+  public init(
+    of compiler: ModelCompiler, policies: PolicyChoice, options: CompileOptions, registry: PolicyRegistry
+  ) throws {
+    self.policies = try policies.map { kind, spec in
+      try registry.type(named: spec.name, kind: kind).make(
+        spec, model: compiler.facts, learned: compiler.lowered.learned)
+    }
+    self.compiler = compiler
+    self.options = options
+    self.registry = registry
+  }
+
+  /// The compiled graph; `observe` sees it after each pass. Throws `CompileError`.
+  public func graph(observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }) throws -> Graph {
+    try compiler.compile(policies, options: options, observe: observe)
+  }
+
+  /// What each decision costs and saves, and which ones the compiled graph keeps; text for people.
+  public func placementExplanation() throws -> String {
+    try compiler.explainPlacement(policies, options: options)
+  }
+
+  /// Compiles to an artefact at `path`. Unless `skipsCheck`, or where this machine can't run it, the file is first run
+  /// against the reference interpreter, and refused when it differs by more than `SelfCheck` tolerates at its precision.
+  /// An existing file is replaced only by a complete, checked one.
+  public func write(
+    to path: String, skipsCheck: Bool = false,
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> CompiledModel {
-    // Refuses a folder, a device or a place that can't be written before the work, not behind it.
+    // Refuses a folder, a device or a place that can't be written before the work, not after it.
     _ = try OutputFile(path: path)
-    let graph = try compile(try policies(choice, registry: registry), options: options, observe: observe)
-    let temporary = "\(path).tmp-\(getpid())"
-    defer { unlink(temporary) }
+    let graph = try graph(observe: observe)
     var check: SelfCheckResult?
-    do {
-      try ArtefactWriter(self).write(graph, to: temporary)
-      if !skipsCheck && options.target.isAllowed { check = try checked(temporary, registry: registry) }
-    } catch let error as FormatError where error.file == temporary {
-      throw FormatError(file: path, place: error.place, problem: error.problem)
-    } catch let error as OutputError where error.file == temporary {
-      throw OutputError(file: path, place: error.place, problem: error.problem)
-    }
-    guard rename(temporary, path) == 0 else {
-      throw OutputError(file: path, problem: String(cString: strerror(errno)))
+    try ArtefactWriter(compiler).write(graph, to: path) { unnamed in
+      if !skipsCheck && options.target.isAllowed { check = try checked(unnamed) }
     }
     return CompiledModel(graph: graph, check: check)
   }
 
-  private func checked(_ path: String, registry: PolicyRegistry) throws -> SelfCheckResult {
+  private func checked(_ path: String) throws -> SelfCheckResult {
     let classifier = try Classifier(path: path, registry: registry)
-    let result = try SelfCheck.run(classifier, compiler: self, policies: classifier.policies)
+    let result = try SelfCheck.run(classifier, compiler: compiler)
     let precision = classifier.model.graph.precision
     let tolerance = SelfCheck.tolerance(precision)
     guard result.largestDifference <= tolerance, result.agreeing >= SelfCheck.leastAgreeing(precision),

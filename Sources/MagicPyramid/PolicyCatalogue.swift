@@ -1,11 +1,8 @@
 // Which policies there are: the built-in ones and those of plugins.
 
 import BuiltInPolicies
+import PyramidPlugins
 import PyramidPolicy
-
-@_exported import enum PyramidPlugins.PluginError
-import enum PyramidPlugins.PluginLoader
-@_exported import enum PyramidPlugins.PolicyTrapReporter
 
 /// Finds policies by name.
 public enum PolicyCatalogue {

@@ -45,10 +45,9 @@ public enum SelfCheck {
     "",
   ]
 
-  /// Runs the built-in texts through both. `plain` is the graph before all passes.
-  public static func run(
-    _ classifier: Classifier, compiler: ModelCompiler, policies: ResolvedPolicies
-  ) throws -> SelfCheckResult {
+  /// Runs the built-in texts through both: a classifier that opened what `compiler` compiled, and the oracle.
+  public static func run(_ classifier: Classifier, compiler: ModelCompiler) throws -> SelfCheckResult {
+    let policies = classifier.policies
     var graph = compiler.lowered.graph
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(

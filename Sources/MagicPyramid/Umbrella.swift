@@ -1,8 +1,29 @@
-// One import for users of the library: the policy SDK, and the types that this module's API hands out.
+// One import for users of the library: the policy SDK whole, and by name the types of other modules that signatures of
+// this one mention. The graph, the passes, JSON and the terminal are not among them: import their modules for those.
 
-@_exported import PyramidCompiler
-@_exported import PyramidFormats
-@_exported import PyramidIR
+@_exported import struct PyramidCompiler.CompileError
+@_exported import struct PyramidCompiler.CompileOptions
+@_exported import struct PyramidCompiler.ModelCompiler
+@_exported import struct PyramidFormats.FormatError
+@_exported import struct PyramidFormats.OutputError
+@_exported import struct PyramidFormats.PolicyProfile
+@_exported import enum PyramidFormats.TextFormat
+@_exported import struct PyramidFormats.TextRecord
+@_exported import enum PyramidIR.InstructionSet
+@_exported import enum PyramidIR.Precision
+@_exported import struct PyramidModels.CheckpointError
+@_exported import enum PyramidPlugins.PluginError
+@_exported import enum PyramidPlugins.PolicyTrapReporter
 @_exported import PyramidPolicy
-@_exported import PyramidRuntime
-@_exported import PyramidText
+@_exported import struct PyramidRuntime.Answer
+@_exported import class PyramidRuntime.AnswerTable
+@_exported import class PyramidRuntime.LoadedModel
+@_exported import struct PyramidRuntime.OperationCount
+@_exported import struct PyramidRuntime.PackedBatch
+@_exported import struct PyramidRuntime.RuntimeError
+@_exported import enum PyramidRuntime.ThreadCount
+@_exported import struct PyramidText.Encoding
+@_exported import class PyramidText.Tokenizer
+
+/// The version of this package; what a 0.x version may break is in CHANGELOG.md.
+public let magicPyramidVersion = "0.3.0"

@@ -3,6 +3,8 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidFormats
+import PyramidTools
 
 struct Latency: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -17,7 +19,7 @@ struct Latency: ParsableCommand {
   @Option(help: "Timed runs of each model at each length.")
   var repetitions = 100
 
-  @OptionGroup var team: TeamOptions
+  @OptionGroup var team: ThreadOptions
 
   private static let turns = 5
   private static let mostRepetitions = 1_000_000
@@ -30,7 +32,7 @@ struct Latency: ParsableCommand {
 
   func run() throws {
     let opened = try models.map { (path: $0, model: try team.open($0)) }
-    let out = OutputStream()
+    let out = StandardOutput()
     try out.print("| model | tokens | median ms | best ms | GFLOP/s |\n|---|---|---|---|---|")
     for length in tokens {
       for (path, result) in zip(models, try measure(opened.map(\.model), length: length)) {

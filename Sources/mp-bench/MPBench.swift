@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidTools
 
 @main
 struct MPBench: ParsableCommand {
@@ -17,24 +18,15 @@ struct MPBench: ParsableCommand {
 
       Scripts/bench measures other runtimes, too, through 'mp-bench worker'.
       """,
+    version: ToolVersion.text(of: "mp-bench"),
     subcommands: [Latency.self, Peak.self, Worker.self])
 }
 
-/// What the commands that run something take.
-struct TeamOptions: ParsableArguments {
-  @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, !(1...ThreadCount.limit).contains(threads) {
-      throw ValidationError("--threads must be 1 to \(ThreadCount.limit)")
-    }
-  }
-
+extension ThreadOptions {
   /// Opens an artefact to run with this team.
   func open(_ path: String) throws -> TimedModel {
     var options = ClassifierOptions()
     options.threads = threads
-    return TimedModel(try Classifier(path: path, registry: try PolicyCatalogue.registry(), options: options))
+    return TimedModel(try Classifier(path: path, options: options))
   }
 }

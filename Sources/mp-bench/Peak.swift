@@ -3,13 +3,15 @@
 import ArgumentParser
 import CPyramidKernels
 import MagicPyramid
+import PyramidFormats
+import PyramidTools
 
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the measured peak rate of multiply-add and dot-product instructions.",
     discussion: "Loops over registers only; each row is the best of fifty runs of a millisecond.")
 
-  @OptionGroup var team: TeamOptions
+  @OptionGroup var team: ThreadOptions
 
   @Option(help: "markdown or json.")
   var format: Format = .markdown
@@ -25,7 +27,7 @@ struct Peak: ParsableCommand {
 
   func run() throws {
     let rows = measure()
-    let out = OutputStream()
+    let out = StandardOutput()
     switch format {
     case .markdown:
       try out.print("| precision | instruction | threads | GFLOP/s |\n|---|---|---|---|")

@@ -43,18 +43,16 @@ struct TimedModel {
 
   /// Seconds of one run of a batch.
   func time(_ batch: PackedBatch) throws -> Double {
-    let start = clock.now
-    try classifier.run(batch, into: table)
-    return seconds(since: start)
+    try clock.measure { try classifier.run(batch, into: table) } / .seconds(1)
   }
 
   /// Seconds of consecutive runs: at least `least`, then until `duration` seconds have passed, but at most `most`.
   func times(_ batch: PackedBatch, least: Int, most: Int, duration: Double = 0) throws -> [Double] {
     var times: [Double] = []
     let start = clock.now
-    while times.count < most, times.count < least || seconds(since: start) < duration { times.append(try time(batch)) }
+    while times.count < most, times.count < least || start.duration(to: clock.now) < .seconds(duration) {
+      times.append(try time(batch))
+    }
     return times
   }
-
-  private func seconds(since start: ContinuousClock.Instant) -> Double { start.duration(to: clock.now) / .seconds(1) }
 }

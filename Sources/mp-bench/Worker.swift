@@ -4,28 +4,35 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidFormats
+import PyramidTools
 
 struct Worker: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answers timing requests, one JSON line each, on standard input.",
     discussion: """
-      It prints {"ready":true,"info":TEXT} first. Requests and their answers, times in seconds:
-        {"op":"warm","shapes":[[SAMPLES,TOKENS],...]}                                  {}
-        {"op":"time","b":SAMPLES,"s":TOKENS,"min_time":T,"min_iters":N,"max_iters":M}  {"t":[T,...],"operations":N}
-        {"op":"batches","batches":[[TOKENS,...],...]}                                  {"t":T}
+      It prints {"ready":true,"info":TEXT} first. Requests, and after -> their answers; \
+      times are in seconds:
+
+        {"op":"warm","shapes":[[SAMPLES,TOKENS],...]}
+          -> {}
+        {"op":"time","b":SAMPLES,"s":TOKENS,"min_time":T,"min_iters":N,"max_iters":M}
+          -> {"t":[T,...],"operations":N}
+        {"op":"batches","batches":[[TOKENS,...],...]}
+          -> {"t":T}
         {"op":"quit"}
       """)
 
   @Argument(help: "Compiled model, made by mp-compile.", completion: .file(extensions: ["mpc"]))
   var model: String
 
-  @OptionGroup var team: TeamOptions
+  @OptionGroup var team: ThreadOptions
 
   private static let mostRuns = 1_000_000
 
   func run() throws {
     let model = try team.open(self.model)
-    let out = OutputStream()
+    let out = StandardOutput()
     let threads = ThreadCount.choose(requested: team.threads)
     try say(["ready": true, "info": .string("\(model.instructionSet.rawValue), \(threads) threads")], out)
     let reader = try LineReader(path: "-")
@@ -75,7 +82,7 @@ struct Worker: ParsableCommand {
 
   private func sizes(_ field: JSONField) throws -> [Int] { try field.elements().map { try size($0) } }
 
-  private func say(_ value: JSONValue, _ out: OutputStream) throws {
+  private func say(_ value: JSONValue, _ out: StandardOutput) throws {
     try out.print(JSONWriter.string(value))
     try out.flush()
   }

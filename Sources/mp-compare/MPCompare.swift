@@ -2,7 +2,9 @@
 
 import ArgumentParser
 import MagicPyramid
-import PyramidEvaluation
+import PyramidFormats
+import PyramidPolicyTesting
+import PyramidTools
 
 @main
 struct MPCompare: ParsableCommand {
@@ -17,9 +19,12 @@ struct MPCompare: ParsableCommand {
 
       EXAMPLES
         mp-compare Graphs/dbpedia14 --data Graphs/dbpedia14/sample.tsv \\
-          --policy 'pyramid: exit=entropy(threshold=0.1) prune=received-attention' --policy 'exit only: exit=entropy'
-        mp-compare pyramid.mpc --data test.tsv --limit 1000 --output report.md --output report.json
-      """)
+          --policy 'both: exit=entropy(threshold=0.1) prune=received-attention' \\
+          --policy 'exit only: exit=entropy'
+        mp-compare pyramid.mpc --data test.tsv --limit 1000 \\
+          --output report.md --output report.json
+      """,
+    version: ToolVersion.text(of: "mp-compare"))
 
   @Argument(help: "Checkpoint folder, or a compiled model made by mp-compile.", completion: .file())
   var model: String
@@ -47,16 +52,14 @@ struct MPCompare: ParsableCommand {
   @Option(help: "Use only the first rows of the data.")
   var limit: Int?
 
-  @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
-  var threads: Int?
+  @OptionGroup var team: ThreadOptions
 
   @Option(
     help: "Write the report to a file that ends in .json or .md, not to standard output; repeatable.",
     completion: .file())
   var output: [String] = []
 
-  @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
-  var plugin: [String] = []
+  @OptionGroup var plugins: PluginOptions
 
   @Flag(help: "No notes or progress on standard error.")
   var quiet = false
@@ -65,9 +68,6 @@ struct MPCompare: ParsableCommand {
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be 1 to 1000") }
     guard batch >= 1 else { throw ValidationError("--batch must be at least 1") }
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
-    if let threads, !(1...ThreadCount.limit).contains(threads) {
-      throw ValidationError("--threads must be 1 to \(ThreadCount.limit)")
-    }
     for path in output where !path.hasSuffix(".json") && !path.hasSuffix(".md") {
       throw ValidationError("--output wants a file that ends in .json or .md, not \(path)")
     }
@@ -84,25 +84,25 @@ struct MPCompare: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     // A path that can't be written should be known before minutes of measuring, not after.
     for path in output { _ = try OutputFile(path: path) }
-    if !plugin.isEmpty { PolicyTrapReporter.install() }
-    let registry = try PolicyCatalogue.registry(plugins: plugin)
     var options = ClassifierOptions()
-    options.threads = threads
+    options.threads = team.threads
     options.batchSamples = batch
     let source = try ModelSource(
-      path: model, precision: precision, profiles: try profile.map { try PolicyProfile(path: $0) }, registry: registry,
-      options: options, terminal: terminal)
-    let contenders = try source.contenders(policy)
+      path: model, precision: precision, profiles: try profile.map { try PolicyProfile(path: $0) },
+      registry: plugins.registry(), options: options)
+    defer { terminal.endProgress() }
+    let contenders = try source.contenders(policy, progress: terminal.progress)
     let texts = try LabelledDataSet(path: data, labels: contenders[0].classifier.labels, limit: limit)
     let workload = try Workload(texts, classifier: contenders[0].classifier, batch: batch)
-    let measurement = try Measurement(contenders, workload, repetitions: repetitions, terminal: terminal)
-    let report = ComparisonReport(measurement, source: source, command: ShellText.command, threads: threads)
+    let measurement = try Measurement(contenders, workload, repetitions: repetitions, progress: terminal.progress)
+    let report = ComparisonReport(measurement, source: source, command: ShellText.command, threads: team.threads)
+    terminal.endProgress()
     try write(report, terminal)
   }
 
   private func write(_ report: ComparisonReport, _ terminal: Terminal) throws {
     if output.isEmpty {
-      let out = OutputStream()
+      let out = StandardOutput()
       try out.print(report.markdown, terminator: "")
       try out.flush()
     }
@@ -112,5 +112,3 @@ struct MPCompare: ParsableCommand {
     }
   }
 }
-
-extension Precision: ExpressibleByArgument {}

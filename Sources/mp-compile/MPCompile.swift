@@ -2,6 +2,10 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidCompiler
+import PyramidFormats
+import PyramidIR
+import PyramidTools
 
 @main
 struct MPCompile: ParsableCommand {
@@ -11,11 +15,14 @@ struct MPCompile: ParsableCommand {
     discussion: """
       EXAMPLES
         mp-compile Graphs/dbpedia14 -o dense.mpc
-        mp-compile Graphs/dbpedia14 -o pyramid.mpc --exit 'entropy(threshold=0.1)' --prune received-attention
-        mp-compile Graphs/dbpedia14 -o placed.mpc --exit 'entropy(threshold=0.1)' --profile profile.json --explain
+        mp-compile Graphs/dbpedia14 -o pyramid.mpc \\
+          --exit 'entropy(threshold=0.1)' --prune received-attention
+        mp-compile Graphs/dbpedia14 -o placed.mpc \\
+          --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit margin --plugin Margin.swift
         mp-compile my-checkpoint --emit ir
-      """)
+      """,
+    version: ToolVersion.text(of: "mp-compile"))
 
   @Argument(
     help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
@@ -41,8 +48,7 @@ struct MPCompile: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var profile: String?
 
-  @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
-  var plugin: [String] = []
+  @OptionGroup var plugins: PluginOptions
 
   @Option(help: "Leave a pass out; repeatable.")
   var disablePass: [String] = []
@@ -80,28 +86,25 @@ struct MPCompile: ParsableCommand {
 
   func run() throws {
     let terminal = Terminal(quiet: quiet)
-    let out = OutputStream()
-    if !plugin.isEmpty { PolicyTrapReporter.install() }
-    let registry = try PolicyCatalogue.registry(plugins: plugin)
-    let compiler = try ModelCompiler(checkpoint: checkpoint)
-    let choice = PolicyChoice(exit: exit, prune: prune)
+    let out = StandardOutput()
     let options = CompileOptions(
       target: try instructionSet(), precision: precision, disabledPasses: Set(disablePass),
       profile: try profile.map { try PolicyProfile(path: $0) })
+    let compilation = try Compilation(
+      checkpoint: checkpoint, policies: PolicyChoice(exit: exit, prune: prune), options: options,
+      registry: plugins.registry())
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
     let graph: Graph
     if let output {
       terminal.progress("compiling \(checkpoint) ...")
-      let compiled = try compiler.compile(
-        to: output, choice: choice, registry: registry, options: options, skipsCheck: skipCheck, observe: observe)
+      let compiled = try compilation.write(to: output, skipsCheck: skipCheck, observe: observe)
       terminal.endProgress()
       graph = compiled.graph
       report(compiled, output, terminal)
     } else {
-      let policies = try compiler.policies(choice, registry: registry)
-      graph = try compiler.compile(policies, options: options, observe: observe)
+      graph = try compilation.graph(observe: observe)
     }
     switch emit {
     case .ir: try out.print(graph.description)
@@ -110,8 +113,7 @@ struct MPCompile: ParsableCommand {
     case nil: break
     }
     if explain {
-      let policies = try compiler.policies(choice, registry: registry)
-      try out.print(try compiler.explainPlacement(policies, options: options) + "\n")
+      try out.print(try compilation.placementExplanation() + "\n")
       try out.print(graph.explanation(tokens: 64))
     }
     try out.flush()
@@ -147,5 +149,3 @@ struct MPCompile: ParsableCommand {
     }
   }
 }
-
-extension Precision: ExpressibleByArgument {}

@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidFormats
+import PyramidTools
 
 @main
 struct MPRun: ParsableCommand {
@@ -13,12 +15,14 @@ struct MPRun: ParsableCommand {
       A record that can't be read is reported with its line number and left out; the exit code is then 1.
 
       EXAMPLES
-        mp-run pyramid.mpc 'The Bora River is a tributary of the Lotru River in Romania.'
-        mp-run pyramid.mpc --input test.tsv --input-format tsv --format jsonl > answers.jsonl
+        mp-run pyramid.mpc 'The Bora River is a tributary of the Lotru River.'
+        mp-run pyramid.mpc --input test.tsv --input-format tsv --format jsonl
         cat texts.txt | mp-run pyramid.mpc -
-        mp-run pyramid.mpc --exit 'entropy(threshold=0.3)' 'A faster, bolder answer.'
-        mp-run pyramid.mpc --input train.tsv --input-format tsv --format csv --write-profile profile.json > /dev/null
-      """)
+        mp-run pyramid.mpc --exit 'entropy(threshold=0.3)' 'A faster answer.'
+        mp-run pyramid.mpc --input train.tsv --input-format tsv \\
+          --write-profile profile.json > /dev/null
+      """,
+    version: ToolVersion.text(of: "mp-run"))
 
   @Argument(help: "Compiled model, made by mp-compile.", completion: .file(extensions: ["mpc"]))
   var model: String
@@ -29,7 +33,8 @@ struct MPRun: ParsableCommand {
   @Option(help: "File of texts, or - for standard input.", completion: .file())
   var input: String?
 
-  @Option(help: "text: one a line; tsv: [label<TAB>]text; jsonl: {\"text\": ..., \"text_pair\": ..., \"label\": ...}.")
+  @Option(
+    help: "text: one per line; tsv: [label<TAB>]text; jsonl: {\"text\": ..., \"text_pair\": ..., \"label\": ...}.")
   var inputFormat: TextFormat = .text
 
   @Option(help: "pretty, jsonl or csv.")
@@ -41,8 +46,7 @@ struct MPRun: ParsableCommand {
   @Option(help: "Pruning policy in place of the compiled one.", transform: { try PolicySpec($0) })
   var prune: PolicySpec?
 
-  @Option(help: "Threads; by default OMP_NUM_THREADS, else the CPUs that the process may use.")
-  var threads: Int?
+  @OptionGroup var team: ThreadOptions
 
   @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
   var batchTokens: Int?
@@ -55,8 +59,7 @@ struct MPRun: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var writeProfile: String?
 
-  @Option(help: "Policy plugin: a Swift source file or a built library; repeatable.", completion: .file())
-  var plugin: [String] = []
+  @OptionGroup var plugins: PluginOptions
 
   @Flag(help: "No notes or progress on standard error.")
   var quiet = false
@@ -66,9 +69,6 @@ struct MPRun: ParsableCommand {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
-    if let threads, !(1...ThreadCount.limit).contains(threads) {
-      throw ValidationError("--threads must be 1 to \(ThreadCount.limit)")
-    }
     if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
     if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
       throw ValidationError("--pyramid wants a file that ends in .svg or .html")
@@ -79,25 +79,21 @@ struct MPRun: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     var options = ClassifierOptions()
     options.policies = PolicyChoice(exit: exit, prune: prune)
-    options.threads = threads
+    options.threads = team.threads
     options.batchTokens = batchTokens
     options.recordsPositions = pyramid != nil
-    if !plugin.isEmpty { PolicyTrapReporter.install() }
-    let registry = try PolicyCatalogue.registry(plugins: plugin)
-    let classifier = try Classifier(path: model, registry: registry, options: options)
-    // Refuses a place that can't be written before the work, not behind it.
+    let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
+    // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
     let session = RunSession(
       classifier: classifier, format: format, terminal: terminal, pyramid: pyramid, profile: writeProfile)
     let source: any RecordSource =
       if texts == ["-"] || input != nil {
-        try FileRecords(path: input ?? "-", format: inputFormat)
+        try TextLines(path: input ?? "-", format: inputFormat)
       } else {
-        ArgumentRecords(texts: texts)
+        TextArray(texts)
       }
     let isClean = try session.run(source)
     if !isClean { throw ExitCode(1) }
   }
 }
-
-extension TextFormat: ExpressibleByArgument {}

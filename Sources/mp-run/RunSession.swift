@@ -1,25 +1,19 @@
-// The loop of mp-run: read records until there are some waves of them, classify, write, again. Memory is that of these
-// records however long the input.
+// What mp-run does with a stream's answers: prints them, counts what the summary and a profile say, and draws the first.
 
 import MagicPyramid
 import PyramidEvaluation
+import PyramidFormats
+import PyramidTools
 
 /// One run over a source of records.
 final class RunSession {
   private let classifier: Classifier
   private let terminal: Terminal
-  private let out = OutputStream()
-  private let writer: AnswerWriter
+  private let out = StandardOutput()
+  private let format: AnswerFormat
   private let pyramid: String?
   private let profile: String?
   private var recorder: ProfileRecorder
-  private var pending: [(index: Int, record: TextRecord, encoding: Encoding)] = []
-  private var pendingTokens = 0
-  private var pendingBytes = 0
-  /// How many full waves are handed to the classifier at once: the last samples of each lot run in narrow ones.
-  private static let waves = 8
-  /// Bytes of text that are held at most, but for the last record.
-  private static let mostBytes = 16 << 20
   private var failures = 0
   private var truncated = 0
   private var done = 0
@@ -29,32 +23,31 @@ final class RunSession {
 
   init(classifier: Classifier, format: AnswerFormat, terminal: Terminal, pyramid: String?, profile: String?) {
     self.classifier = classifier
+    self.format = format
     self.terminal = terminal
     self.pyramid = pyramid
     self.profile = profile
     recorder = ProfileRecorder(of: classifier)
-    writer = AnswerWriter(format: format, classifier: classifier)
   }
 
   /// Classifies everything; false when a record was bad.
   func run(_ source: any RecordSource) throws -> Bool {
-    var index = 0
-    try writer.begin(out)
-    do {
-      while let next = try nextRecord(of: source) {
-        switch next {
-        case .success(let record): try admit(record, index: index, source.location)
-        case .failure(let error): reject(error)
-        }
-        index += 1
-      }
-    } catch let error as FormatError {
-      // The source failed: what came before is answered all the same.
-      try classifyPending()
-      throw error
-    }
-    try classifyPending()
+    let stream = ClassificationStream(source, classifier: classifier)
+    if let header = format.header { try out.print(header) }
     try out.flush()
+    while let lot = try stream.next() {
+      for element in lot {
+        switch element {
+        case .success(let answered): try take(answered)
+        case .failure(let error):
+          failures += 1
+          terminal.endProgress()
+          terminal.complain("\(error)")
+        }
+      }
+      try out.flush()
+      terminal.progress("\(done) texts")
+    }
     terminal.endProgress()
     summarise()
     if done == 0 {
@@ -66,59 +59,13 @@ final class RunSession {
     return failures == 0
   }
 
-  /// The next record; what has come so far is answered before waiting for more of a slow stream.
-  private func nextRecord(of source: any RecordSource) throws -> Result<TextRecord, FormatError>? {
-    if !pending.isEmpty && source.mustWait { try classifyPending() }
-    return try source.next()
-  }
-
-  private func admit(_ record: TextRecord, index: Int, _ location: (file: String, place: String)) throws {
-    if let label = record.label, classifier.labelIndex(label) == nil {
-      return reject(
-        FormatError(
-          file: location.file, place: "\(location.place): label",
-          problem: "the model has no label '\(label.printable(limit: 80))'"))
-    }
-    if record.pair?.isEmpty == false && !classifier.acceptsPairs {
-      return reject(
-        FormatError(
-          file: location.file, place: location.place, problem: "is a pair, and the model takes single texts only"))
-    }
-    let encoding = classifier.encode(record.text, pair: record.pair)
-    let limits = classifier.batchLimits
-    if pending.count == limits.samples * Self.waves || pendingTokens >= limits.tokens * Self.waves
-      || pendingBytes >= Self.mostBytes
-    {
-      try classifyPending()
-    }
-    pending.append((index, record, encoding))
-    pendingTokens += encoding.ids.count
-    pendingBytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
-  }
-
-  private func reject(_ error: FormatError) {
-    failures += 1
-    terminal.endProgress()
-    terminal.complain("\(error)")
-  }
-
-  private func classifyPending() throws {
-    let results = try classifier.classify(encodings: pending.map(\.encoding))
-    for (item, result) in zip(pending, results) {
-      if done == 0, let pyramid { try writePyramid(to: pyramid, item.encoding, result) }
-      try writer.write(result, index: item.index, record: item.record, out)
-      count(result, item.record)
-    }
-    pending.removeAll(keepingCapacity: true)
-    (pendingTokens, pendingBytes) = (0, 0)
-    try out.flush()
-    terminal.progress("\(done) texts")
-  }
-
-  private func count(_ result: Classification, _ record: TextRecord) {
+  private func take(_ answered: ClassificationStream.Answered) throws {
+    let result = answered.classification
+    if done == 0, let pyramid { try writePyramid(to: pyramid, answered.encoding, result) }
+    try out.print(format.line(answered))
     done += 1
     if result.isTruncated { truncated += 1 }
-    if let label = record.label {
+    if let label = answered.record.label {
       labelled += 1
       if classifier.labelIndex(label) == result.labelIndex { correct += 1 }
     }
@@ -145,7 +92,7 @@ final class RunSession {
   private func writePyramid(to path: String, _ encoding: Encoding, _ result: Classification) throws {
     let picture = PyramidPicture(
       tokens: classifier.tokens(of: encoding.ids), kept: result.answer.keptPositions ?? [],
-      exitLayer: result.answer.exitLayer, layers: classifier.model.graph.shape.layers,
+      exitLayer: result.answer.exitLayer, layers: result.layers,
       caption: "\(result.label), \(decimal(Double(result.score), 4)), left after layer \(result.answer.exitLayer)")
     try OutputFile.write(path.hasSuffix(".svg") ? picture.svg : picture.html, to: path)
   }

@@ -35,11 +35,10 @@ import Testing
   @Test(arguments: [("dense", [String]()), ("pyramid", ["entropy(threshold=0.1)", "received-attention"])])
   func `The embedded model compiles to the graph beside it`(name: String, policies: [String]) throws {
     let folder = Self.folder.deletingLastPathComponent().appending(path: "dbpedia14")
-    let compiler = try ModelCompiler(checkpoint: folder.path)
     let choice = PolicyChoice(
       exit: try policies.first.map { try PolicySpec($0) }, prune: try policies.last.map { try PolicySpec($0) })
-    let instances = try compiler.policies(choice, registry: PolicyCatalogue.registry())
-    let graph = try compiler.compile(instances, options: CompileOptions(target: .avx512))
+    let options = CompileOptions(target: .avx512)
+    let graph = try Compilation(checkpoint: folder.path, policies: choice, options: options).graph()
     let path = folder.appending(path: "\(name).mpir")
     if ProcessInfo.processInfo.environment["MP_BLESS"] == "1" {
       try graph.description.write(to: path, atomically: true, encoding: .utf8)

@@ -4,6 +4,7 @@
 //     ; tokens 1 4 2 | 1 3      ids of the samples
 
 import MagicPyramid
+import PyramidFormats
 import PyramidIR
 import PyramidPolicy
 import PyramidReference

@@ -21,15 +21,20 @@ import Testing
     "PyramidRuntime": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
-      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
-      "BuiltInPolicies", "PyramidRuntime", "PyramidText",
+      "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPlugins",
+      "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
     ],
-    "mp-compile": ["MagicPyramid"],
-    "mp-run": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-compare": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-bench": ["CPyramidKernels", "MagicPyramid"],
+    "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
+    "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
+    "PyramidTools": ["MagicPyramid", "PyramidFormats"],
+    "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"],
+    "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
+    "mp-compare": ["MagicPyramid", "PyramidFormats", "PyramidPolicyTesting", "PyramidTools"],
+    "mp-bench": ["CPyramidKernels", "MagicPyramid", "PyramidFormats", "PyramidTools"],
   ]
-  static let systemModules: Set<String> = ["ArgumentParser", "CNettle", "Darwin", "Glibc", "Musl", "Synchronization"]
+  static let systemModules: Set<String> = [
+    "ArgumentParser", "CNettle", "Darwin", "FoundationEssentials", "Glibc", "Musl", "Synchronization",
+  ]
 
   @Test(arguments: arrows.keys.sorted())
   func `A module imports only what its arrows allow`(module: String) throws {

@@ -103,12 +103,12 @@ struct SmallArtefact: Sendable {
 
   init() throws {
     let folder = try TemporaryFolder()
-    let compiler = try ModelCompiler(checkpoint: Self.recipe.write(in: folder))
-    let registry = try CompiledCheckpoint.registry.get()
     let path = folder.path("model.mpc")
-    _ = try compiler.compile(
-      to: path, choice: PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention")),
-      registry: registry, options: CompileOptions(target: .portable), skipsCheck: true)
+    let compilation = try Compilation(
+      checkpoint: Self.recipe.write(in: folder),
+      policies: PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention")),
+      options: CompileOptions(target: .portable))
+    _ = try compilation.write(to: path, skipsCheck: true)
     bytes = try MappedFile(path: path).withBytes { Array($0) }
     headerEnd = 8 + bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     logits = try Self.logits(path)

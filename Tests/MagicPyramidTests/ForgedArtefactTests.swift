@@ -1,6 +1,6 @@
 // Artefacts with a valid integrity record whose content mp-compile would never write: another instruction set's name,
-// labels that do not fit, bounds beyond all memory. They can come from another build of the tools, or from somebody
-// who wants a trap.
+// labels that do not fit, bounds beyond all memory. They can come from another build of the tools, or be made
+// to do harm.
 
 import MagicPyramid
 import PyramidTestSupport

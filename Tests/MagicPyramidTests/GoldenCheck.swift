@@ -71,7 +71,7 @@ struct GoldenCheck {
         head < max(sample.exitLayer, answer.exitLayer)
       {
         print(
-          "golden \(index): entropy \(sample.normalisedEntropy[head]) behind layer \(head + 1); exits are not compared")
+          "golden \(index): entropy \(sample.normalisedEntropy[head]) after layer \(head + 1); exits are not compared")
         continue
       }
       #expect(answer.exitLayer == sample.exitLayer, "golden \(index)")

@@ -33,8 +33,8 @@ struct ComparisonReportTests {
         outcomes: policyOutcomes, dense: denseOutcomes, expected: expected, latency: times, throughput: times))
     return ComparisonReport(
       command: "mp-compare model", machine: .init(cpu: "A CPU", cores: 2, threads: 1, instructionSet: "avx2"),
-      model: .init(path: "model", checkpoint: "sha256:00", layers: 2), data: "test.tsv", samples: 4, repetitions: 1,
-      batch: 32, tokenizationMicroseconds: 12, notes: ["A note"], dense: dense, policies: [policy])
+      model: "model", checkpoint: "sha256:00", layers: 2, data: "test.tsv", samples: 4, repetitions: 1, batch: 32,
+      tokenizationMicroseconds: 12, notes: ["A note"], dense: dense, policies: [policy])
   }
 
   @Test("A summary takes means over all texts, those that had left included")
@@ -53,7 +53,7 @@ struct ComparisonReportTests {
     let json = Self.report().json
     for key in ["machine", "model", "data", "samples", "dense", "policies"] { #expect(json[key] != nil, "\(key)") }
     guard case .array(let policies) = json["policies"], let policy = policies.first else {
-      Issue.record("policies is no array with an element")
+      Issue.record("policies is not an array with an element")
       return
     }
     #expect(policy["name"] == "fast")

@@ -1,5 +1,7 @@
 // Facts about the machine, read from text files of the kernel's form.
 
+import Glibc
+import PyramidFormats
 import Testing
 
 @testable import PyramidEvaluation
@@ -9,11 +11,12 @@ struct MachineDescriptionTests {
   @Test("The first value of a key is found whatever stands around it")
   func values() throws {
     let text = "processor\t: 0\nmodel name\t: A CPU: with 2 GHz \nmodel name\t: another\nempty:\nno colon\n"
-    try withFile(text) { path in
-      #expect(MachineDescription.value(of: "model name", in: path) == "A CPU: with 2 GHz")
-      #expect(MachineDescription.value(of: "empty", in: path) == nil)
-      #expect(MachineDescription.value(of: "missing", in: path) == nil)
-    }
+    let path = "/tmp/mp-evaluation-\(getpid())-\(UInt64.random(in: .min ... .max)).txt"
+    try OutputFile.write(text, to: path)
+    defer { unlink(path) }
+    #expect(MachineDescription.value(of: "model name", in: path) == "A CPU: with 2 GHz")
+    #expect(MachineDescription.value(of: "empty", in: path) == nil)
+    #expect(MachineDescription.value(of: "missing", in: path) == nil)
     #expect(MachineDescription.value(of: "model name", in: "/no/such/file") == nil)
   }
 

@@ -84,10 +84,10 @@ import Testing
     #expect(scheduled.description == compiler.lowered.graph.description)
     let one = CheckpointRecipe.singleLayer
     let shallow = try ModelCompiler(checkpoint: one.write(in: folder, name: "shallow"))
-    let policies = try shallow.policies(
-      PolicyChoice(exit: PolicySpec("never-exit"), prune: PolicySpec("keep-all")), registry: registry)
+    let choice = PolicyChoice(exit: try PolicySpec("never-exit"), prune: try PolicySpec("keep-all"))
+    let withPolicies = try Compilation(of: shallow, policies: choice, options: options, registry: registry)
     let dense = try shallow.compile(PolicyPair(), options: options).description
-    #expect(try shallow.compile(policies, options: options).description == dense)
+    #expect(try withPolicies.graph().description == dense)
   }
 }
 

@@ -53,11 +53,11 @@ import Testing
     for number in 0..<18 {
       let folder = try TemporaryFolder()
       let recipe = Self.recipe(number)
-      let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
       let choice = PolicyChoice(
         exit: number % 5 == 4 ? nil : try PolicySpec("entropy(threshold=0.85)"),
         prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
-      let policies = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+      let compilation = try Compilation(checkpoint: recipe.write(in: folder), policies: choice)
+      let (compiler, policies) = (compilation.compiler, compilation.policies)
       var context = PassContext(
         policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
@@ -112,9 +112,9 @@ import Testing
   @Test func `let a sample leave at the next head that is left, with that head's answer`() throws {
     let folder = try TemporaryFolder()
     let recipe = Self.recipe(1)
-    let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
-    let choice = PolicyChoice(exit: try PolicySpec("entropy(threshold=0.9)"))
-    let policies = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+    let compilation = try Compilation(
+      checkpoint: recipe.write(in: folder), policies: PolicyChoice(exit: PolicySpec("entropy(threshold=0.9)")))
+    let (compiler, policies) = (compilation.compiler, compilation.policies)
     let context = PassContext(policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
     let samples = recipe.samples(lengths: Array(repeating: 9, count: 12), seed: "later")
     func run(_ exits: Set<Int>) throws -> [ReferenceAnswer] {

@@ -102,10 +102,11 @@ import Testing
     without passes: Set<String>
   ) throws -> (model: LoadedModel, policies: ResolvedPolicies) {
     let folder = try TemporaryFolder()
-    let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
-    _ = try compiler.compile(
-      to: folder.path("model.mpc"), choice: PolicyChoice(exit: PolicySpec(exit), prune: PolicySpec(prune)),
-      registry: registry, options: CompileOptions(target: set, disabledPasses: passes), skipsCheck: true)
+    let compilation = try Compilation(
+      checkpoint: recipe.write(in: folder),
+      policies: PolicyChoice(exit: PolicySpec(exit), prune: PolicySpec(prune)),
+      options: CompileOptions(target: set, disabledPasses: passes), registry: registry)
+    _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
     let model = try LoadedModel(path: folder.path("model.mpc"))
     return (model, try model.policies(registry: registry))
   }

@@ -20,12 +20,14 @@ public struct CompiledCheckpoint: Sendable {
     _ path: String, for target: InstructionSet, exit: String? = nil, prune: String? = nil,
     disabling passes: Set<String> = [], precision: Precision = .f32
   ) throws {
-    compiler = try ModelCompiler(checkpoint: path)
     let folder = try TemporaryFolder()
-    let choice = PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: try prune.map { try PolicySpec($0) })
-    _ = try compiler.compile(
-      to: folder.path("model.mpc"), choice: choice, registry: Self.registry.get(),
-      options: CompileOptions(target: target, precision: precision, disabledPasses: passes), skipsCheck: true)
+    let compilation = try Compilation(
+      checkpoint: path,
+      policies: PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: try prune.map { try PolicySpec($0) }),
+      options: CompileOptions(target: target, precision: precision, disabledPasses: passes),
+      registry: Self.registry.get())
+    _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
+    compiler = compilation.compiler
     model = try LoadedModel(path: folder.path("model.mpc"))
   }
 
@@ -88,7 +90,7 @@ extension PackedBatch {
 }
 
 extension [Float] {
-  /// Largest difference of an element; infinite when the counts differ or a difference is no number.
+  /// Largest difference of an element; infinite when the counts differ or a difference is not a number.
   public func largestDifference(to other: [Float]) -> Float {
     guard count == other.count else { return .infinity }
     return zip(self, other).reduce(0) { largest, pair in

@@ -12,7 +12,7 @@ public struct GoldenSample: Decodable, Sendable {
   public let denseLogits: [[Float]]
   /// Logits of every layer's head with pruning by the learned thresholds, [layers][C].
   public let prunedLogits: [[Float]]
-  /// Original positions alive behind every layer with pruning, [layers].
+  /// Original positions alive after every layer with pruning, [layers].
   public let keptAfterLayer: [[Int32]]
   /// Normalised entropy of every layer's head with pruning, [layers].
   public let normalisedEntropy: [Double]

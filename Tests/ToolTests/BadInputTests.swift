@@ -30,7 +30,7 @@ import Testing
     #expect(result.notes.contains("line 1: is not valid UTF-8"))
   }
 
-  @Test func `An empty input file is no error and has no answers`() throws {
+  @Test func `An empty input file is not an error and has no answers`() throws {
     let scratch = try Scratch()
     let result = try Tool.run(Models.pyramid.get(), "--input", scratch.write("empty", ""), "--format", "jsonl")
     #expect(result.code == 0 && result.output.isEmpty)

@@ -124,7 +124,7 @@ import Testing
     #expect(fewer.code == 1 && fewer.notes.contains("unknown (20)"), "\(fewer.notes)")
   }
 
-  @Test func `An output that can't be written is refused and leaves nothing behind`() throws {
+  @Test func `An output that can't be written is refused and leaves nothing there`() throws {
     let scratch = try Scratch()
     let result = try Tool.compile(Models.checkpoint, "-o", scratch.path("no/such/folder/m.mpc"))
     #expect(result.code == 1 && result.notes.contains("no/such/folder"))

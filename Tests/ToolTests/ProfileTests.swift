@@ -25,7 +25,7 @@ import Testing
     let result = try Tool.compile.run(
       [Models.checkpoint, "-o", scratch.path("m.mpc"), "--emit", "ir", "--profile", profile] + Self.policies)
     #expect(result.code == 0, "\(result.notes)")
-    // No text is certain behind layer 1, and no token dies there.
+    // No text is certain after layer 1, and no token dies there.
     #expect(!result.output.contains("exits.0.") && result.output.contains("exits.1."))
     #expect(!result.output.contains("decide_prune @received-attention %segments,"))
     let before = try Tool.run(Models.pyramid.get(), "--format", "csv", RunTests.river)

@@ -128,7 +128,7 @@ import Testing
     _ = try output.fileHandleForReading.readToEnd()
     process.waitUntilExit()
     #expect(process.terminationStatus == 0)
-    // A leak of a kilobyte a line would add 6 MB.
+    // A leak of a kilobyte per line would add 6 MB.
     #expect(many - few < 4096, "\(few) KiB after 200 lines, \(many) KiB after 6200")
   }
 

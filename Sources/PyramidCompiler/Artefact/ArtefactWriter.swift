@@ -12,8 +12,11 @@ public struct ArtefactWriter {
   /// A writer for graphs of one checkpoint.
   public init(_ compiler: ModelCompiler) { self.compiler = compiler }
 
-  /// Writes `graph`, which the whole pipeline has compiled, to `path`: under a temporary name, renamed when complete.
-  public func write(_ graph: Graph, to path: String) throws {
+  /// Writes `graph`, which the whole pipeline has compiled, to `path`: under a temporary name, renamed when complete
+  /// and `check`, which is handed the temporary path, has not thrown.
+  public func write(
+    _ graph: Graph, to path: String, checking check: (_ path: String) throws -> Void = { _ in }
+  ) throws {
     guard let target = graph.target.flatMap(InstructionSet.init(rawValue:)) else {
       throw CompileError("graph @\(graph.name) has no target: it was not compiled to the end")
     }
@@ -25,7 +28,7 @@ public struct ArtefactWriter {
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }
     declarations += learned.map { TensorDeclaration(ArtefactHeader.learnedPrefix + $0.key, .F32, [$0.value.count]) }
-    try header.write(to: path, tensors: declarations) { writer in
+    try header.write(to: path, tensors: declarations, checking: check) { writer in
       for weight in graph.weights {
         let stored = try stored(weight, target)
         try stored.withUnsafeBytes { try writer.append($0, to: weight.name) }

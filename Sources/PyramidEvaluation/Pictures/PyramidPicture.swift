@@ -5,7 +5,7 @@
 public struct PyramidPicture: Sendable {
   /// The tokens of the whole text.
   public let tokens: [String]
-  /// The layer behind which the text left, from 1.
+  /// The layer after which the text left, from 1.
   public let exitLayer: Int
   /// Layers of the model.
   public let layers: Int
@@ -14,7 +14,7 @@ public struct PyramidPicture: Sendable {
   /// Original positions alive when each layer that ran started, ascending; one list a layer, the first with all tokens.
   let alive: [[Int]]
 
-  /// A picture of `tokens`, where `kept[i]` holds the original positions alive behind the i-th boundary that the text
+  /// A picture of `tokens`, where `kept[i]` holds the original positions alive after the i-th boundary that the text
   /// crossed. When there are fewer lists than layers that ran, the last one stands for the rest. Positions without a
   /// token are left out, and `exitLayer` is brought into 1...`layers`.
   public init(tokens: [String], kept: [[Int32]], exitLayer: Int, layers: Int, caption: String) {

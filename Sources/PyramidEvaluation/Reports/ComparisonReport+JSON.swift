@@ -13,7 +13,7 @@ extension ComparisonReport {
         "instruction_set": JSONValue(machine.instructionSet),
       ],
       "model": [
-        "path": JSONValue(model.path), "checkpoint": JSONValue(model.checkpoint), "layers": JSONValue(model.layers),
+        "path": JSONValue(model), "checkpoint": JSONValue(checkpoint), "layers": JSONValue(layers),
       ],
       "data": JSONValue(data),
       "samples": JSONValue(samples),

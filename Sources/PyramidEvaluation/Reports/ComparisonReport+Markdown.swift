@@ -7,7 +7,7 @@ extension ComparisonReport {
   /// The report as Markdown.
   public var markdown: String {
     """
-    # \(inline(model.path)) on \(inline(data))
+    # \(inline(model)) on \(inline(data))
 
     \(header)
     ## Answers and operations
@@ -20,14 +20,14 @@ extension ComparisonReport {
     ## Wall-clock
 
     \(timingTable)
-    Latency is milliseconds a text at batch 1, over all texts and repetitions; throughput is texts a second in batches
+    Latency is milliseconds per text at batch 1, over all texts and repetitions; throughput is texts per second in batches
     of \(batch). Speed-ups are medians of the repetitions' ratios, in brackets with 95% intervals from a bootstrap over
     blocks and repetitions.
 
     ## Layers
 
     \(layersTable)
-    `exits` counts the texts that left behind each layer; `tokens` is the mean number alive when it starts, 0 for texts
+    `exits` counts the texts that left after each layer; `tokens` is the mean number alive when it starts, 0 for texts
     that had left.
 
     """
@@ -40,13 +40,13 @@ extension ComparisonReport {
       "Machine: \(inline(machine.cpu)), \(counted(machine.cores, "core"))",
       "Run: \(counted(machine.threads, "thread")), \(machine.instructionSet), \(counted(samples, "sample")), "
         + "\(counted(repetitions, "repetition")), interleaved",
-      "Model: \(model.layers) layers, \(model.checkpoint.prefix(19))",
+      "Model: \(layers) layers, \(checkpoint.prefix(19))",
       "Command: `\(inline(command))`",
     ]
     for entry in policies {
       lines.append("\(inline(entry.name)): exit `\(entry.exit ?? "none")`, prune `\(entry.prune ?? "none")`")
     }
-    lines.append("Not in the times: tokenising, \(significant(tokenizationMicroseconds)) µs a text")
+    lines.append("Not in the times: tokenising, \(significant(tokenizationMicroseconds)) µs per text")
     lines += notes
     return lines.map { "- \($0)\n" }.joined()
   }
@@ -81,7 +81,7 @@ extension ComparisonReport {
   }
 
   private var layersTable: String {
-    var table = MarkdownTable(header: ["layer"] + (1...max(model.layers, 1)).map { "\($0)" })
+    var table = MarkdownTable(header: ["layer"] + (1...max(layers, 1)).map { "\($0)" })
     for entry in entries {
       table.append(["\(entry.name), exits"] + column(entry.answers.exitHistogram.map { "\($0)" }))
       table.append(["\(entry.name), tokens"] + column(entry.answers.tokensAlive.map { decimal($0, 1) }))
@@ -91,7 +91,7 @@ extension ComparisonReport {
 
   /// As many cells as the model has layers.
   private func column(_ cells: [String]) -> [String] {
-    (0..<max(model.layers, 1)).map { cells.indices.contains($0) ? cells[$0] : "" }
+    (0..<max(layers, 1)).map { cells.indices.contains($0) ? cells[$0] : "" }
   }
 
   private func percent(_ interval: Interval) -> String {

@@ -7,8 +7,12 @@ public struct ComparisonReport: Sendable {
   public var command: String
   /// Where it was measured.
   public var machine: MachineDescription
-  /// What was run.
-  public var model: Model
+  /// Path of the model as it was given.
+  public var model: String
+  /// `sha256:...` of the checkpoint's weights.
+  public var checkpoint: String
+  /// Encoder layers.
+  public var layers: Int
   /// Path of the data set.
   public var data: String
   /// Texts measured.
@@ -17,7 +21,7 @@ public struct ComparisonReport: Sendable {
   public var repetitions: Int
   /// Samples in a batch of the throughput measurement.
   public var batch: Int
-  /// Time that tokenising took, which no other time includes, in microseconds a text.
+  /// Time that tokenising took, which no other time includes, in microseconds per text.
   public var tokenizationMicroseconds: Double
   /// What a reader should know besides, one sentence each.
   public var notes: [String]
@@ -28,12 +32,15 @@ public struct ComparisonReport: Sendable {
 
   /// A report from its parts.
   public init(
-    command: String, machine: MachineDescription, model: Model, data: String, samples: Int, repetitions: Int,
-    batch: Int, tokenizationMicroseconds: Double, notes: [String] = [], dense: Entry, policies: [Entry]
+    command: String, machine: MachineDescription, model: String, checkpoint: String, layers: Int, data: String,
+    samples: Int, repetitions: Int, batch: Int, tokenizationMicroseconds: Double, notes: [String] = [], dense: Entry,
+    policies: [Entry]
   ) {
     self.command = command
     self.machine = machine
     self.model = model
+    self.checkpoint = checkpoint
+    self.layers = layers
     self.data = data
     self.samples = samples
     self.repetitions = repetitions
@@ -42,23 +49,6 @@ public struct ComparisonReport: Sendable {
     self.notes = notes
     self.dense = dense
     self.policies = policies
-  }
-
-  /// The model that was measured.
-  public struct Model: Sendable, Equatable {
-    /// Path as it was given.
-    public var path: String
-    /// `sha256:...` of the checkpoint's weights.
-    public var checkpoint: String
-    /// Encoder layers.
-    public var layers: Int
-
-    /// A model's description.
-    public init(path: String, checkpoint: String, layers: Int) {
-      self.path = path
-      self.checkpoint = checkpoint
-      self.layers = layers
-    }
   }
 
   /// One contender: the dense model or a policy.
@@ -75,32 +65,14 @@ public struct ComparisonReport: Sendable {
     public var timing: Timing
     /// How it stands against dense; nil for dense itself.
     public var comparison: Comparison?
-
-    /// A contender from its parts.
-    public init(
-      name: String, exit: String?, prune: String?, answers: AnswerSummary, timing: Timing, comparison: Comparison? = nil
-    ) {
-      self.name = name
-      self.exit = exit
-      self.prune = prune
-      self.answers = answers
-      self.timing = timing
-      self.comparison = comparison
-    }
   }
 
   /// Wall-clock times.
   public struct Timing: Sendable {
     /// Milliseconds for one text at batch 1, over all texts and repetitions.
     public var latency: (p50: Double, p95: Double, p99: Double)
-    /// Texts a second in batches, by the median repetition.
+    /// Texts per second in batches, by the median repetition.
     public var throughput: Double
-
-    /// Times from their parts.
-    public init(latency: (p50: Double, p95: Double, p99: Double), throughput: Double) {
-      self.latency = latency
-      self.throughput = throughput
-    }
   }
 
   /// A policy against dense; every speed-up is dense divided by policy, so above 1 the policy is faster.
@@ -117,18 +89,47 @@ public struct ComparisonReport: Sendable {
     public var latency: Interval
     /// Time in batches.
     public var throughput: Interval
+  }
+}
 
-    /// A comparison from its parts.
-    public init(
-      agreement: Double, mcnemar: Double, operations: Interval, paperOperations: Interval, latency: Interval,
-      throughput: Interval
-    ) {
-      self.agreement = agreement
-      self.mcnemar = mcnemar
-      self.operations = operations
-      self.paperOperations = paperOperations
-      self.latency = latency
-      self.throughput = throughput
-    }
+/// One contender's answers and times on a workload that all contenders share.
+public struct MeasuredContender: Sendable {
+  /// Answers to each text.
+  public var outcomes: [SampleOutcome] = []
+  /// Seconds of single texts, of all repetitions.
+  public var latencies: [Double] = []
+  /// Seconds of blocks of single texts, [repetition][block].
+  public var singles: [[Double]]
+  /// Seconds of blocks in batches, [repetition][block].
+  public var batches: [[Double]]
+
+  /// Nothing measured yet.
+  public init(repetitions: Int) {
+    singles = Array(repeating: [], count: repetitions)
+    batches = singles
+  }
+}
+
+extension ComparisonReport.Entry {
+  /// A contender's part of the report; `expected` holds the data set's classes. `dense` is what it is compared with, nil
+  /// for dense itself.
+  public init(
+    name: String, exit: String?, prune: String?, _ measured: MeasuredContender, against dense: MeasuredContender?,
+    expected: [Int], layers: Int
+  ) {
+    let milliseconds = Percentiles(measured.latencies.map { $0 * 1e3 })
+    let seconds = Percentiles(measured.batches.map { $0.reduce(0, +) }).median
+    self.init(
+      name: name, exit: exit, prune: prune,
+      answers: AnswerSummary(measured.outcomes, expected: expected, layers: layers),
+      timing: .init(
+        latency: (milliseconds(0.5), milliseconds(0.95), milliseconds(0.99)),
+        throughput: Double(expected.count) / seconds),
+      comparison: dense.map { dense in
+        .init(
+          outcomes: measured.outcomes, dense: dense.outcomes, expected: expected,
+          latency: PairedRatio(baseline: dense.singles, contender: measured.singles),
+          throughput: PairedRatio(baseline: dense.batches, contender: measured.batches))
+      })
   }
 }

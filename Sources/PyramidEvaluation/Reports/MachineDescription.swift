@@ -13,14 +13,6 @@ public struct MachineDescription: Sendable, Equatable {
   /// Kernels that ran, such as `avx512`.
   public var instructionSet: String
 
-  /// A description from its parts.
-  public init(cpu: String, cores: Int, threads: Int, instructionSet: String) {
-    self.cpu = cpu
-    self.cores = cores
-    self.threads = threads
-    self.instructionSet = instructionSet
-  }
-
   /// This machine; what the kernel doesn't tell is `unknown CPU` and as many cores as threads.
   public static func current(threads: Int, instructionSet: String) -> MachineDescription {
     let cpu = value(of: "model name", in: "/proc/cpuinfo").map { $0.printable(limit: 100) }
@@ -29,7 +21,7 @@ public struct MachineDescription: Sendable, Equatable {
       cpu: cpu ?? "unknown CPU", cores: cores ?? threads, threads: threads, instructionSet: instructionSet)
   }
 
-  /// The text behind the first `key:` of a file of such lines, without spaces around it; nil when there is none.
+  /// The text after the first `key:` of a file of such lines, without spaces around it; nil when there is none.
   static func value(of key: String, in path: String) -> String? {
     guard let reader = try? LineReader(path: path, limit: 1 << 16) else { return nil }
     while let line = try? reader.next() {

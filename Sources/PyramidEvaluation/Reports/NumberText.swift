@@ -8,5 +8,5 @@ func significant(_ value: Double) -> String {
   return decimal(value, decimals)
 }
 
-/// A probability with three digits behind the point, or the bound that it is below.
+/// A probability with three digits after the point, or the bound that it is below.
 func probability(_ value: Double) -> String { value < 0.001 ? "< 0.001" : decimal(value, 3) }

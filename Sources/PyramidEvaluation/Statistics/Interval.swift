@@ -9,11 +9,4 @@ public struct Interval: Sendable, Equatable {
   public var low: Double
   /// The interval's upper end.
   public var high: Double
-
-  /// An estimate from its parts.
-  public init(value: Double, low: Double, high: Double) {
-    self.value = value
-    self.low = low
-    self.high = high
-  }
 }

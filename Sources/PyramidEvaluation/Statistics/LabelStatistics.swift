@@ -2,13 +2,7 @@
 // could be chance. Exact where it is cheap to be exact, since exits change a handful of answers, where approximations
 // are worst.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// Statistics of classification answers.
 public enum LabelStatistics {

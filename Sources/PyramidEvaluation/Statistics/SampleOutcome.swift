@@ -5,7 +5,7 @@
 public struct SampleOutcome: Sendable, Equatable {
   /// Number of the class.
   public var label: Int
-  /// The layer behind which the text left, from 1.
+  /// The layer after which the text left, from 1.
   public var exitLayer: Int
   /// Tokens alive when each layer that it went through started.
   public var tokensAlive: [Int]
@@ -32,9 +32,9 @@ public struct AnswerSummary: Sendable, Equatable {
   public var gflop: Double
   /// Mean operations of a text by the paper's formula, in billions.
   public var gflopPaper: Double
-  /// Mean layer behind which texts left, from 1.
+  /// Mean layer after which texts left, from 1.
   public var meanExitLayer: Double
-  /// Texts that left behind each layer, [layers].
+  /// Texts that left after each layer, [layers].
   public var exitHistogram: [Int]
   /// Tokens alive when each layer starts, mean over all texts, 0 for those that had left; [layers].
   public var tokensAlive: [Double]
@@ -56,7 +56,7 @@ public struct AnswerSummary: Sendable, Equatable {
 extension ComparisonReport.Comparison {
   /// Compares a policy's outcomes and times with dense's on the same texts. Times are `[repetition][block]` in any one
   /// unit.
-  public init(
+  init(
     outcomes: [SampleOutcome], dense: [SampleOutcome], expected: [Int],
     latency: PairedRatio, throughput: PairedRatio
   ) {

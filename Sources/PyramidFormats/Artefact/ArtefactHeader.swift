@@ -92,9 +92,10 @@ public struct ArtefactHeader: Sendable {
   }
 
   /// Writes an artefact: header, vocabulary, then what `body` appends for `tensors`, in their order. Under a temporary
-  /// name, renamed when complete.
+  /// name, renamed when complete and `check` has nothing against what lies at the path that it is handed.
   public func write(
-    to path: String, tensors: [TensorDeclaration], body: (inout SafetensorsWriter) throws -> Void
+    to path: String, tensors: [TensorDeclaration], checking check: (_ path: String) throws -> Void = { _ in },
+    body: (inout SafetensorsWriter) throws -> Void
   ) throws {
     let words = tokenizer.vocabulary
     let declared = tensors + [TensorDeclaration(Self.vocabularyTensor, .U8, [words.count])]
@@ -110,7 +111,7 @@ public struct ArtefactHeader: Sendable {
     var writer = try SafetensorsWriter(path: path, tensors: declared, metadata: metadata)
     try body(&writer)
     try words.withUnsafeBytes { try writer.append($0, to: Self.vocabularyTensor) }
-    try writer.finish()
+    try writer.finish(checking: check)
   }
 
   private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }

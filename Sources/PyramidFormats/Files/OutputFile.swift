@@ -9,7 +9,8 @@ import Glibc
 public final class OutputFile {
   /// The path that the file will have.
   public let path: String
-  private let temporaryPath: String
+  /// Where its content lies until then.
+  public let temporaryPath: String
   private var descriptor: Int32
 
   /// Starts a file beside `path`. A symbolic link at `path` will be replaced by the file.

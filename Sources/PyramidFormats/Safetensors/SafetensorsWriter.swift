@@ -89,13 +89,17 @@ public struct SafetensorsWriter: ~Copyable {
     }
   }
 
-  /// Checks that everything declared was written, flushes the file and gives it its name.
-  public consuming func finish() throws(OutputError) {
+  /// Checks that everything declared was written, flushes the file and gives it its name. Before that, `check` may look
+  /// at the complete file at the path that it is handed; when it throws, the file never gets its name.
+  public consuming func finish(checking check: (_ path: String) throws -> Void = { _ in }) throws {
     try skipFullSlots(until: nil)
     guard position == slots.count else {
       throw OutputError(
         file: output.path, place: slots[position].name.printable(limit: 80),
         problem: "\(written) bytes given, \(slots[position].byteCount) declared")
+    }
+    do { try check(output.temporaryPath) } catch let error as FormatError where error.file == output.temporaryPath {
+      throw FormatError(file: output.path, place: error.place, problem: error.problem)
     }
     try output.commit()
   }

@@ -3,20 +3,10 @@
 import PyramidFormats
 import Testing
 
-@testable import PyramidEvaluation
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
-/// Runs `body` with the path of a file that holds `text`, and removes it.
-func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
-  let path = "/tmp/mp-evaluation-\(getpid())-\(UInt64.random(in: .min ... .max)).txt"
-  try OutputFile.write(text, to: path)
-  defer { unlink(path) }
-  return try body(path)
+/// Runs `body` with the path of a file that holds `text`.
+private func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
+  let folder = try TemporaryFolder()
+  return try withExtendedLifetime(folder) { try body(folder.write("data.tsv", text)) }
 }
 
 @Suite("Labelled data sets")
@@ -31,7 +21,7 @@ struct LabelledDataSetTests {
     #expect(rows.map(\.pair) == [nil, "c", nil])
   }
 
-  @Test("A limit reads no further, so that what is wrong behind it does not matter")
+  @Test("A limit reads no further, so that what is wrong after it does not matter")
   func limit() throws {
     let rows = try withFile("0\ta\n0\tb\nnonsense\n") { try LabelledDataSet(path: $0, labels: labels, limit: 2).rows }
     #expect(rows.count == 2)

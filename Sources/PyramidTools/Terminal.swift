@@ -1,8 +1,7 @@
-// The command-line tools' side of the terminal: notes and progress on standard error, the latter only when somebody
-// watches, and a buffered standard output.
+// The tools' side of the terminal: notes and progress on standard error, the latter only where it is a terminal. Separate
+// from standard output because that may be a file or a pipe while this is not.
 
 import Glibc
-import PyramidFormats
 
 /// Standard error of a tool.
 public struct Terminal: Sendable {
@@ -25,7 +24,7 @@ public struct Terminal: Sendable {
   /// A line about something wrong, also with `--quiet`.
   public func complain(_ text: String) { Self.write("\(text)\n") }
 
-  /// A line that overwrites itself while somebody watches.
+  /// A line that overwrites itself; only where standard error is a terminal.
   public func progress(_ text: String) {
     if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text)") }
   }
@@ -43,34 +42,5 @@ public struct Terminal: Sendable {
       if count <= 0 { return }
       bytes = bytes.dropFirst(count)
     }
-  }
-}
-
-/// Standard output, buffered; a reader that went away ends the tool quietly.
-public final class OutputStream {
-  private var buffer: [UInt8] = []
-
-  /// Standard output.
-  public init() { buffer.reserveCapacity(1 << 16) }
-
-  /// Appends text; written when 64 KiB have come together.
-  public func print(_ text: String, terminator: String = "\n") throws {
-    buffer += text.utf8
-    buffer += terminator.utf8
-    if buffer.count >= 1 << 16 { try flush() }
-  }
-
-  /// Writes what is buffered. Throws `OutputError` when that fails.
-  public func flush() throws {
-    var rest = buffer[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count <= 0 {
-        throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
-      }
-      rest = rest.dropFirst(count)
-    }
-    buffer.removeAll(keepingCapacity: true)
   }
 }

@@ -1,6 +1,6 @@
 // The frame of --policy: which text belongs to the name and which to a specification.
 
-import PyramidEvaluation
+import PyramidPolicyTesting
 import Testing
 
 @Suite("The option --policy")
@@ -26,10 +26,10 @@ struct PolicyOptionTests {
   }
 
   @Test(
-    "What is no policy is an error that says so",
+    "What is not a policy is an error that says so",
     arguments: [
-      ("", "expected 'NAME: exit=SPEC"), ("entropy", "expected 'NAME: exit=SPEC"), ("a: exit=", "nothing behind exit="),
-      ("a: exit= prune=b", "nothing behind exit="), ("exit=a exit=b", "exit= is given twice"),
+      ("", "expected 'NAME: exit=SPEC"), ("entropy", "expected 'NAME: exit=SPEC"), ("a: exit=", "nothing after exit="),
+      ("a: exit= prune=b", "nothing after exit="), ("exit=a exit=b", "exit= is given twice"),
       ("name exit=a", "expected ':' between"), (": exit=a", "name before ':' is empty"),
     ])
   func errors(text: String, problem: String) {

@@ -1,5 +1,5 @@
 // Reads what `--policy` is given: a name and up to two policy specifications in one string. Only the frame is read
-// here; what stands behind `exit=` and `prune=` is the policy SDK's syntax, in which spaces, commas and `=` stand
+// here; what follows `exit=` and `prune=` is the policy SDK's syntax, in which spaces, commas and `=` stand
 // inside parentheses and brackets.
 //
 //   option = [ name ":" ] { ( "exit" | "prune" ) "=" specification }
@@ -27,7 +27,7 @@ public struct PolicyOption: Sendable, Equatable {
     var values: [Key.Kind: String] = [:]
     for (key, next) in zip(keys, keys.dropFirst().map(\.start) + [bytes.count]) {
       let value = Self.trimmed(bytes[key.end..<next])
-      guard !value.isEmpty else { throw failure("nothing behind \(key.kind.rawValue)=") }
+      guard !value.isEmpty else { throw failure("nothing after \(key.kind.rawValue)=") }
       guard values.updateValue(value, forKey: key.kind) == nil else {
         throw failure("\(key.kind.rawValue)= is given twice")
       }

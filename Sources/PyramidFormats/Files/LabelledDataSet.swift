@@ -2,8 +2,6 @@
 // nothing with rows left out: here a bad row ends the run, labels are required, and everything is in memory before the
 // clock starts.
 
-import PyramidFormats
-
 /// Labelled texts of a TSV file, checked against a model's classes.
 public struct LabelledDataSet: Sendable {
   /// One row.

@@ -1,15 +1,15 @@
-// The command line as it can be typed again: a report that can't be repeated is hearsay.
+// The command line as it can be typed again: a report says how to repeat it.
 
 /// This process's command line as text for a shell.
-enum ShellText {
+public enum ShellText {
   /// The tool's name without its folder, and its arguments, quoted where a shell would read something into them.
-  static var command: String {
+  public static var command: String {
     var words = CommandLine.arguments
     if let name = words.first?.split(separator: "/").last { words[0] = String(name) }
     return words.map(quoted).joined(separator: " ")
   }
 
-  static func quoted(_ word: String) -> String {
+  private static func quoted(_ word: String) -> String {
     let plain = "-_./:=,+@%".utf8
     let isPlain =
       !word.isEmpty

@@ -5,42 +5,38 @@ import MagicPyramid
 import PyramidEvaluation
 
 /// What was measured: answers and times of all contenders on one workload.
-struct Measurement {
+public struct Measurement: Sendable {
   /// The contenders, dense first.
-  let contenders: [Contender]
+  public let contenders: [Contender]
   /// What they were given.
-  let workload: Workload
+  public let workload: Workload
   /// Times that everything was measured.
-  let repetitions: Int
-  /// Answers, [contender][text].
-  private(set) var outcomes: [[SampleOutcome]] = []
-  /// Seconds of blocks at batch 1, [contender][repetition][block].
-  private(set) var singleTimes: [[[Double]]]
-  /// Seconds of blocks in batches, [contender][repetition][block].
-  private(set) var batchTimes: [[[Double]]]
-  /// Seconds of single texts, [contender][text of any repetition].
-  private(set) var latencies: [[Double]]
-  private let terminal: Terminal
+  public let repetitions: Int
+  /// Answers and times of each contender.
+  public private(set) var measured: [MeasuredContender]
+  private let progress: @Sendable (String) -> Void
+  private let clock = ContinuousClock()
 
-  /// Measures; takes as long as that takes.
-  init(_ contenders: [Contender], _ workload: Workload, repetitions: Int, terminal: Terminal) throws {
+  /// Measures, at least one contender and one repetition; `progress` is told what is being done. Throws what
+  /// classifying throws.
+  public init(
+    _ contenders: [Contender], _ workload: Workload, repetitions: Int,
+    progress: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
     self.contenders = contenders
     self.workload = workload
     self.repetitions = repetitions
-    self.terminal = terminal
-    latencies = contenders.map { _ in [] }
-    singleTimes = contenders.map { _ in Array(repeating: [], count: repetitions) }
-    batchTimes = singleTimes
-    defer { terminal.endProgress() }
-    for contender in contenders { outcomes.append(try answer(contender)) }
+    self.progress = progress
+    measured = contenders.map { _ in MeasuredContender(repetitions: repetitions) }
+    for index in contenders.indices { measured[index].outcomes = try answers(of: contenders[index]) }
     for repetition in 0..<repetitions {
       try measureSingles(repetition)
       try measureBatches(repetition)
     }
   }
 
-  private func answer(_ contender: Contender) throws -> [SampleOutcome] {
-    terminal.progress("answers of \(contender.name) ...")
+  private func answers(of contender: Contender) throws -> [SampleOutcome] {
+    progress("answers of \(contender.name) ...")
     for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
     return try workload.batchBlocks.flatMap { range in
       try contender.classifier.classify(encodings: Array(workload.encodings[range])).map { SampleOutcome($0) }
@@ -52,16 +48,9 @@ struct Measurement {
       report("one by one", repetition, range.lowerBound)
       let inputs = workload.encodings[range].map { [$0] }
       for contender in turns(repetition + block) {
-        let classifier = contenders[contender].classifier
-        var sum = 0.0
-        for input in inputs {
-          let clock = Stopwatch()
-          _ = try classifier.classify(encodings: input)
-          let seconds = clock.seconds
-          latencies[contender].append(seconds)
-          sum += seconds
-        }
-        singleTimes[contender][repetition].append(sum)
+        let times = try inputs.map { try seconds(of: contender, $0) }
+        measured[contender].latencies += times
+        measured[contender].singles[repetition].append(times.reduce(0, +))
       }
     }
   }
@@ -71,19 +60,21 @@ struct Measurement {
       report("in batches", repetition, range.lowerBound)
       let input = Array(workload.encodings[range])
       for contender in turns(repetition + block) {
-        let classifier = contenders[contender].classifier
-        let clock = Stopwatch()
-        _ = try classifier.classify(encodings: input)
-        batchTimes[contender][repetition].append(clock.seconds)
+        measured[contender].batches[repetition].append(try seconds(of: contender, input))
       }
     }
+  }
+
+  private func seconds(of contender: Int, _ input: [Encoding]) throws -> Double {
+    let classifier = contenders[contender].classifier
+    return try clock.measure { _ = try classifier.classify(encodings: input) } / .seconds(1)
   }
 
   /// All contenders, `first` of which starts.
   private func turns(_ first: Int) -> [Int] { contenders.indices.map { ($0 + first) % contenders.count } }
 
   private func report(_ what: String, _ repetition: Int, _ done: Int) {
-    terminal.progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
+    progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
   }
 }
 

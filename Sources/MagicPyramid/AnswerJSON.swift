@@ -1,0 +1,82 @@
+// An answer as text, the same from every tool. JSON is the stable form (DESIGN section 9); `pretty` is for eyes, CSV for
+// spreadsheets.
+
+import PyramidFormats
+
+extension Classification {
+  /// The answer to record `index`, from 0, as one JSON object.
+  public func json(index: Int) -> JSONValue {
+    var object: JSONObject = JSONObject()
+    object["index"] = JSONValue(index)
+    object["label"] = .string(label)
+    object["score"] = JSONValue(score)
+    object["probabilities"] = .array(probabilities.map { JSONValue($0) })
+    object["exit_layer"] = JSONValue(answer.exitLayer)
+    object["layers"] = JSONValue(layers)
+    object["tokens"] = .array(answer.tokensAlive.map { JSONValue($0) })
+    object["gflop"] = JSONValue(Double(answer.operations.executed) / 1e9)
+    object["gflop_paper"] = JSONValue(Double(answer.operations.paper) / 1e9)
+    object["gflop_dense"] = JSONValue(Double(answer.operations.dense) / 1e9)
+    if isTruncated {
+      object["truncated"] = .bool(true)
+      object["full_length"] = JSONValue(fullLength)
+    }
+    return .object(object)
+  }
+}
+
+/// How answers are written, one per line.
+public enum AnswerFormat: String, Sendable, CaseIterable {
+  /// Columns for a terminal.
+  case pretty
+  /// A JSON object per line.
+  case jsonl
+  /// Comma-separated values with a header line.
+  case csv
+
+  /// The line before the first answer, if there is one.
+  public var header: String? {
+    switch self {
+    case .jsonl: nil
+    case .pretty: Self.row("label", "score", "layer", "tokens alive", "text")
+    case .csv: "index,label,score,exit_layer,layers,tokens,gflop,gflop_paper,gflop_dense,truncated"
+    }
+  }
+
+  /// The line of one answer, without a newline.
+  public func line(_ answered: ClassificationStream.Answered) -> String {
+    let result = answered.classification
+    let answer = result.answer
+    let tokens = answer.tokensAlive.map { "\($0)" }.joined(separator: " ")
+    switch self {
+    case .jsonl: return JSONWriter.string(result.json(index: answered.index))
+    case .pretty:
+      let text = answered.record.text.printable(limit: 60)
+      return Self.row(
+        result.label, decimal(Double(result.score), 4), "\(answer.exitLayer)/\(result.layers)", tokens,
+        text + (result.isTruncated ? "  (cut to \(answer.tokensAlive[0]) tokens)" : ""))
+    case .csv:
+      let operations = [answer.operations.executed, answer.operations.paper, answer.operations.dense]
+      let fields =
+        [
+          "\(answered.index)", Self.quoted(result.label), "\(result.score)", "\(answer.exitLayer)", "\(result.layers)",
+          tokens,
+        ] + operations.map { decimal(Double($0) / 1e9, 6) } + ["\(result.isTruncated)"]
+      return fields.joined(separator: ",")
+    }
+  }
+
+  private static func row(_ label: String, _ score: String, _ layer: String, _ tokens: String, _ text: String) -> String
+  {
+    func pad(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.unicodeScalars.count))
+    }
+    return "\(pad(label, 24)) \(pad(score, 7)) \(pad(layer, 6)) \(pad(tokens, 26)) \(text)"
+  }
+
+  private static func quoted(_ text: String) -> String {
+    guard text.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\n") })
+    else { return text }
+    return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+  }
+}

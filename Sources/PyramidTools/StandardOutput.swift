@@ -1,0 +1,34 @@
+// Standard output as the tools write it: buffered, because each answer would be a system call otherwise, and with an
+// error that says what failed.
+
+import Glibc
+import PyramidFormats
+
+/// Standard output, buffered; a reader that went away ends the tool quietly.
+public final class StandardOutput {
+  private var buffer: [UInt8] = []
+
+  /// Standard output.
+  public init() { buffer.reserveCapacity(1 << 16) }
+
+  /// Appends text; written once 64 KiB are buffered.
+  public func print(_ text: String, terminator: String = "\n") throws {
+    buffer += text.utf8
+    buffer += terminator.utf8
+    if buffer.count >= 1 << 16 { try flush() }
+  }
+
+  /// Writes what is buffered. Throws `OutputError` when that fails.
+  public func flush() throws {
+    var rest = buffer[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 {
+        throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
+      }
+      rest = rest.dropFirst(count)
+    }
+    buffer.removeAll(keepingCapacity: true)
+  }
+}

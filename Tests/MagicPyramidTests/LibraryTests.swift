@@ -1,0 +1,48 @@
+// The library as a program that depends on this package uses it: one import, defaults everywhere.
+
+import Foundation
+import MagicPyramid
+import PyramidTestSupport
+import Testing
+
+@Suite struct LibraryTests {
+  @Test func `A checkpoint is compiled and classifies texts and pairs, with defaults for everything else`() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("model.mpc")
+    let compiled = try Compilation(
+      checkpoint: CheckpointRecipe().write(in: folder), policies: PolicyChoice(exit: PolicySpec("entropy"))
+    ).write(to: path)
+    #expect(compiled.check != nil)
+    let classifier = try Classifier(path: path)
+    let single = try classifier.classify(["w7 w9"])[0]
+    let pairs = try classifier.classify(pairs: [("w7 w9", "w8"), ("w7 w9", "")])
+    #expect(pairs[1].probabilities == single.probabilities && pairs[0].fullLength == single.fullLength + 2)
+  }
+
+  @Test func `A model without token types refuses pairs`() throws {
+    let model = try CompiledCheckpoint(CheckpointRecipe(.distilbert), for: .portable).model
+    let classifier = try Classifier(model: model)
+    #expect(throws: RuntimeError.self) { try classifier.classify(pairs: [("w7", "w8")]) }
+    #expect(try classifier.classify(pairs: [("w7", "")]).count == 1)
+  }
+
+  @Test func `An error's localised description is its message`() {
+    let error = #expect(throws: FormatError.self) { try Classifier(path: "/no/such/model.mpc") }
+    #expect(error?.localizedDescription == error?.description)
+    #expect(error?.localizedDescription.contains("/no/such/model.mpc: no such file") == true)
+  }
+
+  @Test func `A stream keeps the order of its source, and an error takes the place of a bad record`() throws {
+    let folder = try TemporaryFolder()
+    let model = try CompiledCheckpoint(CheckpointRecipe(), for: .portable).model
+    let lines = try folder.write("lines.tsv", "class 0\tw7\nclass 9\tw8\nclass 1\tw9 w9\n\na\tb\tc\td\n")
+    let stream = ClassificationStream(
+      try TextLines(path: lines, format: .tsv), classifier: try Classifier(model: model))
+    let lot = try #require(try stream.next())
+    #expect(lot.map { (try? $0.get())?.index } == [0, nil, 2, 3, nil])
+    let errors = lot.compactMap { if case .failure(let error) = $0 { error.place } else { nil } }
+    #expect(errors == ["line 2: label", "line 5"])
+    let end = try stream.next()
+    #expect(end == nil)
+  }
+}
