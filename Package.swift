@@ -38,14 +38,16 @@ let package = Package(
     .target(name: "BuiltInPolicies", dependencies: ["PyramidPolicy"], path: "Policies", exclude: cards),
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
-    .target(name: "PyramidText"),
+    .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
+    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidText"]),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
       linkerSettings: [.linkedLibrary("omp5")]),
     .target(
-      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+      name: "PyramidCompiler",
+      dependencies: ["PyramidIR", "PyramidModels", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
       swiftSettings: alwaysOptimised),
@@ -55,16 +57,16 @@ let package = Package(
     .target(
       name: "MagicPyramid",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy",
-        "PyramidReference", "PyramidRuntime", "PyramidText",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPlugins",
+        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
       ]),
     .target(
       name: "PyramidFoundation",
-      dependencies: ["MagicPyramid", "PyramidIR", "PyramidPlugins", "PyramidReference", "PyramidText"]),
+      dependencies: ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"]),
     .target(
       name: "PyramidPolicyTesting",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
-    .target(name: "PyramidTools", dependencies: ["MagicPyramid", argumentParser]),
+    .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
       name: "mp-compile", dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
@@ -74,7 +76,8 @@ let package = Package(
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
-    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidText"]),
+    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidFormats", "PyramidText"]),
+    .testTarget(name: "PyramidModelsTests", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport"]),
     .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
@@ -91,8 +94,11 @@ let package = Package(
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
       ]),
     .target(
-      name: "PyramidTestSupport", dependencies: ["MagicPyramid", "PyramidFormats", "PyramidReference"],
-      path: "Tests/Support", swiftSettings: alwaysOptimised),
+      name: "PyramidTestSupport",
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime", "PyramidText",
+      ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
       name: "PyramidRuntimeTests",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),

@@ -5,11 +5,13 @@
 @_exported import struct PyramidCompiler.CompileOptions
 @_exported import struct PyramidCompiler.ModelCompiler
 @_exported import struct PyramidFormats.FormatError
+@_exported import struct PyramidFormats.OutputError
 @_exported import struct PyramidFormats.PolicyProfile
 @_exported import enum PyramidFormats.TextFormat
 @_exported import struct PyramidFormats.TextRecord
 @_exported import enum PyramidIR.InstructionSet
 @_exported import enum PyramidIR.Precision
+@_exported import struct PyramidModels.CheckpointError
 @_exported import enum PyramidPlugins.PluginError
 @_exported import enum PyramidPlugins.PolicyTrapReporter
 @_exported import PyramidPolicy
@@ -21,6 +23,7 @@
 @_exported import struct PyramidRuntime.RuntimeError
 @_exported import enum PyramidRuntime.ThreadCount
 @_exported import struct PyramidText.Encoding
+@_exported import class PyramidText.Tokenizer
 
 /// The version of this package; what a 0.x version may break is in CHANGELOG.md.
 public let magicPyramidVersion = "0.3.0"

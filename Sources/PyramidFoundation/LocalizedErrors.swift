@@ -5,12 +5,12 @@
 import FoundationEssentials
 import MagicPyramid
 import PyramidIR
-import PyramidPlugins
 import PyramidReference
 import PyramidText
 
 // What these errors say is one line, made to be shown.
 
+extension CheckpointError: LocalizedError { public var errorDescription: String? { description } }
 extension CompileError: LocalizedError { public var errorDescription: String? { description } }
 extension FormatError: LocalizedError { public var errorDescription: String? { description } }
 extension GraphError: LocalizedError { public var errorDescription: String? { description } }

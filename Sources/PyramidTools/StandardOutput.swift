@@ -2,7 +2,7 @@
 // error that says what failed.
 
 import Glibc
-import MagicPyramid
+import PyramidFormats
 
 /// Standard output, buffered; a reader that went away ends the tool quietly.
 public final class StandardOutput {
@@ -25,7 +25,7 @@ public final class StandardOutput {
       let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
       if count < 0 && errno == EINTR { continue }
       if count <= 0 {
-        throw OutputError("standard output: \(String(cString: strerror(errno)))")
+        throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
       }
       rest = rest.dropFirst(count)
     }

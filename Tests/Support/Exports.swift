@@ -3,5 +3,6 @@
 @_exported import PyramidCompiler
 @_exported import PyramidFormats
 @_exported import PyramidIR
+@_exported import PyramidModels
 @_exported import PyramidRuntime
 @_exported import PyramidText

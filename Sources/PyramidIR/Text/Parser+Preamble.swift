@@ -105,7 +105,7 @@ extension Parser {
     let digits = word.utf8.dropFirst()
     guard let family = DimFamily(rawValue: String(word.prefix(1))), digits.allSatisfy(Lexer.isDigit),
       digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(word.dropFirst())
-    else { throw error("`\(word)` is no dim, expected B or T and a number", at: start) }
+    else { throw error("`\(word)` is not a dim, expected B or T and a number", at: start) }
     return Dim(family, index)
   }
 
@@ -127,7 +127,7 @@ extension Parser {
       let found = try takeWord("a precision")
       guard let precision = Precision(rawValue: found) else {
         let hint = suggestion(for: found, among: Precision.allCases.map(\.rawValue))
-        throw error("`\(found)` is no precision\(hint)", at: word)
+        throw error("`\(found)` is not a precision\(hint)", at: word)
       }
       weight.precision = precision
     }
