@@ -4,7 +4,7 @@
 import PackageDescription
 
 /// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"])]
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"]), .headerSearchPath(".")]
 /// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
 /// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
@@ -35,7 +35,7 @@ let package = Package(
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
     .target(name: "PyramidIR"),
@@ -49,9 +49,11 @@ let package = Package(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
       linkerSettings: [.linkedLibrary("omp5")]),
     .target(
-      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+      name: "PyramidKernels", dependencies: ["PyramidIR", "CPyramidKernels"], swiftSettings: alwaysOptimised),
     .target(
-      name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
+      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"]),
+    .target(
+      name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"],
       swiftSettings: alwaysOptimised),
     .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
@@ -59,14 +61,15 @@ let package = Package(
     .target(
       name: "MagicPyramid",
       dependencies: [
-        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
-        "PyramidRuntime", "PyramidText",
+        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPlugins", "PyramidPolicy",
+        "PyramidReference", "PyramidRuntime", "PyramidText",
       ] + builtInPolicies),
     .executableTarget(name: "mp-compile", dependencies: ["MagicPyramid", argumentParser]),
     .executableTarget(name: "mp-run", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
     .executableTarget(name: "mp-compare", dependencies: ["MagicPyramid", "PyramidEvaluation", argumentParser]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation", argumentParser]),
+      name: "mp-bench",
+      dependencies: ["MagicPyramid", "PyramidEvaluation", "PyramidIR", "PyramidKernels", argumentParser]),
   ] + policyTargets + [
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["PyramidPolicy"] + builtInPolicies),

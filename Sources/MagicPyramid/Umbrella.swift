@@ -3,6 +3,7 @@
 @_exported import PyramidCompiler
 @_exported import PyramidFormats
 @_exported import PyramidIR
+@_exported import PyramidKernels
 @_exported import PyramidPolicy
 @_exported import PyramidRuntime
 @_exported import PyramidText

@@ -2,7 +2,6 @@
 // Executor+Waves.swift, what a step does in Executor+Steps.swift, what decisions do in Executor+Decisions.swift; here
 // are the buffers and what a caller sees.
 
-import CPyramidKernels
 import PyramidIR
 import PyramidPolicy
 
@@ -40,7 +39,6 @@ public final class Executor: @unchecked Sendable {
   /// What it was made with.
   public let options: ExecutorOptions
   let program: Program
-  let isa: mp_isa
   let exit: PolicyInstance?
   let prune: PolicyInstance?
   let shape: ModelShape
@@ -68,7 +66,6 @@ public final class Executor: @unchecked Sendable {
     self.model = model
     let graph = model.graph
     program = try Program(graph, target: model.instructionSet, address: model.address(of:))
-    isa = model.instructionSet.kernels
     shape = graph.shape
     exit = policies.exit
     prune = policies.prune
@@ -87,7 +84,7 @@ public final class Executor: @unchecked Sendable {
       throw RuntimeError("room for \(seatCount) samples at once is more than \(SampleSeats.most)")
     }
     buffers = try ExecutorBuffers(
-      program: program, shape: graph.shape, options: options, seats: seatCount, isa: isa,
+      program: program, shape: graph.shape, options: options, seats: seatCount,
       memoryStride: exit?.memoryStride ?? 0, memoryAlignment: exit?.memoryAlignment ?? 1)
     let none = DimRows(sampleDims: program.sampleDims, tokenDims: program.tokenDims)
     let waitingBytes = sections.reduce(0) { min($0 + WavePool.bytes($1, room: room), 1 << 62) }

@@ -129,7 +129,7 @@ struct MPCompile: ParsableCommand {
     let shape = compiled.graph.shape
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
-        + "for \(compiled.graph.target ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
+        + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
     for policy in compiled.graph.policies { terminal.note("  \(policy.kind.rawValue): \(policy.spec)") }
     if let check = compiled.check {
       terminal.note(

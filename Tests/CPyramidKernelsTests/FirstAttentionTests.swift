@@ -100,10 +100,14 @@ private struct FirstCase {
     let scratch = Buffer(
       count: mp_first_attention_scratch_count(
         threads, segments.last!, Int32(lengths.max() ?? 0), Int32(heads), Int32(depth)), shift: shift)
-    mp_first_attention(
-      isa, threads, precision, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count),
-      Int32(heads), Int32(dim), keys.start, values.start, inputs[2].start, out.start,
-      signals ? fromFirst.start : nil, scratch.start)
+    segments.withUnsafeBufferPointer { segments in
+      var call = mp_first_attention_call(
+        isa: isa, threads: threads, precision: precision, q: inputs[0].start, x: inputs[1].start, depth: Int32(depth),
+        segments: segments.baseAddress, samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim),
+        wk: keys.start, wv: values.start, bv: inputs[2].start, out: out.start,
+        from_first: signals ? fromFirst.start : nil, scratch: scratch.start)
+      mp_first_attention(&call)
+    }
     for buffer in [out, fromFirst, scratch] { buffer.expectMarginsIntact("first attention") }
     return (out, fromFirst)
   }

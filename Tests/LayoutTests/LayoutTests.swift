@@ -16,19 +16,21 @@ import Testing
     "PyramidText": [],
     "PyramidPlugins": ["PyramidPolicy"],
     "PyramidReference": ["PyramidIR", "PyramidPolicy"],
-    "PyramidCompiler": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
-    "PyramidRuntime": ["CPyramidKernels", "PyramidFormats", "PyramidIR", "PyramidPolicy"],
+    "PyramidKernels": ["CPyramidKernels", "PyramidIR"],
+    "PyramidCompiler": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
+    "PyramidRuntime": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
-      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidPlugins", "PyramidPolicy", "PyramidReference",
-      "PyramidRuntime", "PyramidText", "CLSAttentionPolicy", "EntropyPolicy", "FixedLayerPolicy", "KeepAllPolicy",
+      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPlugins", "PyramidPolicy",
+      "PyramidReference", "PyramidRuntime", "PyramidText", "CLSAttentionPolicy", "EntropyPolicy", "FixedLayerPolicy",
+      "KeepAllPolicy",
       "NeverExitPolicy",
       "PatiencePolicy", "RandomPrunePolicy", "ReceivedAttentionPolicy", "TopKPolicy",
     ],
     "mp-compile": ["MagicPyramid"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation"],
     "mp-compare": ["MagicPyramid", "PyramidEvaluation"],
-    "mp-bench": ["CPyramidKernels", "MagicPyramid", "PyramidEvaluation"],
+    "mp-bench": ["MagicPyramid", "PyramidEvaluation", "PyramidIR", "PyramidKernels"],
   ]
   static let systemModules: Set<String> = ["ArgumentParser", "CNettle", "Darwin", "Glibc", "Musl", "Synchronization"]
 

@@ -74,7 +74,7 @@ extension Graph {
     var text = ""
     JSON.object([
       ("name", .string(name)), ("version", .integer(1)), ("model", model),
-      ("checkpoint", checkpoint.map(JSON.string) ?? .null), ("target", target.map(JSON.string) ?? .null),
+      ("checkpoint", checkpoint.map(JSON.string) ?? .null), ("target", (target?.rawValue).map(JSON.string) ?? .null),
       ("policies", .array(policies.map(json))), ("dims", .array(dims.map(json))),
       ("weights", .array(weights.map(json))), ("slots", .array(slots.map(json))),
       ("costs", .array(costs.map(json))), ("nodes", .array(nodes.map(json))),
@@ -168,7 +168,7 @@ extension Graph {
       ("section", .string("\(node.section)")), ("op", .string(node.op.mnemonic)),
       ("inputs", .array(node.inputs.map { .string(self[$0].name) })),
       ("weights", .array(node.weights.map { .string(self[$0].name) })), ("attributes", .object(attributes)),
-      ("results", .array(results)), ("kernel", node.kernel.map(JSON.string) ?? .null),
+      ("results", .array(results)), ("kernel", node.kernelName.map(JSON.string) ?? .null),
     ])
   }
 }

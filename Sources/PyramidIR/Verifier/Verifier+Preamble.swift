@@ -14,7 +14,6 @@ extension Verifier {
   private mutating func checkNames() {
     if !isName(graph.name) { report(.graph, "`\(graph.name)` is no name") }
     if !isWord(graph.shape.family) { report(.graph, "`\(graph.shape.family)` is no model family") }
-    if let target = graph.target, !isWord(target) { report(.graph, "`\(target)` is no target") }
     var weights: Set<String> = []
     for (index, weight) in graph.weights.enumerated() {
       if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is no name") }
@@ -27,7 +26,6 @@ extension Verifier {
         if !isName(name) { report(.node(index), "`\(name)` is no name") }
         if !values.insert(name).inserted { report(.node(index), "%\(name) is the name of an earlier value") }
       }
-      if let kernel = node.kernel, !isWord(kernel) { report(.node(index), "`\(kernel)` is no kernel") }
     }
   }
 

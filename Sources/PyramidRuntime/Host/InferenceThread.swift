@@ -3,8 +3,8 @@
 // concurrency. All executors of one team size share the thread: two idle teams would still spin on each other's CPUs
 // for a while.
 
-import CPyramidKernels
 import Glibc
+import PyramidKernels
 import Synchronization
 
 /// What the thread is asked to do: a C function, since making a closure for another thread would allocate.
@@ -94,8 +94,8 @@ final class InferenceThread: @unchecked Sendable {
   /// The thread's loop.
   fileprivate static func loop(_ raw: UnsafeMutableRawPointer) {
     let state = raw.assumingMemoryBound(to: State.self)
-    let threads = Int32(state.pointee.teamSize)
-    mp_set_team(threads)
+    let threads = state.pointee.teamSize
+    Team.setUp(threads: threads)
     pthread_mutex_lock(&state.pointee.mutex)
     while true {
       while (state.pointee.work == nil || state.pointee.isFinished) && !state.pointee.isStopping {
@@ -104,7 +104,7 @@ final class InferenceThread: @unchecked Sendable {
       if state.pointee.isStopping { break }
       let (work, argument) = (state.pointee.work!, state.pointee.argument!)
       pthread_mutex_unlock(&state.pointee.mutex)
-      mp_with_team(threads, work, argument)
+      Team.perform(threads: threads, work, argument)
       pthread_mutex_lock(&state.pointee.mutex)
       state.pointee.isFinished = true
       pthread_cond_broadcast(&state.pointee.done)

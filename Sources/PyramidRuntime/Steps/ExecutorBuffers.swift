@@ -1,8 +1,8 @@
 // The buffers behind a program: inputs, slots, kernel scratch, decision scratch, per-seat records and policy memories,
 // all in one arena that is sized here and never grows. Inputs, slots and scratch are those of one wave.
 
-import CPyramidKernels
 import PyramidIR
+import PyramidKernels
 
 /// An executor's memory.
 final class ExecutorBuffers: @unchecked Sendable {
@@ -33,19 +33,21 @@ final class ExecutorBuffers: @unchecked Sendable {
   private let sampleDims: Int
 
   init(
-    program: Program, shape: ModelShape, options: ExecutorOptions, seats: Int, isa: mp_isa, memoryStride: Int,
+    program: Program, shape: ModelShape, options: ExecutorOptions, seats: Int, memoryStride: Int,
     memoryAlignment: Int
   ) throws {
     let (samples, tokens) = (options.samples, options.roomForTokens)
+    let threads = options.threads
+    let attentionCounts = program.attentionKernels.map {
+      AttentionCall.scratchCount($0, threads: threads, tokens: tokens, heads: program.heads, headSize: program.headSize)
+    }
     let scratch = max(
-      mp_attention_scratch_count(
-        isa, Int32(options.threads), program.precision.kernels, Int32(tokens), Int32(tokens), Int32(program.heads),
-        Int32(program.headSize)),
-      mp_first_attention_scratch_count(
-        Int32(options.threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.firstAttentionDepth)))
+      attentionCounts.max() ?? 0,
+      FirstAttentionCall.scratchCount(
+        threads: threads, tokens: tokens, heads: program.heads, depth: program.firstAttentionDepth))
     let reducedBytes =
       program.reducedDepth == 0
-      ? 0 : mp_linear_scratch_bytes(Int32(options.threads), Int32(max(tokens, samples)), Int32(program.reducedDepth))
+      ? 0 : LinearCall.scratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)
     let earlierCount = max(program.exitOperands * shape.classes, 1)
     let stride = max(memoryStride, 1)
     let memoryBytes = seats * stride + memoryAlignment
