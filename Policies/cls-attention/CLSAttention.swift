@@ -29,9 +29,7 @@ public struct CLSAttention: PruningPolicy {
   }
 
   public func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
-    let paid = sample.attentionFromCLS
-    for token in paid.indices { scores[token] = paid[token] }
+    let attention = sample.attentionFromCLS
+    for token in attention.indices { scores[token] = attention[token] }
   }
 }
-
-public let policies: [any Policy.Type] = [CLSAttention.self]

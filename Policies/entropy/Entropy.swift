@@ -20,5 +20,3 @@ public struct Entropy: ExitPolicy {
     head.normalizedEntropy < threshold
   }
 }
-
-public let policies: [any Policy.Type] = [Entropy.self]

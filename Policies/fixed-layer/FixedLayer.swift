@@ -1,4 +1,4 @@
-// A control: every sample leaves at one layer, whatever it is. A criterion that looks at the sample has to beat it.
+// A control: every sample leaves at one layer, whatever its text. A criterion that reads the sample has to beat it.
 
 import PyramidPolicy
 
@@ -23,5 +23,3 @@ public struct FixedLayer: ExitPolicy {
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { true }
 }
-
-public let policies: [any Policy.Type] = [FixedLayer.self]

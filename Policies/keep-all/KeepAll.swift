@@ -14,5 +14,3 @@ public struct KeepAll: PruningPolicy {
 
   public func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
 }
-
-public let policies: [any Policy.Type] = [KeepAll.self]

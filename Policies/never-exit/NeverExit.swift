@@ -1,4 +1,4 @@
-// A control: exit heads run and nobody leaves, which shows what the heads alone cost.
+// A control: exit heads run and no sample leaves, which shows what the heads alone cost.
 
 import PyramidPolicy
 
@@ -12,5 +12,3 @@ public struct NeverExit: ExitPolicy {
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
 }
-
-public let policies: [any Policy.Type] = [NeverExit.self]

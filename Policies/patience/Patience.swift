@@ -34,5 +34,3 @@ public struct Patience: ExitPolicy {
     return memory.repetitions == patience
   }
 }
-
-public let policies: [any Policy.Type] = [Patience.self]

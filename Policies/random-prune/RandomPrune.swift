@@ -1,8 +1,8 @@
-// A control: tokens die by lot. A criterion that looks at the sample has to be more accurate at the same share kept.
+// A control: tokens are dropped at random. A criterion that looks at the sample has to be more accurate at the same share kept.
 
 import PyramidPolicy
 
-/// Keeps a share of the tokens, drawn by a hash of each token, its place and the layer.
+/// Keeps a share of the tokens, drawn by a hash of each token, its position and the layer.
 ///
 /// A generator with state would make the answer depend on the order of samples; a hash is a pure function of this one.
 public struct RandomPrune: PruningPolicy {
@@ -26,8 +26,8 @@ public struct RandomPrune: PruningPolicy {
   }
 
   public func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
-    let tokens = sample.tokenIDs
-    let positions = sample.positions
+    let tokens = sample.tokenID
+    let positions = sample.position
     let stream = mix(seed &+ mix(UInt64(sample.layer)))
     for token in tokens.indices {
       let place = UInt64(UInt32(bitPattern: positions[token])) << 32 | UInt64(UInt32(bitPattern: tokens[token]))
@@ -35,7 +35,7 @@ public struct RandomPrune: PruningPolicy {
     }
   }
 
-  /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014) behind its increment.
+  /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014) after its increment.
   private func mix(_ value: UInt64) -> UInt64 {
     var bits = value &+ 0x9E37_79B9_7F4A_7C15
     bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
@@ -43,5 +43,3 @@ public struct RandomPrune: PruningPolicy {
     return bits ^ bits >> 31
   }
 }
-
-public let policies: [any Policy.Type] = [RandomPrune.self]

@@ -1,4 +1,4 @@
-// Prune tokens that nobody attends to: the learned thresholds of LTP, the pruning half of Magic Pyramid.
+// Prune tokens that receive little attention: the learned thresholds of LTP, the pruning half of Magic Pyramid.
 
 import PyramidPolicy
 
@@ -29,5 +29,3 @@ public struct ReceivedAttention: PruningPolicy {
     for token in received.indices { scores[token] = received[token] }
   }
 }
-
-public let policies: [any Policy.Type] = [ReceivedAttention.self]

@@ -36,5 +36,3 @@ public struct TopK: PruningPolicy {
     for token in received.indices { scores[token] = received[token] }
   }
 }
-
-public let policies: [any Policy.Type] = [TopK.self]

@@ -17,16 +17,10 @@ public struct CompiledModel: Sendable {
 
 extension ModelCompiler {
   /// The instances of chosen policies for this checkpoint. Throws `PolicyError`.
-  public func policies(_ choice: PolicyChoice, registry: PolicyRegistry) throws -> (
-    exit: PolicyInstance?, prune: PolicyInstance?
-  ) {
-    let exit = try choice.exit.map {
-      try registry.type(named: $0.name, kind: .exit).make($0, model: facts, learned: lowered.learned)
+  public func policies(_ choice: PolicyChoice, registry: PolicyRegistry) throws -> PolicyPair<PolicyInstance> {
+    try choice.map { kind, spec in
+      try registry.type(named: spec.name, kind: kind).make(spec, model: facts, learned: lowered.learned)
     }
-    let prune = try choice.prune.map {
-      try registry.type(named: $0.name, kind: .prune).make($0, model: facts, learned: lowered.learned)
-    }
-    return (exit, prune)
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, the file is first run against the reference interpreter,
@@ -38,8 +32,7 @@ extension ModelCompiler {
   ) throws -> CompiledModel {
     // Refuses a folder, a device or a place that can't be written before the work, not behind it.
     _ = try OutputFile(path: path)
-    let (exit, prune) = try policies(choice, registry: registry)
-    let graph = try compile(exit: exit, prune: prune, options: options, observe: observe)
+    let graph = try compile(try policies(choice, registry: registry), options: options, observe: observe)
     let temporary = "\(path).tmp-\(getpid())"
     defer { unlink(temporary) }
     var check: SelfCheckResult?

@@ -52,11 +52,11 @@ public enum SelfCheck {
     var graph = compiler.lowered.graph
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(
-      exit: policies.exit, prune: policies.prune, exitHeads: compiler.lowered.exitHeads,
+      policies: policies, exitHeads: compiler.lowered.exitHeads,
       target: classifier.model.instructionSet)
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(
-      graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: policies.exit, prune: policies.prune)
+      graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies)
     let encodings = texts.map { classifier.encode($0) }
     let expected = try oracle.run(
       ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))

@@ -44,19 +44,16 @@ public struct ModelCompiler: Sendable {
   }
 
   /// Sizes that policies are made for.
-  public var facts: ModelFacts {
-    let shape = lowered.graph.shape
-    return ModelFacts(layers: shape.layers, classes: shape.classes, heads: shape.heads)
-  }
+  public var facts: ModelFacts { lowered.graph.shape.facts }
 
   /// Runs the pipeline over a copy of the plain graph; `observe` sees the graph after each pass.
   public func compile(
-    exit: PolicyInstance?, prune: PolicyInstance?, options: CompileOptions,
+    _ policies: PolicyPair<PolicyInstance>, options: CompileOptions,
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     var graph = namedGraph
     let context = PassContext(
-      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
+      policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
       profile: options.profile)
     try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
     return graph
@@ -64,11 +61,11 @@ public struct ModelCompiler: Sendable {
 
   /// What each decision would cost and save, and which ones `compile` with the same arguments keeps; text for people.
   public func explainPlacement(
-    exit: PolicyInstance?, prune: PolicyInstance?, options: CompileOptions
+    _ policies: PolicyPair<PolicyInstance>, options: CompileOptions
   ) throws -> String {
     var graph = namedGraph
     var context = PassContext(
-      exit: exit, prune: prune, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
+      policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
       profile: options.profile)
     context.disabled = options.disabledPasses
     let fusions = Pipeline.passes.prefix { $0.name != PlacePolicies.name }

@@ -7,10 +7,8 @@ import PyramidPolicy
 
 /// What passes know besides the graph.
 public struct PassContext: Sendable {
-  /// The exit policy to weave in.
-  public var exit: PolicyInstance?
-  /// The pruning policy to weave in.
-  public var prune: PolicyInstance?
+  /// The policies to weave in.
+  public var policies: PolicyPair<PolicyInstance>
   /// Layers, from 0, that have an exit head.
   public var exitHeads: Set<Int>
   /// Instruction set to choose kernels for.
@@ -24,12 +22,10 @@ public struct PassContext: Sendable {
 
   /// A context; without policies the compiled graph equals the plain one.
   public init(
-    exit: PolicyInstance? = nil, prune: PolicyInstance? = nil, exitHeads: Set<Int> = [], target: InstructionSet,
-    precision: Precision = .f32,
-    profile: PolicyProfile? = nil
+    policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [], target: InstructionSet,
+    precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
-    self.exit = exit
-    self.prune = prune
+    self.policies = policies
     self.exitHeads = exitHeads
     self.target = target
     self.precision = precision

@@ -1,5 +1,5 @@
-// One call of each large operation: its operands by name, and the scratch that it needs. Separate from Kernels.swift
-// because a caller fills these in from its own tables.
+// One call of each large operation: C's struct, filled in by name and without the numbers that the kernel decides.
+// Separate from Kernels.swift because a caller makes these from its own tables.
 
 import CPyramidKernels
 import PyramidIR
@@ -15,13 +15,7 @@ public struct LinearCall {
       residual: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Float)
   }
 
-  let rows: Int, depth: Int, columns: Int
-  let x: UnsafePointer<Float>
-  let weight: UnsafeRawPointer
-  let bias: UnsafePointer<Float>?
-  let finish: Finish
-  let y: UnsafeMutablePointer<Float>
-  let scratch: UnsafeMutableRawPointer
+  var c = mp_linear_call()
 
   /// `weight` [columns][depth] as `Weight.packed` made it for the kernel's set and precision; `scratch` holds
   /// `scratchBytes`.
@@ -29,9 +23,13 @@ public struct LinearCall {
     rows: Int, depth: Int, columns: Int, x: UnsafePointer<Float>, weight: UnsafeRawPointer,
     bias: UnsafePointer<Float>?, finish: Finish, y: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer
   ) {
-    (self.rows, self.depth, self.columns) = (rows, depth, columns)
-    (self.x, self.weight, self.bias, self.finish) = (x, weight, bias, finish)
-    (self.y, self.scratch) = (y, scratch)
+    (c.rows, c.depth, c.columns) = (Int32(rows), Int32(depth), Int32(columns))
+    (c.x, c.weight, c.bias, c.y, c.scratch) = (x, weight, bias, y, scratch)
+    switch finish {
+    case .activation(let activation): c.activation = activation.number
+    case .norm(let residual, let gamma, let beta, let epsilon):
+      (c.residual, c.gamma, c.beta, c.epsilon) = (residual, gamma, beta, epsilon)
+    }
   }
 
   /// Bytes of scratch that layers of reduced precision need for at most `rows` rows of at most `depth` columns.
@@ -42,26 +40,21 @@ public struct LinearCall {
 
 /// Attention of each sample's tokens to each other, in `heads` heads of `headSize` columns.
 public struct AttentionCall {
-  let q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>
-  let stride: Int
-  let segments: UnsafePointer<Int32>
-  let samples: Int, heads: Int, headSize: Int
-  let out: UnsafeMutablePointer<Float>
-  let scratch: UnsafeMutablePointer<Float>
-  /// [tokens]: mean over heads of the attention that a token receives, summed over its sample's queries; or nil.
-  public var received: UnsafeMutablePointer<Float>?
-  /// [tokens]: mean over heads of the attention of the sample's first token to each, times its length; or nil.
-  public var fromFirst: UnsafeMutablePointer<Float>?
+  var c = mp_attention_call()
 
   /// q, k and v [tokens][stride]; `segments` [samples + 1] the first token of each sample, then the number of tokens; out
-  /// [tokens][heads * headSize]; `scratch` holds `scratchCount` floats.
+  /// [tokens][heads * headSize]. received [tokens], if wanted: mean over heads of the attention that a token receives,
+  /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token to
+  /// each, times the sample's length. `scratch` holds `scratchCount` floats.
   public init(
     q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
     segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>,
+    received: UnsafeMutablePointer<Float>?, fromFirst: UnsafeMutablePointer<Float>?,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    (self.q, self.k, self.v, self.stride, self.segments, self.samples) = (q, k, v, stride, segments, samples)
-    (self.heads, self.headSize, self.out, self.scratch) = (heads, headSize, out, scratch)
+    (c.q, c.k, c.v, c.stride, c.segments, c.samples) = (q, k, v, Int32(stride), segments, Int32(samples))
+    (c.heads, c.head_dim, c.out) = (Int32(heads), Int32(headSize), out)
+    (c.received, c.from_first, c.scratch) = (received, fromFirst, scratch)
   }
 
   /// Floats of scratch for at most `tokens` tokens, in samples that may be as long.
@@ -74,26 +67,18 @@ public struct AttentionCall {
 
 /// Attention of each sample's first token alone, without keys and values.
 public struct FirstAttentionCall {
-  let q: UnsafePointer<Float>, x: UnsafePointer<Float>
-  let depth: Int
-  let wk: UnsafeRawPointer, wv: UnsafeRawPointer
-  let bv: UnsafePointer<Float>
-  let segments: UnsafePointer<Int32>
-  let samples: Int, heads: Int, headSize: Int
-  let out: UnsafeMutablePointer<Float>
-  let fromFirst: UnsafeMutablePointer<Float>?
-  let scratch: UnsafeMutablePointer<Float>
+  var c = mp_first_attention_call()
 
   /// q and out [samples][heads * headSize]; x [tokens][depth]; wk and wv [heads * headSize][depth] as `Weight.packed` made
-  /// them; `fromFirst` as in `AttentionCall`; `scratch` holds `scratchCount` floats.
+  /// them; segments and fromFirst as in `AttentionCall`; `scratch` holds `scratchCount` floats.
   public init(
     q: UnsafePointer<Float>, x: UnsafePointer<Float>, depth: Int, wk: UnsafeRawPointer, wv: UnsafeRawPointer,
     bv: UnsafePointer<Float>, segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int,
     out: UnsafeMutablePointer<Float>, fromFirst: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
   ) {
-    (self.q, self.x, self.depth, self.wk, self.wv, self.bv) = (q, x, depth, wk, wv, bv)
-    (self.segments, self.samples, self.heads, self.headSize) = (segments, samples, heads, headSize)
-    (self.out, self.fromFirst, self.scratch) = (out, fromFirst, scratch)
+    (c.q, c.x, c.depth, c.wk, c.wv, c.bv) = (q, x, Int32(depth), wk, wv, bv)
+    (c.segments, c.samples, c.heads, c.head_dim) = (segments, Int32(samples), Int32(heads), Int32(headSize))
+    (c.out, c.from_first, c.scratch) = (out, fromFirst, scratch)
   }
 
   /// Floats of scratch for at most `tokens` tokens of `depth` columns, in samples that may be as long.

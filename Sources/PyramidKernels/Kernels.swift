@@ -19,39 +19,24 @@ public struct Kernels: Sendable {
     self.threads = Int32(threads)
   }
 
-  /// Runs a linear layer; see `LinearCall`.
+  /// Runs a linear layer.
   public func linear(_ call: LinearCall) {
-    var c = mp_linear_call()
+    var c = call.c
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
-    (c.rows, c.depth, c.columns) = (Int32(call.rows), Int32(call.depth), Int32(call.columns))
-    (c.x, c.weight, c.bias, c.y, c.scratch) = (call.x, call.weight, call.bias, call.y, call.scratch)
-    switch call.finish {
-    case .activation(let activation): c.activation = activation.number
-    case .norm(let residual, let gamma, let beta, let epsilon):
-      (c.residual, c.gamma, c.beta, c.epsilon) = (residual, gamma, beta, epsilon)
-    }
     mp_linear(&c)
   }
 
-  /// Runs an attention; see `AttentionCall`.
+  /// Runs an attention.
   public func attention(_ call: AttentionCall) {
-    var c = mp_attention_call()
+    var c = call.c
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
-    (c.q, c.k, c.v, c.stride) = (call.q, call.k, call.v, Int32(call.stride))
-    (c.segments, c.samples) = (call.segments, Int32(call.samples))
-    (c.heads, c.head_dim) = (Int32(call.heads), Int32(call.headSize))
-    (c.out, c.received, c.from_first, c.scratch) = (call.out, call.received, call.fromFirst, call.scratch)
     mp_attention(&c)
   }
 
-  /// Runs attention of each sample's first token; see `FirstAttentionCall`.
+  /// Runs attention of each sample's first token.
   public func firstAttention(_ call: FirstAttentionCall) {
-    var c = mp_first_attention_call()
+    var c = call.c
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
-    (c.q, c.x, c.depth, c.wk, c.wv, c.bv) = (call.q, call.x, Int32(call.depth), call.wk, call.wv, call.bv)
-    (c.segments, c.samples) = (call.segments, Int32(call.samples))
-    (c.heads, c.head_dim) = (Int32(call.heads), Int32(call.headSize))
-    (c.out, c.from_first, c.scratch) = (call.out, call.fromFirst, call.scratch)
     mp_first_attention(&c)
   }
 

@@ -40,6 +40,6 @@ public struct PeakRate: Sendable {
     instruction = String(cString: name)
   }
 
-  /// Operations a second, a multiply-add counted as two, of `threads` threads together.
+  /// Operations per second, a multiply-add counted as two, of `threads` threads together.
   public func measure(threads: Int) -> Double { mp_peak_rate(kind, Int32(threads)) }
 }

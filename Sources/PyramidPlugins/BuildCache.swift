@@ -2,14 +2,12 @@
 // another name and renamed when complete, so that two processes never see half an entry; it carries a seal with the
 // hash of each file, so that a damaged one is noticed and built again.
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 struct BuildCache {
   /// The folder of all entries.
   let root: String
-  /// Whether `root` is a temporary folder of this process, which nobody will read again.
+  /// Whether `root` is a temporary folder of this process, which is not read again.
   let isTemporary: Bool
 
   private static let fileLimit = 1 << 28

@@ -1,5 +1,5 @@
-// Names for cache entries: the same inputs give the same name. FNV-1a in 128 bits tells apart what differs by accident;
-// it is not meant against someone who can write to the user's cache, who could replace the compiler as well.
+// Names for cache entries: the same inputs give the same name. FNV-1a in 128 bits tells apart what differs by accident.
+// It does not protect from programs that can write to the user's cache: they could replace the compiler as well.
 
 struct ContentHash {
   private var state: UInt128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D

@@ -1,9 +1,7 @@
 // The few file operations that compiling and caching a plugin need, on plain C calls: Foundation would cost each tool
 // several milliseconds of start-up. Everything reports failure as a value; callers know which file they name.
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 enum FileAccess {
   enum Kind: Equatable {

@@ -1,9 +1,7 @@
 // From a policy's source file to a library: `swiftc` on the user's file and one generated line, linked with the SDK,
 // which is compiled once per compiler. Results are cached by content, so the second run of a tool compiles nothing.
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 struct PluginCompiler {
   /// The file as the user named it, for messages.
@@ -34,20 +32,23 @@ struct PluginCompiler {
   ///
   /// - Throws: `PluginError.doesNotCompile` with the compiler's output, `missingEntry`, or `buildFailed`.
   func library(from source: [UInt8]) throws(PluginError) -> String {
+    let plugin = PluginEntry(source: source, file: file)
     var hash = ContentHash()
     hash.add(compilerVersion)
     hash.add(Array(sdk.hash.utf8))
     let sdkName = "sdk-\(hash.text)"
     hash.add(source)
+    for candidate in plugin.candidates { hash.add(Array(candidate.utf8)) }
     let name = "plugin-\(hash.text)"
     let entry = try cache.entry(name, files: ["plugin.so"]) { folder throws(PluginError) in
-      try compile(source, module: "Plugin_\(hash.text)", sdk: try compiledSDK(sdkName), in: folder)
+      guard !plugin.candidates.isEmpty else { throw .missingEntry(file: file, expected: plugin.expected) }
+      try compile(source, plugin, module: "Plugin_\(hash.text)", sdk: try compiledSDK(sdkName), in: folder)
     }
     guard let entry else { throw cacheFailure }
     return "\(entry)/plugin.so"
   }
 
-  /// Ends what nobody will read again: a cache that exists for this process only.
+  /// Removes the cache if it exists for this process only.
   func discardTemporaryCache() {
     if cache.isTemporary { FileAccess.removeDirectory(cache.root) }
   }
@@ -68,29 +69,47 @@ struct PluginCompiler {
   }
 
   /// Compiles a copy of the source, so that what was hashed is what is compiled even if the user saves meanwhile.
-  private func compile(_ source: [UInt8], module: String, sdk: String, in folder: String) throws(PluginError) {
+  private func compile(
+    _ source: [UInt8], _ plugin: PluginEntry, module: String, sdk: String, in folder: String
+  ) throws(PluginError) {
     let copy = "\(folder)/Source.swift"
     let entry = "\(folder)/Entry.swift"
-    let entryText = """
-      import PyramidPolicy
-      @_cdecl("magic_pyramid_plugin") public func entry_\(module)() -> UnsafeRawPointer { exportPlugin(policies) }
-      """
-    guard FileAccess.write(source, to: copy), FileAccess.write(Array(entryText.utf8), to: entry) else {
-      throw cacheFailure
+    defer {
+      unlink(copy)
+      unlink(entry)
     }
     let arguments = [
       "-emit-library", "-module-name", module, "-I", sdk, "-o", "\(folder)/plugin.so",
       copy, entry, "\(sdk)/PyramidPolicy.o", "-lm", "-Xlinker", "-Bsymbolic",
     ]
-    let (status, text) = try runCompiler(arguments, in: folder)
-    guard status == 0 else {
-      if contains(text, "Entry.swift") && contains(text, "cannot find 'policies' in scope") {
-        throw .missingEntry(file: file, expected: "a last line `public let policies: [any Policy.Type] = [...]`")
+    var reason = ""
+    for candidate in plugin.candidates {
+      let entryText = """
+        import PyramidPolicy
+        @_cdecl("magic_pyramid_plugin") public func entry_\(module)() -> UnsafeRawPointer { exportPlugin(\(candidate)) }
+        """
+      guard FileAccess.write(source, to: copy), FileAccess.write(Array(entryText.utf8), to: entry) else {
+        throw cacheFailure
       }
-      throw .doesNotCompile(file: file, diagnostics: replace(copy, by: file, in: text))
+      let (status, text) = try runCompiler(arguments, in: folder)
+      if status == 0 { return }
+      guard errors(in: copy, text).isEmpty, let broken = errors(in: entry, text).first else {
+        let diagnostics = Array(text.utf8).replacing(copy.utf8, with: file.utf8)
+        throw .doesNotCompile(file: file, diagnostics: String(decoding: diagnostics, as: UTF8.self))
+      }
+      reason = broken
+      // A list that is there but wrong is not passed over for a type.
+      guard broken.utf8.starts(with: "cannot find".utf8) else { break }
     }
-    unlink(copy)
-    unlink(entry)
+    throw .missingEntry(file: file, expected: "\(plugin.expected) (the compiler: \(reason))")
+  }
+
+  /// The messages of errors that `output` reports in a file.
+  private func errors(in file: String, _ output: String) -> [String] {
+    output.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      guard line.starts(with: "\(file):".utf8), let marker = line.firstRange(of: ": error: ".utf8) else { return nil }
+      return String(Substring(line[marker.upperBound...]))
+    }
   }
 
   private func runCompiler(_ arguments: [String], in folder: String) throws(PluginError) -> (Int32, String) {
@@ -125,27 +144,4 @@ struct PluginCompiler {
   private var cacheFailure: PluginError {
     .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
   }
-}
-
-/// Whether `text` holds `part`, compared byte for byte.
-private func contains(_ text: String, _ part: String) -> Bool {
-  replace(part, by: "", in: text).utf8.count != text.utf8.count
-}
-
-/// `text` with each occurrence of `part` (not empty) replaced, compared byte for byte.
-private func replace(_ part: String, by other: String, in text: String) -> String {
-  let bytes = Array(text.utf8)
-  let part = Array(part.utf8)
-  var result: [UInt8] = []
-  var index = 0
-  while index < bytes.count {
-    if bytes[index...].starts(with: part) {
-      result += other.utf8
-      index += part.count
-    } else {
-      result.append(bytes[index])
-      index += 1
-    }
-  }
-  return String(decoding: result, as: UTF8.self)
 }

@@ -11,7 +11,7 @@ public enum PluginError: Error, Equatable, Sendable {
   case isDirectory(file: String)
   /// Neither Swift source nor a loadable library of this machine.
   case notAPlugin(file: String, reason: String)
-  /// The library lacks the C symbols, or the source lacks `public let policies`.
+  /// The library lacks the C symbols, or the source lacks a policy of its own name and `public let policies`.
   case missingEntry(file: String, expected: String)
   /// Built with another SDK or compiler; both as "<SDK version> <compiler version>".
   case otherVersion(file: String, plugin: String, host: String)
@@ -48,7 +48,7 @@ extension PluginError: CustomStringConvertible {
     case .compilerNotFound(let file):
       "plugin '\(file)': needs 'swiftc' in PATH; install a Swift toolchain (swift.org/install), or give a built library"
     case .sdkNotFound(let file):
-      "plugin '\(file)': the sources of PyramidPolicy were not found; set MP_SDK_PATH to their folder"
+      "plugin '\(file)': the sources of PyramidPolicy were not found; set MP_SDK_PATH to magic-pyramid's folder Sources/PyramidPolicy"
     case .buildFailed(let file, let reason):
       "plugin '\(file)': could not be built: \(reason)"
     case .duplicatePolicy(let file, let name):

@@ -1,11 +1,8 @@
 // `--plugin PATH`: tells source from library, gets the library, and takes its policies over. The version is compared
-// before anything else in the library is called, because another version's table means something else.
+// before anything else in the library is called, because another version's table has another meaning.
 
+import Glibc
 import PyramidPolicy
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Loads policies that live outside this program.
 public enum PluginLoader {
@@ -13,8 +10,7 @@ public enum PluginLoader {
 
   /// The policies of a plugin: a `.swift` file, which is compiled if the cache does not hold it, or a built library.
   ///
-  /// The library stays loaded for the life of the process. From the first plugin on, a trap inside a policy is reported
-  /// by name (`PolicyTrapReporter`).
+  /// The library stays loaded for the life of the process.
   ///
   /// - Throws: `PluginError`, one line that names the file.
   public static func load(path: String) throws(PluginError) -> [PolicyType] {
@@ -24,7 +20,6 @@ public enum PluginLoader {
       throw .duplicatePolicy(file: path, name: type.name)
     }
     guard !types.isEmpty else { throw .missingEntry(file: path, expected: "at least one policy in `policies`") }
-    PolicyTrapReporter.install()
     return types
   }
 
@@ -34,7 +29,7 @@ public enum PluginLoader {
     switch FileAccess.kind(of: resolved) {
     case .file(let bytes)?: size = bytes
     case .directory?: throw .isDirectory(file: path)
-    case .other?: throw .notAPlugin(file: path, reason: "it is no regular file")
+    case .other?: throw .notAPlugin(file: path, reason: "it is not a regular file")
     case nil: throw .notFound(file: path)
     }
     if try isLibrary(resolved, named: path) { return try open(resolved, named: path) }

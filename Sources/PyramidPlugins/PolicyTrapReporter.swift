@@ -1,12 +1,9 @@
 // A trap inside a policy (an index out of range, a failed precondition) ends the process by a signal. This names the
-// policy and its plugin before the end, and leaves every other trap to whoever handled it before. Everything that runs
+// policy and its plugin before the end, and leaves every other trap to the handler before it. Everything that runs
 // in the handler is async-signal-safe: reads of plain memory, write and _exit.
 
+import Glibc
 import PyramidPolicy
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Reports traps that happen while a policy runs.
 public enum PolicyTrapReporter {
@@ -23,7 +20,8 @@ public enum PolicyTrapReporter {
     return true
   }()
 
-  /// Installs the handlers; a second call does nothing. Call it before threads that run policies start.
+  /// Installs handlers of SIGILL, SIGTRAP, SIGSEGV, SIGBUS and SIGFPE; a second call does nothing. Call it before
+  /// threads that run policies start. Nothing in the library calls it, as signals belong to the program.
   ///
   /// A report is one line, "policy @name of plugin FILE trapped (SIGILL) in shouldExit", and exit status 1. A stack
   /// overflow is reported on the calling thread only, as other threads have no stack for handlers.

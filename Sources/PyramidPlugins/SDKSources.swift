@@ -8,7 +8,8 @@ struct SDKSources {
   let hash: String
 
   /// Looks in `MP_SDK_PATH`, then beside an installed executable (`../share/magic-pyramid/PyramidPolicy`), then in the
-  /// folders above the executable for `Sources/PyramidPolicy`, as in a build folder.
+  /// folders above the executable for `Sources/PyramidPolicy`, as in a build folder, then beside this file as it was
+  /// when it was compiled, as in the build of a package that depends on this one.
   static func find() -> SDKSources? {
     if let path = FileAccess.environment("MP_SDK_PATH") { return SDKSources(folder: path) }
     guard let executable = FileAccess.resolve("/proc/self/exe") else { return nil }
@@ -20,7 +21,7 @@ struct SDKSources {
       if let sources = SDKSources(folder: "\(above)/Sources/PyramidPolicy") { return sources }
       folder = FileAccess.parent(of: above)
     }
-    return nil
+    return FileAccess.parent(of: #filePath).flatMap { SDKSources(folder: "\($0)/../PyramidPolicy") }
   }
 
   /// The sources in a folder and in its folders; `nil` when there is no `Contract/Policy.swift` or a file cannot be read.

@@ -1,8 +1,6 @@
 // Runs the compiler: one process, its output in a file (so that no pipe can fill up and block), waited for.
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 enum Subprocess {
   /// The first executable file of a name in PATH.

@@ -49,12 +49,11 @@ extension Execution {
         [Arithmetic.norm(row.dropFirst(first).prefix(count))]
       }
       return [try result(node, .floats(norms))]
-    case .decideExit(_, let layer, let reads):
-      let stay = try decideExit(node, layer: layer, reads)
+    case .decideExit:
+      let stay = try decideExit(node)
       return [try definition(node, stay)]
-    case .decidePrune(_, let layer, let reads, let afterExit):
-      let keep = try decidePrune(node, layer: layer, reads, afterExit: afterExit)
-      return [try definition(node, keep)]
+    case .decidePrune:
+      return [try definition(node, decidePrune(node))]
     case .keepSamples:
       let keep = try tokens(ofSamples: operand(node, 1), in: operand(node, 0))
       return [try definition(node, keep)]

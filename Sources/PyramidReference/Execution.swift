@@ -36,7 +36,7 @@ struct Execution {
     dims = try DimTable(interpreter.graph, lengths: batch.tokenIDs.map(\.count))
     answers = batch.tokenIDs.map { _ in ReferenceAnswer() }
     isAnswered = batch.tokenIDs.map { _ in false }
-    memories = interpreter.exit.flatMap {
+    memories = interpreter.policies.exit.flatMap {
       $0.type.kind == .exit ? SampleMemories($0, samples: batch.tokenIDs.count) : nil
     }
   }
@@ -83,6 +83,12 @@ struct Execution {
     let value = node.inputs[index]
     guard let tensor = values[value] else { throw ReferenceError("%\(graph[value].name) is read before it is made") }
     return tensor
+  }
+
+  func operands(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
+    var tensors: [ReferenceTensor] = []
+    for index in node.inputs.indices { tensors.append(try operand(node, index)) }
+    return tensors
   }
 
   func weight(_ node: Node, _ index: Int) -> [Float] { interpreter.weights[node.weights[index].index] }

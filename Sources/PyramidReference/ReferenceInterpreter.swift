@@ -14,8 +14,7 @@ public struct ReferenceInterpreter {
   public let graph: Graph
   /// Row-major values of each weight.
   let weights: [[Float]]
-  let exit: PolicyInstance?
-  let prune: PolicyInstance?
+  let policies: PolicyPair<PolicyInstance>
 
   /// An interpreter for `graph`. `weight` is asked once for each weight and returns its values, row-major whatever
   /// layout the weight has in an artefact. Policies are needed where the graph asks one; they must be those that it
@@ -23,12 +22,11 @@ public struct ReferenceInterpreter {
   ///
   /// - Throws: what `weight` throws, or `ReferenceError`.
   public init(
-    graph: Graph, weight: @escaping (Weight) throws -> [Float], exit: PolicyInstance? = nil,
-    prune: PolicyInstance? = nil
+    graph: Graph, weight: @escaping (Weight) throws -> [Float],
+    policies: PolicyPair<PolicyInstance> = PolicyPair()
   ) throws {
     self.graph = graph
-    self.exit = exit
-    self.prune = prune
+    self.policies = policies
     weights = try graph.weights.map { declared in
       let values = try weight(declared)
       let wanted = try Self.elements(of: declared)
@@ -81,24 +79,20 @@ public struct ReferenceInterpreter {
 
   /// A policy that reads an undeclared signal ends the process, so it is refused before it can.
   private func checkPolicy(of node: Node) throws(ReferenceError) {
-    switch node.op {
-    case .decideExit(let name, _, let reads):
-      let policy = try checked(exit, name, .exit)
+    if case .decideExit(let name, _, let reads) = node.op {
       // Logits are an operand of every head, so they need not be listed.
       let supplied = Set(reads.map(\.rawValue) + [ExitSignal.logits.rawValue])
-      try require(policy.exitSignals.map(\.rawValue), in: supplied, name)
-    case .decidePrune(let name, _, let reads, _):
-      let policy = try checked(prune, name, .prune)
-      try require(policy.tokenSignals.map(\.rawValue), in: Set(reads.map(\.rawValue)), name)
-    default:
-      return
+      try require(try checked(name, .exit).exitSignals.map(\.rawValue), in: supplied, name)
+    }
+    if case .decidePrune(let name, _, let reads, _) = node.op {
+      try require(try checked(name, .prune).tokenSignals.map(\.rawValue), in: Set(reads.map(\.rawValue)), name)
     }
   }
 
-  private func checked(
-    _ policy: PolicyInstance?, _ name: String, _ kind: PolicyKind
-  ) throws(ReferenceError) -> PolicyInstance {
-    guard let policy else { throw ReferenceError("the graph asks \(kind) policy @\(name), but none was given") }
+  private func checked(_ name: String, _ kind: PolicyKind) throws(ReferenceError) -> PolicyInstance {
+    guard let policy = policies[kind] else {
+      throw ReferenceError("the graph asks \(kind) policy @\(name), but none was given")
+    }
     guard policy.type.kind == kind, policy.type.name == name else {
       throw ReferenceError(
         "the graph asks \(kind) policy @\(name), but \(policy.type.kind) policy @\(policy.type.name) was given")

@@ -6,19 +6,20 @@ import PyramidPolicy
 
 extension Executor {
   /// Asks the exit policy about every sample; answers those that leave.
-  func decideExit(_ step: Step, layer: Int, reads: [Signal]) {
+  func decideExit(_ step: Step, _ decision: ExitDecision<Operand>) {
     let exit = self.exit!
-    let numbers = integers(step.inputs[0])
-    let classes = step.inputs[1].columns
+    let layer = decision.layer
+    let numbers = integers(decision.samples)
+    let classes = decision.logits.columns
     let stay = integers(step.results[0])
     let isActive = exit.isActive(afterLayer: layer + 1)
     var staying = 0
-    for row in 0..<rows(step.inputs[0].rows) {
+    for row in 0..<rows(decision.samples.rows) {
       let seat = Int(numbers[row])
-      let logits = floats(step.inputs[1]) + row * classes
+      let logits = floats(decision.logits) + row * classes
       var view = ExitViewStorage(layer: layer + 1, layers: shape.layers, classes: classes)
       view.logits = UnsafePointer(logits)
-      fillSignals(&view, step, row: row, reads: reads, classes: classes)
+      fillSignals(&view, decision, row: row, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: buffers.memory(of: seat))
       if wantsToLeave && hasProbabilities(logits, classes) {
@@ -43,41 +44,40 @@ extension Executor {
     return largest.isFinite
   }
 
-  private func fillSignals(_ view: inout ExitViewStorage, _ step: Step, row: Int, reads: [Signal], classes: Int) {
-    var operand = 2
-    for signal in reads {
+  private func fillSignals(
+    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, row: Int, classes: Int
+  ) {
+    for (signal, operands) in decision.signals {
       switch signal {
+      case .logits: continue
       case .probabilities:
-        view.probabilities = UnsafePointer(floats(step.inputs[operand]) + row * classes)
-        operand += 1
+        view.probabilities = UnsafePointer(floats(operands[0]) + row * classes)
       case .hidden:
-        view.width = step.inputs[operand].columns
-        view.hidden = UnsafePointer(floats(step.inputs[operand]) + row * view.width)
-        operand += 1
+        view.width = operands[0].columns
+        view.hidden = UnsafePointer(floats(operands[0]) + row * view.width)
       case .tokensAlive:
-        let segments = integers(step.inputs[operand])
+        let segments = integers(operands[0])
         view.tokensAlive = Int(segments[row + 1] - segments[row])
-        operand += 1
       case .earlierProbabilities:
-        view.earlierHeads = step.inputs.count - operand
-        for head in 0..<view.earlierHeads {
-          let source = floats(step.inputs[operand + head]) + row * classes
+        view.earlierHeads = operands.count
+        for head in 0..<operands.count {
+          let source = floats(operands[head]) + row * classes
           (buffers.earlier + head * classes).update(from: source, count: classes)
         }
         view.earlierProbabilities = UnsafePointer(buffers.earlier)
-      default: continue
       }
     }
   }
 
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
-  func decidePrune(_ step: Step, layer: Int, reads: [Signal], afterExit: Bool) {
+  func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>) {
     let prune = self.prune!
+    let layer = decision.layer
     let retention = prune.retention(afterLayer: layer + 1)
-    keepTokens(step, afterExit: afterExit) { first, count in
+    keepTokens(step, segments: decision.segments, stay: decision.stay) { first, count in
       if retention != .all {
         var view = TokenViewStorage(count: count, layer: layer + 1, layers: shape.layers)
-        fillSignals(&view, step, first: first, reads: reads, operand: afterExit ? 2 : 1)
+        fillSignals(&view, decision, first: first)
         prune.score(view, into: buffers.scores)
       }
       return TokenSelection.keep(
@@ -85,29 +85,25 @@ extension Executor {
     }
   }
 
-  private func fillSignals(
-    _ view: inout TokenViewStorage, _ step: Step, first: Int, reads: [Signal], operand start: Int
-  ) {
-    for (offset, signal) in reads.enumerated() {
-      let input = step.inputs[start + offset]
+  private func fillSignals(_ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, first: Int) {
+    for (signal, operand) in decision.signals {
       switch signal {
-      case .receivedAttention: view.receivedAttention = UnsafePointer(floats(input) + first)
-      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(floats(input) + first)
-      case .valueNorm: view.valueNorm = UnsafePointer(floats(input) + first)
-      case .hiddenNorm: view.hiddenNorm = UnsafePointer(floats(input) + first)
-      case .position: view.positions = UnsafePointer(integers(input) + first)
-      case .tokenID: view.tokenIDs = UnsafePointer(integers(input) + first)
+      case .receivedAttention: view.receivedAttention = UnsafePointer(floats(operand) + first)
+      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(floats(operand) + first)
+      case .valueNorm: view.valueNorm = UnsafePointer(floats(operand) + first)
+      case .hiddenNorm: view.hiddenNorm = UnsafePointer(floats(operand) + first)
+      case .position: view.positions = UnsafePointer(integers(operand) + first)
+      case .tokenID: view.tokenIDs = UnsafePointer(integers(operand) + first)
       case .hidden:
-        view.width = input.columns
-        view.hidden = UnsafePointer(floats(input) + first * input.columns)
-      case .logits, .probabilities, .tokensAlive, .earlierProbabilities: continue
+        view.width = operand.columns
+        view.hidden = UnsafePointer(floats(operand) + first * operand.columns)
       }
     }
   }
 
   /// Keeps all tokens of the samples that stay.
   func keepSamples(_ step: Step) {
-    keepTokens(step, afterExit: true, isBoundary: false) { _, count in
+    keepTokens(step, segments: step.inputs[0], stay: step.inputs[1], isBoundary: false) { _, count in
       for index in 0..<count { buffers.chosen[index] = Int32(index) }
       return count
     }
@@ -116,18 +112,19 @@ extension Executor {
   /// Builds the list of tokens that live on; `choose` fills `buffers.chosen` for the sample at `first` of `count`
   /// tokens. Only a pruning decision is recorded: where all tokens stay, the records are filled in later.
   private func keepTokens(
-    _ step: Step, afterExit: Bool, isBoundary: Bool = true, choose: (_ first: Int, _ count: Int) -> Int
+    _ step: Step, segments: Operand, stay: Operand?, isBoundary: Bool = true,
+    choose: (_ first: Int, _ count: Int) -> Int
   ) {
-    let segments = integers(step.inputs[0])
+    let offsets = integers(segments)
     let numbers = integers(step.samples!)
     let keep = integers(step.results[0])
-    let samples = afterExit ? rows(step.inputs[1].rows) : rows(step.inputs[0].rows) - 1
+    let samples = stay.map { rows($0.rows) } ?? rows(segments.rows) - 1
     guard case .dim(let dim) = step.results[0].rows else { return }
     var kept = 0
     for index in 0..<samples {
-      let row = afterExit ? Int(integers(step.inputs[1])[index]) : index
-      let first = Int(segments[row])
-      let count = choose(first, Int(segments[row + 1]) - first)
+      let row = stay.map { Int(integers($0)[index]) } ?? index
+      let first = Int(offsets[row])
+      let count = choose(first, Int(offsets[row + 1]) - first)
       let seat = Int(numbers[row])
       for chosen in 0..<count {
         let token = first + Int(buffers.chosen[chosen])

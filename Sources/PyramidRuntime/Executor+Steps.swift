@@ -58,9 +58,8 @@ extension Executor {
     case .firstRows, .compact:
       // The offsets of samples are the row numbers of their [CLS] tokens.
       kernels.gather(input(0), columns: columns, index: integers(step.inputs[1]), rows: count, into: result())
-    case .decideExit(_, let layer, let reads): decideExit(step, layer: layer, reads: reads)
-    case .decidePrune(_, let layer, let reads, let afterExit):
-      decidePrune(step, layer: layer, reads: reads, afterExit: afterExit)
+    case .decideExit: if let decision = step.exit { decideExit(step, decision) }
+    case .decidePrune: if let decision = step.prune { decidePrune(step, decision) }
     case .keepSamples: keepSamples(step)
     case .compactSegments: compactSegments(step)
     case .classify: classify(step)
@@ -77,15 +76,17 @@ extension Executor {
     _ step: Step, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, stride: Int,
     segments: Operand, _ heads: Int, _ emits: [Emission]
   ) -> AttentionCall {
-    var call = AttentionCall(
-      q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1, heads: heads,
-      headSize: step.results[0].columns / heads, out: floats(step.results[0]), scratch: buffers.attention)
+    var received: UnsafeMutablePointer<Float>?
+    var fromFirst: UnsafeMutablePointer<Float>?
     for (emission, result) in zip(emits, step.results.dropFirst()) {
       switch emission {
-      case .received: call.received = floats(result)
-      case .fromFirst: call.fromFirst = floats(result)
+      case .received: received = floats(result)
+      case .fromFirst: fromFirst = floats(result)
       }
     }
-    return call
+    return AttentionCall(
+      q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1, heads: heads,
+      headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: received,
+      fromFirst: fromFirst, scratch: buffers.attention)
   }
 }

@@ -75,8 +75,8 @@ struct ModelSource {
       guard !policies.isEmpty || !model.graph.policies.isEmpty else {
         throw OutputError("\(path): nothing to compare: it was compiled without policies")
       }
-      let own = PolicyChoice(exit: model.graph.policy(.exit)?.spec, prune: model.graph.policy(.prune)?.spec)
-      let choices = policies.isEmpty ? [("compiled", own)] : try policies.map { ($0.name, try Self.choice($0)) }
+      let choices =
+        policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
       return try [dense(model, controls)]
         + choices.map { name, choice in
           let choice = PolicyChoice(exit: choice.exit ?? controls.exit, prune: choice.prune ?? controls.prune)
@@ -111,9 +111,9 @@ struct ModelSource {
 
   /// Whether a profile was written with these policies.
   private func isProfile(_ profile: PolicyProfile, of choice: PolicyChoice, _ compiler: ModelCompiler) throws -> Bool {
-    let (exit, prune) = try compiler.policies(choice, registry: registry)
-    return choice != PolicyChoice() && profile.exit == exit?.spec.description
-      && profile.prune == prune?.spec.description
+    let policies = try compiler.policies(choice, registry: registry)
+    return !choice.isEmpty && profile.exit == policies.exit?.spec.description
+      && profile.prune == policies.prune?.spec.description
   }
 
   private func classifier(_ model: LoadedModel, _ choice: PolicyChoice) throws -> Classifier {
@@ -128,12 +128,10 @@ struct ModelSource {
 
   /// The controls that stand for "no policy" in a graph with policies.
   private static func controls(_ graph: Graph) -> PolicyChoice {
-    PolicyChoice(
-      exit: graph.policy(.exit) == nil ? nil : PolicySpec(name: "never-exit"),
-      prune: graph.policy(.prune) == nil ? nil : PolicySpec(name: "keep-all"))
+    graph.policies.map { kind, _ in PolicySpec(name: kind == .exit ? "never-exit" : "keep-all") }
   }
 }
 
 extension PolicyChoice {
-  fileprivate var phrase: String { [exit, prune].compactMap { $0?.name }.joined(separator: " and ") }
+  fileprivate var phrase: String { all.map(\.element.name).joined(separator: " and ") }
 }

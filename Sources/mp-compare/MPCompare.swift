@@ -84,6 +84,7 @@ struct MPCompare: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     // A path that can't be written should be known before minutes of measuring, not after.
     for path in output { _ = try OutputFile(path: path) }
+    if !plugin.isEmpty { PolicyTrapReporter.install() }
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     var options = ClassifierOptions()
     options.threads = threads

@@ -81,6 +81,7 @@ struct MPCompile: ParsableCommand {
   func run() throws {
     let terminal = Terminal(quiet: quiet)
     let out = OutputStream()
+    if !plugin.isEmpty { PolicyTrapReporter.install() }
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     let compiler = try ModelCompiler(checkpoint: checkpoint)
     let choice = PolicyChoice(exit: exit, prune: prune)
@@ -99,8 +100,8 @@ struct MPCompile: ParsableCommand {
       graph = compiled.graph
       report(compiled, output, terminal)
     } else {
-      let (exit, prune) = try compiler.policies(choice, registry: registry)
-      graph = try compiler.compile(exit: exit, prune: prune, options: options, observe: observe)
+      let policies = try compiler.policies(choice, registry: registry)
+      graph = try compiler.compile(policies, options: options, observe: observe)
     }
     switch emit {
     case .ir: try out.print(graph.description)
@@ -109,8 +110,8 @@ struct MPCompile: ParsableCommand {
     case nil: break
     }
     if explain {
-      let (exit, prune) = try compiler.policies(choice, registry: registry)
-      try out.print(try compiler.explainPlacement(exit: exit, prune: prune, options: options) + "\n")
+      let policies = try compiler.policies(choice, registry: registry)
+      try out.print(try compiler.explainPlacement(policies, options: options) + "\n")
       try out.print(graph.explanation(tokens: 64))
     }
     try out.flush()
@@ -130,7 +131,7 @@ struct MPCompile: ParsableCommand {
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
         + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
-    for policy in compiled.graph.policies { terminal.note("  \(policy.kind.rawValue): \(policy.spec)") }
+    for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
     if let check = compiled.check {
       terminal.note(
         "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "

@@ -82,6 +82,7 @@ struct MPRun: ParsableCommand {
     options.threads = threads
     options.batchTokens = batchTokens
     options.recordsPositions = pyramid != nil
+    if !plugin.isEmpty { PolicyTrapReporter.install() }
     let registry = try PolicyCatalogue.registry(plugins: plugin)
     let classifier = try Classifier(path: model, registry: registry, options: options)
     // Refuses a place that can't be written before the work, not behind it.

@@ -39,10 +39,10 @@ private struct FirstCase {
     (self.q, self.x, self.wk, self.wv, self.bv) = (q, x, wk, wv, bv)
   }
 
-  /// Keys and values formed, as attention is usually written, and what each token is paid by the first.
+  /// Keys and values formed, as attention is usually written, and the attention of the first token to each.
   var reference: (out: [Double], fromFirst: [Double]) {
     var result: [Double] = []
-    var paid = [Double](repeating: 0, count: lengths.reduce(0, +))
+    var weights = [Double](repeating: 0, count: lengths.reduce(0, +))
     for sample in lengths.indices {
       let rows = Int(segments[sample])..<Int(segments[sample + 1])
       for head in 0..<heads {
@@ -56,14 +56,14 @@ private struct FirstCase {
         let largest = scores.max() ?? 0
         let shares = scores.map { exp($0 - largest) }
         let sum = shares.reduce(0, +)
-        for (row, share) in zip(rows, shares) { paid[row] += share / sum * Double(rows.count) / Double(heads) }
+        for (row, share) in zip(rows, shares) { weights[row] += share / sum * Double(rows.count) / Double(heads) }
         for column in columns {
           result.append(
             zip(rows, shares).reduce(Double(bv[column])) { $0 + $1.1 / sum * project(wv, $1.0, column) })
         }
       }
     }
-    return (result, paid)
+    return (result, weights)
   }
 
   /// The same with weights as they are after being stored in a precision.

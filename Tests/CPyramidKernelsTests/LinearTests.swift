@@ -36,7 +36,7 @@ extension Kernels {
       }
     }
 
-    @Test(arguments: Setting.all) func `activations are applied behind the bias`(_ setting: Setting) {
+    @Test(arguments: Setting.all) func `activations are applied after the bias`(_ setting: Setting) {
       let shape = Shape(rows: 13, depth: 31, columns: 77)
       var numbers = Numbers(1)
       let x = numbers.next(shape.rows * shape.depth), weight = numbers.next(shape.columns * shape.depth)

@@ -38,8 +38,8 @@ import Testing
     let compiler = try ModelCompiler(checkpoint: folder.path)
     let choice = PolicyChoice(
       exit: try policies.first.map { try PolicySpec($0) }, prune: try policies.last.map { try PolicySpec($0) })
-    let (exit, prune) = try compiler.policies(choice, registry: PolicyCatalogue.registry())
-    let graph = try compiler.compile(exit: exit, prune: prune, options: CompileOptions(target: .avx512))
+    let instances = try compiler.policies(choice, registry: PolicyCatalogue.registry())
+    let graph = try compiler.compile(instances, options: CompileOptions(target: .avx512))
     let path = folder.appending(path: "\(name).mpir")
     if ProcessInfo.processInfo.environment["MP_BLESS"] == "1" {
       try graph.description.write(to: path, atomically: true, encoding: .utf8)

@@ -36,12 +36,16 @@ extension Filetest {
   }
 
   /// The instance of a policy for the graph's model.
-  func policy(_ spec: String?, _ kind: PolicyKind, for graph: Graph) throws -> PolicyInstance? {
-    guard let spec = try spec.map({ try PolicySpec($0) }) else { return nil }
-    let shape = graph.shape
-    let facts = ModelFacts(layers: shape.layers, classes: shape.classes, heads: shape.heads)
-    let learned = ["prune.thresholds": [Float](repeating: 0.9, count: max(shape.layers - 1, 0))]
-    return try PolicyCatalogue.registry().type(named: spec.name, kind: kind).make(spec, model: facts, learned: learned)
+  func policy(_ spec: PolicySpec, _ kind: PolicyKind, for graph: Graph) throws -> PolicyInstance {
+    let learned = ["prune.thresholds": [Float](repeating: 0.9, count: max(graph.shape.layers - 1, 0))]
+    return try PolicyCatalogue.registry().type(named: spec.name, kind: kind).make(
+      spec, model: graph.shape.facts, learned: learned)
+  }
+
+  /// The instances of the policies that the header names.
+  private func policies(for graph: Graph) throws -> PolicyPair<PolicyInstance> {
+    let specs = try PolicyPair(exit: option("exit"), prune: option("prune")).map { try PolicySpec($1) }
+    return try specs.map { try policy($1, $0, for: graph) }
   }
 
   private func passContext(for graph: Graph) throws -> PassContext {
@@ -53,8 +57,7 @@ extension Filetest {
       throw FiletestFormatError(description: "\(name): no such precision")
     }
     return try PassContext(
-      exit: policy(option("exit"), .exit, for: graph), prune: policy(option("prune"), .prune, for: graph),
-      exitHeads: Set(heads), target: target, precision: precision,
+      policies: policies(for: graph), exitHeads: Set(heads), target: target, precision: precision,
       profile: profile(for: graph))
   }
 
@@ -68,9 +71,9 @@ extension Filetest {
         samplesEntered: counts[0], samplesLeft: counts[1], tokensEntered: counts[2], tokensLeft: counts[3],
         tokensKept: counts[4], decidesExit: true, decidesPrune: true)
     }
-    return try PolicyProfile(
-      model: graph.name, checkpoint: graph.checkpoint ?? "",
-      exit: policy(option("exit"), .exit, for: graph)?.spec.description,
-      prune: policy(option("prune"), .prune, for: graph)?.spec.description, layers: layers)
+    let policies = try policies(for: graph)
+    return PolicyProfile(
+      model: graph.name, checkpoint: graph.checkpoint ?? "", exit: policies.exit?.spec.description,
+      prune: policies.prune?.spec.description, layers: layers)
   }
 }

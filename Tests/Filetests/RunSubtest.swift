@@ -5,6 +5,7 @@
 
 import MagicPyramid
 import PyramidIR
+import PyramidPolicy
 import PyramidReference
 import PyramidRuntime
 
@@ -29,8 +30,7 @@ extension Filetest {
     }
     let interpreter = try ReferenceInterpreter(
       graph: graph, weight: { Self.values(of: $0) },
-      exit: policy((graph.policy(.exit)?.spec).map(\.description), .exit, for: graph),
-      prune: policy((graph.policy(.prune)?.spec).map(\.description), .prune, for: graph))
+      policies: graph.policies.map { try policy($1, $0, for: graph) })
     let answers = try interpreter.run(ReferenceBatch(tokenIDs: samples))
     return answers.enumerated().map { index, answer in
       let probabilities = answer.probabilities.map { decimal(Double($0), 4) }.joined(separator: " ")

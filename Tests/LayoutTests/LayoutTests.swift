@@ -10,7 +10,7 @@ import Testing
 
   /// Module -> modules of this package that it may import. An arrow that is missing here is a decision to be made, not a detail.
   static let arrows: [String: Set<String>] = [
-    "PyramidIR": [],
+    "PyramidIR": ["PyramidPolicy"],
     "PyramidPolicy": [],
     "PyramidFormats": [],
     "PyramidText": [],
@@ -21,11 +21,8 @@ import Testing
     "PyramidRuntime": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
-      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPlugins", "PyramidPolicy",
-      "PyramidReference", "PyramidRuntime", "PyramidText", "CLSAttentionPolicy", "EntropyPolicy", "FixedLayerPolicy",
-      "KeepAllPolicy",
-      "NeverExitPolicy",
-      "PatiencePolicy", "RandomPrunePolicy", "ReceivedAttentionPolicy", "TopKPolicy",
+      "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPlugins",
+      "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
     ],
     "mp-compile": ["MagicPyramid"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation"],
@@ -50,15 +47,36 @@ import Testing
   }
 
   @Test func `A policy is one short file with a card, and imports the SDK only`() throws {
+    #expect(try Self.imports(of: "Policies/BuiltIn.swift") == ["PyramidPolicy"])
     let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Policies")
-    #expect(folders.count >= 8)
-    for folder in folders {
+    #expect(folders.count >= 9)
+    for folder in folders where folder != "BuiltIn.swift" {
       let content = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Policies/\(folder)").sorted()
       #expect(content.count == 2 && content.contains("CARD.md"), "\(folder): \(content)")
       for file in try Self.files(in: "Policies/\(folder)", endings: [".swift"]) {
         #expect(try Self.imports(of: file) == ["PyramidPolicy"], "\(file)")
         #expect(try Self.lines(of: file).count <= 120, "\(file)")
       }
+    }
+  }
+
+  /// A signal's case, its property of the view, the argument of the view made by hand and the text of the IR.
+  @Test(arguments: [("TokenSignal", "TokenView"), ("ExitSignal", "ExitView")])
+  func `A signal has one name, in kebab-case as text`(signal: String, view: String) throws {
+    let sdk = Self.root + "/Sources/PyramidPolicy"
+    func text(_ file: String) throws -> Substring { try String(contentsOfFile: sdk + file, encoding: .utf8)[...] }
+    let signals = try text("/Contract/Signals.swift")
+    let start = try #require(signals.range(of: "public enum \(signal)"))
+    let end = try #require(signals.range(of: "\n}", range: start.upperBound..<signals.endIndex))
+    let cases = signals[start.upperBound..<end.lowerBound].matches(of: /case (\w+) = "([a-z-]+)"/)
+    #expect(cases.count >= 5)
+    let properties = try text("/Views/\(view).swift")
+    let byHand = try #require(try text("/Views/HandMadeViews.swift").split(separator: "extension \(view) {").last)
+    for (name, raw) in cases.map({ (String($0.output.1), String($0.output.2)) }) {
+      let words = name.replacing(/[A-Z]+/) { "-" + $0.output.lowercased() }
+      #expect(words == raw)
+      #expect(properties.contains(try Regex("public (var \(name): |func \(name)\\()")), "\(view).\(name)")
+      #expect(byHand.contains("\(name): "), "\(view)(\(name):)")
     }
   }
 

@@ -1,6 +1,7 @@
 // print -> parse -> print is a fixed point, and nothing that the text carries is lost on the way.
 
 import PyramidIR
+import PyramidPolicy
 import Testing
 
 @Suite struct RoundTripTests {
@@ -62,7 +63,7 @@ import Testing
     .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .softmax,
     .rowNorm(first: 2, count: 7), .embed,
     .decideExit(policy: "a-b", layer: 0, reads: []), .keepSamples, .compact, .compactSegments,
-    .decideExit(policy: "e", layer: 0, reads: Signal.allCases),
+    .decideExit(policy: "e", layer: 0, reads: ExitSignal.allCases),
     .decidePrune(policy: "p", layer: 0, reads: [.tokenID], afterExit: false),
     .decidePrune(policy: "p", layer: 0, reads: [.position, .hidden], afterExit: true), .input(.typeIDs), .classify,
   ])
@@ -77,11 +78,12 @@ import Testing
   @Test(arguments: [0, -0.0, 1, -1, 0.1, 1e300, 5e-324, -2.5e-7, 1.0 / 3, 9_007_199_254_740_993, 1e16, 123456.789])
   func numbersKeepEveryBit(number: Double) throws {
     var graph = try SampleModel.pyramid()
-    graph.policies[0] = PolicyUse(
-      .exit, "entropy", [.init("threshold", .number(number)), .init("l", .numbers([number]))])
+    let arguments = [PolicySpec.Argument(name: "threshold", value: .number(number))]
+    graph.policies.exit = PolicySpec(
+      name: "entropy", arguments: arguments + [.init(name: "l", value: .numbers([number]))])
     let again = try Graph.parse(graph.description)
     #expect(again.policies == graph.policies)
-    guard case .number(let read) = again.policies[0].arguments[0].value else {
+    guard case .number(let read) = again.policies.exit?.arguments[0].value else {
       Issue.record("not a number")
       return
     }

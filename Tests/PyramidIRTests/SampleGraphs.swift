@@ -2,6 +2,7 @@
 // compiler lowers a checkpoint, without policies and with an exit and a pruning policy between its layers.
 
 import PyramidIR
+import PyramidPolicy
 
 /// Hidden width 8, 2 heads, feed-forward width 16, 3 classes.
 struct SampleModel {
@@ -43,11 +44,9 @@ struct SampleModel {
   /// With `@entropy` and `@received-attention` after layer 0.
   static func pyramid() throws -> Graph {
     var model = try SampleModel()
-    model.builder.graph.policies = [
-      PolicyUse(.exit, "entropy", [.init("threshold", .number(0.1))]),
-      PolicyUse(
-        .prune, "received-attention", [.init("thresholds", .tensor("prune.thresholds")), .init("scale", .number(1))]),
-    ]
+    model.builder.graph.policies = PolicyPair(
+      exit: try PolicySpec("entropy(threshold=0.1)"),
+      prune: try PolicySpec("received-attention(thresholds=#prune.thresholds, scale=1)"))
     let received = try model.addLayer(0, emits: [.received])
     try model.addBoundary(0, received: received[0])
     try model.addLayer(1)

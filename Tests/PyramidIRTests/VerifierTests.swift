@@ -2,6 +2,7 @@
 // program can break, and the ones that need a whole model.
 
 import PyramidIR
+import PyramidPolicy
 import Testing
 
 @Suite struct VerifierTests {
@@ -108,13 +109,20 @@ import Testing
 
   @Test(arguments: [Double.nan, .infinity, -.infinity])
   func policyNumbersAreFinite(number: Double) throws {
-    let found = try edited { $0.policies[0] = PolicyUse(.exit, "entropy", [.init("threshold", .number(number))]) }
-    #expect(found == ["policy @entropy: `threshold = \(number)` can't be read back"])
+    let argument = PolicySpec.Argument(name: "threshold", value: .number(number))
+    let found = try edited { $0.policies.exit = PolicySpec(name: "entropy", arguments: [argument]) }
+    #expect(found == ["policy @entropy: `entropy(threshold=\(number))` can't be read back"])
   }
 
-  @Test func thereIsOnePolicyOfAKind() throws {
-    let found = try edited { $0.policies.append(PolicyUse(.exit, "entropy", [])) }
-    #expect(found == ["policy @entropy: a second exit policy"])
+  @Test func aPolicyThatTheTextCannotCarryIsRefused() throws {
+    let argument = PolicySpec.Argument(name: "threshold", value: .number(1))
+    let twice = PolicySpec(name: "entropy", arguments: [argument, argument])
+    #expect(
+      try edited { $0.policies.exit = twice }
+        == ["policy @entropy: `entropy(threshold=1, threshold=1)` can't be read back"])
+    #expect(
+      try edited { $0.policies.exit = PolicySpec(name: "Idle") }.prefix(2)
+        == ["policy @Idle: no node asks it", "policy @Idle: `Idle` can't be read back"])
   }
 
   @Test func aDefinedDimIsDeclared() throws {

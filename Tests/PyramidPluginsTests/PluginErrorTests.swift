@@ -23,10 +23,10 @@ extension PluginTests {
       #expect(error(loading: missing) == .notFound(file: missing))
       #expect(error(loading: "") == .notFound(file: ""))
       #expect(error(loading: PluginWorkshop.folder) == .isDirectory(file: PluginWorkshop.folder))
-      #expect(error(loading: "/dev/null") == .notAPlugin(file: "/dev/null", reason: "it is no regular file"))
+      #expect(error(loading: "/dev/null") == .notAPlugin(file: "/dev/null", reason: "it is not a regular file"))
     }
 
-    @Test("a text file, an executable and a truncated library are no plugins")
+    @Test("a text file, an executable and a truncated library are not plugins")
     func wrongFiles() throws {
       let text = try PluginWorkshop.write("notes.txt", "public let policies = 1")
       let reason = "it is neither a .swift file nor a shared library"
@@ -56,13 +56,31 @@ extension PluginTests {
       #expect(!diagnostics.contains(PluginWorkshop.cache))
     }
 
-    @Test("a source without a list of policies, and one with an empty list, lack their entry")
+    @Test("a source without a list and without a policy of the file's name is refused with the names looked for")
     func missingEntryInSource() throws {
-      let without = try PluginWorkshop.write("without.swift", "struct Nothing {}")
-      guard case .missingEntry(without, _)? = error(loading: without) else {
-        Issue.record("a source without policies was not refused as such")
-        return
+      let list = "or a line `public let policies: [any Policy.Type] = [...]`"
+      func expectRefusal(_ name: String, _ source: String, _ words: String...) throws {
+        let path = try PluginWorkshop.write(name, source)
+        guard case .missingEntry(path, let expected)? = error(loading: path) else {
+          Issue.record("\(name) was not refused as a source without an entry")
+          return
+        }
+        for word in words + [list] { #expect(expected.contains(word), "\(expected)") }
       }
+      try expectRefusal("with-out.swift", "", "('with-out' in any case, without '-' and '_')")
+      let margin = PluginWorkshop.margin(list: "")
+      try expectRefusal("other.swift", margin, "('other' in any case", "; it declares Margin")
+      let nested = "import PyramidPolicy\nenum Inside {\n\(margin.dropFirst("import PyramidPolicy".count))\n}"
+      try expectRefusal("margin.swift", nested, "('Margin')", "(the compiler: cannot find 'Margin' in scope)")
+      let local = "struct Local { func f() { let policies = 1; _ = policies } }"
+      try expectRefusal("list.swift", local, "('list' in any case", "; it declares Local", "cannot find 'policies'")
+      try expectRefusal(
+        "Plain.swift", "struct Plain {}", "('Plain')", "(the compiler: cannot convert value of type 'Plain.Type'")
+      try expectRefusal("Margin.swift", PluginWorkshop.margin(list: "let policies = 1"), "value of type 'Int'")
+    }
+
+    @Test("a source with an empty list lacks its entry")
+    func emptyList() throws {
       let empty = try PluginWorkshop.write(
         "empty.swift", "import PyramidPolicy\npublic let policies: [any Policy.Type] = []")
       #expect(error(loading: empty) == .missingEntry(file: empty, expected: "at least one policy in `policies`"))
@@ -70,14 +88,8 @@ extension PluginTests {
 
     @Test("a policy listed twice, and a policy declared wrongly, are refused")
     func badPolicies() throws {
-      let twice = try PluginWorkshop.write(
-        "twice.swift", PluginWorkshop.margin(named: "twice") + "\nlet other = policies\n")
-      let text = try PluginWorkshop.read(twice)
-      let doubled = String(decoding: text.utf8, as: UTF8.self).split(separator: "\n").map {
-        $0.utf8.starts(with: "public let policies".utf8)
-          ? "public let policies: [any Policy.Type] = [Margin.self, Margin.self]" : String($0)
-      }
-      try PluginWorkshop.write("twice.swift", doubled.joined(separator: "\n"))
+      let list = "public let policies: [any Policy.Type] = [Margin.self, Margin.self]"
+      let twice = try PluginWorkshop.write("twice.swift", PluginWorkshop.margin(named: "twice", list: list))
       #expect(error(loading: twice) == .duplicatePolicy(file: twice, name: "twice"))
 
       let shouting = try PluginWorkshop.write("shouting.swift", PluginWorkshop.margin(named: "Margin"))

@@ -1,17 +1,10 @@
 // Plugins written to a temporary folder, compiled, cached and used, and each way in which a file can fail to be one.
 
-import EntropyPolicy
-import FixedLayerPolicy
+import BuiltInPolicies
 import Glibc
-import KeepAllPolicy
-import NeverExitPolicy
-import PatiencePolicy
 import PyramidPlugins
 import PyramidPolicy
-import RandomPrunePolicy
-import ReceivedAttentionPolicy
 import Testing
-import TopKPolicy
 
 /// Everything that compiles runs in here, one test at a time.
 @Suite(.serialized) struct PluginTests {}
@@ -25,7 +18,7 @@ extension PluginTests {
 
     @Test("a policy written outside the repository is compiled, named after its file, and decides")
     func compiles() throws {
-      let path = try PluginWorkshop.write("margin.swift", PluginWorkshop.margin())
+      let path = try PluginWorkshop.write("margin.swift", PluginWorkshop.margin(list: ""))
       let types = try PluginLoader.load(path: path)
       #expect(types.map(\.name) == ["margin"] && types[0].kind == .exit && types[0].origin == path)
       #expect(types[0].parameters.map(\.help) == ["exit when the lead in probability is larger"])
@@ -69,46 +62,70 @@ extension PluginTests {
       #expect(try await [first, second] == [["racing"], ["racing"]])
     }
 
-    @Test(
-      "the file of a built-in exit policy gives the same answers as a plugin",
-      arguments: [
-        ("entropy/Entropy.swift", "entropy(threshold=0.3)", EntropyPolicy.policies),
-        ("patience/Patience.swift", "patience(patience=1)", PatiencePolicy.policies),
-        ("fixed-layer/FixedLayer.swift", "fixed-layer(layer=2)", FixedLayerPolicy.policies),
-        ("never-exit/NeverExit.swift", "never-exit", NeverExitPolicy.policies),
-      ] as [(String, String, [any Policy.Type])])
-    func sameExitAnswers(file: String, spec: String, builtIn: [any Policy.Type]) throws {
-      let plugin = try PluginLoader.load(path: policyFile(file))[0].make(PolicySpec(spec), model: model)
-      let original = try PolicyType(builtIn[0]).make(PolicySpec(spec), model: model)
-      #expect(answers(of: plugin, heads: heads) == answers(of: original, heads: heads))
-      #expect(plugin.exitSignals == original.exitSignals && plugin.spec == original.spec)
-      #expect((1...6).map { plugin.isActive(afterLayer: $0) } == (1...6).map { original.isActive(afterLayer: $0) })
+    @Test("the type that has the file's name is found in any case, with hyphens and underscores, and a list wins")
+    func typeByFileName() throws {
+      let source = """
+        import PyramidPolicy
+        // Neither a list: let policies, nor a type: class keepalways
+        struct KeepAlways: PruningPolicy {
+          static let name = "always"
+          let reads: Set<TokenSignal> = []
+          init(_ arguments: PolicyArguments) {}
+          func retention(afterLayer layer: Int) -> Retention { .all }
+          func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
+        }
+        enum Elsewhere { struct Margin {} }
+        """
+      for name in ["KeepAlways.swift", "keep-always.swift", "keep_ALWAYS.swift"] {
+        #expect(try PluginLoader.load(path: PluginWorkshop.write(name, source)).map(\.name) == ["always"])
+      }
+      let listed = PluginWorkshop.margin(named: "listed") + source.dropFirst("import PyramidPolicy".count)
+      #expect(try PluginLoader.load(path: PluginWorkshop.write("keepalways.swift", listed)).map(\.name) == ["listed"])
     }
 
-    @Test(
-      "the file of a built-in pruning policy gives the same answers as a plugin",
-      arguments: [
-        (
-          "received-attention/ReceivedAttention.swift", "received-attention(thresholds=[1, 2, 3, 4, 5], scale=0.5)",
-          ReceivedAttentionPolicy.policies
-        ),
-        ("top-k/TopK.swift", "top-k(keep=[9, 7, 5, 3, 1])", TopKPolicy.policies),
-        ("keep-all/KeepAll.swift", "keep-all", KeepAllPolicy.policies),
-        ("random-prune/RandomPrune.swift", "random-prune(fraction=0.3, seed=7)", RandomPrunePolicy.policies),
-      ] as [(String, String, [any Policy.Type])])
-    func samePruningAnswers(file: String, spec: String, builtIn: [any Policy.Type]) throws {
-      let plugin = try PluginLoader.load(path: policyFile(file))[0].make(PolicySpec(spec), model: model)
-      let original = try PolicyType(builtIn[0]).make(PolicySpec(spec), model: model)
-      for layer in 1...6 {
-        #expect(scores(of: plugin, count: 50, layer: layer) == scores(of: original, count: 50, layer: layer))
-        #expect(plugin.retention(afterLayer: layer) == original.retention(afterLayer: layer))
+    /// Arguments that are worth a comparison; the others take their defaults.
+    static let specs = [
+      "entropy": "entropy(threshold=0.3)", "patience": "patience(patience=1)", "fixed-layer": "fixed-layer(layer=2)",
+      "received-attention": "received-attention(thresholds=[1, 2, 3, 4, 5], scale=0.5)",
+      "top-k": "top-k(keep=[9, 7, 5, 3, 1])", "cls-attention": "cls-attention(thresholds=[0.5, 1, 1.5, 2, 2.5])",
+      "random-prune": "random-prune(fraction=0.3, seed=7)",
+    ]
+
+    @Test("the file of each built-in policy, unchanged, gives the same answers as a plugin", arguments: builtInFiles)
+    func sameAnswers(file: String) throws {
+      let types = try PluginLoader.load(path: file)
+      let original = try BuiltInPolicies.all.map { try PolicyType($0) }.first { $0.name == types[0].name }
+      let builtIn = try #require(original)
+      #expect(types.count == 1 && types[0].kind == builtIn.kind && types[0].parameters == builtIn.parameters)
+      #expect(throws: PolicyError.duplicatePolicy(name: builtIn.name, origins: ["built in", file])) {
+        try PolicyRegistry([builtIn] + types)
       }
-      #expect(plugin.tokenSignals == original.tokenSignals && plugin.spec == original.spec)
+
+      let spec = try PolicySpec(Self.specs[builtIn.name] ?? builtIn.name)
+      let (plugin, expected) = (try types[0].make(spec, model: model), try builtIn.make(spec, model: model))
+      #expect(plugin.spec == expected.spec && plugin.moment == expected.moment)
+      #expect(plugin.exitSignals == expected.exitSignals && plugin.tokenSignals == expected.tokenSignals)
+      #expect((1...6).map { plugin.isActive(afterLayer: $0) } == (1...6).map { expected.isActive(afterLayer: $0) })
+      if builtIn.kind == .exit {
+        #expect(answers(of: plugin, heads: heads) == answers(of: expected, heads: heads))
+        return
+      }
+      for layer in 1...6 {
+        #expect(scores(of: plugin, count: 50, layer: layer) == scores(of: expected, count: 50, layer: layer))
+        #expect(plugin.retention(afterLayer: layer) == expected.retention(afterLayer: layer))
+      }
+    }
+
+    @Test("each built-in policy has a file")
+    func everyBuiltInHasAFile() {
+      #expect(Self.builtInFiles.count == BuiltInPolicies.all.count)
     }
 
     @Test("an error that a plugin's initialiser throws arrives with its text")
     func initialiserErrors() throws {
-      let type = try PluginLoader.load(path: policyFile("fixed-layer/FixedLayer.swift"))[0]
+      let file = try #require(
+        Self.builtInFiles.first { $0.utf8.reversed().starts(with: "/FixedLayer.swift".utf8.reversed()) })
+      let type = try PluginLoader.load(path: file)[0]
       #expect(
         throws: PolicyError.rejected(
           "policy 'fixed-layer': layer=9: the model has 6 layers, so give a layer before the last")
@@ -117,10 +134,12 @@ extension PluginTests {
       }
     }
 
-    private func policyFile(_ name: String) throws -> String {
-      let here = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-      return try PluginWorkshop.write(
-        String(name.split(separator: "/")[1]), PluginWorkshop.read("/\(here)/Policies/\(name)"))
-    }
+    /// The source files in the folders of Policies.
+    static let builtInFiles: [String] = {
+      let policies = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/Policies"
+      return PluginWorkshop.names(in: policies).sorted().flatMap { folder in
+        PluginWorkshop.names(in: "\(policies)/\(folder)").map { "\(policies)/\(folder)/\($0)" }
+      }.filter { $0.utf8.reversed().starts(with: ".swift".utf8.reversed()) }
+    }()
   }
 }

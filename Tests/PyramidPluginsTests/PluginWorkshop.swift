@@ -71,8 +71,11 @@ enum PluginWorkshop {
     rmdir(path)
   }
 
-  /// A complete plugin, as README shows it.
-  static func margin(named name: String = "margin", extra: String = "") -> String {
+  /// What a plugin may end with.
+  static let list = "public let policies: [any Policy.Type] = [Margin.self]"
+
+  /// The type `Margin`, an exit policy, with a list of policies after it.
+  static func margin(named name: String = "margin", extra: String = "", list: String = list) -> String {
     """
     import PyramidPolicy
 
@@ -98,25 +101,16 @@ enum PluginWorkshop {
       }
     }
 
-    public let policies: [any Policy.Type] = [Margin.self]
+    \(list)
     """
   }
 }
 
 /// Asks an exit policy about heads with these probabilities, of which the logits are the logarithms' stand-ins.
 func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
-  let memory = UnsafeMutableRawPointer.allocate(
-    byteCount: instance.memoryStride, alignment: instance.memoryAlignment)
-  instance.initializeMemory(at: memory)
-  defer {
-    instance.destroyMemory(at: memory)
-    memory.deallocate()
-  }
-  return heads.enumerated().map { index, head in
-    head.withUnsafeBufferPointer { head in
-      var view = ExitViewStorage(layer: index + 1, layers: instance.model.layers, classes: head.count)
-      view.probabilities = head.baseAddress
-      view.logits = head.baseAddress
+  instance.withMemory { memory in
+    heads.enumerated().map { index, head in
+      let view = ExitView(layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head)
       return instance.shouldExit(view, memory: memory)
     }
   }
@@ -124,20 +118,9 @@ func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
 
 /// Asks a pruning policy for its scores of `count` tokens with made-up signals.
 func scores(of instance: PolicyInstance, count: Int, layer: Int) -> [Float] {
-  let received = (0..<count).map { Float(($0 * 37) % 11) / 5 }
-  let tokens = (0..<count).map { Int32(($0 * 101) % 997) }
-  let positions = (0..<count).map { Int32($0) }
-  var scores = [Float](repeating: 0, count: count)
-  var view = TokenViewStorage(count: count, layer: layer, layers: instance.model.layers)
-  received.withUnsafeBufferPointer { received in
-    tokens.withUnsafeBufferPointer { tokens in
-      positions.withUnsafeBufferPointer { positions in
-        view.receivedAttention = received.baseAddress
-        view.tokenIDs = tokens.baseAddress
-        view.positions = positions.baseAddress
-        scores.withUnsafeMutableBufferPointer { instance.score(view, into: $0.baseAddress!) }
-      }
-    }
-  }
-  return scores
+  let attention = (0..<count).map { Float(($0 * 37) % 11) / 5 }
+  return instance.scores(
+    of: TokenView(
+      layer: layer, layers: instance.model.layers, receivedAttention: attention, attentionFromCLS: attention.reversed(),
+      position: (0..<Int32(count)).map { $0 }, tokenID: (0..<Int32(count)).map { $0 * 101 % 997 }))
 }

@@ -36,6 +36,17 @@ extension PluginTests {
       #expect(text.contains("trapped (SIGSEGV) in shouldExit\n"))
     }
 
+    @Test("without the handlers a trap inside a plugin ends the process as any other, since loading installs none")
+    func trapWithoutHandlers() async throws {
+      try #require(!PluginWorkshop.folder.isEmpty)
+      let result = await #expect(processExitsWith: .signal(SIGILL), observing: [\.standardErrorContent]) {
+        let line = "if head.layer == 1 { _ = head.probabilities[head.classes] }"
+        try trap(named: "careless", by: line, isReported: false)
+      }
+      let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+      #expect(!text.contains("trapped"))
+    }
+
     @Test("a trap outside a policy ends the process as it did before")
     func trapElsewhere() async {
       let result = await #expect(processExitsWith: .signal(SIGILL), observing: [\.standardErrorContent]) {
@@ -57,8 +68,9 @@ extension PluginTests {
   }
 }
 
-/// Loads a policy with a line of code that traps, and asks it.
-private func trap(named name: String, by line: String) throws {
+/// Loads a policy with a line of code that traps, and asks it under the handlers that a tool installs.
+private func trap(named name: String, by line: String, isReported: Bool = true) throws {
+  if isReported { PolicyTrapReporter.install() }
   let path = try PluginWorkshop.write("\(name).swift", PluginWorkshop.margin(named: name, extra: line))
   let instance = try PluginLoader.load(path: path)[0].make(
     PolicySpec(name), model: ModelFacts(layers: 2, classes: 2))

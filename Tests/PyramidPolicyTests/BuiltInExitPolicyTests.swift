@@ -7,7 +7,7 @@ import Testing
   @Test("entropy exits below its threshold and at every head that is as certain")
   func entropy() throws {
     let heads: [[Float]] = [[1 / 3, 1 / 3, 1 / 3], [0.9, 0.05, 0.05], [0.99, 0.005, 0.005], [1, 0, 0], [1, 0, 0]]
-    #expect(try policy("entropy").exits(probabilities: heads) == [3, 4, 5])  // 0.359 behind layer 2, 0.057 behind 3
+    #expect(try policy("entropy").exits(probabilities: heads) == [3, 4, 5])  // 0.359 after layer 2, 0.057 after 3
     #expect(try policy("entropy(threshold=0.36)").exits(probabilities: heads) == [2, 3, 4, 5])
     #expect(try policy("entropy(threshold=0.35)").exits(probabilities: heads) == [3, 4, 5])
     #expect(try policy("entropy(threshold=0)").exits(probabilities: heads) == [])

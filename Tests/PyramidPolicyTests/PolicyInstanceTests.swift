@@ -1,6 +1,7 @@
 // What the engine relies on beside the answers: kinds, registries, layers, the life of memory and instances, and the
 // end of a run that reads an undeclared signal.
 
+import BuiltInPolicies
 import PyramidPolicy
 import Testing
 
@@ -101,24 +102,11 @@ private struct ReadsExit: ExitPolicy {
   @Test("a policy sees the earlier heads, the tokens alive and the hidden row that the engine supplies")
   func exitSignals() throws {
     let instance = try PolicyType(Remembering.self).make(PolicySpec("remembering"), model: model)
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: instance.memoryStride, alignment: instance.memoryAlignment)
-    instance.initializeMemory(at: memory)
-    defer {
-      instance.destroyMemory(at: memory)
-      memory.deallocate()
-    }
-    let earlier: [Float] = [0.5, 0.5, -1, 0.75, 0.25, -1]
-    let hidden: [Float] = [7, 8, 9]
-    earlier.withUnsafeBufferPointer { earlier in
-      hidden.withUnsafeBufferPointer { hidden in
-        var view = ExitViewStorage(layer: 3, layers: 6, classes: 2, width: 3, tokensAlive: 5)
-        view.earlierHeads = 2
-        view.earlierStride = 3
-        view.earlierProbabilities = earlier.baseAddress
-        view.hidden = hidden.baseAddress
-        #expect(!instance.shouldExit(view, memory: memory))
-        #expect(instance.shouldExit(view, memory: memory))
+    instance.withMemory { memory in
+      for leaves in [false, true] {
+        let head = ExitView(
+          layer: 3, layers: 6, hidden: [7, 8, 9], tokensAlive: 5, earlierProbabilities: [[0.5, 0.5], [0.75, 0.25]])
+        #expect(instance.shouldExit(head, memory: memory) == leaves)
       }
     }
     #expect(instance.exitSignals == [.earlierProbabilities, .tokensAlive, .hidden])
@@ -149,7 +137,7 @@ private struct ReadsExit: ExitPolicy {
 
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
-    let registry = try PolicyRegistry(builtInPolicies.map { try PolicyType($0) })
+    let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
     #expect(registry.all.count == 9)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
     let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "top-k"]
@@ -163,7 +151,7 @@ private struct ReadsExit: ExitPolicy {
 
   @Test("two policies of one name do not fit one registry, even of different kinds")
   func duplicates() throws {
-    let types = try builtInPolicies.map { try PolicyType($0) } + [PolicyType(Impostor.self)]
+    let types = try BuiltInPolicies.all.map { try PolicyType($0) } + [PolicyType(Impostor.self)]
     #expect(throws: PolicyError.duplicatePolicy(name: "entropy", origins: ["built in", "built in"])) {
       try PolicyRegistry(types)
     }

@@ -59,6 +59,14 @@ import Testing
     #expect(throws: PolicyError.syntax(text: text, column: column, expected: expected)) { try PolicySpec(text) }
   }
 
+  @Test("an error is one line, even about a text of several")
+  func errorsAreOneLine() {
+    #expect(throws: PolicyError.self) { try PolicySpec("p(a=[1,\n\t2") }
+    let error = PolicyError.syntax(text: "p(\na", column: 4, expected: "'='")
+    #expect(error.description == "policy 'p( a': column 4: expected '='")
+    #expect(PolicyError.rejected("one\nline").description == "one line")
+  }
+
   @Test("columns count scalars, not bytes")
   func columnsCountScalars() {
     let text = "p(a=w, ü"

@@ -6,7 +6,7 @@ import PyramidReference
 import Testing
 
 struct DecisionTests {
-  private func exiting(_ type: any Policy.Type, _ reads: [Signal] = [], layers: Int = 3) -> ModelRecipe {
+  private func exiting(_ type: any Policy.Type, _ reads: [ExitSignal] = [], layers: Int = 3) -> ModelRecipe {
     ModelRecipe(layers: layers, exit: (type.name, reads))
   }
 
@@ -53,7 +53,7 @@ struct DecisionTests {
       weight: {
         let values = ModelRecipe.values(of: $0)
         return $0.name == "exits.0.classifier.bias" ? [broken] + values.dropFirst() : values
-      }, exit: make(LeaveAtOnce.self, recipe.facts))
+      }, policies: PolicyPair(exit: make(LeaveAtOnce.self, recipe.facts)))
     #expect(try interpreter.run(recipe.batch([3, 2])).map(\.exitLayer) == [2, 2])
   }
 
@@ -73,7 +73,7 @@ struct DecisionTests {
   }
 
   @Test func `an exit policy is shown every signal that it reads`() throws {
-    let reads: [Signal] = [.logits, .probabilities, .hidden, .tokensAlive, .earlierProbabilities]
+    let reads: [ExitSignal] = [.logits, .probabilities, .hidden, .tokensAlive, .earlierProbabilities]
     let recipe = exiting(LeaveWhenShownAll.self, reads, layers: 4)
     let answers = try recipe.interpreter(exit: make(LeaveWhenShownAll.self, recipe.facts)).run(recipe.batch([3, 9]))
     #expect(answers.map(\.exitLayer) == [3, 3])

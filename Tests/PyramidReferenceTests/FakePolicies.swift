@@ -76,7 +76,7 @@ struct KeepEvenPositions: PruningPolicy {
   init(_ arguments: PolicyArguments) {}
   func retention(afterLayer layer: Int) -> Retention { .above(0.5) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
-    for index in 0..<sample.count { scores[index] = sample.positions[index] % 2 == 0 ? 1 : 0 }
+    for index in 0..<sample.count { scores[index] = sample.position[index] % 2 == 0 ? 1 : 0 }
   }
 }
 
@@ -100,7 +100,7 @@ struct KeepLargeIDs: PruningPolicy {
   init(_ arguments: PolicyArguments) {}
   func retention(afterLayer layer: Int) -> Retention { .count(layer == 1 ? 3 : 2) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
-    for index in 0..<sample.count { scores[index] = Float(sample.tokenIDs[index]) }
+    for index in 0..<sample.count { scores[index] = Float(sample.tokenID[index]) }
   }
 }
 

@@ -23,8 +23,8 @@ struct SeededValues {
 struct ModelRecipe {
   var layers = 3, hidden = 8, heads = 2, intermediate = 16, classes = 3, vocabulary = 40
   var isFused = false
-  var exit: (name: String, reads: [Signal])?
-  var prune: (name: String, reads: [Signal])?
+  var exit: (name: String, reads: [ExitSignal])?
+  var prune: (name: String, reads: [TokenSignal])?
 
   /// The model's facts as policies see them.
   var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads) }
@@ -49,7 +49,7 @@ struct ModelRecipe {
   }
 
   func interpreter(exit: PolicyInstance? = nil, prune: PolicyInstance? = nil) throws -> ReferenceInterpreter {
-    try ReferenceInterpreter(graph: graph(), weight: Self.values, exit: exit, prune: prune)
+    try ReferenceInterpreter(graph: graph(), weight: Self.values, policies: PolicyPair(exit: exit, prune: prune))
   }
 
   /// Samples of given lengths with seeded token ids.
@@ -75,8 +75,8 @@ private struct ModelLowering {
       family: "bert", layers: recipe.layers, hidden: recipe.hidden, heads: recipe.heads,
       intermediate: recipe.intermediate, classes: recipe.classes)
     var builder = GraphBuilder(Graph(name: "model", shape: shape, samples: 64, tokens: 1024))
-    if let exit = recipe.exit { builder.graph.policies.append(PolicyUse(.exit, exit.name, [])) }
-    if let prune = recipe.prune { builder.graph.policies.append(PolicyUse(.prune, prune.name, [])) }
+    builder.graph.policies.exit = recipe.exit.map { PolicySpec(name: $0.name) }
+    builder.graph.policies.prune = recipe.prune.map { PolicySpec(name: $0.name) }
     ids = try builder.add(.input(.tokenIDs), [], name: "ids")
     positions = try builder.add(.input(.positions), [], name: "positions")
     let types = try builder.add(.input(.typeIDs), [], name: "types")
@@ -191,7 +191,7 @@ private struct ModelLowering {
     earlier = try earlier.map { try builder.add(.compact, [$0, stay], name: "earlier") }
   }
 
-  private mutating func addExit(_ layer: Int, name: String, reads: [Signal]) throws -> ValueID {
+  private mutating func addExit(_ layer: Int, name: String, reads: [ExitSignal]) throws -> ValueID {
     let first = try builder.add(.firstRows, [x, segments], name: "first")
     let logits = try head("exits.\(layer)", first)
     let probabilities = try builder.add(.softmax, [logits], name: "probabilities")
@@ -201,7 +201,7 @@ private struct ModelLowering {
       case .hidden: [first]
       case .tokensAlive: [segments]
       case .earlierProbabilities: earlier
-      default: []
+      case .logits: []
       }
     }
     earlier.append(probabilities)

@@ -66,7 +66,8 @@ struct Scene {
   }
 
   func interpreter(exit: PolicyInstance? = nil, prune: PolicyInstance? = nil) throws -> ReferenceInterpreter {
-    try ReferenceInterpreter(graph: builder.graph, weight: { weights[$0.name] ?? [] }, exit: exit, prune: prune)
+    try ReferenceInterpreter(
+      graph: builder.graph, weight: { weights[$0.name] ?? [] }, policies: PolicyPair(exit: exit, prune: prune))
   }
 }
 

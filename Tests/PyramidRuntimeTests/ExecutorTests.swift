@@ -77,7 +77,7 @@ import Testing
     let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
     let registry = try CompiledCheckpoint.registry.get()
     let options = CompileOptions(target: set)
-    let plain = try compiler.compile(exit: nil, prune: nil, options: options)
+    let plain = try compiler.compile(PolicyPair(), options: options)
     #expect(!plain.nodes.contains { $0.op.definesDim } && plain.policies.isEmpty && plain.dims.count == 2)
     var scheduled = compiler.lowered.graph
     try Pipeline.schedulePolicies(on: &scheduled, PassContext(target: set))
@@ -86,8 +86,8 @@ import Testing
     let shallow = try ModelCompiler(checkpoint: one.write(in: folder, name: "shallow"))
     let policies = try shallow.policies(
       PolicyChoice(exit: PolicySpec("never-exit"), prune: PolicySpec("keep-all")), registry: registry)
-    let dense = try shallow.compile(exit: nil, prune: nil, options: options).description
-    #expect(try shallow.compile(exit: policies.exit, prune: policies.prune, options: options).description == dense)
+    let dense = try shallow.compile(PolicyPair(), options: options).description
+    #expect(try shallow.compile(policies, options: options).description == dense)
   }
 }
 

@@ -42,7 +42,8 @@ import Testing
       return layer
     }
     return PolicyProfile(
-      model: graph.name, checkpoint: "", exit: context.exit?.spec.description, prune: context.prune?.spec.description,
+      model: graph.name, checkpoint: "", exit: context.policies.exit?.spec.description,
+      prune: context.policies.prune?.spec.description,
       layers: layers)
   }
 
@@ -56,9 +57,9 @@ import Testing
       let choice = PolicyChoice(
         exit: number % 5 == 4 ? nil : try PolicySpec("entropy(threshold=0.85)"),
         prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
-      let (exit, prune) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+      let policies = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
       var context = PassContext(
-        exit: exit, prune: prune, exitHeads: compiler.lowered.exitHeads, target: .portable)
+        policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
       var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.run(on: &placed, context)
@@ -70,7 +71,7 @@ import Testing
         lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
       let answers = try [plain, placed].map { graph in
         try ReferenceInterpreter(
-          graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: exit, prune: prune
+          graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies
         ).run(ReferenceBatch(tokenIDs: samples))
       }
       for (expected, actual) in zip(answers[0], answers[1]) {
@@ -97,8 +98,7 @@ import Testing
     #expect(try PolicyProfile(reading: profile.json, file: "") == profile)
 
     let context = PassContext(
-      exit: classifier.policies.exit, prune: classifier.policies.prune,
-      exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)
+      policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)
     var fused = compiled.compiler.lowered.graph
     for pass in Pipeline.passes.prefix(while: { $0.name != PlacePolicies.name }) { try pass.run(on: &fused, context) }
     let costs = try LayerCosts(fused, context, disabled: [])
@@ -113,15 +113,15 @@ import Testing
     let recipe = Self.recipe(1)
     let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
     let choice = PolicyChoice(exit: try PolicySpec("entropy(threshold=0.9)"))
-    let (exit, _) = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
-    let context = PassContext(exit: exit, exitHeads: compiler.lowered.exitHeads, target: .portable)
+    let policies = try compiler.policies(choice, registry: CompiledCheckpoint.registry.get())
+    let context = PassContext(policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
     let samples = recipe.samples(lengths: Array(repeating: 9, count: 12), seed: "later")
     func run(_ exits: Set<Int>) throws -> [ReferenceAnswer] {
       var graph = compiler.lowered.graph
       graph.placement = PolicyPlacement(exits: exits)
       try Pipeline.schedulePolicies(on: &graph, context)
       return try ReferenceInterpreter(
-        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: exit, prune: nil
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies
       ).run(ReferenceBatch(tokenIDs: samples))
     }
     let (all, some) = (try run([0, 1, 2, 3]), try run([1, 3]))

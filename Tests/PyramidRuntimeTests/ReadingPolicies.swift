@@ -47,8 +47,8 @@ struct ScoresBy: PruningPolicy {
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
       case .valueNorm: scores[token] += sample.valueNorm[token]
       case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
-      case .position: scores[token] += Float(sample.positions[token] * 7 % 11)
-      case .tokenID: scores[token] += Float(sample.tokenIDs[token] * 5 % 13)
+      case .position: scores[token] += Float(sample.position[token] * 7 % 11)
+      case .tokenID: scores[token] += Float(sample.tokenID[token] * 5 % 13)
       case .hidden: scores[token] += sample.hidden[token * sample.width]
       }
     }

@@ -40,7 +40,7 @@ import Testing
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
-        exit: exit, prune: number % 4 == 3 ? nil : prune, exitHeads: heads, target: .portable)
+        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads, target: .portable)
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)
@@ -50,7 +50,7 @@ import Testing
         lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
       let answers = try [plain, optimised].map { graph in
         let interpreter = try ReferenceInterpreter(
-          graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: context.exit, prune: context.prune)
+          graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: context.policies)
         return try interpreter.run(ReferenceBatch(tokenIDs: samples))
       }
       for (sample, (expected, actual)) in zip(answers[0], answers[1]).enumerated() {
@@ -72,10 +72,11 @@ import Testing
       let folder = try TemporaryFolder()
       let compiler = try ModelCompiler(checkpoint: Sieve.recipe.write(in: folder))
       let policy = try PolicyType(ScoresBy.self).make(PolicySpec(prune), model: compiler.facts)
+      let policies = PolicyPair(prune: policy)
       var graph = compiler.lowered.graph
-      try Pipeline.schedulePolicies(on: &graph, PassContext(prune: policy, target: .portable))
+      try Pipeline.schedulePolicies(on: &graph, PassContext(policies: policies, target: .portable))
       return try ReferenceInterpreter(
-        graph: graph, weight: { try compiler.weights.values(of: $0) }, exit: nil, prune: policy
+        graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies
       ).run(ReferenceBatch(tokenIDs: samples))
     }
     let signal = "signal=attention-from-cls, fraction=0.5"
@@ -96,7 +97,7 @@ import Testing
     let policy = try PolicyType(ScoresBy.self).make(
       PolicySpec("scores-by(signal=\(signal), early=true)"), model: compiler.facts)
     let error = #expect(throws: CompileError.self) {
-      try compiler.compile(exit: nil, prune: policy, options: CompileOptions(target: .portable))
+      try compiler.compile(PolicyPair(prune: policy), options: CompileOptions(target: .portable))
     }
     #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }

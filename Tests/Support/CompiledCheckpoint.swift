@@ -60,7 +60,7 @@ public struct CompiledCheckpoint: Sendable {
   public func interpreter() throws -> ReferenceInterpreter {
     let (policies, weights) = (try policies(), compiler.weights)
     return try ReferenceInterpreter(
-      graph: model.graph, weight: { try weights.values(of: $0) }, exit: policies.exit, prune: policies.prune)
+      graph: model.graph, weight: { try weights.values(of: $0) }, policies: policies)
   }
 
   /// The reference interpreter over the plain graph with the same policies woven in, and nothing fused or planned.
@@ -69,11 +69,11 @@ public struct CompiledCheckpoint: Sendable {
     var graph = compiler.lowered.graph
     graph.placement = model.graph.decisions
     let context = PassContext(
-      exit: policies.exit, prune: policies.prune, exitHeads: compiler.lowered.exitHeads, target: .portable)
+      policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights
     return try ReferenceInterpreter(
-      graph: graph, weight: { try weights.values(of: $0) }, exit: policies.exit, prune: policies.prune)
+      graph: graph, weight: { try weights.values(of: $0) }, policies: policies)
   }
 }
 

@@ -3,7 +3,10 @@
 import Foundation
 import Testing
 
-@Suite struct PluginTests {
+@Suite(.serialized) struct PluginTests {
+  /// One cache for all tests, which run one after the other: the SDK takes ten seconds to compile, a plugin one.
+  static let cache = Result { try Scratch() }
+
   static let margin = """
     import PyramidPolicy
 
@@ -27,12 +30,10 @@ import Testing
         return best - second > threshold
       }
     }
-
-    public let policies: [any Policy.Type] = [Margin.self]
     """
 
-  private func environment(_ scratch: Scratch) -> [String: String] {
-    ["XDG_CACHE_HOME": scratch.path("cache"), "SWIFT_BACKTRACE": "enable=no"]
+  private func environment() throws -> [String: String] {
+    ["XDG_CACHE_HOME": try Self.cache.get().path("cache"), "SWIFT_BACKTRACE": "enable=no"]
   }
 
   @Test func `A policy outside the repository is compiled in, run, and tuned`() throws {
@@ -41,12 +42,12 @@ import Testing
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
       Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin(threshold=0.8)",
-      environment: environment(scratch))
+      environment: environment())
     #expect(compiled.code == 0 && compiled.notes.contains("exit: margin(threshold=0.8)"), "\(compiled.notes)")
     func exitLayer(_ threshold: String) throws -> Int {
       let result = try Tool.run(
         model, "--plugin", plugin, "--exit", "margin(threshold=\(threshold))", "--format", "csv", RunTests.river,
-        environment: environment(scratch))
+        environment: environment())
       return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
     }
     let (early, late) = (try exitLayer("0"), try exitLayer("1"))
@@ -62,26 +63,28 @@ import Testing
       "broken.swift"
     ),
   ])
-  func `A file that is no plugin is refused and named`(name: String, source: String, words: String) throws {
+  func `A file that is not a plugin is refused and named`(name: String, source: String, words: String) throws {
     let scratch = try Scratch()
     let plugin = try scratch.write(name, source)
     let result = try Tool.compile(
-      Models.checkpoint, "--emit", "ir", "--plugin", plugin, environment: environment(scratch))
+      Models.checkpoint, "--emit", "ir", "--plugin", plugin, environment: environment())
     #expect(result.code == 1 && result.output.isEmpty)
     #expect(result.notes.contains(words) && result.notes.contains(name), "\(result.notes)")
   }
 
   @Test func `A trap in a plugin ends the run with a message that names plugin and policy`() throws {
     let scratch = try Scratch()
-    let source = Self.margin.replacingOccurrences(
-      of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
+    let source =
+      Self.margin.replacingOccurrences(
+        of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
+      + "\npublic let policies: [any Policy.Type] = [Margin.self]\n"
     let plugin = try scratch.write("trap.swift", source)
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
       Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin", "--skip-check",
-      environment: environment(scratch))
+      environment: environment())
     #expect(compiled.code == 0, "\(compiled.notes)")
-    let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment(scratch))
+    let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment())
     #expect(result.code == 1)
     #expect(result.notes.contains("@margin") && result.notes.contains("trap.swift"), "\(result.notes)")
   }

@@ -22,13 +22,13 @@
 extern "C" {
 #endif
 
-/// What packed weights and reduced inputs are made of: one f32, two bf16 or four int8 of consecutive depth. It may alias
-/// the numbers that it holds.
+/// What packed weights and reduced inputs are made of: one f32, two bf16 or four int8 of consecutive depth. It may
+/// alias the numbers that it holds.
 typedef uint32_t __attribute__((may_alias)) mp_word;
 
 /// A code path, each running wherever a later one does. Portable is plain C with OpenBLAS for the matrix products and
-/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with the
-/// same bits, BF16 also bf16.
+/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with
+/// the same bits, BF16 also bf16.
 typedef enum {
   MP_ISA_PORTABLE = 0,
   MP_ISA_AVX2 = 1,
@@ -38,8 +38,8 @@ typedef enum {
 } mp_isa;
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
-/// nearest even, sums are f32. INT8: weights symmetric with one scale a column of the result (127 is the largest
-/// weight), inputs symmetric with one scale a row, found when the layer runs; sums are exact whole numbers up to
+/// nearest even, sums are f32. INT8: weights symmetric with one scale per column of the result (127 is the largest
+/// weight), inputs symmetric with one scale per row, found when the layer runs; sums are exact whole numbers up to
 /// a depth of 2^17.
 typedef enum { MP_PRECISION_F32 = 0, MP_PRECISION_BF16 = 1, MP_PRECISION_INT8 = 2 } mp_precision;
 
@@ -71,9 +71,10 @@ const char *mp_openblas_core(void);
 
 /// Makes the calling thread's team `threads` wide (values below 1 count as 1). Called once, before any kernel, by the
 /// thread that will call them: OpenMP keeps one team per calling thread. The first call starts the OpenMP runtime, with
-/// the user's settings or else ours; nothing is done when the library is loaded, and the environment is not changed. Linux: places the team's threads, the caller included,
-/// on disjoint sets of the processors that the process may use (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is
-/// set; a team of 1 may run anywhere). Threads that the caller starts later inherit its set.
+/// the user's settings or else ours; nothing is done when the library is loaded, and the environment is not changed.
+/// Linux: places the team's threads, the caller included, on disjoint sets of the processors that the process may use
+/// (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is set; a team of 1 may run anywhere). Threads that the caller
+/// starts later inherit its set.
 void mp_set_team(int threads);
 
 /// How many threads a parallel region of the calling thread really gets (measured in one).
@@ -104,8 +105,8 @@ size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns);
 /// bf16 and int8 end with room for a vector more than the weight. Weights are finite.
 void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed);
 
-/// A linear layer: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`, which then are all given, and no
-/// activation, y = layer_norm(x W^T + bias + residual) * gamma + beta.
+/// A linear layer: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`, which then are all given, and
+/// no activation, y = layer_norm(x W^T + bias + residual) * gamma + beta.
 typedef struct {
   mp_isa isa;
   int threads;
@@ -122,8 +123,8 @@ typedef struct {
   void *scratch;                   // `mp_linear_scratch_bytes`, aligned to 4; NULL in f32, which needs none
 } mp_linear_call;
 
-/// Runs a linear layer. In bf16 and int8 GELU has an error of 1.3e-4; a row of x that holds a NaN gives a row of NaN, in
-/// int8 an infinity too.
+/// Runs a linear layer. In bf16 and int8 GELU has an error of 1.3e-4; a row of x that holds a NaN gives a row of NaN,
+/// in int8 an infinity too.
 void mp_linear(const mp_linear_call *call);
 
 /// Bytes of scratch that `mp_linear` needs in bf16 or int8 for at most `rows` rows of at most `depth` columns.
@@ -180,8 +181,8 @@ typedef struct {
   float *scratch;                  // `mp_attention_scratch_count` floats
 } mp_attention_call;
 
-/// Runs an attention. In bf16 a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to bf16;
-/// the others compute in f32. Scores and softmax are f32.
+/// Runs an attention. In bf16 a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to
+/// bf16; the others compute in f32. Scores and softmax are f32.
 void mp_attention(const mp_attention_call *call);
 
 /// Floats of scratch that `mp_first_attention` needs for samples of at most `longest_sample` tokens.

@@ -1,4 +1,4 @@
-// Attention over packed ragged samples: how it is cut into tasks, and how the tasks' column sums become one score a
+// Attention over packed ragged samples: how it is cut into tasks, and how the tasks' column sums become one score per
 // token.
 //
 // A task is (sample, range of queries, head). The ranges follow from the sample's length alone, and the sums of ranges
@@ -21,7 +21,7 @@ static int ranges_of(int tokens) {
 typedef struct {
   const mp_attention_call *call;
   mp_attention_task *task;
-  size_t thread_floats;  // scratch: first one area a thread,
+  size_t thread_floats;  // scratch: first one area per thread,
   float *areas;
   float *sums;    // then, [range][head][token], what each token receives,
   float *firsts;  // and, [head][token], the first token's attention to each

@@ -1,8 +1,9 @@
 // Attention of each sample's first token alone: how it is cut into tasks.
 //
 // A task is (sample, up to MP_FIRST_HEADS heads). Tasks of one group of heads follow each other, so that a thread
-// reads the group's weights once for all its samples. A task's sums depend on its sample alone. What [CLS] pays a token
-// is summed over heads within each task, then over groups in their order behind all tasks: one order on any threads.
+// reads the group's weights once for all its samples. A task's sums depend on its sample alone. The attention of
+// [CLS] to a token is summed over heads within each task, then over groups in their order after all tasks: one order on
+// any threads.
 #include "operations/kernel_table.h"
 
 typedef struct {

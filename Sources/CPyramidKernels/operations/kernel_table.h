@@ -48,7 +48,7 @@ typedef struct {
   int tokens, depth, heads, head_dim;
   mp_precision precision;        // of wk and wv
   const void *wk, *wv;           // rows of these heads
-  const float *k_scales, *v_scales;  // int8: one a row
+  const float *k_scales, *v_scales;  // int8: one per row
   const float *bv;
   float *out;                 // of these heads
   float *u, *z;               // scratch [heads][depth]
@@ -101,7 +101,7 @@ extern const mp_reduced_kernels mp_reduced_avx512_vnni, mp_reduced_avx512_bf16;
 /// The table of a path. Asking for one that this machine lacks is a caller's error.
 const mp_kernels *mp_kernels_for(mp_isa isa);
 
-/// The scales behind int8 rows from `mp_rows_pack`, [rows].
+/// The scales after int8 rows from `mp_rows_pack`, [rows].
 const float *mp_row_scales(const void *packed, int rows, int columns);
 
 /// Runs body(job, thread, threads) on up to `threads` threads; on the caller alone, without a region, when threads <=

@@ -1,15 +1,15 @@
 // Linear layers in their two fused forms (bias and activation; bias, residual and layer norm).
 //
 // The layers are where the time goes. This file decides on threads and order; the products themselves are in
-// linear_simd.h and linear_reduced_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the weights
-// as they are).
+// linear_simd.h and linear_reduced_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the
+// weights as they are).
 #include "operations/kernel_table.h"
 
-/// Below this many steps of multiply-adds, half a microsecond of one thread, a layer is done sooner than the team has
-/// met (measured). Two rows are added because with few of them the bandwidth of the weights decides.
+/// Below this many steps of multiply-adds, half a microsecond of one thread, one thread is done sooner than a team
+/// has started (measured). Two rows are added because with few of them the bandwidth of the weights decides.
 static const size_t worth_a_team = 64 * 1024;
 
-/// Inputs of so few rows, and so small, are reduced by every thread for itself: that is sooner done than a meeting.
+/// Inputs of so few rows, and so small, are reduced by every thread for itself: that takes less time than a barrier.
 enum { OWN_ROWS = 16, OWN_ELEMENTS = 6144 };
 
 static int reduces_alone(int rows, int depth) { return rows <= OWN_ROWS && rows * depth <= OWN_ELEMENTS; }

@@ -43,7 +43,7 @@ static size_t scales_offset(size_t rows, size_t columns) { return rounded_up(row
 size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns) {
   const size_t count = (size_t)rows * (size_t)columns;
   if (precision == MP_PRECISION_F32) return count * 4;
-  // Vectors are loaded whole at the end of a row: there must be something behind the last one.
+  // Vectors are loaded whole at the end of a row: there must be something after the last one.
   const size_t vector = 16 * element_bytes(precision);
   if (precision == MP_PRECISION_BF16) return rounded_up(count * 2, 4) + vector;
   return scales_offset((size_t)rows, (size_t)columns) + (size_t)rows * 4 + vector;

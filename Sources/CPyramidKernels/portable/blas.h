@@ -1,5 +1,5 @@
 // OpenBLAS, loaded when the portable path first multiplies. The project's own kernels don't need it, and a process that
-// is linked to it pays for it at every start: 30 MB to map, and a pool of threads that spin before they sleep.
+// is linked to it loads it at every start: 30 MB to map, and a pool of threads that spin before they sleep.
 #ifndef PYRAMID_BLAS_H
 #define PYRAMID_BLAS_H
 
@@ -14,8 +14,8 @@ typedef struct {
 } mp_blas_functions;
 
 /// The functions of the library, which is loaded and made single-threaded at the first call. Any thread may call.
-/// Ends the process with a message when the library is missing: nothing could be multiplied, and whoever opens a model
-/// has asked `mp_blas_available` first.
+/// Ends the process with a message when the library is missing: nothing could be multiplied. The code that opens a
+/// model asks `mp_blas_available` first.
 const mp_blas_functions *mp_blas(void);
 
 #endif

@@ -1,5 +1,5 @@
-// A session: one OpenMP region for a whole request. Its workers wait for kernels that the team's owner starts, so that
-// starting one is a store to a shared word and not a region of its own.
+// A session: one OpenMP region for a whole request. Its workers wait for kernels that the calling thread starts, so
+// that starting one is a store to a shared word and not a region of its own.
 //
 // A request is 30 to 100 kernels of 1 to 500 microseconds. A region of libomp takes half a microsecond to one more to
 // start and end than this does (measured with 2 threads), as much as the [CLS] row of a layer spends on some kernels.
@@ -17,7 +17,7 @@ extern int omp_get_num_threads(void);
 extern int omp_get_thread_num(void);
 
 typedef struct {
-  // Written by the owner before `epoch`, read by workers behind it.
+  // Written by the calling thread before `epoch`, read by workers after it.
   mp_body *body;
   const void *job;
   int threads, size, is_over, patience;
@@ -29,8 +29,8 @@ typedef struct {
 /// The session that this thread is in.
 static _Thread_local mp_session *current = NULL;
 
-/// One turn of waiting: the other side is some microseconds away. When it is not, because a policy takes its time or the
-/// processor was taken from a thread, others may have this one.
+/// One turn of waiting: the other side is some microseconds away. When it is not, because a policy takes its time or
+/// the processor was taken from a thread, others may have this one.
 static void wait_a_turn(const mp_session *session, unsigned *turns) {
   const unsigned long_wait = 4096;
   const unsigned turn = (*turns)++;

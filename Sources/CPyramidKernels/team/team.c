@@ -4,7 +4,7 @@
 // declarations. Its defaults do not suit regions of a few microseconds with pauses between them: workers spin for 200
 // ms when there is no more work, and after a pause the kernel often wakes a worker on the processor of the thread that
 // waits for it. Measured on 2 processors, 30 layers of 15 us after 5 ms of sleep: 1.9 ms when waiting threads yield, 60
-// ms when they don't, 0.6 ms when threads cannot meet on a processor.
+// ms when they don't, 0.6 ms when no two threads can be on one processor.
 //
 // Loading this library does nothing. libomp starts, and is given its settings, when the first team is made; what the
 // user's variables say comes first, and the environment is left as it is.
@@ -28,8 +28,8 @@ extern void kmp_set_defaults(const char *settings);
 static cpu_set_t processors;
 static int placement_wanted = 0;
 
-/// libomp trusts OMP_NUM_THREADS: it reserves memory for as many threads as it says, gigabytes for a slip of the finger,
-/// and does so without end for a number with a letter after it.
+/// libomp trusts OMP_NUM_THREADS: it reserves memory for as many threads as it says, gigabytes for a slip of the
+/// finger, and does so without end for a number with a letter after it.
 static int is_senseless(const char *count) {
   enum { MOST_THREADS = 1024, LONGEST_LIST = 64 };
   const long long first = strtoll(count, NULL, 10);
@@ -66,8 +66,8 @@ static void start_runtime(void) {
   }
 }
 
-/// Waiting threads yield only when there are more of them than processors (2), and sleep after a millisecond (1): longer
-/// than the gap between two kernels, short enough to be idle between requests.
+/// Waiting threads yield only when there are more of them than processors (2), and sleep after a millisecond (1):
+/// longer than the gap between two kernels, short enough to be idle between requests.
 static void prepare(void) {
   const int user_places = getenv("OMP_PROC_BIND") || getenv("OMP_PLACES") || getenv("KMP_AFFINITY");
   const int is_known = sched_getaffinity(0, sizeof processors, &processors) == 0;

@@ -1,8 +1,9 @@
 // Template: attention of a range of queries of one sample and head with both products in bf16, for models of reduced
 // precision on processors that multiply bf16.
 //
-// As attention_simd.h, with words of two bf16 in place of floats: queries and keys in pairs of dimensions, probabilities
-// and values in pairs of tokens. Scores, softmax and what a token receives are f32; probabilities are rounded behind it.
+// As attention_simd.h, with words of two bf16 in place of floats: queries and keys in pairs of dimensions,
+// probabilities and values in pairs of tokens. Scores, softmax and what a token receives are f32; probabilities are
+// rounded after it.
 #ifndef MP_ATTENTION_BF16_SIMD_H
 #define MP_ATTENTION_BF16_SIMD_H
 
@@ -33,7 +34,7 @@ MP_INLINE void store_pairs(const float *x, size_t count, float scale, mp_word *w
   }
 }
 
-/// Keys into panels of words [dimension pairs][width]; columns behind the last key are zero. A panel's last rows may
+/// Keys into panels of words [dimension pairs][width]; columns after the last key are zero. A panel's last rows may
 /// reach into the next one, which is written later.
 static void pack_key_words(const mp_attention_job *job, mp_word *packed, mp_word *rows) {
   const int panel = PANEL_VECTORS * LANES, steps = (int)pair_words(job->head_dim);

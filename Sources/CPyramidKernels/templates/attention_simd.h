@@ -1,7 +1,7 @@
 // Template: attention of a range of queries of one sample and head.
 //
-// New against the plain loops of kernels_portable.c: keys are transposed and scaled into panels and values copied into
-// a dense matrix, so that both products are the micro-kernel of the linear layers; a few query rows pass through
+// What differs from the plain loops of kernels_portable.c: keys are transposed and scaled into panels and values copied
+// into a dense matrix, so that both products are the micro-kernel of the linear layers; a few query rows pass through
 // scores, softmax and values while they are in cache.
 #ifndef MP_ATTENTION_SIMD_H
 #define MP_ATTENTION_SIMD_H
@@ -22,7 +22,7 @@ MP_INLINE void transpose_8x8(const float *x, size_t x_stride, __m256 scale, floa
   store_transposed(row, y, y_stride);
 }
 
-/// `count` keys into one panel [head_dim][width], scaled by 1/sqrt(head_dim); columns behind the last key are zero.
+/// `count` keys into one panel [head_dim][width], scaled by 1/sqrt(head_dim); columns after the last key are zero.
 static void pack_keys(const mp_attention_job *job, int first, int count, size_t width, float *panel) {
   const float scale = 1.0f / __builtin_sqrtf((float)job->head_dim);
   const int keys = count / 8 * 8, dims = job->head_dim / 8 * 8;
@@ -74,7 +74,8 @@ static void MP_NAME(attention)(const mp_attention_job *job) {
       softmax_row(row, (size_t)job->tokens, row, job->received);
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, (size_t)job->tokens * sizeof(float));
-    mix_values(multiply_blocks, job, (const mp_word *)scores, stride, job->tokens, (const mp_word *)values, query, rows);
+    mix_values(multiply_blocks, job, (const mp_word *)scores, stride, job->tokens, (const mp_word *)values, query,
+               rows);
   }
 }
 

@@ -1,14 +1,14 @@
 // Template: attention of a sample's first token, a few heads at once.
 //
-// New against the plain loops of kernels_portable.c: columns and tokens are taken in blocks, so that a vector of weights
-// or hidden states is loaded once for several sums. Each sum keeps one order whatever block its terms come in.
+// What differs from the plain loops of kernels_portable.c: columns and tokens are taken in blocks, so that a vector of
+// weights or hidden states is loaded once for several sums. Each sum keeps one order whatever block its terms come in.
 #ifndef MP_FIRST_ATTENTION_SIMD_H
 #define MP_FIRST_ATTENTION_SIMD_H
 
 #include "templates/rows_simd.h"
 
 /// Weights of a row from element `index` on as floats, `left` of them; int8 without its scale. Short ones are loaded
-/// whole: `mp_rows_pack` leaves room behind the last.
+/// whole: `mp_rows_pack` leaves room after the last.
 MP_INLINE vec v_load_weight(mp_precision precision, const void *row, size_t index, size_t left) {
   switch (precision) {
   case MP_PRECISION_F32: return v_load_some((const float *)row + index, left);
@@ -176,7 +176,8 @@ static void MP_NAME(first_attention)(const mp_first_attention_job *job) {
     mix_tokens(job);
   } else {
     for (size_t h = 0; h < (size_t)job->heads; h++) {
-      weigh_rows(MP_PRECISION_F32, job->shares + h * tokens, 1.0f, NULL, job->x, job->tokens, depth, job->z + h * depth);
+      weigh_rows(MP_PRECISION_F32, job->shares + h * tokens, 1.0f, NULL, job->x, job->tokens, depth,
+                 job->z + h * depth);
     }
   }
   for (size_t h = 0; h < (size_t)job->heads; h++) {

@@ -1,8 +1,8 @@
 // Template: linear layers in bf16 and int8, and the reduction of their inputs.
 //
-// int8: weights are signed with one scale a column, inputs have one scale a row and lie 128 above zero, because the
-// instruction multiplies unsigned with signed bytes. The sums are whole numbers, hence exact and the same on every path;
-// what 128 adds to each column was summed when the weight was packed and is where its sum starts.
+// int8: weights are signed with one scale per column, inputs have one scale per row and lie 128 above zero, because the
+// instruction multiplies unsigned with signed bytes. The sums are whole numbers, hence exact and the same on every
+// path; what 128 adds to each column was summed when the weight was packed and is where its sum starts.
 // bf16: two products are added to an f32 sum in each step, rounded as the processor's instruction does.
 #ifndef MP_LINEAR_REDUCED_SIMD_H
 #define MP_LINEAR_REDUCED_SIMD_H
@@ -56,8 +56,9 @@ static void MP_NAME(linear_int8)(const mp_linear_job *job, int thread, int threa
   run_blocks(job, thread, threads, MP_ROWS_INT8, run_block_int8);
 }
 
-/// Rows of x rounded to bf16, two a word; what is left of a row's words is zero.
-static void MP_NAME(reduce_bf16)(const float *x, int rows, int depth, size_t word_stride, mp_word *words, float *scales) {
+/// Rows of x rounded to bf16, two per word; what is left of a row's words is zero.
+static void MP_NAME(reduce_bf16)(const float *x, int rows, int depth, size_t word_stride, mp_word *words,
+                                 float *scales) {
   (void)scales;
   const size_t count = (size_t)depth;
   for (size_t r = 0; r < (size_t)rows; r++) {
@@ -68,9 +69,10 @@ static void MP_NAME(reduce_bf16)(const float *x, int rows, int depth, size_t wor
 }
 
 /// Rows of x as 128 + round(x / scale) with scale = max |x| / 127; a row that holds a NaN or an infinity gets the scale
-/// NaN, so that its results are NaN. A row below 1e-30 is zero: its inverse would be none. What is left of a row's words
-/// stands for zero.
-static void MP_NAME(reduce_int8)(const float *x, int rows, int depth, size_t word_stride, mp_word *words, float *scales) {
+/// NaN, so that its results are NaN. A row below 1e-30 is zero: its inverse would not be finite. What is left of a
+/// row's words stands for zero.
+static void MP_NAME(reduce_int8)(const float *x, int rows, int depth, size_t word_stride, mp_word *words,
+                                 float *scales) {
   const size_t count = (size_t)depth;
   for (size_t r = 0; r < (size_t)rows; r++) {
     const float *row = x + r * count;

@@ -1,8 +1,8 @@
 // Template: how a linear layer is cut into blocks of rows and columns, for every precision.
 //
 // A packed matrix is seen as 4-byte words here: one f32, two bf16 or four int8 of consecutive depth. A panel holds
-// `steps` rows of words, one word a column, so that a micro-kernel broadcasts a word of the input and multiplies it with
-// vectors of words, whatever they hold.
+// `steps` rows of words, one word per column, so that a micro-kernel broadcasts a word of the input and multiplies it
+// with vectors of words, whatever they hold.
 #ifndef MP_LINEAR_UNITS_SIMD_H
 #define MP_LINEAR_UNITS_SIMD_H
 
@@ -26,7 +26,8 @@ enum { STEPS_AHEAD = 8 };
 MP_INLINE panel_slice panel_of(const void *packed, int columns, int steps, int vector) {
   const int all = (columns + LANES - 1) / LANES, panel = vector / PANEL_VECTORS, first = panel * PANEL_VECTORS;
   const int vectors = all - first < PANEL_VECTORS ? all - first : PANEL_VECTORS;
-  const mp_word *start = (const mp_word *)packed + (size_t)first * LANES * (size_t)steps + (size_t)(vector - first) * LANES;
+  const mp_word *start = (const mp_word *)packed + (size_t)first * LANES * (size_t)steps
+                         + (size_t)(vector - first) * LANES;
   return (panel_slice){start, (size_t)vectors * LANES};
 }
 
@@ -41,7 +42,7 @@ typedef struct {
 } linear_block;
 
 /// Words ahead that a block fetches besides. The first block that reads a panel waits for memory, the others find it in
-/// the cache and leave memory idle: so the last one fetches the panel behind it (weights in memory, 12 to 64 rows: 5 to
+/// the cache and leave memory idle: so the last one fetches the next panel (weights in memory, 12 to 64 rows: 5 to
 /// 10% sooner).
 MP_INLINE size_t words_ahead(linear_block block, panel_slice panel, int steps) {
   const int is_whole = (size_t)block.width == panel.stride;
@@ -60,8 +61,8 @@ typedef struct {
 
 enum { CHUNK_BLOCKS = 64 };
 
-/// Narrower groups balance few panels over many threads, but have fewer chains to hide the latency of multiply-adds
-/// behind: two pipes of 4 cycles want 8. Chooses the group width whose slowest thread is done first.
+/// Narrower groups balance few panels over many threads, but have fewer chains, which hide the latency of
+/// multiply-adds: two pipes of 4 cycles want 8. Chooses the group width whose slowest thread is done first.
 static linear_split split_linear(int rows, int columns, int threads, int block_rows) {
   const int vectors = (columns + LANES - 1) / LANES, blocks = (rows + block_rows - 1) / block_rows;
   const int height = rows < block_rows ? rows : block_rows;

@@ -8,11 +8,11 @@
 // and includes this file, as often as it has kinds of words; the definitions are gone at its end.
 //
 // A block of up to MP_BLOCK_ROWS rows times up to a panel of columns stays in registers while k runs over the whole
-// depth. Each accumulator is one chain over ascending k, whatever the block's shape: that is where batch invariance comes
-// from. Block heights and widths are separate functions, so an edge costs what it should.
+// depth. Each accumulator is one chain over ascending k, whatever the block's shape: that is where batch invariance
+// comes from. Block heights and widths are separate functions, so an edge costs what it should.
 
 /// tile[i][j] = start[j] + sum_k x[i][k] * panel[k][j] for `rows` x (`vectors` * LANES); both constants after inlining.
-/// What lies STEPS_AHEAD rows and what lies `ahead` words behind each row of the panel is fetched.
+/// What lies STEPS_AHEAD rows and what lies `ahead` words after each row of the panel is fetched.
 MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const mp_word *restrict x, size_t x_stride,
                                   int steps, const mp_word *restrict panel, size_t panel_stride,
                                   size_t ahead, const mp_word *restrict start, mp_word *restrict tile,

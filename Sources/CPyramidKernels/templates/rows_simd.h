@@ -1,6 +1,6 @@
 // Template: operations on rows and flat arrays: activation, sum, layer norm, embedding, softmax, length.
 //
-// All of them walk a row in whole vectors and end with a masked one, so that memory behind a row is never touched and
+// All of them walk a row in whole vectors and end with a masked one, so that memory after a row is never touched and
 // a row's bits depend on the row alone.
 #ifndef MP_ROWS_SIMD_H
 #define MP_ROWS_SIMD_H

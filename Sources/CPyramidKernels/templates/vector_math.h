@@ -22,7 +22,7 @@ MP_INLINE void v_store_some(float *p, size_t left, vec x) {
     v_store_masked(p, v_first(left), x);
   }
 }
-/// Zeroes the lanes behind the row's end.
+/// Zeroes the lanes after the row's end.
 MP_INLINE vec v_keep_some(size_t left, vec x) { return left >= LANES ? x : v_keep(v_first(left), x); }
 
 /// Sums over the lanes of four vectors at once, in one fixed tree: a third of the operations of four single ones.
@@ -144,7 +144,7 @@ MP_INLINE vec v_activate(vec x, mp_activation activation) {
   return x;
 }
 
-/// The activation behind a layer of reduced precision.
+/// The activation after a layer of reduced precision.
 MP_INLINE vec v_activate_coarse(vec x, mp_activation activation) {
   return activation == MP_ACTIVATION_GELU ? v_gelu_coarse(x) : v_activate(x, activation);
 }

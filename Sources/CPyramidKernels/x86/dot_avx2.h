@@ -1,5 +1,6 @@
-// Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. There are no instructions
-// for them: bytes are widened to 16 bits and multiplied in pairs, bf16 are floats whose lower half is cut off.
+// Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. There are no
+// instructions for them: bytes are widened to 16 bits and multiplied in pairs, bf16 are floats whose lower half is cut
+// off.
 #ifndef MP_DOT_AVX2_H
 #define MP_DOT_AVX2_H
 

@@ -34,7 +34,7 @@ MP_INLINE vec v_set_word(const mp_word *p) {
 MP_INLINE vec v_load_words(const mp_word *p) { return v_load((const float *)p); }
 MP_INLINE void v_store_words(mp_word *p, vec x) { v_store((float *)p, x); }
 
-/// The first `count` (1...LANES) lanes; other lanes load as zero and store nothing. Memory behind them is not touched.
+/// The first `count` (1...LANES) lanes; other lanes load as zero and store nothing. Memory after them is not touched.
 MP_INLINE vec_mask v_first(size_t count) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lane);

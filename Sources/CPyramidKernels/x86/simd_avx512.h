@@ -36,7 +36,7 @@ MP_INLINE vec v_set_word(const mp_word *p) {
 MP_INLINE vec v_load_words(const mp_word *p) { return v_load((const float *)p); }
 MP_INLINE void v_store_words(mp_word *p, vec x) { v_store((float *)p, x); }
 
-/// The first `count` (1...LANES) lanes; other lanes load as zero and store nothing. Memory behind them is not touched.
+/// The first `count` (1...LANES) lanes; other lanes load as zero and store nothing. Memory after them is not touched.
 MP_INLINE vec_mask v_first(size_t count) { return (vec_mask)((1u << count) - 1u); }
 MP_INLINE vec v_load_masked(const float *p, vec_mask m) { return _mm512_maskz_loadu_ps(m, p); }
 MP_INLINE void v_store_masked(float *p, vec_mask m, vec x) { _mm512_mask_storeu_ps(p, m, x); }

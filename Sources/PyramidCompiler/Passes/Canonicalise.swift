@@ -36,7 +36,7 @@ struct Canonicalise: Pass {
     var removed: Set<NodeID> = []
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      if node.op.definesDim || node.op.hasEffect { continue }
+      if node.op.definesDim || node.op.facts.hasEffect { continue }
       let computation = Computation(op: node.op, inputs: node.inputs, weights: node.weights)
       if let earlier = seen[computation] {
         for (old, new) in zip(node.results, earlier) { graph.replaceUses(of: old, by: new) }
@@ -56,7 +56,7 @@ extension Graph {
     var read: Set<ValueID> = []
     var dead: Set<NodeID> = []
     for node in nodes.reversed() {
-      if !node.op.hasEffect && !node.op.definesDim && read.isDisjoint(with: node.results) {
+      if !node.op.facts.hasEffect && !node.op.definesDim && read.isDisjoint(with: node.results) {
         dead.insert(node.id)
       } else {
         read.formUnion(node.inputs)

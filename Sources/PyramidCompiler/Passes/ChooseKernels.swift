@@ -16,20 +16,17 @@ struct ChooseKernels: Pass {
     let heads = HeadLayers(graph)
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      var precision = context.precision
-      switch node.op {
-      case .linear, .linearAddNorm:
-        if let width = target.panelWidth { graph[node.weights[0]].layout = .panels(width) }
-        precision = heads.precision(of: node, in: precision)
-      case .firstAttention, .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .softmax, .rowNorm,
-        .firstRows, .compact, .decideExit, .decidePrune, .keepSamples, .compactSegments, .input, .classify:
-        break
+      let facts = node.op.facts
+      for place in facts.packable {
+        if let width = target.panelWidth { graph[node.weights[place]].layout = .panels(width) }
       }
-      let isTooDeep = node.op.reducibleWeights.contains { graph[node.weights[$0]].type.columns > Precision.deepestInt8 }
+      var precision = facts.packable.isEmpty ? context.precision : heads.precision(of: node, in: context.precision)
+      let reducible = facts.reducible.map { node.weights[$0] }
+      let isTooDeep = reducible.contains { graph[$0].type.columns > Precision.deepestInt8 }
       if precision == .int8 && isTooDeep { precision = .bf16 }
       guard let kernel = Self.kernel(of: node.op, target, precision) else { continue }
       graph.nodes[index].kernel = kernel
-      for place in node.op.reducibleWeights { graph[node.weights[place]].precision = kernel.precision }
+      for weight in reducible { graph[weight].precision = kernel.precision }
     }
   }
 
@@ -49,19 +46,12 @@ private struct HeadLayers {
   private let pooled: Set<ValueID>
 
   init(_ graph: Graph) {
-    let logits = Set(graph.nodes.compactMap { Self.logits(of: $0) })
+    let logits = Set(graph.nodes.compactMap { $0.answered?.logits })
     var pooled = Set(graph.nodes.filter { $0.results.contains(where: logits.contains) }.map { $0.inputs[0] })
     for node in graph.nodes.reversed() {
       if case .activate = node.op, pooled.contains(node.results[0]) { pooled.insert(node.inputs[0]) }
     }
     (self.logits, self.pooled) = (logits, pooled)
-  }
-
-  private static func logits(of node: Node) -> ValueID? {
-    switch node.op {
-    case .decideExit, .classify: node.inputs[1]
-    default: nil
-    }
   }
 
   /// The precision of a linear layer in a graph of `precision`: the layer of the logits stays in f32, the one before it

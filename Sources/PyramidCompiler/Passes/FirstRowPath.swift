@@ -22,7 +22,8 @@ struct FirstRowPath {
   init?(_ graph: Graph, to output: ValueID) {
     let producers = graph.producers
     guard let last = producers[output].map({ graph.nodes[$0] }), case .layer = last.section,
-      let attention = graph.nodes.last(where: { $0.section == last.section && $0.op.isAttention }),
+      let attention = graph.nodes.last(where: { $0.section == last.section && $0.op.attentionOfAll != nil }),
+      let heads = attention.op.attentionOfAll?.heads,
       let (input, projections) = Self.projections(of: attention, producers, graph)
     else { return nil }
     let context = attention.results[0]
@@ -30,14 +31,12 @@ struct FirstRowPath {
     var open = [output]
     while let value = open.popLast() {
       if value == context || value == input { continue }
-      guard let index = producers[value], graph.nodes[index].section == last.section, graph.nodes[index].op.isRowwise
+      guard let index = producers[value], graph.nodes[index].section == last.section,
+        graph.nodes[index].op.facts.isRowwise
       else { return nil }
       if tail.insert(index).inserted { open += graph.nodes[index].inputs }
     }
-    switch attention.op {
-    case .attention(let heads, _), .attentionQKV(let heads, _): self.heads = heads
-    default: return nil
-    }
+    self.heads = heads
     self.graph = graph
     self.section = last.section
     self.input = input
@@ -114,15 +113,5 @@ extension Graph {
     self = builder.graph
     defer { nodes.removeSubrange(existing...) }
     return (Array(nodes[existing...]), made)
-  }
-}
-
-extension Op {
-  /// Whether each row of the result depends on the same row of the operands only.
-  var isRowwise: Bool {
-    switch self {
-    case .linear, .linearAddNorm, .activate, .add, .layerNorm: true
-    default: false
-    }
   }
 }

@@ -12,9 +12,9 @@ struct HoistCompaction: Pass {
     for id in graph.nodes.map(\.id) {
       // Looked up anew: hoisting in an earlier layer changes what later nodes read.
       guard let index = graph.index(of: id) else { continue }
-      let decision = graph.nodes[index]
-      guard case .decidePrune(_, _, _, afterExit: false) = decision.op else { continue }
-      try hoist(decision, in: &graph)
+      let node = graph.nodes[index]
+      guard let decision = PruneDecision(node), decision.stay == nil else { continue }
+      try hoist(node, in: &graph)
     }
     graph.removeDeadNodes()
   }

@@ -32,7 +32,7 @@ private struct LayerWithExit {
 
   init?(_ graph: Graph, layer: Int) {
     let nodes = graph.nodes.filter { $0.section == .layer(layer) }
-    let exit = nodes.first { if case .decideExit = $0.op { true } else { false } }
+    let exit = nodes.first { ExitDecision($0) != nil }
     guard let exit, let first = nodes.last(where: { $0.op == .firstRows }),
       let path = FirstRowPath(graph, to: first.inputs[0]), path.section == .layer(layer),
       path.segments == first.inputs[1],
@@ -67,9 +67,9 @@ private struct LayerWithExit {
     }
     for index in rest.indices {
       rest[index].inputs = rest[index].inputs.map { alive[$0] ?? $0 }
-      if case .decidePrune(let policy, let number, let reads, true) = rest[index].op {
-        rest[index].op = .decidePrune(policy: policy, layer: number, reads: reads, afterExit: false)
-        rest[index].inputs.removeAll { $0 == stay }
+      if var decision = PruneDecision(rest[index]) {
+        decision.stay = nil
+        (rest[index].op, rest[index].inputs) = (decision.op, decision.operands)
       }
       if rest[index].op == .compactSegments { rest[index].inputs.removeAll { $0 == stay } }
     }

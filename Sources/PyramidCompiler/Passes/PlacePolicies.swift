@@ -15,7 +15,7 @@ struct PlacePolicies: Pass {
   static let name = "place-policies"
 
   func run(on graph: inout Graph, _ context: PassContext) throws {
-    guard let profile = context.profile, context.exit != nil || context.prune != nil else { return }
+    guard let profile = context.profile, !context.policies.isEmpty else { return }
     try profile.check(against: graph, context)
     let costs = try LayerCosts(graph, context, disabled: context.disabled)
     let placement = Self.cheapest(context, in: graph) {
@@ -46,8 +46,8 @@ extension PassContext {
   func everywhere(_ graph: Graph) -> PolicyPlacement {
     let boundaries = 0..<max(graph.shape.layers - 1, 0)
     return PolicyPlacement(
-      exits: Set(boundaries.filter { exit?.isActive(afterLayer: $0 + 1) == true && exitHeads.contains($0) }),
-      prunes: Set(boundaries.filter { prune?.isActive(afterLayer: $0 + 1) == true }))
+      exits: Set(boundaries.filter { policies.exit?.isActive(afterLayer: $0 + 1) == true && exitHeads.contains($0) }),
+      prunes: Set(boundaries.filter { policies.prune?.isActive(afterLayer: $0 + 1) == true }))
   }
 
   /// The graph's placement as far as policies are active there, or every boundary.
@@ -60,7 +60,7 @@ extension PassContext {
 
   /// Whether the exit policy answers at each head by that head alone.
   var mayDropHeads: Bool {
-    exit.map { !$0.hasMemory && !$0.exitSignals.contains(.earlierProbabilities) } ?? false
+    policies.exit.map { !$0.hasMemory && !$0.exitSignals.contains(.earlierProbabilities) } ?? false
   }
 }
 
@@ -78,8 +78,8 @@ extension PolicyProfile {
     }
     let wanted = context.everywhere(graph)
     for (kind, found, asked) in [
-      ("exit", exit, wanted.exits.isEmpty ? nil : context.exit),
-      ("prune", prune, wanted.prunes.isEmpty ? nil : context.prune),
+      ("exit", exit, wanted.exits.isEmpty ? nil : context.policies.exit),
+      ("prune", prune, wanted.prunes.isEmpty ? nil : context.policies.prune),
     ] where found != asked?.spec.description {
       let words = "the profile is of '\(found ?? "none")', the model is compiled with "
       throw failure(kind, words + "'\(asked?.spec.description ?? "none")'")

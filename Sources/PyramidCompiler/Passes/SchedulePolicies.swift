@@ -13,14 +13,14 @@ struct SchedulePolicies: Pass {
   func run(on graph: inout Graph, _ context: PassContext) throws {
     let placement = context.placement(in: graph)
     graph.placement = nil
-    if context.exit == nil && context.prune == nil { return }
+    if context.policies.isEmpty { return }
     try checkExitHeads(graph, context)
-    try context.prune?.checkMoment()
-    declarePolicies(&graph, context)
+    try context.policies.prune?.checkMoment()
+    graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)
     for layer in 0..<max(graph.shape.layers - 1, 0) {
-      let exit = placement.exits.contains(layer) ? context.exit : nil
-      let prune = placement.prunes.contains(layer) ? context.prune : nil
+      let exit = placement.exits.contains(layer) ? context.policies.exit : nil
+      let prune = placement.prunes.contains(layer) ? context.policies.prune : nil
       if exit == nil && prune == nil { continue }
       var boundary =
         try prune?.moment == .beforeLayer
@@ -33,24 +33,17 @@ struct SchedulePolicies: Pass {
     graph.removeDeadNodes()
     graph.dropUnusedWeights()
     let asked = Set(graph.nodes.compactMap(\.op.policy))
-    graph.policies.removeAll { !asked.contains($0.name) }
+    for (kind, policy) in graph.policies.all where !asked.contains(policy.name) { graph.policies[kind] = nil }
   }
 
   private func checkExitHeads(_ graph: Graph, _ context: PassContext) throws {
-    guard let exit = context.exit else { return }
+    guard let exit = context.policies.exit else { return }
     let wanted = (0..<max(graph.shape.layers - 1, 0)).filter { exit.isActive(afterLayer: $0 + 1) }
     if wanted.isEmpty || wanted.contains(where: context.exitHeads.contains) { return }
     let place = context.exitHeads.isEmpty ? "" : " after layer \(wanted.map { "\($0 + 1)" }.joined(separator: ", "))"
     throw CompileError(
       "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
         + "mp-train CHECKPOINT --data DIR --output DIR --stages 4")
-  }
-
-  private func declarePolicies(_ graph: inout Graph, _ context: PassContext) {
-    graph.policies = []
-    for (kind, instance) in [(PolicyUse.Kind.exit, context.exit), (.prune, context.prune)] {
-      if let instance { graph.policies.append(PolicyUse(kind, instance.spec)) }
-    }
   }
 }
 
@@ -107,7 +100,8 @@ struct Boundary {
   /// The boundary behind a layer.
   init(_ graph: Graph, layer: Int, state: BoundaryState) throws {
     let split = graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
-    guard let attention = graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.isAttention }) else {
+    guard let attention = graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil })
+    else {
       throw CompileError("layer \(layer) has no attention")
     }
     self.init(
@@ -139,32 +133,33 @@ struct Boundary {
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
     let logits = try addHead(first)
     var operands = [before.samples, logits]
-    let reads = Signal.allCases.filter { signal in policy.exitSignals.contains { $0.rawValue == signal.rawValue } }
+    let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
       after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(layer)"))
     }
-    for signal in reads {
+    let signals = reads.map { signal in
       switch signal {
-      case .probabilities: operands.append(after.earlier.last!)
-      case .hidden: operands.append(first)
-      case .tokensAlive: operands.append(before.segments)
-      case .earlierProbabilities: operands += before.earlier
-      default: continue
+      case .logits: (signal, [ValueID]())
+      case .probabilities: (signal, [after.earlier.last!])
+      case .hidden: (signal, [first])
+      case .tokensAlive: (signal, [before.segments])
+      case .earlierProbabilities: (signal, before.earlier)
       }
     }
-    stay = try builder.add(
-      .decideExit(policy: policy.type.name, layer: layer, reads: reads), operands, name: "stay\(layer)")
+    let decision = ExitDecision(
+      policy: policy.type.name, layer: layer, samples: before.samples, logits: logits, signals: signals)
+    stay = try builder.add(decision.op, decision.operands, name: "stay\(layer)")
   }
 
   /// The pruning decision and its signals; samples that leave are not pruned.
   mutating func decidePrune(_ policy: PolicyInstance) throws {
-    let reads = Signal.allCases.filter { signal in policy.tokenSignals.contains { $0.rawValue == signal.rawValue } }
-    var operands = [before.segments] + (stay.map { [$0] } ?? [])
+    let reads = TokenSignal.allCases.filter(policy.tokenSignals.contains)
     try emitAttention(for: reads)
-    for signal in reads { operands.append(try tokenSignal(signal)) }
-    keep = try builder.add(
-      .decidePrune(policy: policy.type.name, layer: layer, reads: reads, afterExit: stay != nil), operands,
-      name: "keep\(layer)")
+    var signals: [(TokenSignal, ValueID)] = []
+    for signal in reads { signals.append((signal, try tokenSignal(signal))) }
+    let decision = PruneDecision(
+      policy: policy.type.name, layer: layer, segments: before.segments, stay: stay, signals: signals)
+    keep = try builder.add(decision.op, decision.operands, name: "keep\(layer)")
   }
 
   /// Rows of the survivors, under new dims.
@@ -194,15 +189,5 @@ struct Boundary {
     try graph.inferTypes()
     graph.nodes = prefix + graph.nodes
     return (graph, after)
-  }
-}
-
-extension Op {
-  /// Whether it is attention in either form.
-  var isAttention: Bool {
-    switch self {
-    case .attention, .attentionQKV: true
-    default: false
-    }
   }
 }

@@ -20,21 +20,15 @@ extension Boundary {
   }
 
   /// Makes the layer's attention hand out the scores that the signals need.
-  mutating func emitAttention(for reads: [Signal]) throws {
+  mutating func emitAttention(for reads: [TokenSignal]) throws {
     guard let attention else { return }
-    let emits = [(Signal.receivedAttention, Emission.received), (.attentionFromCLS, .fromFirst)]
+    let emits = [(TokenSignal.receivedAttention, Emission.received), (.attentionFromCLS, .fromFirst)]
       .filter { reads.contains($0.0) }.map(\.1)
     let node = builder.graph.nodes[attention]
-    let op: Op =
-      switch node.op {
-      case .attention(let heads, _): .attention(heads: heads, emits: emits)
-      case .attentionQKV(let heads, _): .attentionQKV(heads: heads, emits: emits)
-      default: node.op
-      }
     let vector = TensorType(.f32, [builder.graph[node.results[0]].type.rows])
     let scores = emits.map { builder.graph.makeValue("\($0.valueName)\(layer)", vector) }
     builder.graph.nodes[attention] = builder.graph.makeNode(
-      op, node.inputs, [], results: [node.results[0]] + scores, in: node.section)
+      node.op.emitting(emits), node.inputs, [], results: [node.results[0]] + scores, in: node.section)
   }
 
   /// The rows that an attention's queries are projected from.
@@ -47,36 +41,27 @@ extension Boundary {
   }
 
   /// The value of a token signal.
-  mutating func tokenSignal(_ signal: Signal) throws -> ValueID {
+  mutating func tokenSignal(_ signal: TokenSignal) throws -> ValueID {
+    func ofAttention() throws -> Node {
+      if let attention { return builder.graph.nodes[attention] }
+      throw CompileError("\(signal.rawValue) is not known before layer \(layer)")
+    }
     switch signal {
+    case .receivedAttention: return try ofAttention().results[1]
+    case .attentionFromCLS: return try early?.fromFirst ?? ofAttention().results.last!
+    case .valueNorm:
+      let node = try ofAttention()
+      let isJoined = node.inputs.count == 2
+      let values = node.inputs[isJoined ? 0 : 2]
+      let width = builder.graph[node.results[0]].type.columns
+      return try builder.add(
+        .rowNorm(first: isJoined ? 2 * width : 0, count: width), [values], name: "valueNorm\(layer)")
     case .hiddenNorm:
       let width = builder.graph[input].type.columns
       return try builder.add(.rowNorm(first: 0, count: width), [input], name: "hiddenNorm\(layer)")
     case .position: return before.positions
     case .tokenID: return before.tokenIDs
     case .hidden: return input
-    case .receivedAttention, .attentionFromCLS, .valueNorm: return try attentionSignal(signal)
-    case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
-      throw CompileError("a pruning policy can't read \(signal.rawValue)")
-    }
-  }
-
-  /// The value of a signal that comes with the layer's attention.
-  private mutating func attentionSignal(_ signal: Signal) throws -> ValueID {
-    if signal == .attentionFromCLS, let early { return early.fromFirst }
-    guard let node = attention.map({ builder.graph.nodes[$0] }) else {
-      throw CompileError("\(signal.rawValue) is not known before layer \(layer)")
-    }
-    switch signal {
-    case .receivedAttention: return node.results[1]
-    case .valueNorm:
-      if case .attentionQKV = node.op {
-        let width = builder.graph[node.inputs[0]].type.columns / 3
-        return try builder.add(.rowNorm(first: 2 * width, count: width), [node.inputs[0]], name: "valueNorm\(layer)")
-      }
-      let width = builder.graph[node.inputs[2]].type.columns
-      return try builder.add(.rowNorm(first: 0, count: width), [node.inputs[2]], name: "valueNorm\(layer)")
-    default: return node.results[node.results.count - 1]
     }
   }
 }

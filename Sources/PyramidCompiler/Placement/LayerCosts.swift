@@ -22,14 +22,11 @@ struct LayerCost {
       if let dim = graph[node.results[0]].type.rows.dim { definitions[dim] = node }
     }
     func population(_ dim: Dim) -> LayerFlow.Population {
-      let definition = definitions[dim]
-      let isHere = definition?.section == section
-      switch definition?.op {
-      case .decideExit where isHere: return .samplesStaying
-      case .keepSamples where isHere: return .tokensStaying
-      case .decidePrune where isHere: return .tokensKept
-      default: return dim.family == .samples ? .samplesEntering : .tokensEntering
+      guard let definition = definitions[dim], definition.section == section else {
+        return dim.family == .samples ? .samplesEntering : .tokensEntering
       }
+      if dim.family == .samples { return .samplesStaying }
+      return definition.op == .keepSamples ? .tokensStaying : .tokensKept
     }
     var counted: Set<WeightID> = []
     for node in graph.nodes where node.section == section {

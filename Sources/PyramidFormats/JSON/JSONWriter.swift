@@ -11,6 +11,8 @@ public struct JSONWriter {
     case compact
     /// Two spaces a level; an array without containers stays on one line. Ends without a newline.
     case pretty
+    /// Two spaces a level; containers of this many outer levels break into lines, inner ones stay on one line.
+    case lines(Int)
   }
 
   /// The text of a value. Object members keep their order.
@@ -44,10 +46,10 @@ public struct JSONWriter {
   }
 
   private mutating func append(_ elements: [JSONValue], level: Int) {
-    let breaks = style == .pretty && elements.contains(where: \.isContainer)
+    let breaks = breaks(elements.contains(where: \.isContainer), elements.count, level)
     text += "["
     for (index, element) in elements.enumerated() {
-      if index > 0 { text += style == .pretty && !breaks ? ", " : "," }
+      if index > 0 { text += isCompact || breaks ? "," : ", " }
       if breaks { newLine(level + 1) }
       append(element, level: level + 1)
     }
@@ -56,17 +58,28 @@ public struct JSONWriter {
   }
 
   private mutating func append(_ object: JSONObject, level: Int) {
-    let breaks = style == .pretty && object.count > 0
+    let breaks = breaks(true, object.count, level)
     text += "{"
     for (index, member) in object.members.enumerated() {
-      if index > 0 { text += "," }
+      if index > 0 { text += isCompact || breaks ? "," : ", " }
       if breaks { newLine(level + 1) }
       append(member.key)
-      text += style == .pretty ? ": " : ":"
+      text += isCompact ? ":" : ": "
       append(member.value, level: level + 1)
     }
     if breaks { newLine(level) }
     text += "}"
+  }
+
+  private var isCompact: Bool { if case .compact = style { true } else { false } }
+
+  /// Whether a container of `count` elements breaks into lines; `isNested` when a pretty one would.
+  private func breaks(_ isNested: Bool, _ count: Int, _ level: Int) -> Bool {
+    switch style {
+    case .compact: false
+    case .pretty: isNested && count > 0
+    case .lines(let levels): level < levels && count > 0
+    }
   }
 
   private mutating func newLine(_ level: Int) {

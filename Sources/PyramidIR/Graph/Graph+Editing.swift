@@ -132,11 +132,13 @@ extension Graph {
     for index in nodes.indices { nodes[index].weights = nodes[index].weights.map { renumbered[$0]! } }
   }
 
-  private func uniqueName(_ name: String) -> String {
-    let taken = Set(values.map(\.name))
-    if !taken.contains(name) { return name }
+  private mutating func uniqueName(_ name: String) -> String {
+    if namedValues > values.count { (valueNames, namedValues) = ([], 0) }
+    valueNames.formUnion(values[namedValues...].lazy.map(\.name))
+    namedValues = values.count
+    if !valueNames.contains(name) { return name }
     var number = 1
-    while taken.contains("\(name).\(number)") { number += 1 }
+    while valueNames.contains("\(name).\(number)") { number += 1 }
     return "\(name).\(number)"
   }
 }

@@ -2,6 +2,8 @@
 // is a value: a pass edits its own copy. Editing operations are in Graph+Editing.swift, construction in
 // GraphBuilder.swift.
 
+import PyramidPolicy
+
 /// Where in the model a node belongs; sections follow each other in this order.
 public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
   case embeddings
@@ -33,45 +35,9 @@ public struct ModelShape: Hashable, Sendable {
     self.intermediate = intermediate
     self.classes = classes
   }
-}
 
-/// The argument of a policy as the IR writes it.
-public enum PolicyArgument: Hashable, Sendable {
-  case number(Double)
-  case numbers([Double])
-  case word(String)
-  /// A tensor of the checkpoint, `#prune.thresholds`.
-  case tensor(String)
-}
-
-/// A policy woven into the graph.
-public struct PolicyUse: Hashable, Sendable {
-  /// `exit` or `prune`.
-  public enum Kind: String, Hashable, Sendable, CaseIterable { case exit, prune }
-  /// What it decides.
-  public let kind: Kind
-  /// Its name, without `@`.
-  public let name: String
-  /// Its arguments in the order written.
-  public let arguments: [Argument]
-
-  /// One `key = value`.
-  public struct Argument: Hashable, Sendable {
-    /// Parameter name and value.
-    public let key: String, value: PolicyArgument
-    /// An argument.
-    public init(_ key: String, _ value: PolicyArgument) {
-      self.key = key
-      self.value = value
-    }
-  }
-
-  /// A use of a policy.
-  public init(_ kind: Kind, _ name: String, _ arguments: [Argument]) {
-    self.kind = kind
-    self.name = name
-    self.arguments = arguments
-  }
+  /// What policies may know of the model.
+  public var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads) }
 }
 
 /// How a weight lies in the artefact.
@@ -131,7 +97,7 @@ public struct Node: Hashable, Sendable {
   public var kernel: Kernel?
 
   /// The kernel as text writes it: `mnemonic.set[.precision]`.
-  var kernelName: String? { kernel.map { op.mnemonic + $0.suffix } }
+  public var kernelName: String? { kernel.map { op.mnemonic + $0.suffix } }
 }
 
 /// One buffer of the memory plan: bytes for each row of a dim of the family. A `B` slot has one row more than the dim's
@@ -159,8 +125,8 @@ public struct Graph: Sendable {
   public var checkpoint: String?
   /// Instruction set that kernels were chosen for; nil before `choose-kernels`.
   public var target: InstructionSet?
-  /// At most one exit and one pruning policy.
-  public var policies: [PolicyUse] = []
+  /// The policies woven in, or to be.
+  public var policies = PolicyPair<PolicySpec>()
   /// Where policies are to be woven in; nil for every boundary at which they are active, and once they are woven in.
   public var placement: PolicyPlacement?
   /// Declared dims, `B0` and `T0` first.
@@ -176,6 +142,9 @@ public struct Graph: Sendable {
   /// Operation counts; empty before `count-operations`.
   public var costs: [SectionCost] = []
   var nextSerial = 0
+  /// The names of the first `namedValues` values: `uniqueName` would else look at all of them for every new one.
+  var valueNames: Set<String> = []
+  var namedValues = 0
 
   /// An empty graph that admits up to `samples` samples of up to `tokens` tokens together.
   public init(name: String, shape: ModelShape, samples: Int, tokens: Int) {
@@ -190,7 +159,10 @@ public struct Graph: Sendable {
   /// The value behind a handle.
   public subscript(value: ValueID) -> Value {
     get { values[value.index] }
-    set { values[value.index] = newValue }
+    set {
+      values[value.index] = newValue
+      if value.index < namedValues { valueNames.insert(newValue.name) }
+    }
   }
 
   /// The weight behind a handle.
@@ -198,9 +170,6 @@ public struct Graph: Sendable {
     get { weights[weight.index] }
     set { weights[weight.index] = newValue }
   }
-
-  /// The policy of a kind, if one is woven in.
-  public func policy(_ kind: PolicyUse.Kind) -> PolicyUse? { policies.first { $0.kind == kind } }
 
   /// The constant that bounds a family's admitted dim; 0 when it is not declared.
   public func admitted(_ family: DimFamily) -> Int {

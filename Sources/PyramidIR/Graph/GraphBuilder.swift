@@ -47,22 +47,17 @@ public struct GraphBuilder {
 
   /// The dim that bounds what `op` defines: the samples or tokens that it chooses from.
   private func parentDim(of op: Op, _ inputs: [ValueID]) -> Dim? {
-    switch op {
-    case .decideExit: return graph[inputs[0]].type.rows.dim
-    case .decidePrune, .keepSamples: return tokens(countedBy: inputs[0])
-    default: return nil
+    switch op.definedFamily {
+    case .samples: graph[inputs[0]].type.rows.dim
+    case .tokens: tokens(countedBy: inputs[0])
+    case nil: nil
     }
   }
 
   /// The token dim whose offsets a segments value holds: the admitted one, or that of the `keep` it was compacted with.
   private func tokens(countedBy segments: ValueID) -> Dim? {
-    for node in graph.nodes where node.results.contains(segments) {
-      switch node.op {
-      case .input(.segments): return .admittedTokens
-      case .compactSegments: return graph[node.inputs[1]].type.rows.dim
-      default: return nil
-      }
-    }
-    return nil
+    guard let node = graph.nodes.first(where: { $0.results.contains(segments) }) else { return nil }
+    if node.op == .input(.segments) { return .admittedTokens }
+    return node.op == .compactSegments ? graph[node.inputs[1]].type.rows.dim : nil
   }
 }

@@ -21,11 +21,9 @@ extension Op {
   /// The precisions in which a set has kernels for the operation; none for moves and decisions, of which one version
   /// serves every set. Where a set multiplies bf16 no faster than f32, its attention, which has nothing to load, is f32.
   public func kernelPrecisions(_ set: InstructionSet) -> [Precision] {
-    switch self {
-    case .linear, .linearAddNorm, .firstAttention: Precision.allCases
-    case .attention, .attentionQKV: set == .avx512 ? [.f32, .bf16] : [.f32]
-    case .embed, .activate, .add, .layerNorm, .softmax, .rowNorm: [.f32]
-    case .firstRows, .compact, .decideExit, .decidePrune, .keepSamples, .compactSegments, .input, .classify: []
-    }
+    let facts = facts
+    if !facts.hasKernel { return [] }
+    if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }
+    return facts.reducible.isEmpty ? [.f32] : Precision.allCases
   }
 }

@@ -21,11 +21,8 @@ extension Graph {
   public var decisions: PolicyPlacement {
     var placement = PolicyPlacement()
     for node in nodes {
-      switch node.op {
-      case .decideExit(_, let layer, _): placement.exits.insert(layer)
-      case .decidePrune(_, let layer, _, _): placement.prunes.insert(layer)
-      default: continue
-      }
+      if let decision = ExitDecision(node) { placement.exits.insert(decision.layer) }
+      if let decision = PruneDecision(node) { placement.prunes.insert(decision.layer) }
     }
     return placement
   }

@@ -21,16 +21,3 @@ extension Graph {
     return precisions.contains(.int8) ? .int8 : precisions.contains(.bf16) ? .bf16 : .f32
   }
 }
-
-extension Op {
-  /// Places among the operation's weights whose values may be stored in a reduced precision.
-  public var reducibleWeights: Range<Int> {
-    switch self {
-    case .linear, .linearAddNorm: 0..<1
-    case .firstAttention: 0..<2
-    case .input, .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .firstRows, .softmax, .rowNorm,
-      .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .classify:
-      0..<0
-    }
-  }
-}

@@ -1,6 +1,8 @@
 // The closed set of operations, each documented once with its numbered constraints. Verifier errors and negative
-// filetests cite the numbers as `op C<n>`. The set is closed so that shape rule, operation count, printer, interpreter
-// and kernel choice are exhaustive switches: an operation that lacks one of them does not compile. Policies stay open.
+// filetests cite the numbers as `op C<n>`. The set is closed so that facts, shape rule, operation count, interpreter and
+// kernel choice are exhaustive switches: an operation that lacks one of them does not compile. Policies stay open.
+
+import PyramidPolicy
 
 /// What a batch brings in.
 public enum InputKind: String, Hashable, Sendable, CaseIterable {
@@ -16,7 +18,7 @@ public enum InputKind: String, Hashable, Sendable, CaseIterable {
   case samples
 }
 
-/// Elementwise function behind a linear layer.
+/// Elementwise function after a linear layer.
 public enum Activation: String, Hashable, Sendable, CaseIterable {
   case none
   /// x * (1 + erf(x / sqrt 2)) / 2.
@@ -33,21 +35,6 @@ public enum Emission: String, Hashable, Sendable, CaseIterable {
   case received
   /// Mean over heads of the attention of [CLS] to a token, times the sample's length: uniform is 1.
   case fromFirst = "from-first"
-}
-
-/// What a policy may read; the raw values equal those of the policy SDK's signals, `layer` is always there.
-public enum Signal: String, Hashable, Sendable, CaseIterable {
-  case receivedAttention = "received-attention"
-  case attentionFromCLS = "attention-from-cls"
-  case valueNorm = "value-norm"
-  case hiddenNorm = "hidden-norm"
-  case position
-  case tokenID = "token-id"
-  case hidden
-  case logits
-  case probabilities
-  case tokensAlive = "tokens-alive"
-  case earlierProbabilities = "earlier-probabilities"
 }
 
 /// One operation. R stands for any row axis, H, E, N, C for fixed widths.
@@ -100,14 +87,14 @@ public enum Op: Hashable, Sendable {
   /// (one value for each earlier head, first head first).
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
   /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
-  case decideExit(policy: String, layer: Int, reads: [Signal])
+  case decideExit(policy: String, layer: Int, reads: [ExitSignal])
   /// `decide_prune @policy %segments[, %stay][, signals] {layer L, reads ...[, after exit]}`: the tokens that live on,
   /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. Signals
   /// follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
   /// (i32[T]), hidden (f32[T, H]).
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
   /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy.
-  case decidePrune(policy: String, layer: Int, reads: [Signal], afterExit: Bool)
+  case decidePrune(policy: String, layer: Int, reads: [TokenSignal], afterExit: Bool)
   /// `keep_samples %segments, %stay`: all tokens of the samples that stay, i32[T'].
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) T' is declared `by` the result.
   case keepSamples
@@ -121,50 +108,4 @@ public enum Op: Hashable, Sendable {
   /// `classify %samples, %logits`: answers the samples that are left. No result.
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C].
   case classify
-
-  /// The word that names the operation in text.
-  public var mnemonic: String {
-    switch self {
-    case .input: "input"
-    case .embed: "embed"
-    case .linear: "linear"
-    case .linearAddNorm: "linear_add_norm"
-    case .activate: "activate"
-    case .add: "add"
-    case .layerNorm: "layer_norm"
-    case .attention: "attention"
-    case .attentionQKV: "attention_qkv"
-    case .firstAttention: "first_attention"
-    case .firstRows: "first_rows"
-    case .softmax: "softmax"
-    case .rowNorm: "row_norm"
-    case .decideExit: "decide_exit"
-    case .decidePrune: "decide_prune"
-    case .keepSamples: "keep_samples"
-    case .compact: "compact"
-    case .compactSegments: "compact_segments"
-    case .classify: "classify"
-    }
-  }
-
-  /// Whether the operation's result defines a dim. Such a node is a definition, never a value: two of them with equal
-  /// operands must not be merged.
-  public var definesDim: Bool {
-    switch self {
-    case .decideExit, .decidePrune, .keepSamples: true
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .compact, .compactSegments, .classify:
-      false
-    }
-  }
-
-  /// Whether the node matters even when nobody reads its results.
-  public var hasEffect: Bool {
-    switch self {
-    case .decideExit, .classify: true
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .decidePrune, .keepSamples, .compact, .compactSegments:
-      false
-    }
-  }
 }

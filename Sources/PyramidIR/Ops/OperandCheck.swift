@@ -128,61 +128,57 @@ struct OperandCheck {
     return [inputs[0]] + emits.map { _ in TensorType(.f32, [inputs[1].rows]) }
   }
 
-  func decideExit(_ reads: [Signal], _ newDim: Dim?) throws(GraphError) -> TensorType {
+  func decideExit(_ newDim: Dim?) throws(GraphError) -> TensorType {
     try counts(1, inputs: 2...Int.max, weights: 0...0)
-    let samples = try index(inputs[0], .samples, "%samples", 1)
-    let logits = inputs[1]
+    guard let decision = ExitDecision(op, inputs) else { throw error(1, "not a decision") }
+    let samples = try index(decision.samples, .samples, "%samples", 1)
+    let logits = decision.logits
     try require(
       logits.element == .f32 && logits.extents.count == 2 && logits.rows == .dim(samples), 2,
       "%logits is \(logits), expected f32[\(samples), C]")
-    try distinct(reads, 3)
-    var rest = inputs.dropFirst(2)
-    for signal in reads {
+    try distinct(decision.signals.map(\.signal), 3)
+    for (signal, carriers) in decision.signals {
       switch signal {
       case .logits: continue
       case .probabilities:
-        try require(rest.popFirst() == logits, 3, "probabilities are not \(logits)")
+        try require(carriers == [logits], 3, "probabilities are not \(logits)")
       case .hidden:
-        let type = rest.popFirst()
+        let type = carriers.first
         try require(
           type?.rows == .dim(samples) && type?.element == .f32 && type?.extents.count == 2, 3,
           "hidden is not f32[\(samples), H]")
       case .tokensAlive:
         try require(
-          rest.popFirst() == TensorType(.i32, [.dimPlusOne(samples)]), 3, "tokens-alive is not i32[\(samples) + 1]")
+          carriers == [TensorType(.i32, [.dimPlusOne(samples)])], 3, "tokens-alive is not i32[\(samples) + 1]")
       case .earlierProbabilities:
-        try require(rest.allSatisfy { $0 == logits }, 3, "earlier probabilities are not \(logits)")
-        rest = []
-      default:
-        throw error(3, "\(signal.rawValue) is no signal of an exit policy")
+        try require(carriers.allSatisfy { $0 == logits }, 3, "earlier probabilities are not \(logits)")
       }
     }
-    try require(rest.isEmpty, 3, "\(rest.count) operands more than signals read")
+    try noSurplus(decision.surplus)
     return try indexType(newDim, .samples, 4)
   }
 
-  func decidePrune(_ reads: [Signal], _ afterExit: Bool, _ newDim: Dim?) throws(GraphError) -> TensorType {
-    let leading = afterExit ? 2 : 1
+  func decidePrune(leading: Int, _ newDim: Dim?) throws(GraphError) -> TensorType {
     try counts(1, inputs: leading...Int.max, weights: 0...0)
-    _ = try segments(inputs[0], 1)
-    if afterExit { _ = try index(inputs[1], .samples, "%stay", 2) }
-    try distinct(reads, 3)
-    var rest = inputs.dropFirst(leading)
-    for signal in reads {
-      let type = rest.popFirst()
-      let isToken = type?.rows.dim?.family == .tokens
-      switch signal {
-      case .receivedAttention, .attentionFromCLS, .valueNorm, .hiddenNorm:
-        try require(isToken && type?.element == .f32 && type?.extents.count == 1, 3, "\(signal.rawValue) is not f32[T]")
-      case .position, .tokenID:
-        try require(isToken && type?.element == .i32 && type?.extents.count == 1, 3, "\(signal.rawValue) is not i32[T]")
-      case .hidden:
-        try require(isToken && type?.element == .f32 && type?.extents.count == 2, 3, "hidden is not f32[T, H]")
-      case .logits, .probabilities, .tokensAlive, .earlierProbabilities:
-        throw error(3, "\(signal.rawValue) is no signal of a pruning policy")
-      }
+    guard let decision = PruneDecision(op, inputs) else { throw error(1, "not a decision") }
+    _ = try segments(decision.segments, 1)
+    if let stay = decision.stay { _ = try index(stay, .samples, "%stay", 2) }
+    try distinct(decision.signals.map(\.signal), 3)
+    for (signal, type) in decision.signals {
+      let (element, axes, shape): (Element, Int, String) =
+        switch signal {
+        case .receivedAttention, .attentionFromCLS, .valueNorm, .hiddenNorm: (.f32, 1, "f32[T]")
+        case .position, .tokenID: (.i32, 1, "i32[T]")
+        case .hidden: (.f32, 2, "f32[T, H]")
+        }
+      let fits = type.rows.dim?.family == .tokens && type.element == element && type.extents.count == axes
+      try require(fits, 3, "\(signal.rawValue) is not \(shape)")
     }
-    try require(rest.isEmpty, 3, "\(rest.count) operands more than signals read")
+    try noSurplus(decision.surplus)
     return try indexType(newDim, .tokens, 4)
+  }
+
+  private func noSurplus(_ count: Int) throws(GraphError) {
+    try require(count == 0, 3, "\(abs(count)) operands \(count > 0 ? "more" : "fewer") than signals read")
   }
 }

@@ -99,9 +99,9 @@ extension Graph {
     case .rowNorm(_, let count):
       return rows(node.results[0], 2 * count + 1)
     case .decideExit:
-      return rows(node.inputs[1], self[node.inputs[1]].type.columns)
-    case .decidePrune(_, _, _, let afterExit):
-      return node.inputs.dropFirst(afterExit ? 2 : 1).flatMap { rows($0, self[$0].type.columns) }
+      return ExitDecision(node).map { rows($0.logits, self[$0.logits].type.columns) } ?? []
+    case .decidePrune:
+      return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
     case .keepSamples, .compactSegments:
       return rows(node.results[0], 1)
     }
@@ -138,11 +138,7 @@ extension Graph {
   /// The dim of tokens alive when a layer, from 0, starts: that of its first attention; nil when it has none.
   public func tokensEntering(layer: Int) -> Dim? {
     for node in nodes where node.section == .layer(layer) {
-      switch node.op {
-      case .attention, .attentionQKV: return self[node.results[0]].type.rows.dim
-      case .firstAttention: return self[node.inputs[1]].type.rows.dim
-      default: continue
-      }
+      if let attention = node.op.facts.attention { return self[node.inputs[attention.tokens]].type.rows.dim }
     }
     return nil
   }
@@ -173,11 +169,7 @@ extension Graph {
   /// The node without what only policies read.
   private func silent(_ node: Node) -> Node {
     var node = node
-    switch node.op {
-    case .attention(let heads, _): node.op = .attention(heads: heads, emits: [])
-    case .attentionQKV(let heads, _): node.op = .attentionQKV(heads: heads, emits: [])
-    default: break
-    }
+    node.op = node.op.emitting([])
     return node
   }
 
@@ -185,11 +177,6 @@ extension Graph {
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }
-    switch node.op {
-    case .decideExit, .decidePrune, .keepSamples, .compact, .compactSegments, .firstRows, .firstAttention, .softmax,
-      .rowNorm:
-      return false
-    default: return node.results.contains { self[$0].type.rows.dim?.family == .tokens }
-    }
+    return !node.op.facts.servesPolicies && node.results.contains { self[$0].type.rows.dim?.family == .tokens }
   }
 }

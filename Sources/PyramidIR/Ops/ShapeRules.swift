@@ -10,15 +10,6 @@ public struct GraphError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Op {
-  /// The family of the dim that the operation's result defines.
-  public var definedFamily: DimFamily? {
-    switch self {
-    case .decideExit: .samples
-    case .decidePrune, .keepSamples: .tokens
-    default: nil
-    }
-  }
-
   /// The types of the results, in order. `newDim` is the dim that a dim-defining operation defines.
   /// Throws the constraint that the operands break.
   public func resultTypes(
@@ -87,10 +78,10 @@ extension Op {
         first >= 0 && count > 0 && first <= width && count <= width - first, 2,
         "columns \(first) and \(count) more do not lie in \(width)")
       return [TensorType(.f32, [inputs[0].rows])]
-    case .decideExit(_, _, let reads):
-      return [try check.decideExit(reads, newDim)]
-    case .decidePrune(_, _, let reads, let afterExit):
-      return [try check.decidePrune(reads, afterExit, newDim)]
+    case .decideExit:
+      return [try check.decideExit(newDim)]
+    case .decidePrune(_, _, _, let afterExit):
+      return [try check.decidePrune(leading: afterExit ? 2 : 1, newDim)]
     case .keepSamples:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       _ = try check.segments(inputs[0], 1)

@@ -36,7 +36,7 @@ private struct DotEmitter {
   }
 
   private var title: String {
-    ([graph.name] + graph.policies.map(\.description) + dimLines).joined(separator: "\n")
+    ([graph.name] + graph.policyLines + dimLines).joined(separator: "\n")
   }
 
   private var dimLines: [String] {
@@ -58,10 +58,7 @@ private struct DotEmitter {
   }
 
   private func attributes(of node: Node) -> String {
-    var lines = [node.op.mnemonic]
-    if case .input(let kind) = node.op { lines[0] += " \(kind.rawValue)" }
-    if let policy = node.op.policy { lines[0] += " @\(policy)" }
-    lines += node.op.attributes.map(\.description)
+    var lines = [node.op.head] + node.op.facts.attributes.map(\.description)
     lines += node.weights.map { "#\(graph[$0].name)" }
     lines += node.results.map { "%\(graph[$0].name) : \(graph[$0].type)" }
     if let kernel = node.kernelName { lines.append("by \(kernel)") }
@@ -72,12 +69,9 @@ private struct DotEmitter {
   }
 
   private func fill(of op: Op) -> String? {
-    switch op {
-    case .decideExit: "#ffe0b2"
-    case .decidePrune: "#c8e6c9"
-    case .classify: "#e0e0e0"
-    default: nil
-    }
+    if op == .classify { return "#e0e0e0" }
+    guard op.policy != nil else { return nil }
+    return op.definedFamily == .samples ? "#ffe0b2" : "#c8e6c9"
   }
 
   private func colour(_ type: TensorType) -> String {

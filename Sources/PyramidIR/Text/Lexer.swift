@@ -42,6 +42,14 @@ struct Lexer {
     return Token(kind: kind, start: start, end: position, line: line)
   }
 
+  /// Goes on at an offset near the present one, where another grammar has read or will read.
+  mutating func move(to offset: Int) {
+    line +=
+      bytes[min(position, offset)..<max(position, offset)].count { $0 == UInt8(ascii: "\n") }
+      * (offset < position ? -1 : 1)
+    position = offset
+  }
+
   private mutating func skipBlanks() {
     while position < bytes.count {
       switch bytes[position] {

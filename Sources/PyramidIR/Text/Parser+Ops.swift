@@ -1,5 +1,8 @@
-// From mnemonic and attributes to an `Op`: the reading half of OpSyntax.swift. Attributes are read by name, each once,
-// and what nobody asked for is an error that names the nearest known word.
+// From mnemonic and attributes to an `Op`: the reading half of OpFacts.swift, exhaustive over the mnemonics, so that an
+// operation that can be written but not read does not compile. Attributes are read by name, each once, and one that is
+// left over is an error that names the nearest known word.
+
+import PyramidPolicy
 
 /// An operation with its operands, as one node spells it.
 struct ParsedOperation {
@@ -8,77 +11,69 @@ struct ParsedOperation {
   let weights: [WeightID]
 }
 
-extension Op {
-  /// Every mnemonic, for suggestions.
-  static let mnemonics = [
-    "input", "embed", "linear", "linear_add_norm", "activate", "add", "layer_norm", "attention", "attention_qkv",
-    "first_attention", "first_rows", "softmax", "row_norm", "decide_exit", "decide_prune", "keep_samples", "compact",
-    "compact_segments",
-    "classify",
-  ]
-}
-
 extension Parser {
   mutating func parseOperation() throws(ParseError) -> ParsedOperation {
     let start = token
-    let mnemonic = try takeWord("an operation")
-    var inputKind: InputKind?
-    if mnemonic == "input" {
-      let word = token
-      inputKind = InputKind(rawValue: try takeWord("what to bring in"))
-      if inputKind == nil {
-        let found = text(of: word)
-        let known = InputKind.allCases.map(\.rawValue)
-        throw error("`\(found)` is no input\(suggestion(for: found, among: known))", at: word)
-      }
+    let word = try takeWord("an operation")
+    guard let mnemonic = Mnemonic(rawValue: word) else {
+      let known = Mnemonic.allCases.map(\.rawValue)
+      throw error("`\(word)` is not an operation\(suggestion(for: word, among: known))", at: start)
     }
+    let input = mnemonic == .input ? try parseInputKind() : .tokenIDs
     var policy = ""
-    if mnemonic == "decide_exit" || mnemonic == "decide_prune" {
+    if mnemonic == .decideExit || mnemonic == .decidePrune {
       policy = try take(.policy, "`@` and the policy's name").name
     }
     let operands = try parseOperands()
-    var attributes = try parseAttributes(of: mnemonic, at: start)
-    guard let op = try makeOp(mnemonic, inputKind, policy, &attributes) else {
-      throw error("`\(mnemonic)` is no operation\(suggestion(for: mnemonic, among: Op.mnemonics))", at: start)
-    }
+    var attributes = try parseAttributes(of: word, at: start)
+    let op = try makeOp(mnemonic, input, policy, &attributes)
     try attributes.finish(self)
     return ParsedOperation(op: op, inputs: operands.inputs, weights: operands.weights)
   }
 
+  private mutating func parseInputKind() throws(ParseError) -> InputKind {
+    let start = token
+    let word = try takeWord("what to bring in")
+    if let kind = InputKind(rawValue: word) { return kind }
+    let known = InputKind.allCases.map(\.rawValue)
+    throw error("`\(word)` is not an input\(suggestion(for: word, among: known))", at: start)
+  }
+
   private func makeOp(
-    _ mnemonic: String, _ kind: InputKind?, _ policy: String, _ attributes: inout AttributeReader
-  ) throws(ParseError) -> Op? {
+    _ mnemonic: Mnemonic, _ input: InputKind, _ policy: String, _ attributes: inout AttributeReader
+  ) throws(ParseError) -> Op {
+    func heads() throws(ParseError) -> Int { try attributes.integer("heads", self) }
+    func emits() throws(ParseError) -> [Emission] { try attributes.words("emit", self) }
+    func layer() throws(ParseError) -> Int { try attributes.integer("layer", self) }
+    func epsilon() throws(ParseError) -> Float { try attributes.float("epsilon", self) }
     switch mnemonic {
-    case "input": return kind.map(Op.input)
-    case "embed": return .embed
-    case "linear": return .linear(attributes.has("activation") ? try attributes.word("activation", self) : .none)
-    case "linear_add_norm": return .linearAddNorm(epsilon: try attributes.float("epsilon", self))
-    case "activate": return .activate(try attributes.word("activation", self))
-    case "add": return .add
-    case "layer_norm": return .layerNorm(epsilon: try attributes.float("epsilon", self))
-    case "attention":
-      return .attention(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
-    case "attention_qkv":
-      return .attentionQKV(heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
-    case "first_attention":
-      return .firstAttention(
-        heads: try attributes.integer("heads", self), emits: try attributes.words("emit", self))
-    case "first_rows": return .firstRows
-    case "softmax": return .softmax
-    case "row_norm":
+    case .input: return .input(input)
+    case .embed: return .embed
+    case .linear: return .linear(attributes.has("activation") ? try attributes.word("activation", self) : .none)
+    case .linearAddNorm: return .linearAddNorm(epsilon: try epsilon())
+    case .activate: return .activate(try attributes.word("activation", self))
+    case .add: return .add
+    case .layerNorm: return .layerNorm(epsilon: try epsilon())
+    case .attention: return .attention(heads: try heads(), emits: try emits())
+    case .attentionQKV: return .attentionQKV(heads: try heads(), emits: try emits())
+    case .firstAttention: return .firstAttention(heads: try heads(), emits: try emits())
+    case .firstRows: return .firstRows
+    case .softmax: return .softmax
+    case .rowNorm:
       return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))
-    case "decide_exit":
+    case .decideExit:
       return .decideExit(
-        policy: policy, layer: try attributes.integer("layer", self), reads: try attributes.words("reads", self))
-    case "decide_prune":
+        policy: policy, layer: try layer(),
+        reads: try attributes.words("reads", self, of: "a signal of an exit policy"))
+    case .decidePrune:
       return .decidePrune(
-        policy: policy, layer: try attributes.integer("layer", self), reads: try attributes.words("reads", self),
+        policy: policy, layer: try layer(),
+        reads: try attributes.words("reads", self, of: "a signal of a pruning policy"),
         afterExit: try attributes.flag("after", "exit", self))
-    case "keep_samples": return .keepSamples
-    case "compact": return .compact
-    case "compact_segments": return .compactSegments
-    case "classify": return .classify
-    default: return nil
+    case .keepSamples: return .keepSamples
+    case .compact: return .compact
+    case .compactSegments: return .compactSegments
+    case .classify: return .classify
     }
   }
 
@@ -171,12 +166,12 @@ struct AttributeReader {
     try word(try one(key, parser), key, parser)
   }
 
-  /// A list; empty when the attribute is left out.
+  /// A list; empty when the attribute is left out. `kind` says in errors what its words are.
   mutating func words<Word: RawRepresentable<String> & CaseIterable>(
-    _ key: String, _ parser: Parser
+    _ key: String, _ parser: Parser, of kind: String? = nil
   ) throws(ParseError) -> [Word] {
     var words: [Word] = []
-    for token in take(key)?.values ?? [] { words.append(try word(token, key, parser)) }
+    for token in take(key)?.values ?? [] { words.append(try word(token, key, parser, of: kind)) }
     return words
   }
 
@@ -205,7 +200,7 @@ struct AttributeReader {
     return true
   }
 
-  /// Complains about what nobody took.
+  /// Throws when an attribute is left over.
   func finish(_ parser: Parser) throws(ParseError) {
     guard let entry = entries.first else { return }
     let hint = parser.suggestion(for: entry.key, among: known)
@@ -213,12 +208,13 @@ struct AttributeReader {
   }
 
   private func word<Word: RawRepresentable<String> & CaseIterable>(
-    _ token: Token, _ key: String, _ parser: Parser
+    _ token: Token, _ key: String, _ parser: Parser, of kind: String? = nil
   ) throws(ParseError) -> Word {
     let text = parser.text(of: token)
     guard let word = Word(rawValue: text) else {
       let hint = parser.suggestion(for: text, among: Word.allCases.map(\.rawValue))
-      throw parser.error("`\(key)` has no value `\(text)`\(hint)", at: token)
+      let problem = kind.map { "`\(text)` is not \($0)" } ?? "`\(key)` has no value `\(text)`"
+      throw parser.error(problem + hint, at: token)
     }
     return word
   }

@@ -1,6 +1,8 @@
 // Grammar of everything before the first section: model, checkpoint, target, policies, placement, dims, weights, slots
 // and costs.
 
+import PyramidPolicy
+
 extension Parser {
   mutating func parseModel() throws(ParseError) {
     let start = token
@@ -56,48 +58,31 @@ extension Parser {
     try advance()
     _ = try take(.leftBrace, "`{`")
     while kind != .rightBrace {
-      lines.policies.append(token.line)
       let start = token
       let word = try takeWord("`exit` or `prune`")
-      guard let kind = PolicyUse.Kind(rawValue: word) else {
+      guard let kind = PolicyKind(rawValue: word) else {
         throw error("expected `exit` or `prune`, found `\(word)`", at: start)
       }
-      guard graph.policy(kind) == nil else { throw error("a second \(word) policy", at: start) }
-      let name = try take(.policy, "`@` and the policy's name").name
-      graph.policies.append(PolicyUse(kind, name, try parsePolicyArguments()))
+      guard graph.policies[kind] == nil else { throw error("a second \(word) policy", at: start) }
+      lines.policies[kind] = start.line
+      graph.policies[kind] = try parsePolicySpec()
     }
     try advance()
   }
 
-  private mutating func parsePolicyArguments() throws(ParseError) -> [PolicyUse.Argument] {
-    guard try skip(.leftParenthesis) else { return [] }
-    var arguments: [PolicyUse.Argument] = []
-    repeat {
-      let start = token
-      let key = try takeWord("a parameter's name")
-      if arguments.contains(where: { $0.key == key }) { throw error("a second `\(key)`", at: start) }
-      guard arguments.count < 64 else { throw error("more than 64 arguments", at: start) }
-      _ = try take(.equals, "`=`")
-      arguments.append(PolicyUse.Argument(key, try parsePolicyArgument()))
-    } while try skip(.comma)
-    _ = try take(.rightParenthesis, "`,` or `)`")
-    return arguments
-  }
-
-  private mutating func parsePolicyArgument() throws(ParseError) -> PolicyArgument {
-    switch kind {
-    case .weight: return .tensor(try take(.weight, "a tensor").name)
-    case .word: return .word(try takeWord("a word"))
-    case .leftBracket:
+  /// `@name(key = value, ...)`: after the `@`, the SDK's grammar.
+  private mutating func parsePolicySpec() throws(ParseError) -> PolicySpec {
+    guard kind == .policy else { throw unexpected("`@` and the policy's name") }
+    var offset = token.start + 1
+    let spec: PolicySpec
+    do { spec = try PolicySpec.read(from: lexer.bytes, at: &offset) } catch {
+      lexer.move(to: error.offset)
       try advance()
-      var numbers: [Double] = []
-      if kind != .rightBracket {
-        repeat { numbers.append(try takeNumber("a number")) } while try skip(.comma)
-      }
-      _ = try take(.rightBracket, "`,` or `]`")
-      return .numbers(numbers)
-    default: return .number(try takeNumber("a number, `[`, a word or `#` and a tensor's name"))
+      throw unexpected(error.expected)
     }
+    lexer.move(to: offset)
+    try advance()
+    return spec
   }
 
   private mutating func parseDimDeclaration() throws(ParseError) {

@@ -4,7 +4,9 @@
 //
 // Work and memory are linear in the text, which is at most 16 MiB; nothing nests deeper than the grammar.
 
-/// Why a text is no graph, and where.
+import PyramidPolicy
+
+/// Why a text is not a graph, and where.
 public struct ParseError: Error, Equatable, CustomStringConvertible {
   /// The file as the caller named it.
   public let file: String
@@ -20,7 +22,7 @@ public struct ParseError: Error, Equatable, CustomStringConvertible {
 /// The line of each part of a parsed graph, so that verifier issues can be shown where they are.
 public struct SourceLines: Sendable {
   var graph = 1
-  var policies: [Int] = []
+  var policies = PolicyPair<Int>()
   var dims: [Int] = []
   var weights: [Int] = []
   var slots: [Int] = []
@@ -32,7 +34,7 @@ public struct SourceLines: Sendable {
     func at(_ lines: [Int], _ index: Int) -> Int { lines.indices.contains(index) ? lines[index] : graph }
     return switch location {
     case .graph: graph
-    case .policy(let index): at(policies, index)
+    case .policy(let kind): policies[kind] ?? graph
     case .dim(let index): at(dims, index)
     case .weight(let index): at(weights, index)
     case .slot(let index): at(slots, index)
@@ -85,7 +87,7 @@ struct Parser {
   var lines = SourceLines()
   var valueNames: [String: ValueID] = [:]
   var weightNames: [String: WeightID] = [:]
-  /// Names behind `by` in dim declarations, resolved when all nodes are read.
+  /// Names after `by` in dim declarations, resolved when all nodes are read.
   var definitions: [(dim: Int, name: Token)] = []
   var declaredDims: Set<Dim> = []
   /// An executed cost whose paper line may follow.

@@ -74,7 +74,7 @@ private struct Printer {
     if let target = graph.target { text += "  target \(target.rawValue)\n" }
     if !graph.policies.isEmpty {
       text += "  policies {\n"
-      for policy in graph.policies { text += "    \(policy)\n" }
+      for line in graph.policyLines { text += "    \(line)\n" }
       text += "  }\n"
     }
     if let placement = graph.placement {
@@ -127,12 +127,10 @@ private struct Printer {
   }
 
   func pieces(of node: Node) -> NodePieces {
-    var operation = node.op.mnemonic
-    if case .input(let kind) = node.op { operation += " \(kind.rawValue)" }
-    if let policy = node.op.policy { operation += " @\(policy)" }
+    var operation = node.op.head
     let operands = node.inputs.map(name) + node.weights.map { "#" + graph[$0].name }
     if !operands.isEmpty { operation += " " + operands.joined(separator: ", ") }
-    operation += braced(node.op.attributes)
+    operation += braced(node.op.facts.attributes)
     var types = ""
     if !node.results.isEmpty {
       types = " : " + node.results.map { graph[$0].type.description }.joined(separator: ", ")
@@ -168,35 +166,40 @@ private func quoted(_ string: String) -> String {
 }
 
 extension OpAttribute: CustomStringConvertible {
-  var description: String {
-    switch spelling {
-    case .number(let text), .word(let text): "\(key) \(text)"
-    case .words(let words): "\(key) \(words.joined(separator: " "))"
+  /// `heads 12`, `reads position token-id`.
+  public var description: String { "\(key) \(value)" }
+}
+
+extension OpAttribute.Value: CustomStringConvertible {
+  /// The text after the key; floats have the fewest digits that read back equal, without a trailing `.0`.
+  public var description: String {
+    switch self {
+    case .integer(let number): "\(number)"
+    case .float(let number): "\(number)".hasSuffix(".0") ? String("\(number)".dropLast(2)) : "\(number)"
+    case .word(let word): word
+    case .words(let words): words.joined(separator: " ")
     }
+  }
+}
+
+extension Op {
+  /// What stands before the operands: `linear`, `input token-ids`, `decide_exit @entropy`.
+  var head: String {
+    let facts = facts
+    let input = facts.input.map { " \($0.rawValue)" } ?? ""
+    let policy = facts.policy.map { " @\($0)" } ?? ""
+    return facts.mnemonic.rawValue + input + policy
+  }
+}
+
+extension Graph {
+  /// The policies as the preamble has them: `exit @entropy(threshold = 0.1)`.
+  var policyLines: [String] {
+    policies.all.map { kind, spec in "\(kind.rawValue) @\(spec.text(assigning: " = "))" }
   }
 }
 
 extension CostTerm: CustomStringConvertible {
   /// `1536 T0^2`.
   public var description: String { power == 1 ? "\(coefficient) \(dim)" : "\(coefficient) \(dim)^\(power)" }
-}
-
-extension PolicyArgument: CustomStringConvertible {
-  /// `0.1`, `[1, 2]`, `word` or `#tensor`.
-  public var description: String {
-    switch self {
-    case .number(let value): shortest("\(value)")
-    case .numbers(let values): "[" + values.map { shortest("\($0)") }.joined(separator: ", ") + "]"
-    case .word(let word): word
-    case .tensor(let name): "#\(name)"
-    }
-  }
-}
-
-extension PolicyUse: CustomStringConvertible {
-  /// `exit @entropy(threshold = 0.1)`.
-  public var description: String {
-    let arguments = arguments.map { "\($0.key) = \($0.value)" }.joined(separator: ", ")
-    return "\(kind.rawValue) @\(name)" + (arguments.isEmpty ? "" : "(\(arguments))")
-  }
 }

@@ -6,10 +6,10 @@ extension Verifier {
     var misused: Set<WeightID> = []
     var notReducible: Set<WeightID> = []
     for node in graph.nodes {
-      let matrices = node.op.readsMatrix ? 1 : 0
-      for weight in node.weights.dropFirst(matrices) { misused.insert(weight) }
-      for (place, weight) in node.weights.enumerated() where !node.op.reducibleWeights.contains(place) {
-        notReducible.insert(weight)
+      let facts = node.op.facts
+      for (place, weight) in node.weights.enumerated() {
+        if !facts.packable.contains(place) { misused.insert(weight) }
+        if !facts.reducible.contains(place) { notReducible.insert(weight) }
       }
     }
     for (index, weight) in graph.weights.enumerated() {
@@ -92,28 +92,6 @@ extension Verifier {
           report(.cost(index), "\(term): a power is 1, or 2 for tokens")
         }
       }
-    }
-  }
-}
-
-extension Op {
-  /// Whether the first weight is a matrix that may be packed.
-  fileprivate var readsMatrix: Bool {
-    switch self {
-    case .linear, .linearAddNorm: true
-    default: false
-    }
-  }
-}
-
-extension Node {
-  /// Whether the result may be written over an operand that nobody reads later: row r of the operand is read for row r
-  /// of the result only.
-  public func overwrites(_ value: ValueID) -> Bool {
-    switch op {
-    case .activate, .layerNorm, .add: inputs.contains(value)
-    case .linearAddNorm: inputs[1] == value && inputs[0] != value
-    default: false
     }
   }
 }

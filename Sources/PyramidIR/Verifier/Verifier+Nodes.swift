@@ -1,5 +1,7 @@
 // Rules 6, 7, 9, 10 and 14 of Verifier.swift: what one node may look like, in program order.
 
+import PyramidPolicy
+
 extension Verifier {
   mutating func checkNodes() {
     var kinds: Set<InputKind> = []
@@ -18,17 +20,13 @@ extension Verifier {
 
   /// Rule 9, and the policy's kind.
   private mutating func checkPlace(of node: Node, at index: Int) {
-    let kind: PolicyUse.Kind
-    let layer: Int
-    switch node.op {
-    case .decideExit(_, let number, _): (kind, layer) = (.exit, number)
-    case .decidePrune(_, let number, _, _): (kind, layer) = (.prune, number)
-    default: return
-    }
-    if node.section != .layer(layer) { report(.node(index), "names layer \(layer) but stands in \(node.section)") }
-    if graph.policy(kind)?.name != node.op.policy {
+    if case .decideExit(let policy, let layer, _) = node.op { check(.exit, policy, layer) }
+    if case .decidePrune(let policy, let layer, _, _) = node.op { check(.prune, policy, layer) }
+    func check(_ kind: PolicyKind, _ policy: String, _ layer: Int) {
+      if node.section != .layer(layer) { report(.node(index), "names layer \(layer) but stands in \(node.section)") }
+      if graph.policies[kind]?.name == policy { return }
       let article = kind == .exit ? "an exit" : "a pruning"
-      report(.node(index), "\(node.op.mnemonic) C5: @\(node.op.policy ?? "") is not declared as \(article) policy")
+      report(.node(index), "\(node.op.mnemonic) C5: @\(policy) is not declared as \(article) policy")
     }
   }
 

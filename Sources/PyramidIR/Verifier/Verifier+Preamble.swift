@@ -1,5 +1,7 @@
 // Rules 1 to 5 of Verifier.swift: names, sizes, policies, dims and the order of sections.
 
+import PyramidPolicy
+
 extension Verifier {
   mutating func checkPreamble() {
     checkNames()
@@ -41,22 +43,10 @@ extension Verifier {
   }
 
   private mutating func checkPolicies() {
-    var asked: Set<String> = []
-    for node in graph.nodes {
-      if let policy = node.op.policy { asked.insert(policy) }
-    }
-    var kinds: Set<PolicyUse.Kind> = []
-    for (index, policy) in graph.policies.enumerated() {
-      if !kinds.insert(policy.kind).inserted { report(.policy(index), "a second \(policy.kind.rawValue) policy") }
-      if !isKebab(policy.name) { report(.policy(index), "`\(policy.name)` is no name in kebab-case") }
-      if !asked.contains(policy.name) { report(.policy(index), "no node asks it") }
-      var keys: Set<String> = []
-      for argument in policy.arguments {
-        if !keys.insert(argument.key).inserted { report(.policy(index), "`\(argument.key)` is given twice") }
-        if !isWord(argument.key) || !isReadable(argument.value) {
-          report(.policy(index), "`\(argument.key) = \(argument.value)` can't be read back")
-        }
-      }
+    let asked = Set(graph.nodes.compactMap(\.op.policy))
+    for (kind, policy) in graph.policies.all {
+      if !asked.contains(policy.name) { report(.policy(kind), "no node asks it") }
+      if (try? PolicySpec(policy.description)) != policy { report(.policy(kind), "`\(policy)` can't be read back") }
     }
   }
 
@@ -64,15 +54,6 @@ extension Verifier {
     guard let placement = graph.placement else { return }
     for layer in placement.exits.union(placement.prunes).sorted() where layer < 0 || layer >= graph.shape.layers - 1 {
       report(.graph, "place: behind layer \(layer) is no boundary")
-    }
-  }
-
-  private func isReadable(_ value: PolicyArgument) -> Bool {
-    switch value {
-    case .number(let number): number.isFinite
-    case .numbers(let numbers): numbers.allSatisfy(\.isFinite)
-    case .word(let word): isWord(word)
-    case .tensor(let name): isName(name)
     }
   }
 
@@ -156,11 +137,4 @@ extension Verifier {
   private func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(Lexer.isNameByte) }
 
   private func isWord(_ text: String) -> Bool { isName(text) && Lexer.startsWord(text.utf8.first ?? 0) }
-
-  private func isKebab(_ text: String) -> Bool {
-    isName(text)
-      && text.utf8.allSatisfy { byte in
-        Lexer.isDigit(byte) || byte == UInt8(ascii: "-") || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "z")
-      }
-  }
 }

@@ -22,8 +22,10 @@ extension Verifier {
     case .attentionQKV, .firstRows: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
-    case .decidePrune(_, _, _, let afterExit): checkSelectTokens(node, stay: afterExit ? 1 : nil, at: index)
-    case .keepSamples: checkSelectTokens(node, stay: 1, at: index)
+    case .decidePrune:
+      guard let decision = PruneDecision(node.op, Array(node.inputs.indices)) else { return }
+      checkSelectTokens(node, stay: decision.stay, signals: decision.signals.map(\.operand), at: index)
+    case .keepSamples: checkSelectTokens(node, stay: 1, signals: [], at: index)
     case .compact: checkCompact(node, at: index)
     case .compactSegments: checkCompactSegments(node, at: index)
     case .classify: expectSamples(of: node, at: index)
@@ -104,8 +106,7 @@ extension Verifier {
     if let source = dim(node.inputs[0]) { define(node, from: source, within: nil, at: index) }
   }
 
-  private mutating func checkSelectTokens(_ node: Node, stay: Int?, at index: Int) {
-    let signals = node.op == .keepSamples ? 2..<2 : (stay == nil ? 1 : 2)..<node.inputs.count
+  private mutating func checkSelectTokens(_ node: Node, stay: Int?, signals: [Int], at index: Int) {
     let tokens = expectTokens(of: node, 0, count: [], 1, at: index)
     for operand in signals {
       guard let tokens, dim(node.inputs[operand]) != tokens else { continue }

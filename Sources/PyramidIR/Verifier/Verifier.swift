@@ -3,9 +3,8 @@
 //  1. Names have the alphabet of the text form, and no two living values, weights or argument keys share one.
 //  2. Sizes are positive and small enough that products of them are exact: fixed axes to 2^24, weights to 2^40
 //     elements, admitted rows and bytes of a row to 2^31 - 1. Types have one or two axes.
-//  3. At most one exit and one pruning policy are declared; numbers among their arguments are finite; declared policies
-//     are asked by a node, and nodes ask declared ones of their kind (decide_exit C5, decide_prune C5). A placement
-//     names boundaries only.
+//  3. Declared policies can be read back from their text and are asked by a node, and nodes ask declared ones of their
+//     kind (decide_exit C5, decide_prune C5). A placement names boundaries only.
 //  4. `B0` and `T0` are declared first, with constant bounds. Every other dim is declared once, bounded by an earlier
 //     dim of its family that holds what it selects from, `by` the one value that defines it; that value is a result of
 //     decide_exit, decide_prune or keep_samples over exactly that dim, and every such result has a declaration. There
@@ -29,12 +28,16 @@
 // Verifier+Tokens.swift, 11-13 in Verifier+Memory.swift. All issues are collected; a node whose operands are broken is
 // checked no further.
 
+import PyramidPolicy
+
 /// A place in a graph.
 public enum GraphLocation: Hashable, Sendable {
   /// The graph as a whole, or its header.
   case graph
+  /// The policy of a kind.
+  case policy(PolicyKind)
   /// Index into the table of the same name.
-  case policy(Int), dim(Int), weight(Int), slot(Int), cost(Int), node(Int)
+  case dim(Int), weight(Int), slot(Int), cost(Int), node(Int)
 }
 
 /// One broken rule.
@@ -121,7 +124,7 @@ struct Verifier {
   private func subject(_ location: GraphLocation) -> String {
     switch location {
     case .graph: return "graph"
-    case .policy(let index): return "policy @\(graph.policies[index].name)"
+    case .policy(let kind): return "policy @\(graph.policies[kind]?.name ?? "")"
     case .dim(let index): return "dim \(graph.dims[index].dim)"
     case .weight(let index): return "weight #\(graph.weights[index].name)"
     case .slot(let index): return "slot \(index)"

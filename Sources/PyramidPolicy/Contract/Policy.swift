@@ -1,13 +1,13 @@
-// The protocols a policy author meets. They are the whole contract: a policy is a criterion with declared
-// parameters that looks at one sample and answers, and the engine does everything else (selecting tokens, compacting,
-// leaving). Kept apart from the views and signals so that the contract reads on one page.
+// The protocols that a policy author writes against. They are the whole contract: a policy is a criterion with declared
+// parameters that reads one sample and answers, and the engine does everything else (selecting tokens, compacting,
+// exits). Kept apart from the views and signals so that the contract reads on one page.
 
 /// A criterion with declared parameters: what `ExitPolicy` and `PruningPolicy` have in common.
 ///
 /// Conform to one of these two, never to `Policy` alone. A policy is a pure function of the one sample that it is
 /// shown: same sample, same answer, whatever else is in the batch. Its calls may come from any thread, for different
-/// samples at the same time. A policy file ends with the list of its policies: `public let policies: [any Policy.Type]
-/// = [Margin.self]`.
+/// samples at the same time. A plugin's file is named like its policy (`margin.swift` for
+/// `Margin`), or ends with a list: `public let policies: [any Policy.Type] = [Margin.self]`.
 public protocol Policy: Sendable {
   /// The name in kebab-case, as in `@name` of the IR, on the command line and in reports.
   static var name: String { get }

@@ -2,7 +2,7 @@
 // that knows it, and the functions of the table call that class. The policy is a `let` of that class on purpose: from a
 // `var`, or from behind a pointer, each call would copy it first.
 
-/// A policy type behind a class, so that C functions can reach it. Made by the SDK; of no use to an author.
+/// A policy type behind a class, so that C functions can reach it. Made by the SDK; an author does not need it.
 public class PolicyConformance {
   init() {}
 

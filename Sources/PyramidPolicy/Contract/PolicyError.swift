@@ -36,7 +36,7 @@ extension PolicyError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .syntax(let text, let column, let expected):
-      "policy '\(text)': column \(column): expected \(expected)"
+      "policy '\(oneLine(text))': column \(column): expected \(expected)"
     case .unknownPolicy(let name, let kind, let available):
       "there is no \(kind) policy '\(name)'; there are: \(list(available))"
     case .wrongKind(let name, let wanted):
@@ -55,7 +55,7 @@ extension PolicyError: CustomStringConvertible {
     case .badDeclaration(let policy, let reason):
       "policy '\(policy)' is declared wrongly: \(reason)"
     case .rejected(let reason):
-      reason
+      oneLine(reason)
     }
   }
 

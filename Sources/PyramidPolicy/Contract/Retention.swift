@@ -13,7 +13,7 @@ public enum Retention: Sendable, Equatable {
   case count(Int)
 }
 
-/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is no boundary and is ignored.
+/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is not a boundary and is ignored.
 public struct LayerSet: Sendable, Equatable {
   private enum Members: Equatable {
     case range(ClosedRange<Int>)
@@ -28,27 +28,27 @@ public struct LayerSet: Sendable, Equatable {
   /// No boundary at all.
   public static let none = LayerSet([])
 
-  /// The boundaries behind the layers of `range`.
+  /// The boundaries after the layers of `range`.
   public init(_ range: ClosedRange<Int>) {
     members = .range(range)
   }
 
-  /// The boundaries behind the listed layers; layers that the model lacks are ignored.
+  /// The boundaries after the listed layers; layers that the model lacks are ignored.
   public init(_ layers: Set<Int>) {
     members = .listed(layers)
   }
 
-  /// The boundary behind one layer.
+  /// The boundary after one layer.
   public static func only(_ layer: Int) -> LayerSet {
     LayerSet([layer])
   }
 
-  /// The boundaries behind `layer` and every later layer.
+  /// The boundaries after `layer` and every later layer.
   public static func from(_ layer: Int) -> LayerSet {
     LayerSet(layer...Int.max)
   }
 
-  /// Whether the boundary behind `layer` is in the set.
+  /// Whether the boundary after `layer` is in the set.
   public func contains(_ layer: Int) -> Bool {
     switch members {
     case .range(let range): range.contains(layer)

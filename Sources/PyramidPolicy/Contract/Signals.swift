@@ -1,7 +1,7 @@
 // What a policy may read: two closed lists. A signal is computed only where an active policy declares it, so each case
 // says who produces it and what that costs. The lists are closed because each signal needs a producer in the compiler.
 
-/// A number per token (or a row) that a pruning policy may read. n is the number of tokens alive, H the hidden width.
+/// A number (or a row of numbers) per token that a pruning policy may read. n is the number of tokens alive, H the hidden width.
 public enum TokenSignal: String, CaseIterable, Sendable {
   /// Mean attention that the token receives, over heads and alive queries, times n: 1 is uniform at any length.
   /// Producer: the layer's attention. Price: heads * n^2 additions, no product.
@@ -16,7 +16,7 @@ public enum TokenSignal: String, CaseIterable, Sendable {
   /// Euclidean norm of the token's row at the layer's input.
   /// Producer: the previous layer. Price: n * H multiply-adds.
   case hiddenNorm = "hidden-norm"
-  /// Place of the token in its text, counted from 0 ([CLS]) before anything was pruned.
+  /// Position of the token in its text, counted from 0 ([CLS]) before anything was pruned.
   /// Producer: the packed batch. Price: none, one integer is carried per token.
   case position = "position"
   /// Index of the token in the vocabulary.
@@ -31,7 +31,7 @@ public enum TokenSignal: String, CaseIterable, Sendable {
 public enum ExitSignal: String, CaseIterable, Sendable {
   /// The head's C outputs before the softmax. Producer: the exit head. Price: the head, H^2 + H*C multiply-adds.
   case logits = "logits"
-  /// The head's C probabilities. Producer: a softmax behind the exit head. Price: the head and C exponentials.
+  /// The head's C probabilities. Producer: a softmax after the exit head. Price: the head and C exponentials.
   case probabilities = "probabilities"
   /// The [CLS] row of H numbers after the layer. Producer: the layer. Price: none, the head reads it anyway.
   case hidden = "hidden"

@@ -25,7 +25,10 @@ extension PolicyParameter {
 
 extension PolicyDescription {
   /// `spec` with a checked value for each declared parameter, in the declared order; learned values stay symbolic.
+  ///
+  /// - Throws: `PolicyError`: the specification of another policy, an unknown parameter, or a bad value.
   func resolve(_ spec: PolicySpec) throws(PolicyError) -> PolicySpec {
+    guard spec.name == name else { throw .unknownPolicy(name: spec.name, kind: kind, available: [name]) }
     for argument in spec.arguments where !parameters.contains(where: { $0.name == argument.name }) {
       throw .unknownParameter(policy: name, parameter: argument.name, available: parameters.map(\.name))
     }

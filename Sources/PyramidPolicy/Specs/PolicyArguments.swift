@@ -3,7 +3,7 @@
 
 /// What a policy may know of the model that it is made for.
 public struct ModelFacts: Sendable, Equatable {
-  /// Layers of the model; boundaries are behind layers 1 ..< layers.
+  /// Layers of the model; boundaries are after layers 1 ..< layers.
   public let layers: Int
   /// Classes of every exit head.
   public let classes: Int
@@ -23,6 +23,18 @@ public struct PolicyArguments: Sendable {
   /// The model that the policy is made for.
   public let model: ModelFacts
   private let spec: PolicySpec
+
+  /// The arguments that the engine would hand to a policy of `type`, for its unit tests: `spec` is read, checked against
+  /// the declared parameters and completed with defaults and `learned` values. Without a `spec` all are defaults.
+  ///
+  /// - Throws: `PolicyError`, as `PolicyType.make` does.
+  public init(
+    _ spec: String? = nil, for type: any Policy.Type, model: ModelFacts, learned: [String: [Float]] = [:]
+  ) throws(PolicyError) {
+    let description = type.conformance.describing
+    let given = try PolicySpec(spec ?? description.name)
+    self.init(try description.substitute(learned, in: try description.resolve(given)), model: model)
+  }
 
   /// Arguments from a specification that holds a value for each declared parameter.
   init(_ spec: PolicySpec, model: ModelFacts) {
@@ -63,7 +75,7 @@ public struct PolicyArguments: Sendable {
     if values.count == boundaries { return values }
     if values.count == 1 { return Array(repeating: values[0], count: boundaries) }
     throw .rejected(
-      "'\(name)' has \(values.count) values; give one, or \(boundaries), one behind each layer but the last"
+      "'\(name)' has \(values.count) values; give one, or \(boundaries), one after each layer but the last"
     )
   }
 

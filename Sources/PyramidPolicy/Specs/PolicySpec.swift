@@ -5,7 +5,7 @@
 ///
 /// `description` is canonical: parsing it gives an equal value, and equal values print alike.
 public struct PolicySpec: Sendable, Equatable, CustomStringConvertible {
-  /// What stands behind the `=`.
+  /// What stands after the `=`.
   public enum Value: Sendable, Equatable, CustomStringConvertible {
     /// A finite number.
     case number(Double)
@@ -58,9 +58,12 @@ public struct PolicySpec: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// Canonical text: `entropy(threshold=0.1)`, or the bare name without arguments.
-  public var description: String {
+  public var description: String { text(assigning: "=") }
+
+  /// The text with `sign` between names and values: the IR puts blanks around its `=`.
+  public func text(assigning sign: String) -> String {
     if arguments.isEmpty { return name }
-    return "\(name)(\(arguments.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")))"
+    return "\(name)(\(arguments.map { "\($0.name)\(sign)\($0.value)" }.joined(separator: ", ")))"
   }
 }
 

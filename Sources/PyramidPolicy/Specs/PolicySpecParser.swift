@@ -8,6 +8,14 @@ extension PolicySpec {
   /// Bounds on the text: bytes, arguments, and numbers of one list.
   static let limits = (bytes: 1 << 16, arguments: 64, numbers: 4096)
 
+  /// What was expected where in the text.
+  public struct SyntaxError: Error {
+    /// Bytes before the place.
+    public let offset: Int
+    /// What should be there.
+    public let expected: String
+  }
+
   /// Reads a specification; white space between its parts does not matter.
   ///
   /// - Throws: `PolicyError.syntax` with the column and what was expected there.
@@ -15,25 +23,44 @@ extension PolicySpec {
     guard text.utf8.count <= Self.limits.bytes else {
       throw .syntax(text: "...", column: Self.limits.bytes, expected: "at most \(Self.limits.bytes) bytes")
     }
-    var parser = PolicySpecParser(text)
-    self = try parser.spec()
+    let bytes = Array(text.utf8)
+    var parser = PolicySpecParser(bytes, from: 0)
+    do {
+      let spec = try parser.spec()
+      try parser.finish(spec)
+      self = spec
+    } catch {
+      // The column counts scalars, so continuation bytes are left out.
+      let column = bytes[..<error.offset].reduce(1) { $1 & 0xC0 == 0x80 ? $0 : $0 + 1 }
+      throw .syntax(text: text, column: column, expected: error.expected)
+    }
+  }
+
+  /// Reads the specification that begins at `offset` of a longer text and moves `offset` to its end. Between its parts
+  /// there may be white space and comments, from `;` to the end of the line: this is how a graph's text has it.
+  public static func read(from bytes: [UInt8], at offset: inout Int) throws(SyntaxError) -> PolicySpec {
+    var parser = PolicySpecParser(bytes, from: offset, hasComments: true)
+    defer { offset = parser.offset }
+    return try parser.spec()
   }
 }
 
-struct PolicySpecParser {
-  private let text: String
+private struct PolicySpecParser {
   private let bytes: [UInt8]
-  private var offset = 0
+  private let hasComments: Bool
+  private(set) var offset: Int
 
-  init(_ text: String) {
-    self.text = text
-    bytes = Array(text.utf8)
+  init(_ bytes: [UInt8], from offset: Int, hasComments: Bool = false) {
+    self.bytes = bytes
+    self.hasComments = hasComments
+    self.offset = offset
   }
 
-  mutating func spec() throws(PolicyError) -> PolicySpec {
+  mutating func spec() throws(PolicySpec.SyntaxError) -> PolicySpec {
     skipSpace()
     let name = try self.name("a policy name in kebab-case")
     var arguments: [PolicySpec.Argument] = []
+    var end = offset
     skipSpace()
     if take("(") {
       skipSpace()
@@ -47,13 +74,21 @@ struct PolicySpecParser {
         } while take(",")
         guard take(")") else { throw failure("',' or ')'") }
       }
+      end = offset
     }
-    skipSpace()
-    guard offset == bytes.count else { throw failure(arguments.isEmpty ? "'(' or the end" : "the end") }
+    offset = end
     return PolicySpec(name: name, arguments: arguments)
   }
 
-  private mutating func argument(after others: [PolicySpec.Argument]) throws(PolicyError) -> PolicySpec.Argument {
+  /// Throws unless nothing but white space follows.
+  mutating func finish(_ spec: PolicySpec) throws(PolicySpec.SyntaxError) {
+    skipSpace()
+    guard offset == bytes.count else { throw failure(spec.arguments.isEmpty ? "'(' or the end" : "the end") }
+  }
+
+  private mutating func argument(after others: [PolicySpec.Argument]) throws(PolicySpec.SyntaxError)
+    -> PolicySpec.Argument
+  {
     skipSpace()
     let start = offset
     let name = try self.name("a parameter name in kebab-case")
@@ -67,14 +102,14 @@ struct PolicySpecParser {
     return PolicySpec.Argument(name: name, value: try value())
   }
 
-  private mutating func value() throws(PolicyError) -> PolicySpec.Value {
+  private mutating func value() throws(PolicySpec.SyntaxError) -> PolicySpec.Value {
     if take("[") { return .numbers(try numbers()) }
     if take("#") { return .learned(try word("the name of learned values, such as prune.thresholds")) }
     if offset < bytes.count, isLetter(bytes[offset]) { return .word(try word("a word")) }
     return .number(try number("a number, a word, a list or a #symbol"))
   }
 
-  private mutating func numbers() throws(PolicyError) -> [Double] {
+  private mutating func numbers() throws(PolicySpec.SyntaxError) -> [Double] {
     var values: [Double] = []
     skipSpace()
     if take("]") { return values }
@@ -90,7 +125,7 @@ struct PolicySpecParser {
     return values
   }
 
-  private mutating func number(_ expected: String) throws(PolicyError) -> Double {
+  private mutating func number(_ expected: String) throws(PolicySpec.SyntaxError) -> Double {
     let start = offset
     if !take("-") { _ = take("+") }
     var digits = skipDigits()
@@ -110,7 +145,7 @@ struct PolicySpecParser {
     return value
   }
 
-  private mutating func name(_ expected: String) throws(PolicyError) -> String {
+  private mutating func name(_ expected: String) throws(PolicySpec.SyntaxError) -> String {
     let start = offset
     while offset < bytes.count, isLetter(bytes[offset]) || isDigit(bytes[offset]) || bytes[offset] == UInt8(ascii: "-")
     {
@@ -124,7 +159,7 @@ struct PolicySpecParser {
     return name
   }
 
-  private mutating func word(_ expected: String) throws(PolicyError) -> String {
+  private mutating func word(_ expected: String) throws(PolicySpec.SyntaxError) -> String {
     let start = offset
     while offset < bytes.count, isWordByte(bytes[offset]) { offset += 1 }
     guard offset > start, isLetter(bytes[start]), offset - start <= 256 else {
@@ -141,7 +176,15 @@ struct PolicySpecParser {
   }
 
   private mutating func skipSpace() {
-    while offset < bytes.count, bytes[offset] == 0x20 || (0x09...0x0D).contains(bytes[offset]) { offset += 1 }
+    while offset < bytes.count {
+      if bytes[offset] == 0x20 || (0x09...0x0D).contains(bytes[offset]) {
+        offset += 1
+      } else if hasComments, bytes[offset] == UInt8(ascii: ";") {
+        while offset < bytes.count, bytes[offset] != UInt8(ascii: "\n") { offset += 1 }
+      } else {
+        return
+      }
+    }
   }
 
   private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
@@ -163,9 +206,7 @@ struct PolicySpecParser {
       || byte == UInt8(ascii: ".")
   }
 
-  /// The error at the current place; the column counts scalars, so continuation bytes are left out.
-  private func failure(_ expected: String) -> PolicyError {
-    let column = bytes[..<offset].reduce(1) { $1 & 0xC0 == 0x80 ? $0 : $0 + 1 }
-    return .syntax(text: text, column: column, expected: expected)
+  private func failure(_ expected: String) -> PolicySpec.SyntaxError {
+    PolicySpec.SyntaxError(offset: offset, expected: expected)
   }
 }

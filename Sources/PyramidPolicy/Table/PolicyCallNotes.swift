@@ -4,6 +4,7 @@
 
 /// The functions of a policy during which a trap is the policy's.
 public enum PolicyCall: UInt8, Sendable {
+  /// The function of the same name; `initializer` is `init`.
   case initializer, layers, retention, score, makeMemory, shouldExit
 
   /// The function's name for messages, usable in a signal handler.
@@ -21,7 +22,7 @@ public enum PolicyCall: UInt8, Sendable {
 
 /// The table of running policy calls.
 public enum PolicyCallNotes {
-  /// One thread's running call. `label` is UTF-8 with a NUL behind it and lives as long as the process.
+  /// One thread's running call. `label` is UTF-8 that ends with a NUL, and lives as long as the process.
   public struct Note {
     var thread: UInt
     var label: UnsafePointer<UInt8>?

@@ -128,7 +128,8 @@ private func fields(_ line: Substring.UTF8View) -> [String] {
   line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false).map { String(Substring($0)) }
 }
 
-private func oneLine(_ text: String) -> String {
+/// `text` with a space for each control character, so that columns stay.
+func oneLine(_ text: String) -> String {
   String(decoding: text.utf8.map { $0 < 0x20 ? 0x20 : $0 }, as: UTF8.self)
 }
 

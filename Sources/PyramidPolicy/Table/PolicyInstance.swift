@@ -46,7 +46,7 @@ public final class PolicyInstance: Sendable {
     return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
   }
 
-  /// Where in a layer a pruning policy decides; `.afterAttention` for an exit policy.
+  /// When in a layer a pruning policy decides; `.afterAttention` for an exit policy.
   public var moment: PruningMoment {
     let index = table.moment(handle)
     return PruningMoment.allCases.indices.contains(index) ? PruningMoment.allCases[index] : .afterAttention
@@ -68,6 +68,13 @@ public final class PolicyInstance: Sendable {
     }
   }
 
+  /// The scores of a sample's tokens, `[sample.count]`, for a view that was made by hand.
+  public func scores(of sample: borrowing TokenView) -> [Float] {
+    var scores = [Float](repeating: 0, count: sample.count)
+    scores.withUnsafeMutableBufferPointer { score(sample.storage.pointee, into: $0.baseAddress!) }
+    return scores
+  }
+
   /// Whether an exit policy remembers something of a sample from head to head: what it answers at one head then
   /// depends on having been asked at the others.
   public var hasMemory: Bool { table.memorySize > 0 }
@@ -86,10 +93,24 @@ public final class PolicyInstance: Sendable {
     table.destroyMemory(handle, memory)
   }
 
+  /// Runs `body` with the memory of a new sample, which ends with the call.
+  public func withMemory<Result>(_ body: (UnsafeMutableRawPointer) throws -> Result) rethrows -> Result {
+    try withUnsafeTemporaryAllocation(byteCount: memoryStride, alignment: memoryAlignment) { buffer in
+      initializeMemory(at: buffer.baseAddress!)
+      defer { destroyMemory(at: buffer.baseAddress!) }
+      return try body(buffer.baseAddress!)
+    }
+  }
+
   /// Whether the sample leaves at this head. `memory` is the sample's own.
   public func shouldExit(_ view: borrowing ExitViewStorage, memory: UnsafeMutableRawPointer) -> Bool {
     withUnsafePointer(to: view) { view in
       PolicyCallNotes.during(.shouldExit, label) { table.shouldExit(handle, view, memory) }
     }
+  }
+
+  /// The same for a view that was made by hand.
+  public func shouldExit(_ head: borrowing ExitView, memory: UnsafeMutableRawPointer) -> Bool {
+    shouldExit(head.storage.pointee, memory: memory)
   }
 }

@@ -1,11 +1,11 @@
-// A policy the tools can use, whoever wrote it. Built-in policies go through the same table of C functions as a
+// A policy that the tools can use, built in or from a plugin. Built-in policies go through the same table of C functions as a
 // plugin's, so that there is one path to test and a plugin is never slower than a built-in.
 
 /// A policy type behind its C table: what it is called, which parameters it has, and how an instance is made.
 public struct PolicyType: Sendable {
   let description: PolicyDescription
   nonisolated(unsafe) let table: PolicyTable
-  /// UTF-8 text "policy @name of plugin FILE" with a NUL behind it, for trap messages; lives as long as the process.
+  /// UTF-8 text "policy @name of plugin FILE" that ends with a NUL, for trap messages; lives as long as the process.
   nonisolated(unsafe) let label: UnsafePointer<UInt8>
 
   /// "built in", or the file of the plugin.
@@ -22,7 +22,7 @@ public struct PolicyType: Sendable {
   ///
   /// - Throws: `PolicyError.badDeclaration` when its name or its parameters contradict themselves.
   public init(_ type: any Policy.Type) throws(PolicyError) {
-    try self.init(PolicyTable(type.conformance), origin: "built in", owner: "(built in)")
+    try self.init(PolicyTable(type.conformance), origin: "built in", place: "(built in)")
   }
 
   /// The policies of a plugin, from the pointer that its entry `magic_pyramid_plugin` returned. The caller must have
@@ -40,12 +40,12 @@ public struct PolicyType: Sendable {
       guard table.size == MemoryLayout<PolicyTable>.size else {
         throw .badDeclaration(policy: file, reason: "its table has another layout")
       }
-      types.append(try PolicyType(table, origin: file, owner: "of plugin \(file)"))
+      types.append(try PolicyType(table, origin: file, place: "of plugin \(file)"))
     }
     return types
   }
 
-  private init(_ table: PolicyTable, origin: String, owner: String) throws(PolicyError) {
+  private init(_ table: PolicyTable, origin: String, place: String) throws(PolicyError) {
     let length = table.describe(table.context, nil, 0)
     guard (0...(1 << 20)).contains(length) else {
       throw .badDeclaration(policy: origin, reason: "its description is too long")
@@ -59,7 +59,7 @@ public struct PolicyType: Sendable {
     }
     self.table = table
     self.origin = origin
-    label = makeLabel("policy @\(description.name) \(owner)")
+    label = makeLabel("policy @\(description.name) \(place)")
   }
 
   /// Makes an instance for a model. `learned` holds the checkpoint's learned values by name, such as
@@ -70,7 +70,6 @@ public struct PolicyType: Sendable {
   public func make(
     _ spec: PolicySpec, model: ModelFacts, learned: [String: [Float]] = [:]
   ) throws(PolicyError) -> PolicyInstance {
-    guard spec.name == name else { throw .unknownPolicy(name: spec.name, kind: kind, available: [name]) }
     let resolved = try description.resolve(spec)
     let text = CreationText.write(try description.substitute(learned, in: resolved), model: model)
     let handle = try create(text)

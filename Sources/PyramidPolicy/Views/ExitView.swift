@@ -1,6 +1,6 @@
 // What an exit policy sees at one exit head of one sample: the counterpart of TokenView, with the same rules.
 
-/// One sample's exit head as the engine knows it: counts and pointers, `nil` for a signal that nobody computed.
+/// One sample's exit head as the engine knows it: counts and pointers, `nil` for a signal that was not computed.
 ///
 /// The engine owns the memory, which must stay valid and unchanged during the call.
 public struct ExitViewStorage {
@@ -45,11 +45,14 @@ public struct ExitViewStorage {
 public struct ExitView: ~Copyable, ~Escapable {
   @usableFromInline let storage: UnsafePointer<ExitViewStorage>
   @usableFromInline let declared: UInt64
+  /// Keeps the memory of a view that was made by hand.
+  private let signals: AnyObject?
 
   @_lifetime(immortal)
-  init(_ storage: UnsafePointer<ExitViewStorage>, declared: UInt64) {
+  init(_ storage: UnsafePointer<ExitViewStorage>, declared: UInt64, _ signals: AnyObject? = nil) {
     self.storage = storage
     self.declared = declared
+    self.signals = signals
   }
 
   /// The layer that has just run, counted from 1.
@@ -61,15 +64,15 @@ public struct ExitView: ~Copyable, ~Escapable {
 
   /// `[classes]`, see `ExitSignal.logits`.
   @inlinable public var logits: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.logits, classes, .logits) }
+    @_lifetime(borrow self) get { vend(storage.pointee.logits, classes, .logits) }
   }
   /// `[classes]`, see `ExitSignal.probabilities`.
   @inlinable public var probabilities: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.probabilities, classes, .probabilities) }
+    @_lifetime(borrow self) get { vend(storage.pointee.probabilities, classes, .probabilities) }
   }
   /// The [CLS] row, `[H]`, see `ExitSignal.hidden`.
   @inlinable public var hidden: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.hidden, storage.pointee.width, .hidden) }
+    @_lifetime(borrow self) get { vend(storage.pointee.hidden, storage.pointee.width, .hidden) }
   }
   /// See `ExitSignal.tokensAlive`.
   @inlinable public var tokensAlive: Int {
@@ -84,16 +87,16 @@ public struct ExitView: ~Copyable, ~Escapable {
   }
 
   /// `[classes]` probabilities of the head passed as number `index`, counted from 0 in `0 ..< earlierHeads`.
-  @inlinable @_lifetime(copy self)
+  @inlinable @_lifetime(borrow self)
   public func earlierProbabilities(ofHead index: Int) -> Span<Float> {
     precondition(index >= 0 && index < earlierHeads, "no earlier head of this index")
     let start = storage.pointee.earlierProbabilities.map { $0 + index * storage.pointee.earlierStride }
     return vend(start, classes, .earlierProbabilities)
   }
 
-  @inlinable @_lifetime(copy self)
+  @inlinable @_lifetime(borrow self)
   func vend(_ start: UnsafePointer<Float>?, _ count: Int, _ signal: ExitSignal) -> Span<Float> {
     guard declared & signal.bit != 0, let start else { refuseSignal(signal.rawValue, declared & signal.bit != 0) }
-    return _overrideLifetime(Span(_unsafeStart: start, count: count), copying: self)
+    return _overrideLifetime(Span(_unsafeStart: start, count: count), borrowing: self)
   }
 }

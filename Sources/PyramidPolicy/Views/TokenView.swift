@@ -1,8 +1,8 @@
-// What a pruning policy sees of one sample. The engine fills a plain struct of pointers; the author gets a view that
+// What a pruning policy sees of one sample. The engine fills a plain struct of pointers; the policy gets a view that
 // cannot outlive the call, hands out spans (bounds checked), and refuses signals that the policy did not declare.
 // Making a view allocates nothing and copies nothing.
 
-/// One sample's tokens as the engine knows them: counts and pointers, `nil` for a signal that nobody computed.
+/// One sample's tokens as the engine knows them: counts and pointers, `nil` for a signal that was not computed.
 ///
 /// The engine owns the memory, which must stay valid and unchanged during the call.
 public struct TokenViewStorage {
@@ -44,11 +44,14 @@ public struct TokenViewStorage {
 public struct TokenView: ~Copyable, ~Escapable {
   @usableFromInline let storage: UnsafePointer<TokenViewStorage>
   @usableFromInline let declared: UInt64
+  /// Keeps the memory of a view that was made by hand.
+  private let signals: AnyObject?
 
   @_lifetime(immortal)
-  init(_ storage: UnsafePointer<TokenViewStorage>, declared: UInt64) {
+  init(_ storage: UnsafePointer<TokenViewStorage>, declared: UInt64, _ signals: AnyObject? = nil) {
     self.storage = storage
     self.declared = declared
+    self.signals = signals
   }
 
   /// Tokens alive, [CLS] included: the length of each signal.
@@ -62,37 +65,37 @@ public struct TokenView: ~Copyable, ~Escapable {
 
   /// `[count]`, see `TokenSignal.receivedAttention`.
   @inlinable public var receivedAttention: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.receivedAttention, count, .receivedAttention) }
+    @_lifetime(borrow self) get { vend(storage.pointee.receivedAttention, count, .receivedAttention) }
   }
   /// `[count]`, see `TokenSignal.attentionFromCLS`.
   @inlinable public var attentionFromCLS: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.attentionFromCLS, count, .attentionFromCLS) }
+    @_lifetime(borrow self) get { vend(storage.pointee.attentionFromCLS, count, .attentionFromCLS) }
   }
   /// `[count]`, see `TokenSignal.valueNorm`.
   @inlinable public var valueNorm: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.valueNorm, count, .valueNorm) }
+    @_lifetime(borrow self) get { vend(storage.pointee.valueNorm, count, .valueNorm) }
   }
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   @inlinable public var hiddenNorm: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.hiddenNorm, count, .hiddenNorm) }
+    @_lifetime(borrow self) get { vend(storage.pointee.hiddenNorm, count, .hiddenNorm) }
   }
   /// `[count]`, see `TokenSignal.position`.
-  @inlinable public var positions: Span<Int32> {
-    @_lifetime(copy self) get { vend(storage.pointee.positions, count, .position) }
+  @inlinable public var position: Span<Int32> {
+    @_lifetime(borrow self) get { vend(storage.pointee.positions, count, .position) }
   }
   /// `[count]`, see `TokenSignal.tokenID`.
-  @inlinable public var tokenIDs: Span<Int32> {
-    @_lifetime(copy self) get { vend(storage.pointee.tokenIDs, count, .tokenID) }
+  @inlinable public var tokenID: Span<Int32> {
+    @_lifetime(borrow self) get { vend(storage.pointee.tokenIDs, count, .tokenID) }
   }
   /// `[count * width]`, row after row, see `TokenSignal.hidden`.
   @inlinable public var hidden: Span<Float> {
-    @_lifetime(copy self) get { vend(storage.pointee.hidden, count * width, .hidden) }
+    @_lifetime(borrow self) get { vend(storage.pointee.hidden, count * width, .hidden) }
   }
 
-  @inlinable @_lifetime(copy self)
+  @inlinable @_lifetime(borrow self)
   func vend<Element>(_ start: UnsafePointer<Element>?, _ count: Int, _ signal: TokenSignal) -> Span<Element> {
     guard declared & signal.bit != 0, let start else { refuseSignal(signal.rawValue, declared & signal.bit != 0) }
-    return _overrideLifetime(Span(_unsafeStart: start, count: count), copying: self)
+    return _overrideLifetime(Span(_unsafeStart: start, count: count), borrowing: self)
   }
 }
 

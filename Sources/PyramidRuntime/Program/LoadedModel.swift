@@ -59,14 +59,8 @@ public final class LoadedModel: Sendable {
       throw FormatError(file: path, place: "labels", problem: "\(labels) labels for \(classes) classes")
     }
     for node in graph.nodes {
-      switch node.op {
-      case .classify, .decideExit:
-        let columns = graph[node.inputs[1]].type.columns
-        if columns != classes {
-          throw FormatError(file: path, place: "graph", problem: "a head has \(columns) classes, the model \(classes)")
-        }
-      default: continue
-      }
+      guard let columns = node.answered.map({ graph[$0.logits].type.columns }), columns != classes else { continue }
+      throw FormatError(file: path, place: "graph", problem: "a head has \(columns) classes, the model \(classes)")
     }
   }
 
@@ -109,6 +103,7 @@ public final class LoadedModel: Sendable {
   public func policies(registry: PolicyRegistry, exit: PolicySpec? = nil, prune: PolicySpec? = nil) throws
     -> ResolvedPolicies
   {
-    try ResolvedPolicies(graph: graph, registry: registry, learned: learned, exit: exit, prune: prune)
+    try ResolvedPolicies(
+      graph: graph, registry: registry, learned: learned, override: PolicyPair(exit: exit, prune: prune))
   }
 }

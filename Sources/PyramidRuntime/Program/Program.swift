@@ -34,6 +34,9 @@ struct Step: @unchecked Sendable {
   let weightDepth: Int
   /// What runs it. Moves and decisions, which name none, have the target's in f32.
   let kernel: Kernel
+  /// What the step decides and by which operands, if it is a decision.
+  let exit: ExitDecision<Operand>?
+  let prune: PruneDecision<Operand>?
 }
 
 /// All steps of a graph and the facts that the executor needs beside them.
@@ -83,12 +86,14 @@ struct Program: Sendable {
     }
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
+      let inputs = node.inputs.map(operand)
       return Step(
-        op: node.op, section: node.section, inputs: node.inputs.map(operand), results: node.results.map(operand),
+        op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
         weights: try node.weights.map { try address(graph[$0]) },
         samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
-        kernel: node.kernel ?? Kernel(target))
+        kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
+        prune: PruneDecision(node.op, inputs))
     }
     sections = try graph.programSections(location: { locations[$0]! }) { index in
       try graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
@@ -100,13 +105,7 @@ struct Program: Sendable {
       if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
-    attentionKernels = Set(
-      steps.compactMap { step in
-        switch step.op {
-        case .attention, .attentionQKV: step.kernel
-        default: nil
-        }
-      })
+    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil }.map(\.kernel))
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =
@@ -124,9 +123,6 @@ struct Program: Sendable {
 extension Node {
   /// The offsets of the samples that the step keeps records of; nil when it keeps none.
   fileprivate var recordedSegments: ValueID? {
-    switch op {
-    case .decidePrune, .keepSamples, .compactSegments: inputs[0]
-    default: nil
-    }
+    op.definedFamily == .tokens || op == .compactSegments ? inputs[0] : nil
   }
 }

@@ -44,12 +44,7 @@ struct ProgramCheck {
     let packed = target.panelWidth.map { WeightLayout.panels($0) } ?? .plain
     for node in graph.nodes {
       for (index, weight) in node.weights.enumerated() {
-        let isMatrix =
-          switch node.op {
-          case .linear, .linearAddNorm: index == 0
-          default: false
-          }
-        if graph[weight].layout != (isMatrix ? packed : .plain) {
+        if graph[weight].layout != (node.op.facts.packable.contains(index) ? packed : .plain) {
           throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
         }
       }
@@ -62,8 +57,8 @@ struct ProgramCheck {
       let name = node.op.mnemonic
       guard let kernel = node.kernel else { throw failure("a \(name) names no kernel; it was not compiled to the end") }
       if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
-      for weight in node.op.reducibleWeights.map({ graph[node.weights[$0]] }) where weight.precision != kernel.precision
-      {
+      let weights = node.op.facts.reducible.map { graph[node.weights[$0]] }
+      for weight in weights where weight.precision != kernel.precision {
         throw failure("\(name)\(kernel.suffix) can't read #\(weight.name), stored as \(weight.precision.rawValue)")
       }
     }
@@ -72,12 +67,9 @@ struct ProgramCheck {
   /// The attention kernel's scratch is sized by the model's heads and width.
   private func checkAttention() throws {
     for node in graph.nodes {
-      switch node.op {
-      case .attention(let heads, _), .attentionQKV(let heads, _), .firstAttention(let heads, _):
-        guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
-          throw failure("an attention has other heads or another width than the model")
-        }
-      default: continue
+      guard let attention = node.op.facts.attention else { continue }
+      guard attention.heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
+        throw failure("an attention has other heads or another width than the model")
       }
     }
   }
@@ -97,14 +89,11 @@ struct ProgramCheck {
   private func checkAnswers() throws {
     var alive = Dim.admittedSamples
     for node in graph.nodes {
-      switch node.op {
-      case .decideExit, .classify:
-        guard graph[node.inputs[0]].type.rows == .dim(alive), isNumbering(node.inputs[0]) else {
-          throw failure("\(node.op.mnemonic) is not about the samples of \(alive), who are alive there")
-        }
-        if case .dim(let staying)? = node.results.first.map({ graph[$0].type.rows }) { alive = staying }
-      default: continue
+      guard let samples = node.answered?.samples else { continue }
+      guard graph[samples].type.rows == .dim(alive), isNumbering(samples) else {
+        throw failure("\(node.op.mnemonic) is not about the samples of \(alive), who are alive there")
       }
+      if case .dim(let staying)? = node.results.first.map({ graph[$0].type.rows }) { alive = staying }
     }
   }
 
@@ -112,7 +101,7 @@ struct ProgramCheck {
   private func checkPruning() throws {
     var pruned: Set<Section> = []
     for node in graph.nodes {
-      guard case .decidePrune = node.op else { continue }
+      guard PruneDecision(node) != nil else { continue }
       guard pruned.insert(node.section).inserted, node.section < .layer(graph.shape.layers - 1) else {
         throw failure("prunes twice in a layer, or in the last one")
       }
@@ -127,13 +116,7 @@ struct ProgramCheck {
   func samples(for segments: ValueID, at index: Int) throws -> ValueID {
     guard let dim = graph[segments].type.rows.dim else { throw failure("offsets without samples") }
     for (place, node) in graph.nodes.enumerated() where place <= index {
-      let isNumbering =
-        switch node.op {
-        case .input(.samples): true
-        case .compact: isNumbering(node.inputs[0])
-        default: false
-        }
-      guard isNumbering, graph[node.results[0]].type.rows == .dim(dim) else { continue }
+      guard isNumbering(node), graph[node.results[0]].type.rows == .dim(dim) else { continue }
       let isInput = node.op == .input(.samples)
       let isAlive = graph.nodes[index...].contains { $0.inputs.contains(node.results[0]) }
       if isInput || isAlive { return node.results[0] }
@@ -141,14 +124,12 @@ struct ProgramCheck {
     throw failure("the numbers of the samples of \(dim) are gone when they are needed")
   }
 
+  /// Whether a node makes numbers of samples.
+  private func isNumbering(_ node: Node) -> Bool {
+    node.op == .input(.samples) || node.op == .compact && isNumbering(node.inputs[0])
+  }
+
   private func isNumbering(_ value: ValueID) -> Bool {
-    for node in graph.nodes where node.results.contains(value) {
-      switch node.op {
-      case .input(.samples): return true
-      case .compact: return isNumbering(node.inputs[0])
-      default: return false
-      }
-    }
-    return false
+    graph.nodes.first { $0.results.contains(value) }.map(isNumbering) ?? false
   }
 }

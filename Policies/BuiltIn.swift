@@ -1,0 +1,20 @@
+// The list of the policies that come with the project: a new one is a folder beside this file and a line in it. Each
+// file beside it imports the SDK alone and has no list of its own, so that it works as a plugin, unchanged, as well.
+
+import PyramidPolicy
+
+/// The policies that come with the project.
+public enum BuiltInPolicies {
+  /// Exit policies, then pruning policies.
+  public static let all: [any Policy.Type] = [
+    Entropy.self,
+    FixedLayer.self,
+    NeverExit.self,
+    Patience.self,
+    CLSAttention.self,
+    KeepAll.self,
+    RandomPrune.self,
+    ReceivedAttention.self,
+    TopK.self,
+  ]
+}

@@ -1,0 +1,211 @@
+// What is true of an operation whatever its operands are, in one exhaustive switch. Printer, parser, verifier, passes
+// and runtime read the facts from here, so that a new operation states each once, and one that lacks a spelling, an
+// effect or a place in memory does not compile.
+
+/// The word that names an operation in text.
+public enum Mnemonic: String, CaseIterable, Sendable {
+  case input, embed, linear, activate, add, attention, softmax, compact, classify
+  case linearAddNorm = "linear_add_norm"
+  case layerNorm = "layer_norm"
+  case attentionQKV = "attention_qkv"
+  case firstAttention = "first_attention"
+  case firstRows = "first_rows"
+  case rowNorm = "row_norm"
+  case decideExit = "decide_exit"
+  case decidePrune = "decide_prune"
+  case keepSamples = "keep_samples"
+  case compactSegments = "compact_segments"
+}
+
+/// What holds for an operation whatever it is applied to. Places among operands and weights count from 0.
+public struct OpFacts: Sendable {
+  /// Its name in text.
+  public let mnemonic: Mnemonic
+  /// Its payload as text has it between braces, in the order printed.
+  public var attributes: [OpAttribute] = []
+  /// What it brings in, which text has before the operands.
+  public var input: InputKind?
+  /// The policy that it asks, which text has before the operands, after `@`.
+  public var policy: String?
+  /// Whether the node matters even when nobody reads its results.
+  public var hasEffect = false
+  /// The family of the dim that the first result defines. Such a node is a definition, never a value: two of them with
+  /// equal operands must not be merged.
+  public var definedFamily: DimFamily?
+  /// Whether each row of the result depends on the same row of the operands only.
+  public var isRowwise = false
+  /// Operands that the result may be written over if nobody reads them later: row r of such an operand is read for row
+  /// r of the result only.
+  public var replaceable: Range<Int> = 0..<0
+  /// Weights that are matrices of a product and may be packed in panels.
+  public var packable: Range<Int> = 0..<0
+  /// Weights whose values may be stored in a reduced precision.
+  public var reducible: Range<Int> = 0..<0
+  /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no kernel.
+  public var hasKernel = true
+  /// What attention has besides operands.
+  public var attention: Attention?
+  /// Whether such a node stands in a layer for the sake of policies only, unless it is the last layer.
+  public var servesPolicies = false
+
+  /// Facts of an operation that attends.
+  public struct Attention: Sendable {
+    /// Attention heads.
+    public let heads: Int
+    /// What is handed out besides the context.
+    public let emits: [Emission]
+    /// The operand whose rows are attended to.
+    public let tokens: Int
+    /// Whether only the first token of each sample attends.
+    public var isOfFirst = false
+  }
+
+  fileprivate init(
+    _ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false, hasKernel: Bool = true
+  ) {
+    self.mnemonic = mnemonic
+    self.attributes = attributes
+    self.servesPolicies = servesPolicies
+    self.hasKernel = hasKernel
+  }
+
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
+    self.init(mnemonic, [.integer("heads", attention.heads)] + OpAttribute.words("emit", attention.emits))
+    self.attention = attention
+    servesPolicies = attention.isOfFirst
+  }
+
+  /// An operation on rows.
+  fileprivate init(rowwise mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], replaces replaceable: Range<Int>) {
+    self.init(mnemonic, attributes)
+    isRowwise = true
+    self.replaceable = replaceable
+  }
+
+  /// A decision of a policy, or what stands for one.
+  fileprivate init(
+    _ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil, _ attributes: [OpAttribute] = []
+  ) {
+    self.init(mnemonic, attributes, servesPolicies: true, hasKernel: false)
+    self.policy = policy
+    definedFamily = family
+  }
+}
+
+extension Op {
+  /// The operation's facts.
+  public var facts: OpFacts {
+    switch self {
+    case .input(let kind):
+      var facts = OpFacts(.input, hasKernel: false)
+      facts.input = kind
+      return facts
+    case .embed: return OpFacts(.embed)
+    case .linear(let activation):
+      // `activation none` of a linear layer goes without saying.
+      var facts = OpFacts(rowwise: .linear, activation == .none ? [] : [.activation(activation)], replaces: 0..<0)
+      (facts.packable, facts.reducible) = (0..<1, 0..<1)
+      return facts
+    case .linearAddNorm(let epsilon):
+      var facts = OpFacts(rowwise: .linearAddNorm, [.epsilon(epsilon)], replaces: 1..<2)
+      (facts.packable, facts.reducible) = (0..<1, 0..<1)
+      return facts
+    case .activate(let activation):
+      return OpFacts(rowwise: .activate, [.activation(activation)], replaces: 0..<1)
+    case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
+    case .layerNorm(let epsilon): return OpFacts(rowwise: .layerNorm, [.epsilon(epsilon)], replaces: 0..<1)
+    case .attention(let heads, let emits):
+      return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0))
+    case .attentionQKV(let heads, let emits):
+      return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0))
+    case .firstAttention(let heads, let emits):
+      var facts = OpFacts(
+        .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, isOfFirst: true))
+      facts.reducible = 0..<2
+      return facts
+    case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)
+    case .softmax: return OpFacts(.softmax, servesPolicies: true)
+    case .rowNorm(let first, let count):
+      return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
+    case .decideExit(let policy, let layer, let reads):
+      var facts = OpFacts(
+        .decideExit, defines: .samples, policy, [.integer("layer", layer)] + OpAttribute.words("reads", reads))
+      facts.hasEffect = true
+      return facts
+    case .decidePrune(let policy, let layer, let reads, let afterExit):
+      let after: [OpAttribute] = afterExit ? [OpAttribute(key: "after", value: .word("exit"))] : []
+      return OpFacts(
+        .decidePrune, defines: .tokens, policy,
+        [.integer("layer", layer)] + OpAttribute.words("reads", reads) + after)
+    case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
+    case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
+    case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
+    case .classify:
+      var facts = OpFacts(.classify, hasKernel: false)
+      facts.hasEffect = true
+      return facts
+    }
+  }
+
+  /// The word that names the operation in text.
+  public var mnemonic: String { facts.mnemonic.rawValue }
+
+  /// The policy that the operation asks; nil when it asks none.
+  public var policy: String? { facts.policy }
+
+  /// The family of the dim that the operation's result defines; nil when it defines none.
+  public var definedFamily: DimFamily? { facts.definedFamily }
+
+  /// Whether the operation's result defines a dim.
+  public var definesDim: Bool { facts.definedFamily != nil }
+
+  /// The same attention handing out `emits`; an operation that is not attention over all tokens as it is.
+  public func emitting(_ emits: [Emission]) -> Op {
+    if case .attention(let heads, _) = self { return .attention(heads: heads, emits: emits) }
+    if case .attentionQKV(let heads, _) = self { return .attentionQKV(heads: heads, emits: emits) }
+    return self
+  }
+
+  /// Heads and emissions of attention over all tokens, in either form.
+  public var attentionOfAll: OpFacts.Attention? { facts.attention.flatMap { $0.isOfFirst ? nil : $0 } }
+}
+
+extension Node {
+  /// Whether the result may be written over an operand that nobody reads later.
+  public func overwrites(_ value: ValueID) -> Bool {
+    let places = inputs.indices.filter { inputs[$0] == value }
+    return !places.isEmpty && places.allSatisfy(op.facts.replaceable.contains)
+  }
+}
+
+/// One `key value...` between the braces of an operation.
+public struct OpAttribute: Sendable {
+  /// What may stand after a key.
+  public enum Value: Sendable {
+    case integer(Int)
+    case float(Float)
+    case word(String)
+    case words([String])
+  }
+
+  /// Its name.
+  public let key: String
+  /// What stands after it.
+  public let value: Value
+
+  static func integer(_ key: String, _ value: Int) -> OpAttribute { OpAttribute(key: key, value: .integer(value)) }
+  static func epsilon(_ value: Float) -> OpAttribute { OpAttribute(key: "epsilon", value: .float(value)) }
+  static func activation(_ value: Activation) -> OpAttribute {
+    OpAttribute(key: "activation", value: .word(value.rawValue))
+  }
+
+  /// A list that is left out when it is empty.
+  static func words<Word: RawRepresentable<String>>(_ key: String, _ values: [Word]) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map(\.rawValue)))]
+  }
+
+  /// A set of numbers, ascending, that is left out when it is empty.
+  static func integers(_ key: String, _ values: Set<Int>) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map { "\($0)" }))]
+  }
+}
