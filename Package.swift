@@ -36,7 +36,8 @@ let package = Package(
     .target(name: "BuiltInPolicies", dependencies: ["PyramidPolicy"], path: "Policies", exclude: cards),
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
-    .target(name: "PyramidText"),
+    .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
+    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidText"]),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
@@ -45,7 +46,8 @@ let package = Package(
     .target(
       name: "PyramidKernels", dependencies: ["PyramidIR", "CPyramidKernels"], swiftSettings: alwaysOptimised),
     .target(
-      name: "PyramidCompiler", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"]),
+      name: "PyramidCompiler",
+      dependencies: ["PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy", "PyramidFormats"]),
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"],
       swiftSettings: alwaysOptimised),
@@ -67,7 +69,8 @@ let package = Package(
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
-    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidText"]),
+    .testTarget(name: "PyramidTextTests", dependencies: ["PyramidFormats", "PyramidText"]),
+    .testTarget(name: "PyramidModelsTests", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport"]),
     .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),

@@ -51,7 +51,8 @@ public final class Classifier: Sendable {
   /// The policies in force.
   public let policies: ResolvedPolicies
   private let executor: Executor
-  private let tokenizer: Tokenizer
+  /// Cuts texts into the model's tokens.
+  public let tokenizer: Tokenizer
   private let limit: Int
 
   /// Opens the artefact at `path`.
@@ -71,7 +72,7 @@ public final class Classifier: Sendable {
       threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
-    tokenizer = try Tokenizer(model.header.tokenizer)
+    tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
   }
 
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
@@ -95,10 +96,8 @@ public final class Classifier: Sendable {
 
   /// The token strings of ids, for reports.
   public func tokens(of ids: [Int32]) -> [String] {
-    ids.map { id in
-      let vocabulary = model.header.tokenizer.vocabulary
-      return vocabulary.indices.contains(Int(id)) ? vocabulary[Int(id)] : "?"
-    }
+    let vocabulary = tokenizer.rules.vocabulary
+    return ids.map { (0..<vocabulary.count).contains(Int($0)) ? vocabulary[Int($0)] : "?" }
   }
 
   /// Cuts a text or a pair into ids. An empty second text is none, as in `transformers`.

@@ -3,6 +3,7 @@
 
 import Glibc
 import PyramidCompiler
+import PyramidFormats
 import PyramidIR
 import PyramidPolicy
 import PyramidRuntime
@@ -41,9 +42,11 @@ extension ModelCompiler {
       if !skipsCheck && options.target.isAllowed { check = try checked(temporary, registry: registry) }
     } catch let error as FormatError where error.file == temporary {
       throw FormatError(file: path, place: error.place, problem: error.problem)
+    } catch let error as OutputError where error.file == temporary {
+      throw OutputError(file: path, place: error.place, problem: error.problem)
     }
     guard rename(temporary, path) == 0 else {
-      throw OutputError("\(path): \(String(cString: strerror(errno)))")
+      throw OutputError(file: path, problem: String(cString: strerror(errno)))
     }
     return CompiledModel(graph: graph, check: check)
   }

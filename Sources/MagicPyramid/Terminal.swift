@@ -2,6 +2,7 @@
 // watches, and a buffered standard output.
 
 import Glibc
+import PyramidFormats
 
 /// Standard error of a tool.
 public struct Terminal: Sendable {
@@ -66,18 +67,10 @@ public final class OutputStream {
       let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
       if count < 0 && errno == EINTR { continue }
       if count <= 0 {
-        throw OutputError("standard output: \(String(cString: strerror(errno)))")
+        throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
       }
       rest = rest.dropFirst(count)
     }
     buffer.removeAll(keepingCapacity: true)
   }
-}
-
-/// Why an output can't be written.
-public struct OutputError: Error, CustomStringConvertible {
-  /// One line.
-  public let description: String
-  /// An error with its text.
-  public init(_ description: String) { self.description = description }
 }

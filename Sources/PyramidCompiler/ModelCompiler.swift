@@ -3,6 +3,7 @@
 
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// What to compile for.
@@ -30,17 +31,16 @@ public struct CompileOptions: Sendable {
 /// A checkpoint that was read and lowered: policies can now be made for it, and graphs compiled.
 public struct ModelCompiler: Sendable {
   /// The checkpoint.
-  public let checkpoint: CheckpointFolder
+  public let checkpoint: Checkpoint
   /// Its plain graph, exit heads, learned values and labels.
   public let lowered: LoweredModel
-  /// Reads weights.
-  public let weights: WeightReader
+  /// The checkpoint's weights.
+  public var weights: Weights { checkpoint.weights }
 
-  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CompileError`.
+  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CheckpointError`.
   public init(checkpoint path: String) throws {
-    checkpoint = try CheckpointFolder(path: path)
-    lowered = try Lowering.lower(checkpoint, name: Self.graphName(path))
-    weights = WeightReader(checkpoint)
+    checkpoint = try Checkpoint(path: path)
+    lowered = try LoweredModel(checkpoint, name: Self.graphName(path))
   }
 
   /// Sizes that policies are made for.
@@ -52,31 +52,29 @@ public struct ModelCompiler: Sendable {
     observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     var graph = namedGraph
-    let context = PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
-      profile: options.profile)
-    try Pipeline.run(on: &graph, context, disabling: options.disabledPasses, observe: observe)
+    try Pipeline(disabling: options.disabledPasses).run(on: &graph, context(policies, options), observe: observe)
     return graph
   }
 
   /// What each decision would cost and save, and which ones `compile` with the same arguments keeps; text for people.
-  public func explainPlacement(
-    _ policies: PolicyPair<PolicyInstance>, options: CompileOptions
-  ) throws -> String {
+  public func explainPlacement(_ policies: PolicyPair<PolicyInstance>, options: CompileOptions) throws -> String {
+    let pipeline = try Pipeline(disabling: options.disabledPasses)
+    let context = context(policies, options)
     var graph = namedGraph
-    var context = PassContext(
+    for pass in pipeline.fusions { try pass.run(on: &graph, context) }
+    return try PlacementExplanation(graph, context, pipeline).text
+  }
+
+  private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
+    PassContext(
       policies: policies, exitHeads: lowered.exitHeads, target: options.target, precision: options.precision,
       profile: options.profile)
-    context.disabled = options.disabledPasses
-    let fusions = Pipeline.passes.prefix { $0.name != PlacePolicies.name }
-    for pass in fusions where !options.disabledPasses.contains(pass.name) { try pass.run(on: &graph, context) }
-    return try PlacementExplanation(graph, context).text
   }
 
   /// The plain graph with the checkpoint that it is of.
   private var namedGraph: Graph {
     var graph = lowered.graph
-    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: checkpoint.tensors.files)
+    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: weights.tensors.files)
     return graph
   }
 

@@ -1,5 +1,5 @@
 // Asks the policies. Each sample is shown to its policy alone, through the same storage structs that the engine fills;
-// what the answer leads to (who is answered, which tokens live) is decided here from the rules.
+// what the answer leads to (which samples are answered, which tokens live) is decided here from the rules.
 
 import PyramidIR
 import PyramidPolicy

@@ -153,7 +153,7 @@ extension Execution {
     return (0..<x.rows).flatMap { body(values[$0 * x.columns..<($0 + 1) * x.columns]) }
   }
 
-  /// The last head answers whoever is left.
+  /// The last head answers the samples that are left.
   private mutating func classify(_ samples: ReferenceTensor, _ logits: ReferenceTensor) throws(ReferenceError) {
     let last = graph.shape.layers - 1
     for (row, sample) in try sampleNumbers(samples).enumerated() {

@@ -1,4 +1,4 @@
-// Operations that move rows and compute nothing: the offsets of packed samples, and who is left after a decision. Their
+// Operations that move rows and compute nothing: the offsets of packed samples, and which rows are left after a decision. Their
 // checks are what only a run can know: offsets ascend and end where the rows end, and every index hits a row.
 
 import PyramidIR

@@ -17,7 +17,7 @@ struct FirstAttention {
   struct Result {
     /// f32[H].
     var context: [Float] = []
-    /// For each token the mean over heads of the attention paid to it, times their number.
+    /// For each token the mean over heads of its attention weight, times their number.
     var fromFirst: [Float] = []
     /// Multiplications done in products of rows.
     var products = 0
@@ -27,7 +27,7 @@ struct FirstAttention {
   func row(of sample: Int, over rows: Range<Int>) -> Result {
     let headWidth = width / heads
     var result = Result()
-    var paid = [Double](repeating: 0, count: rows.count)
+    var weights = [Double](repeating: 0, count: rows.count)
     for head in 0..<heads {
       let columns = head * headWidth..<(head + 1) * headWidth
       var u = [Double](repeating: 0, count: depth)
@@ -36,14 +36,14 @@ struct FirstAttention {
       }
       var shares = rows.map { dot(u, x, $0, &result.products) / Double(headWidth).squareRoot() }
       shares.withUnsafeMutableBufferPointer { Arithmetic.softmax($0) }
-      for (index, share) in shares.enumerated() { paid[index] += share }
+      for (index, share) in shares.enumerated() { weights[index] += share }
       var z = [Double](repeating: 0, count: depth)
       for (row, share) in zip(rows, shares) { add(share, of: x, row, to: &z, &result.products) }
       for column in columns {
         result.context.append(Float(dot(z, valueWeight, column, &result.products) + Double(valueBias[column])))
       }
     }
-    result.fromFirst = paid.map { Float($0 * Double(rows.count) / Double(heads)) }
+    result.fromFirst = weights.map { Float($0 * Double(rows.count) / Double(heads)) }
     return result
   }
 

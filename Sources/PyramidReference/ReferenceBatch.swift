@@ -27,7 +27,7 @@ public struct ReferenceAnswer: Sendable, Equatable {
   public internal(set) var exitLayer = 0
   /// Tokens alive on entering layer `i + 1`, for every layer that the sample entered.
   public internal(set) var tokensAlive: [Int] = []
-  /// Original positions alive behind each boundary that the sample passed: `kept[i]` enters layer `i + 2`.
+  /// Original positions alive after each boundary that the sample passed: `kept[i]` enters layer `i + 2`.
   public internal(set) var kept: [[Int32]] = []
   /// Logits of every head evaluated for the sample, by layer counted from 0; the last layer's head included.
   public internal(set) var headLogits: [Int: [Float]] = [:]

@@ -1,5 +1,5 @@
 // What the interpreter reports when a graph, a batch or a weight breaks a rule that only shows at run time. One type
-// for all of it: tests compare the text, and nobody recovers from one kind and not from another.
+// for all of it: tests compare the text, and no caller recovers from one kind and not from another.
 
 /// A failed interpretation.
 public struct ReferenceError: Error, Equatable, CustomStringConvertible {

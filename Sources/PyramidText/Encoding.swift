@@ -14,12 +14,9 @@ public struct Encoding: Sendable, Equatable {
   /// Whether the limit took ids away.
   public var isTruncated: Bool { ids.count < fullLength }
 
-  /// Makes an encoding from its parts.
+  /// Makes an encoding of ids from elsewhere.
   public init(ids: [Int32], typeIDs: [Int32], fullLength: Int, isRepaired: Bool = false) {
-    self.ids = ids
-    self.typeIDs = typeIDs
-    self.fullLength = fullLength
-    self.isRepaired = isRepaired
+    (self.ids, self.typeIDs, self.fullLength, self.isRepaired) = (ids, typeIDs, fullLength, isRepaired)
   }
 }
 

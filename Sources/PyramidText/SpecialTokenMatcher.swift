@@ -16,10 +16,13 @@ struct SpecialTokenMatcher: Sendable {
     var tokens: [Token] = []
     var isFirstByte = Array(repeating: false, count: 256)
     for token in specialTokens {
-      let bytes = Array(token.text.utf8)
+      if token.singleWord || token.stripsLeft || token.stripsRight || token.normalized {
+        throw .unsupportedSpecialToken(text: token.content)
+      }
+      let bytes = Array(token.content.utf8)
       guard let first = bytes.first else { throw .emptySpecialToken(id: token.id) }
       if let known = tokens.first(where: { $0.bytes == bytes }) {
-        guard known.id == token.id else { throw .conflictingSpecialToken(text: token.text) }
+        guard known.id == token.id else { throw .conflictingSpecialToken(text: token.content) }
         continue
       }
       isFirstByte[Int(first)] = true
@@ -29,7 +32,7 @@ struct SpecialTokenMatcher: Sendable {
     self.isFirstByte = isFirstByte
   }
 
-  /// The first token at or behind `position`: where it starts and ends, and its id.
+  /// The first token at or after `position`: where it starts and ends, and its id.
   func next(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> (start: Int, end: Int, id: Int32)? {
     guard !tokens.isEmpty else { return nil }
     for start in position..<text.count where isFirstByte[Int(text[start])] {

@@ -9,23 +9,24 @@ public final class Tokenizer: Sendable {
   private let wordPiece: WordPiece
   private let specialTokens: SpecialTokenMatcher
 
-  /// Makes a tokenizer; the id of an entry is its index. Of two equal entries the later one counts.
-  ///
-  /// - Throws: `TokenizerError` where vocabulary or rules make no tokenizer.
-  public init(vocabulary: [String], rules: TokenizerRules) throws {
-    guard rules.maxWordScalars >= 1 else { throw TokenizerError.maxWordScalarsOutOfRange(rules.maxWordScalars) }
-    self.rules = rules
-    wordPiece = try WordPiece(vocabulary: vocabulary, rules: rules)
-    specialTokens = try SpecialTokenMatcher(rules.specialTokens)
-    splitter = WordSplitter(rules: rules, wordLimit: rules.maxWordScalars)
-
-    let added = Set(rules.specialTokens.map(\.id))
-    for (role, id) in [("unknown", rules.unknownID), ("cls", rules.clsID), ("sep", rules.sepID)]
-    where id < 0 || Int(id) >= vocabulary.count && !added.contains(id) {
-      throw TokenizerError.idOutOfRange(role: role, id: id)
+  /// Builds the tables that the rules ask for. Of two equal tokens the later one counts.
+  public init(_ rules: TokenizerRules) throws(TokenizerError) {
+    let (vocabulary, specials) = (rules.vocabulary, rules.specialTokens)
+    switch rules.model {
+    case .wordPiece(let continuingPrefix, let maxWordScalars):
+      guard maxWordScalars >= 1 else { throw .maxWordScalarsOutOfRange(maxWordScalars) }
+      wordPiece = try WordPiece(
+        vocabulary, unknownID: rules.unknownID, continuingPrefix: continuingPrefix, maxWordScalars: maxWordScalars)
+      splitter = WordSplitter(rules: rules, wordLimit: maxWordScalars)
     }
-    if let token = rules.specialTokens.first(where: { $0.id < 0 }) {
-      throw TokenizerError.idOutOfRange(role: token.text, id: token.id)
+    self.rules = rules
+    specialTokens = try SpecialTokenMatcher(specials)
+    for (role, id) in [("unknown", rules.unknownID), ("cls", rules.clsID), ("sep", rules.sepID)]
+    where id < 0 || Int(id) >= vocabulary.count && !specials.contains(where: { $0.id == id }) {
+      throw .idOutOfRange(role: role, id: id)
+    }
+    if let token = specials.first(where: { $0.id < 0 }) {
+      throw .idOutOfRange(role: token.content, id: token.id)
     }
   }
 
@@ -41,7 +42,7 @@ public final class Tokenizer: Sendable {
     }
   }
 
-  /// The same for bytes, of which no `String` is made unless they are no valid UTF-8. Such bytes are repaired as
+  /// The same for bytes, of which no `String` is made unless they are not valid UTF-8. Such bytes are repaired as
   /// `String(decoding:as:)` does, which `Encoding.isRepaired` tells.
   public func encode(
     utf8 text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, limit: Int
@@ -79,7 +80,7 @@ public final class Tokenizer: Sendable {
     return Encoding(ids: ids, typeIDs: typeIDs, fullLength: fullLength, isRepaired: isRepaired)
   }
 
-  /// The ids of one text without [CLS] and [SEP]; those behind `capacity` are counted only.
+  /// The ids of one text without [CLS] and [SEP]; those beyond `capacity` are counted only.
   private func tokenize(_ text: UnsafeBufferPointer<UInt8>, capacity: Int) -> TokenSink {
     var speller = WordSpeller(wordPiece: wordPiece, tokens: TokenSink(capacity: capacity))
     var position = 0
@@ -103,6 +104,6 @@ private struct WordSpeller: WordSink {
   }
 }
 
-private func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
   (try? UTF8Span(validating: bytes.span)) != nil
 }

@@ -1,32 +1,47 @@
-// What a tokenizer must know beside its vocabulary. The type repeats the facts of a checkpoint's tokenizer files
-// without depending on their formats, so that this module stands on its own and tests can state rules directly.
+// Everything that a tokenizer is made of. The files of a checkpoint and an artefact are read straight into this type
+// (folder Files), tests write it down, and `Tokenizer` builds its tables from it.
 
-/// A token that is matched verbatim in the raw text, before normalisation, as Hugging Face's added tokens are.
+import PyramidFormats
+
+/// A token that is looked for verbatim in the raw text, before normalisation, as Hugging Face's added tokens are.
 public struct SpecialToken: Sendable, Equatable {
   /// The text that stands for the token, e.g. `[MASK]`; case and accents count.
-  public var text: String
+  public var content: String
   /// The id that replaces the text.
   public var id: Int32
-
-  /// Makes a special token from its text and its id.
-  public init(text: String, id: Int32) {
-    self.text = text
-    self.id = id
-  }
+  /// Whether it counts only when it is not a part of a longer word.
+  public var singleWord = false
+  /// Whether white space to its left belongs to it.
+  public var stripsLeft = false
+  /// Whether white space to its right belongs to it.
+  public var stripsRight = false
+  /// Whether it is looked for in the normalised text instead of the raw text.
+  public var normalized = false
+  /// Whether it has a role, such as `[SEP]`, rather than being a word.
+  public var special = true
 }
 
-/// The settings of a BERT tokenizer: normaliser, word pieces and special tokens.
+/// How words become tokens.
+public enum TokenizerModel: Sendable, Equatable {
+  /// WordPiece: what starts every piece that continues a word (`##`, may be empty), and the longest word that is
+  /// spelled, in scalars after normalisation; a longer one is unknown as a whole.
+  case wordPiece(continuingPrefix: String, maxWordScalars: Int)
+}
+
+/// A tokenizer with BERT's normaliser and template `[CLS] A [SEP] (B [SEP])`: vocabulary, switches, special tokens.
 ///
 /// The names follow `tokenizer_config.json` where it has one; the defaults are those of an uncased BERT.
 public struct TokenizerRules: Sendable, Equatable {
+  /// Every token in id order.
+  public var vocabulary: Vocabulary
   /// Maps every scalar to its lower case (`do_lower_case`), scalar by scalar: no final-sigma rule, no locale.
-  public var lowercase: Bool
-  /// Decomposes the text (NFD) and drops nonspacing marks (`strip_accents`; where unset, it equals `lowercase`).
-  public var stripAccents: Bool
+  public var lowercase = true
+  /// Decomposes the text (NFD) and drops nonspacing marks (`strip_accents`); nil means that it follows `lowercase`.
+  public var stripAccents: Bool?
   /// Makes each CJK ideograph a word of its own (`tokenize_chinese_chars`).
-  public var splitCJK: Bool
+  public var splitCJK = true
   /// Drops control, format and private-use scalars and U+FFFD before anything else (`clean_text`).
-  public var cleanText: Bool
+  public var cleanText = true
   /// Id of a word that the vocabulary cannot spell (`[UNK]`).
   public var unknownID: Int32
   /// Id that opens an encoding (`[CLS]`).
@@ -37,32 +52,12 @@ public struct TokenizerRules: Sendable, Equatable {
   public var padID: Int32?
   /// Id of the mask token (`[MASK]`), where there is one.
   public var maskID: Int32?
-  /// What marks a vocabulary entry that continues a word, `##` in BERT. It may be empty.
-  public var continuingPrefix: String
-  /// A word of more scalars than this, counted after normalisation, is unknown as a whole.
-  public var maxWordScalars: Int
-  /// Tokens matched verbatim in the raw text: leftmost first, the longest of those that start at one place.
-  public var specialTokens: [SpecialToken]
-
-  /// Makes rules; every argument but the three ids has the value of an uncased BERT as its default.
-  public init(
-    lowercase: Bool = true, stripAccents: Bool? = nil, splitCJK: Bool = true, cleanText: Bool = true,
-    unknownID: Int32, clsID: Int32, sepID: Int32, padID: Int32? = nil, maskID: Int32? = nil,
-    continuingPrefix: String = "##", maxWordScalars: Int = 100, specialTokens: [SpecialToken] = []
-  ) {
-    self.lowercase = lowercase
-    self.stripAccents = stripAccents ?? lowercase
-    self.splitCJK = splitCJK
-    self.cleanText = cleanText
-    self.unknownID = unknownID
-    self.clsID = clsID
-    self.sepID = sepID
-    self.padID = padID
-    self.maskID = maskID
-    self.continuingPrefix = continuingPrefix
-    self.maxWordScalars = maxWordScalars
-    self.specialTokens = specialTokens
-  }
+  /// How words become tokens.
+  public var model = TokenizerModel.wordPiece(continuingPrefix: "##", maxWordScalars: 100)
+  /// Tokens matched in the raw text, in id order: leftmost first, the longest of those that start at one place.
+  public var specialTokens: [SpecialToken] = []
+  /// The longest input in tokens, special ones included; nil when the files set no limit.
+  public var modelMaxLength: Int?
 }
 
 /// Why a tokenizer cannot be made.
@@ -77,6 +72,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case emptySpecialToken(id: Int32)
   /// Two special tokens of one text have different ids.
   case conflictingSpecialToken(text: String)
+  /// A special token asks for what BERT tokenizers don't do.
+  case unsupportedSpecialToken(text: String)
   /// `maxWordScalars` is below 1.
   case maxWordScalarsOutOfRange(Int)
 
@@ -86,7 +83,10 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .vocabularyTooLarge(let entries): "the vocabulary of \(entries) entries is too large"
     case .idOutOfRange(let role, let id): "the id \(id) of the \(role) token names no token"
     case .emptySpecialToken(let id): "the special token with id \(id) has an empty text"
-    case .conflictingSpecialToken(let text): "the special token \"\(text)\" is declared with two ids"
+    case .conflictingSpecialToken(let text): "the special token \(text.quoted) is declared with two ids"
+    case .unsupportedSpecialToken(let text):
+      "added_tokens: '\(text.printable(limit: 80))' asks for single_word, lstrip, rstrip or normalized, which is not "
+        + "supported"
     case .maxWordScalarsOutOfRange(let value): "max_input_chars_per_word is \(value); it must be at least 1"
     }
   }

@@ -12,7 +12,7 @@ struct TimedModel {
 
   init(_ classifier: Classifier) {
     self.classifier = classifier
-    vocabulary = Int32(clamping: max(classifier.model.header.tokenizer.vocabulary.count, 1))
+    vocabulary = Int32(clamping: max(classifier.tokenizer.rules.vocabulary.count, 1))
   }
 
   /// The kernels that it runs on.

@@ -48,7 +48,8 @@ struct ModelSource {
       notes = []
     } else {
       guard precision == nil, profiles.isEmpty else {
-        throw OutputError("\(path): --precision and --profile are for checkpoint folders; a compiled model has its own")
+        throw OutputError(
+          file: path, problem: "--precision and --profile are for checkpoint folders; a compiled model has its own")
       }
       let model = try LoadedModel(path: path)
       origin = .artefact(model)
@@ -63,17 +64,19 @@ struct ModelSource {
   func contenders(_ policies: [PolicyOption]) throws -> [Contender] {
     switch origin {
     case .checkpoint(let compiler):
-      guard !policies.isEmpty else { throw OutputError("\(path): nothing to compare: give at least one --policy") }
+      guard !policies.isEmpty else {
+        throw OutputError(file: path, problem: "nothing to compare: give at least one --policy")
+      }
       let choices = try policies.map { try Self.choice($0) }
       for profile in profiles where try !choices.contains(where: { try isProfile(profile, of: $0, compiler) }) {
-        throw OutputError("\(profile.file): is of other policies than those compared")
+        throw OutputError(file: profile.file, problem: "is of other policies than those compared")
       }
       return try [compiled("dense", PolicyChoice(), compiler)]
         + policies.map { try compiled($0.name, Self.choice($0), compiler) }
     case .artefact(let model):
       let controls = Self.controls(model.graph)
       guard !policies.isEmpty || !model.graph.policies.isEmpty else {
-        throw OutputError("\(path): nothing to compare: it was compiled without policies")
+        throw OutputError(file: path, problem: "nothing to compare: it was compiled without policies")
       }
       let choices =
         policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
@@ -91,7 +94,7 @@ struct ModelSource {
     do {
       return try Contender(name: "dense", classifier: classifier(model, controls))
     } catch let error as RuntimeError {
-      throw OutputError("\(path): can't run dense, use the checkpoint folder instead (\(error))")
+      throw OutputError(file: path, problem: "can't run dense, use the checkpoint folder instead (\(error))")
     }
   }
 

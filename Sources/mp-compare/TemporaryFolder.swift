@@ -12,7 +12,7 @@ enum TemporaryFolder {
     var template = Array(((parent.isEmpty ? "/tmp" : parent) + "/mp-compare-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else {
       let reason = String(cString: strerror(errno))
-      throw OutputError("no temporary folder in \(parent.isEmpty ? "/tmp" : parent): \(reason)")
+      throw OutputError(file: "no temporary folder in \(parent.isEmpty ? "/tmp" : parent)", problem: reason)
     }
     let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer { remove(path) }

@@ -29,7 +29,8 @@ struct Workload {
   init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
     guard batch <= classifier.batchLimits.samples else {
       throw OutputError(
-        "--batch \(batch): the model admits at most \(classifier.batchLimits.samples) samples in a batch")
+        file: "--batch \(batch)",
+        problem: "the model admits at most \(classifier.batchLimits.samples) samples in a batch")
     }
     file = texts.file
     self.batch = batch

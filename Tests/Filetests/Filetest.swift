@@ -5,7 +5,7 @@
 //
 //     ; test pass fuse-qkv, plan-memory      the sub-test and its arguments, separated by commas
 //     ; exit entropy(threshold=0.2)          options of `pass` and `run`: exit, prune, heads, target, tokens
-//     ; any further words                    the header ends with the first line that is no comment
+//     ; any further words                    the header ends with the first line that is not a comment
 //     graph @x version 1 {
 //       ... ; error: linear C3: ...          the sub-test must fail with these errors, each at the end of its line
 //     }
@@ -28,7 +28,7 @@ struct Diagnostics: Error, Equatable, CustomStringConvertible {
   var description: String { lines.map { "line \($0.number): \($0.message)" }.joined(separator: "\n") }
 }
 
-/// A file that is no filetest.
+/// A file that is not a filetest.
 struct FiletestFormatError: Error, CustomStringConvertible {
   let description: String
 }
@@ -46,7 +46,7 @@ struct Filetest: Sendable, CustomTestStringConvertible {
   let name: String
   /// The whole file.
   let text: String
-  /// First word behind `; test`.
+  /// First word after `; test`.
   let command: String
   /// The rest of that line, split at commas.
   let arguments: [String]

@@ -18,7 +18,7 @@ import PyramidPolicy
 }
 
 extension Filetest {
-  /// What the header says behind a word, the first time.
+  /// What the header says after a word, the first time.
   func option(_ word: String) -> String? {
     header.lazy.compactMap { $0.hasPrefix("; \(word) ") ? String($0.dropFirst(word.count + 3)) : nil }.first
   }

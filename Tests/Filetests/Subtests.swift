@@ -1,4 +1,4 @@
-// What a filetest can ask for, by the word behind `; test`. A sub-test gives the text that is compared with the
+// What a filetest can ask for, by the word after `; test`. A sub-test gives the text that is compared with the
 // expectation, or throws `Diagnostics` for errors that belong to lines.
 
 import PyramidIR
@@ -22,7 +22,7 @@ let subtests: [String: @Sendable (Filetest) throws -> String] = [
   let printed = try file.graph().description
   let again = try Graph.parse(printed, file: "\(file.name), printed").description
   guard again == printed else {
-    throw FiletestFormatError(description: "\(file.name): printing is no fixed point:\n\(printed)\n\(again)")
+    throw FiletestFormatError(description: "\(file.name): printing is not a fixed point:\n\(printed)\n\(again)")
   }
   return printed
 }

@@ -51,7 +51,7 @@ import Testing
     for (old, new, words) in [
       (#""version":"3""#, #""version":"2""#, "is \"2\", expected 3; compile the model again"),
       (#""version":"3""#, #""versiom":"3""#, "expected 3; compile the model again"),
-      (#""format":"magic-pyramid""#, #""format":"magic-pyramit""#, "is no compiled model"),
+      (#""format":"magic-pyramid""#, #""format":"magic-pyramit""#, "is not a compiled model"),
     ] {
       let place = try #require(artefact.place(of: Array(old.utf8)))
       var bytes = artefact.bytes

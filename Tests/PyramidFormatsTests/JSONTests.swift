@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  @Test func `Pretty text has one member a line and plain arrays on one line`() {
+  @Test func `Pretty text has one member per line and plain arrays on one line`() {
     let value: JSONValue = ["name": "a", "shape": [1, 2], "rows": [["x": 0.5], []], "none": [:]]
     #expect(
       JSONWriter.string(value, style: .pretty) == """

@@ -22,9 +22,9 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"magic-pyramid-profile\"", "\"profile\"", "is no profile"),
+    ("\"magic-pyramid-profile\"", "\"profile\"", "is not a profile"),
     ("\"version\":1", "\"version\":2", "version: expected at most 1"),
-    ("\"version\":1", "\"version\":1,\"colour\":1", "colour: is no part of a profile"),
+    ("\"version\":1", "\"version\":1,\"colour\":1", "colour: is not a part of a profile"),
     ("\"samples_left\":4", "\"samples_left\":-1", "layers.0.samples_left"),
     ("\"samples_left\":4", "\"samples_left\":10", "layers.0.samples_left: expected at most 9"),
     ("\"samples_left\":4", "\"samples_left\":3", "layers.1.samples_entered: expected 6, found 5"),
@@ -52,7 +52,7 @@ import Testing
     #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }
 
-  @Test func `A file of more than a mebibyte is no profile`() throws {
+  @Test func `A file of more than a mebibyte is not a profile`() throws {
     let folder = try TemporaryFolder()
     try folder.write("p.json", String(repeating: " ", count: 2 << 20) + "{}")
     #expect(throws: FormatError.self) { try PolicyProfile(path: folder.path("p.json")) }

@@ -72,7 +72,7 @@ import Testing
       #expect(folder.names.count == 2)
     }
     #expect(folder.names == ["a.safetensors"])
-    let error = #expect(throws: FormatError.self) {
+    let error = #expect(throws: OutputError.self) {
       var writer = try SafetensorsWriter(path: path, tensors: [TensorDeclaration("a", .F32, [2])])
       try writer.append([1] as [Float], to: "a")
       try writer.finish()
@@ -89,7 +89,7 @@ import Testing
     for (name, count, problem) in [
       ("b", 1, "expected \"a\""), ("a", 2, "8 bytes given, 4 declared"), ("c", 1, "expected \"a\""),
     ] {
-      let error = #expect(throws: FormatError.self) {
+      let error = #expect(throws: OutputError.self) {
         var writer = try SafetensorsWriter(path: path, tensors: two)
         try [UInt32](repeating: 0, count: count).withUnsafeBytes { try writer.append($0, to: name) }
       }
@@ -102,7 +102,7 @@ import Testing
       ([TensorDeclaration("a", .F32, [.max, 2])], "shape [9223372036854775807, 2] is too large"),
       ([TensorDeclaration("a", .F32, [-1])], "shape [-1] is too large"),
     ] {
-      let error = #expect(throws: FormatError.self) { _ = try SafetensorsWriter(path: path, tensors: tensors) }
+      let error = #expect(throws: OutputError.self) { _ = try SafetensorsWriter(path: path, tensors: tensors) }
       #expect(error?.problem == problem)
     }
     #expect(folder.names.isEmpty)
@@ -111,7 +111,7 @@ import Testing
   @Test func `Output goes to regular files in folders that exist`() throws {
     let folder = try TemporaryFolder()
     for path in [folder.path, "/dev/null", folder.path("no/such/folder"), "", "a\u{0}b"] {
-      #expect(throws: FormatError.self) { try OutputFile.write("text", to: path) }
+      #expect(throws: OutputError.self) { try OutputFile.write("text", to: path) }
     }
     #expect(folder.names.isEmpty)
   }

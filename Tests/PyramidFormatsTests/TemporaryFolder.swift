@@ -1,15 +1,8 @@
 // A folder that a test writes into and that disappears with the test.
 
+import Glibc
 import PyramidFormats
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 final class TemporaryFolder {
   let path: String
@@ -54,20 +47,4 @@ final class TemporaryFolder {
     for name in names { unlink(path(name)) }
     rmdir(path)
   }
-}
-
-/// A valid checkpoint of one tiny layer, written into a folder; files can be replaced.
-func writeCheckpoint(in folder: TemporaryFolder, replacing files: [String: String] = [:]) throws {
-  let contents = [
-    "config.json": """
-    {"model_type": "bert", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
-     "intermediate_size": 8, "vocab_size": 8, "id2label": {"1": "yes", "0": "no"}}
-    """,
-    "vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n",
-  ].merging(files) { $1 }
-  for (name, text) in contents { try folder.write(name, text) }
-  var writer = try SafetensorsWriter(
-    path: folder.path("model.safetensors"), tensors: [TensorDeclaration("bert.pooler.dense.bias", .F32, [4])])
-  try writer.append([1, 2, 3, 4] as [Float], to: "bert.pooler.dense.bias")
-  try writer.finish()
 }

@@ -59,8 +59,8 @@ import Testing
     }
     #expect(
       found == [
-        "graph: `two words` is no name", "graph: `1` is no model family", "weight #a#b: `a#b` is no name",
-        "embeddings, %: `` is no name",
+        "graph: `two words` is not a name", "graph: `1` is not a model family", "weight #a#b: `a#b` is not a name",
+        "embeddings, %: `` is not a name",
       ])
   }
 
@@ -95,7 +95,7 @@ import Testing
   @Test(arguments: [[], [Extent.fixed(0)], [.fixed(-3)], [.fixed(.max), .fixed(.max)], [.dim(.admittedTokens)]])
   func aWeightHasFixedSizes(extents: [Extent]) throws {
     let found = try edited { $0.weights[0].type = TensorType(.f32, extents) }
-    #expect(found.first?.contains("is no weight") == true)
+    #expect(found.first?.contains("is not a weight") == true)
   }
 
   @Test(arguments: [[], [Extent.dim(.admittedTokens), .fixed(0)], [.fixed(1), .fixed(1), .fixed(1)]])
@@ -104,7 +104,7 @@ import Testing
       graph[graph.nodes[5].results[0]].type = TensorType(.f32, extents)
     }
     #expect(found.count == 1)
-    #expect(found.first?.contains("is no type of a value") == true)
+    #expect(found.first?.contains("is not a type of a value") == true)
   }
 
   @Test(arguments: [Double.nan, .infinity, -.infinity])

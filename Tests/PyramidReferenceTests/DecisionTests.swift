@@ -1,4 +1,4 @@
-// Exits, pruning and what they do to rows: who leaves when, with which answer, and which tokens go on.
+// Exits, pruning and what they do to rows: which sample leaves when, with which answer, and which tokens go on.
 
 import PyramidIR
 import PyramidPolicy
@@ -35,7 +35,7 @@ struct DecisionTests {
     #expect(!rows.isEmpty && rows.allSatisfy { $0 == 0 })
   }
 
-  @Test func `the last layer answers whoever is left, and equals the model without a policy`() throws {
+  @Test func `the last layer answers the samples that are left, and equals the model without a policy`() throws {
     let recipe = exiting(LeaveAtLayer.self, [.tokensAlive])
     let never = try make(LeaveAtLayer.self, recipe.facts, ["layer": 0])
     let batch = recipe.batch([4, 7, 1])

@@ -47,7 +47,7 @@ struct LeaveAfterSixTokens: ExitPolicy {
   }
 }
 
-/// Leaves behind layer 3 of 4 when everything it is shown is consistent: as many earlier heads as layers before,
+/// Leaves after layer 3 of 4 when everything it is shown is consistent: as many earlier heads as layers before,
 /// probabilities that sum to 1, logits of three classes, a hidden row of width 8.
 struct LeaveWhenShownAll: ExitPolicy {
   static let name = "leave-when-shown-all"
@@ -93,7 +93,7 @@ struct KeepAttended: PruningPolicy {
   }
 }
 
-/// Keeps the tokens of the largest ids: three behind layer 1, two behind later ones.
+/// Keeps the tokens of the largest ids: three after layer 1, two after later ones.
 struct KeepLargeIDs: PruningPolicy {
   static let name = "keep-large-ids"
   let reads: Set<TokenSignal> = [.tokenID]

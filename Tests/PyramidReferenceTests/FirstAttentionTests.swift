@@ -18,14 +18,14 @@ struct FirstAttentionTests {
       try scene.add(.linear(.none), [x], [weights[part], biases[part]], name: "p\(part)")
     }
     let context = try scene.add(
-      .attention(heads: 2, emits: [.fromFirst]), projected + [scene.segments], name: "context", more: ["paid"])
+      .attention(heads: 2, emits: [.fromFirst]), projected + [scene.segments], name: "context", more: ["weights"])
     _ = try scene.add(.firstRows, [context, scene.segments], name: "expected")
     let first = try scene.add(.firstRows, [projected[0], scene.segments], name: "query")
     _ = try scene.add(
       .firstAttention(heads: 2, emits: [.fromFirst]), [first, x, scene.segments],
-      [weights[1], weights[2], biases[2]], name: "actual", more: ["actually paid"])
+      [weights[1], weights[2], biases[2]], name: "actual", more: ["actual weights"])
     let values = try scene.values(answering: context)
     #expect(isClose(try values["actual"]!.floats, try values["expected"]!.floats))
-    #expect(isClose(try values["actually paid"]!.floats, try values["paid"]!.floats))
+    #expect(isClose(try values["actual weights"]!.floats, try values["weights"]!.floats))
   }
 }

@@ -128,7 +128,7 @@ struct ModelTests {
 }
 
 extension CostTerm {
-  /// The term for one sample of so many tokens that nobody prunes.
+  /// The term for one sample of so many tokens that are not pruned.
   fileprivate func operations(tokens: Int) -> Int {
     coefficient * (dim.family == .samples ? 1 : power == 2 ? tokens * tokens : tokens)
   }

@@ -58,18 +58,18 @@ struct OperationTests {
     (Activation.none, [-1, 0, 1] as [Float]), (.relu, [0, 0, 1]), (.tanh, [-0.7615942, 0, 0.7615942]),
     (.gelu, [-0.15865525, 0, 0.84134475]), (.geluTanh, [-0.158808, 0, 0.841192]),
   ])
-  func `activations act on each element, alone or behind a linear layer`(
+  func `activations act on each element, alone or after a linear layer`(
     activation: Activation, expected: [Float]
   ) throws {
     var scene = try Scene()
     let x = try scene.rows("x", [[-1, 0, 1]])
     _ = try scene.add(.activate(activation), [x], name: "alone")
     let w = scene.matrix("w", [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    let fused = try scene.add(.linear(activation), [x], [w, scene.vector("b", [0, 0, 0])], name: "behind")
+    let fused = try scene.add(.linear(activation), [x], [w, scene.vector("b", [0, 0, 0])], name: "after")
     let values = try scene.values(answering: fused)
     let alone = try #require(try values["alone"]?.floats)
     #expect(isClose(alone, expected, tolerance: activation == .geluTanh ? 1e-6 : 1e-7))
-    #expect(try values["behind"]?.floats == alone)
+    #expect(try values["after"]?.floats == alone)
   }
 
   @Test func `add sums elements`() throws {

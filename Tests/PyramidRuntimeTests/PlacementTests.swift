@@ -62,7 +62,7 @@ import Testing
         policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
       var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
-      try Pipeline.run(on: &placed, context)
+      try Pipeline().run(on: &placed, context)
       plain.placement = placed.decisions
       placements.insert(placed.decisions)
       try Pipeline.schedulePolicies(on: &plain, context)
@@ -100,8 +100,9 @@ import Testing
     let context = PassContext(
       policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)
     var fused = compiled.compiler.lowered.graph
-    for pass in Pipeline.passes.prefix(while: { $0.name != PlacePolicies.name }) { try pass.run(on: &fused, context) }
-    let costs = try LayerCosts(fused, context, disabled: [])
+    let pipeline = try Pipeline()
+    for pass in pipeline.fusions { try pass.run(on: &fused, context) }
+    let costs = try LayerCosts(fused, context, pipeline.demand)
     let everywhere = context.everywhere(fused)
     let expected = costs.total(
       everywhere, profile.flows(everywhere), CostModel(operationsPerWeight: 0, samplesPerReading: 1))

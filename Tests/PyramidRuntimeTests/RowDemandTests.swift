@@ -44,7 +44,7 @@ import Testing
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)
-      try Pipeline.run(on: &optimised, context, disabling: disabled)
+      try Pipeline(disabling: disabled).run(on: &optimised, context)
 
       let samples = recipe.samples(
         lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")

@@ -1,18 +1,16 @@
 // The vocabulary, the settings and the golden files that the tests share. Scripts/make-tokenizer-digest writes the
 // files; settings have its names.
 
-import PyramidText
+import Glibc
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+@testable import PyramidText
 
 enum Golden {
   private static let root = #filePath.split(separator: "/").dropLast(3).reduce(into: "") { $0 += "/" + $1 }
 
   /// The 8,192 entries of the default model.
-  static let vocabulary = lines(of: "Graphs/dbpedia14/vocab.txt")
+  static let vocabulary = Vocabulary(lines(of: "Graphs/dbpedia14/vocab.txt"))
 
   /// The lines of a golden file, comments left out.
   static func goldenLines(_ name: String) -> [String] {
@@ -41,9 +39,9 @@ enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
   /// The rules with the special tokens of the default vocabulary.
   var rules: TokenizerRules {
     var rules = TokenizerRules(
-      unknownID: 1, clsID: 2, sepID: 3, padID: 0, maskID: 4,
+      vocabulary: Golden.vocabulary, unknownID: 1, clsID: 2, sepID: 3, padID: 0, maskID: 4,
       specialTokens: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].enumerated().map {
-        SpecialToken(text: $0.element, id: Int32($0.offset))
+        SpecialToken(content: $0.element, id: Int32($0.offset))
       })
     rules.lowercase = self != .cased && self != .casedWithoutAccents
     rules.stripAccents = self != .cased && self != .lowercaseWithAccents
@@ -52,9 +50,7 @@ enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
     return rules
   }
 
-  func makeTokenizer() throws -> Tokenizer {
-    try Tokenizer(vocabulary: Golden.vocabulary, rules: rules)
-  }
+  func makeTokenizer() throws -> Tokenizer { try Tokenizer(rules) }
 }
 
 /// FNV-1a over bytes or 32-bit units.

@@ -55,8 +55,9 @@ struct UTF8ScalarTests {
 struct WordPieceTests {
   private func ids(_ text: String, _ vocabulary: [String], prefix: String = "##", limit: Int = 100) throws -> [Int32] {
     let rules = TokenizerRules(
-      unknownID: 0, clsID: 0, sepID: 0, continuingPrefix: prefix, maxWordScalars: limit)
-    return try Array(Tokenizer(vocabulary: vocabulary, rules: rules).encode(text, limit: 512).ids[1...].dropLast())
+      vocabulary: Vocabulary(vocabulary), unknownID: 0, clsID: 0, sepID: 0,
+      model: .wordPiece(continuingPrefix: prefix, maxWordScalars: limit))
+    return try Array(Tokenizer(rules).encode(text, limit: 512).ids[1...].dropLast())
   }
 
   @Test("are greedy: the longest piece first, even where another way would spell the word")

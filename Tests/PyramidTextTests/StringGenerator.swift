@@ -36,7 +36,10 @@ struct StringGenerator: Sendable {
   private let words: [[UInt8]]
 
   init() {
-    words = Golden.vocabulary.map { Array(($0.hasPrefix("##") ? $0.dropFirst(2) : $0[...]).utf8) }
+    words = (0..<Golden.vocabulary.count).map { id in
+      let token = Golden.vocabulary[id]
+      return Array((token.hasPrefix("##") ? token.dropFirst(2) : token[...]).utf8)
+    }
     for line in Golden.goldenLines("generator.txt") {
       let fields = line.split(separator: " ")
       let name = String(fields[0].dropLast())

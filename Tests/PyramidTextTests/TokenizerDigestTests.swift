@@ -77,7 +77,7 @@ struct TokenizerDigestTests {
   }
 }
 
-/// Digests words as the script does: each word and a line feed, and a NUL behind the words of a text.
+/// Digests words as the script does: each word and a line feed, and a NUL after the words of a text.
 private struct WordDigest: WordSink {
   var digest = Digest()
 

@@ -44,7 +44,7 @@ struct TokenizerTests {
   }
 
   @Test(
-    "repairs bytes that are no UTF-8 and says so",
+    "repairs bytes that are not UTF-8 and says so",
     arguments: [[0xFF], [0xC3], [0xE2, 0x82], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80]] as [[UInt8]])
   func invalidBytes(bytes: [UInt8]) throws {
     let raw = try Setting.uncleaned.makeTokenizer()
@@ -104,8 +104,8 @@ struct SpecialTokenTests {
 
   init() throws {
     var rules = Setting.uncased.rules
-    rules.specialTokens += [SpecialToken(text: "[MASK]ed", id: 9000), SpecialToken(text: "É", id: 9001)]
-    tokenizer = try Tokenizer(vocabulary: Golden.vocabulary, rules: rules)
+    rules.specialTokens += [SpecialToken(content: "[MASK]ed", id: 9000), SpecialToken(content: "É", id: 9001)]
+    tokenizer = try Tokenizer(rules)
   }
 
   @Test("match the longest at the leftmost place, and may have ids beyond the vocabulary")
@@ -126,31 +126,36 @@ struct TokenizerErrorTests {
   typealias Change = @Sendable (inout TokenizerRules) -> Void
 
   static let refusals: [(TokenizerError, Change)] = [
-    (.maxWordScalarsOutOfRange(0), { $0.maxWordScalars = 0 }),
+    (.maxWordScalarsOutOfRange(0), { $0.model = .wordPiece(continuingPrefix: "##", maxWordScalars: 0) }),
     (.idOutOfRange(role: "unknown", id: 3), { $0.unknownID = 3 }),
     (.idOutOfRange(role: "cls", id: -1), { $0.clsID = -1 }),
     (.idOutOfRange(role: "sep", id: .max), { $0.sepID = .max }),
-    (.idOutOfRange(role: "[X]", id: -5), { $0.specialTokens = [SpecialToken(text: "[X]", id: -5)] }),
-    (.emptySpecialToken(id: 2), { $0.specialTokens = [SpecialToken(text: "", id: 2)] }),
+    (.idOutOfRange(role: "[X]", id: -5), { $0.specialTokens = [SpecialToken(content: "[X]", id: -5)] }),
+    (.emptySpecialToken(id: 2), { $0.specialTokens = [SpecialToken(content: "", id: 2)] }),
+    (
+      .unsupportedSpecialToken(text: "[X]"),
+      { $0.specialTokens = [SpecialToken(content: "[X]", id: 1, stripsLeft: true)] }
+    ),
     (
       .conflictingSpecialToken(text: "[X]"),
-      { $0.specialTokens = [SpecialToken(text: "[X]", id: 1), SpecialToken(text: "[X]", id: 2)] }
+      { $0.specialTokens = [SpecialToken(content: "[X]", id: 1), SpecialToken(content: "[X]", id: 2)] }
     ),
   ]
 
   @Test("with an error that says why", arguments: refusals.indices)
   func refused(index: Int) {
     let (error, change) = Self.refusals[index]
-    var rules = TokenizerRules(unknownID: 0, clsID: 1, sepID: 2)
+    var rules = TokenizerRules(
+      vocabulary: Vocabulary(["[UNK]", "[CLS]", "[SEP]"]), unknownID: 0, clsID: 1, sepID: 2)
     change(&rules)
-    #expect(throws: error) { try Tokenizer(vocabulary: ["[UNK]", "[CLS]", "[SEP]"], rules: rules) }
+    #expect(throws: error) { try Tokenizer(rules) }
     #expect(!error.description.isEmpty)
   }
 
   @Test("as is a vocabulary without entries")
   func emptyVocabulary() {
-    let rules = TokenizerRules(unknownID: 0, clsID: 0, sepID: 0)
-    #expect(throws: TokenizerError.emptyVocabulary) { try Tokenizer(vocabulary: [], rules: rules) }
+    let rules = TokenizerRules(vocabulary: Vocabulary([]), unknownID: 0, clsID: 0, sepID: 0)
+    #expect(throws: TokenizerError.emptyVocabulary) { try Tokenizer(rules) }
   }
 }
 

@@ -39,7 +39,7 @@ import Testing
     #expect(again.code == 0)
     let refused = try Tool.compile.run(
       [Models.checkpoint, "--emit", "ir", "--profile", scratch.path("p.json")] + Self.policies)
-    #expect(refused.code == 1 && refused.notes.contains("does not decide behind layer 1"), "\(refused.notes)")
+    #expect(refused.code == 1 && refused.notes.contains("does not decide after layer 1"), "\(refused.notes)")
     #expect(refused.notes.contains("compile without --profile first"))
   }
 

@@ -50,7 +50,7 @@ struct Canonicalise: Pass {
 }
 
 extension Graph {
-  /// Removes nodes whose results nobody reads and that have no effect, last first. A definition of a dim that a
+  /// Removes nodes whose results nothing reads and that have no effect, last first. A definition of a dim that a
   /// declaration or a type still names stays.
   mutating func removeDeadNodes() {
     var read: Set<ValueID> = []

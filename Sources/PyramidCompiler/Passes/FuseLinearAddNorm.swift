@@ -1,9 +1,9 @@
-// Joins a projection, the residual sum and the layer norm behind it: three passes over [T, H] become one that still has
+// Joins a projection, the residual sum and the layer norm after it: three passes over [T, H] become one that still has
 // the rows in the cache.
 
 import PyramidIR
 
-/// Replaces `linear`, `add`, `layer_norm` in a row, each read once, by `linear_add_norm`.
+/// Replaces `linear`, `add`, `layer_norm`, one after the other and each read once, by `linear_add_norm`.
 struct FuseLinearAddNorm: Pass {
   static let name = "fuse-linear-add-norm"
 

@@ -1,10 +1,10 @@
-// A token that dies behind a layer is read by nobody after the layer's attention. So the pruning decision and the
-// compaction move up right behind attention: output projection and feed-forward run on survivors only. It applies
-// where the decision reads nothing made behind attention and no exit is decided between; `peek` sees to the latter.
+// A token that dies after a layer is not read after the layer's attention. So the pruning decision and the compaction
+// move up to right after attention: output projection and feed-forward run on survivors only. It applies where the
+// decision reads nothing made after attention and no exit is decided between; `peek` sees to the latter.
 
 import PyramidIR
 
-/// Moves pruning from the end of each layer to right behind its attention.
+/// Moves pruning from the end of each layer to right after its attention.
 struct HoistCompaction: Pass {
   static let name = "hoist-compaction"
 
@@ -60,7 +60,7 @@ struct HoistCompaction: Pass {
     }
   }
 
-  /// Nodes of the layer that make signals for the decision out of what is known behind attention.
+  /// Nodes of the layer that make signals for the decision out of what is known after attention.
   private func signals(of decision: Node, _ nodes: [Node]) -> [Node] {
     nodes.filter { node in
       guard case .rowNorm = node.op else { return false }

@@ -1,4 +1,4 @@
-// Nobody reads more of the last layer than its [CLS] rows: one query for each sample, and no other row is projected,
+// Nothing reads more of the last layer than its [CLS] rows: one query for each sample, and no other row is projected,
 // attended or fed forward. Speeds up the dense model as well.
 
 import PyramidIR

@@ -1,7 +1,10 @@
 // An exit head reads only the [CLS] row of its layer. That row is computed first and the exit decided on it; the other
-// rows are computed for the samples that stay. A sample that leaves behind layer k costs k - 1 layers and a peek.
+// rows are computed for the samples that stay. A sample that leaves after layer k costs k - 1 layers and a peek.
 //
-// Pruning in the same layer then works on samples that all stay, so it needs no exit decision any more.
+// Four phases a layer: recognise the form that `schedule-policies` gives it (`LayerWithExit.init`); take the exit head
+// out and put it on the [CLS] row alone (`headNodes`, `FirstRowPath`); narrow what the other nodes read to the samples
+// that stay (`narrowing`); make those nodes read it (`rewritten`). Pruning in the layer then sees only samples that
+// stay, so it needs no exit decision any more.
 
 import PyramidIR
 
@@ -59,7 +62,7 @@ private struct LayerWithExit {
     let (narrow, alive) = try narrowing(&graph, rest)
     var replaced: [ValueID: ValueID] = [:]
     if selection.op == .keepSamples {
-      // Nobody else is taken out behind the layer: what was compacted there is the layer's own rows.
+      // Nothing else is taken out after the layer: what was compacted there is the layer's own rows.
       for node in rest where node.inputs.contains(selection.results[0]) {
         replaced[node.results[0]] = alive[node.inputs[0]] ?? node.inputs[0]
       }

@@ -14,10 +14,13 @@ import PyramidPolicy
 struct PlacePolicies: Pass {
   static let name = "place-policies"
 
+  /// The passes that will weave the policies in: what they make of the graph says what a decision costs.
+  let demand: [any Pass]
+
   func run(on graph: inout Graph, _ context: PassContext) throws {
     guard let profile = context.profile, !context.policies.isEmpty else { return }
     try profile.check(against: graph, context)
-    let costs = try LayerCosts(graph, context, disabled: context.disabled)
+    let costs = try LayerCosts(graph, context, demand)
     let placement = Self.cheapest(context, in: graph) {
       costs.total($0, profile.flows($0), CostModel.batchOfOne)
     }
@@ -89,12 +92,12 @@ extension PolicyProfile {
       guard lacks == "exit" || wanted.prunes.contains(index) && !layer.decidesPrune else { continue }
       throw failure(
         "layers.\(index).decides_\(lacks)",
-        "the profiled model does not decide behind layer \(index + 1), so nothing is known about it; compile without "
+        "the profiled model does not decide after layer \(index + 1), so nothing is known about it; compile without "
           + "--profile first, with all decisions in place")
     }
   }
 
-  /// What meets each layer under a placement. Samples whose head is dropped leave at the next one that is kept; a
+  /// What enters each layer under a placement. Samples whose head is dropped leave at the next one that is kept; a
   /// pruning that is kept keeps the share of tokens that it kept in the profile, whatever was pruned before.
   func flows(_ placement: PolicyPlacement) -> [LayerFlow] {
     var late = (samples: 0.0, tokens: 0.0)

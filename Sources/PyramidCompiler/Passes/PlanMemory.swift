@@ -1,4 +1,4 @@
-// Gives every value a buffer slot, reusing the slots of values that nobody reads any more. A slot has a size for each
+// Gives every value a buffer slot, reusing the slots of values that nothing reads any more. A slot has a size for each
 // row of an admitted dim, so the plan holds for any batch within the bounds, and later dims, being bounded by earlier
 // ones, always fit.
 
@@ -21,9 +21,9 @@ struct PlanMemory: Pass {
       var dying = Set(node.inputs).filter { lastRead[$0] == index && graph[$0].slot != nil }
       for result in node.results {
         let slot: Int
-        if let host = inPlaceHost(node, dying, graph) {
-          slot = graph[host].slot!
-          dying.remove(host)
+        if let operand = overwritable(node, dying, graph) {
+          slot = graph[operand].slot!
+          dying.remove(operand)
         } else {
           slot = takeSlot(for: graph[result].type, &free, &graph)
         }
@@ -35,7 +35,7 @@ struct PlanMemory: Pass {
   }
 
   /// The dying operand that the operation may overwrite.
-  private func inPlaceHost(_ node: Node, _ dying: Set<ValueID>, _ graph: Graph) -> ValueID? {
+  private func overwritable(_ node: Node, _ dying: Set<ValueID>, _ graph: Graph) -> ValueID? {
     node.inputs.first { dying.contains($0) && node.overwrites($0) && graph[$0].type == graph[node.results[0]].type }
   }
 

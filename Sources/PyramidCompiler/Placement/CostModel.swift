@@ -14,7 +14,7 @@ struct CostModel {
   static let batchOfOne = CostModel(operationsPerWeight: 10, samplesPerReading: 1)
 }
 
-/// How many samples and tokens meet the nodes of one layer.
+/// How many samples and tokens the nodes of one layer see.
 struct LayerFlow {
   /// What a dim of the layer counts.
   enum Population: Hashable { case samplesEntering, samplesStaying, tokensEntering, tokensStaying, tokensKept }

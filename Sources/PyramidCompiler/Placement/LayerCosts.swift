@@ -1,4 +1,4 @@
-// What each layer costs with and without an exit decision and a pruning decision behind it. The later passes move both
+// What each layer costs with and without an exit decision and a pruning decision after it. The later passes move both
 // into the layer (`peek`, `hoist-compaction`), and what a layer costs then does not depend on its neighbours; so the
 // graph is compiled for each of the four cases, all layers alike, and the layers' costs are read off.
 
@@ -34,7 +34,7 @@ struct LayerCost {
         operations.append(
           Term(coefficient: term.coefficient, population: population(term.dim), isSquared: term.power == 2))
       }
-      // Tables are read a row a token, not whole.
+      // Tables are read one row per token, not whole.
       guard node.op != .embed, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
       let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) { $0 + graph[$1].elementCount }
       switch population(dim) {
@@ -56,7 +56,7 @@ struct LayerCost {
 
 /// Costs of all sections in the four cases.
 struct LayerCosts {
-  /// What stands behind a layer.
+  /// What stands after a layer.
   struct Case: Hashable {
     var hasExit, hasPrune: Bool
   }
@@ -65,16 +65,15 @@ struct LayerCosts {
   private let embeddings: LayerCost
   private let output: LayerCost
 
-  /// Compiles the cases of a plain, fused graph; passes in `disabled` are left out.
-  init(_ graph: Graph, _ context: PassContext, disabled: Set<String>) throws {
+  /// Compiles the cases of a plain, fused graph by the passes of `demand`.
+  init(_ graph: Graph, _ context: PassContext, _ demand: [any Pass]) throws {
     let everywhere = context.everywhere(graph)
     var plain = graph
     for (hasExit, hasPrune) in [(false, false), (false, true), (true, false), (true, true)] {
       var compiled = graph
       compiled.placement = PolicyPlacement(
         exits: hasExit ? everywhere.exits : [], prunes: hasPrune ? everywhere.prunes : [])
-      let passes: [any Pass] = [SchedulePolicies(), Peek(), HoistCompaction(), LastLayerCLS()]
-      for pass in passes where !disabled.contains(pass.name) { try pass.run(on: &compiled, context) }
+      for pass in demand { try pass.run(on: &compiled, context) }
       layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = (0..<graph.shape.layers).map {
         LayerCost(compiled, .layer($0))
       }

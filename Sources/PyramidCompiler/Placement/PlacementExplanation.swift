@@ -19,13 +19,13 @@ struct PlacementExplanation {
   private let model = CostModel.batchOfOne
 
   /// Works the costs out; throws what `place-policies` would.
-  init(_ graph: Graph, _ context: PassContext) throws {
+  init(_ graph: Graph, _ context: PassContext, _ pipeline: Pipeline) throws {
     try context.profile?.check(against: graph, context)
     let profile = context.profile ?? Self.staying(layers: graph.shape.layers)
-    let costs = try LayerCosts(graph, context, disabled: context.disabled)
+    let costs = try LayerCosts(graph, context, pipeline.demand)
     (self.context, self.profile, self.costs) = (context, profile, costs)
-    costsWithoutPeek = try LayerCosts(graph, context, disabled: context.disabled.union([Peek.name]))
-    isPlaced = context.profile != nil && !context.disabled.contains(PlacePolicies.name)
+    costsWithoutPeek = try LayerCosts(graph, context, pipeline.demand.filter { !($0 is Peek) })
+    isPlaced = context.profile != nil && !pipeline.placement.isEmpty
     everywhere = context.everywhere(graph)
     chosen =
       isPlaced
@@ -50,7 +50,7 @@ struct PlacementExplanation {
     var rows: [String] = []
     func row(_ what: String, with: Double, without: Double, _ choice: String) {
       let costs = "with \(padded(amount(with), 12)) without \(padded(amount(without), 12))"
-      let place = rows.isEmpty ? "behind layer \(layer + 1)" : ""
+      let place = rows.isEmpty ? "after layer \(layer + 1)" : ""
       rows.append("\(padded(place, 16)) \(padded(what, 10)) \(costs) \(choice)")
     }
     let (hasHead, isPruned) = (chosen.exits.contains(layer), chosen.prunes.contains(layer))
@@ -61,7 +61,7 @@ struct PlacementExplanation {
       row(
         "head", with: cost(with), without: cost(without),
         hasHead ? (isFixed ? "kept: the policy looks back at earlier heads" : "kept") : "dropped")
-      // Behind a row that was computed to prune before the layer, the exit is decided early in any case.
+      // Where a row was computed to prune before the layer, the exit is decided early in any case.
       let late = costWithoutPeek(with, at: layer)
       if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }
     }
@@ -77,7 +77,7 @@ struct PlacementExplanation {
     costs.total(placement, profile.flows(placement), model) / Double(profile.samples)
   }
 
-  /// The same with one layer's exit decided behind the whole layer.
+  /// The same with one layer's exit decided after the whole layer.
   private func costWithoutPeek(_ placement: PolicyPlacement, at layer: Int) -> Double {
     let flow = profile.flows(placement)[layer]
     let late = costsWithoutPeek.total(ofLayer: layer, placement, flow, model)

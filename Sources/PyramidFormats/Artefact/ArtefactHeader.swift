@@ -6,6 +6,17 @@
 // one flipped byte there is an error and never another answer. Weights are not hashed: reading 60 MB for it would cost
 // more than running a text.
 
+/// A tokenizer as an artefact stores it; PyramidText writes and reads both parts.
+public struct StoredTokenizer: Sendable {
+  /// A JSON object with everything but the vocabulary.
+  public let settings: String
+  /// The tokens.
+  public let vocabulary: [UInt8]
+
+  /// What is to be stored.
+  public init(settings: String, vocabulary: [UInt8]) { (self.settings, self.vocabulary) = (settings, vocabulary) }
+}
+
 /// The part of an artefact that is not weights.
 public struct ArtefactHeader: Sendable {
   /// The compiled graph as IR text.
@@ -13,7 +24,7 @@ public struct ArtefactHeader: Sendable {
   /// Class names in order.
   public let labels: [String]
   /// The tokenizer.
-  public let tokenizer: TokenizerDescription
+  public let tokenizer: StoredTokenizer
   /// Texts are cut to this many tokens.
   public let maxTokens: Int
   /// Names of learned policy parameters, such as `prune.thresholds`; each is a tensor with `learnedPrefix` before its
@@ -31,25 +42,21 @@ public struct ArtefactHeader: Sendable {
 
   /// A header to be written.
   public init(
-    graph: String, labels: [String], tokenizer: TokenizerDescription, maxTokens: Int, learned: [String],
+    graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String],
     checkpoint: String
   ) {
-    self.graph = graph
-    self.labels = labels
-    self.tokenizer = tokenizer
-    self.maxTokens = maxTokens
-    self.learned = learned
-    self.checkpoint = checkpoint
+    (self.graph, self.labels, self.tokenizer) = (graph, labels, tokenizer)
+    (self.maxTokens, self.learned, self.checkpoint) = (maxTokens, learned, checkpoint)
   }
 
-  /// Reads and checks the header of an open file. Throws when it is no artefact, of another version, or damaged.
+  /// Reads and checks the header of an open file. Throws when it is not an artefact, of another version, or damaged.
   public init(reading file: SafetensorsFile) throws(FormatError) {
     let metadata = file.metadata
     func failure(_ place: String, _ problem: String) -> FormatError {
       FormatError(file: file.path, place: place, problem: problem)
     }
     guard metadata["format"] == Self.format else {
-      throw failure("metadata", "is no compiled model; mp-compile makes one from a checkpoint folder")
+      throw failure("metadata", "is not a compiled model; mp-compile makes one from a checkpoint folder")
     }
     guard metadata["version"] == Self.version else {
       throw failure(
@@ -78,12 +85,10 @@ public struct ArtefactHeader: Sendable {
     learned = try strings("learned")
     checkpoint = try text("checkpoint")
     guard let maxTokens = Int(try text("max_tokens")), maxTokens > 0 else {
-      throw failure("max_tokens", "is no positive number")
+      throw failure("max_tokens", "is not a positive number")
     }
     self.maxTokens = maxTokens
-    let settings = try JSONReader.read(try text("tokenizer"), file: file.path)
-    tokenizer = try TokenizerDescription(
-      artefact: JSONField(settings, file: file.path, place: "tokenizer"), vocabulary: words)
+    tokenizer = StoredTokenizer(settings: try text("tokenizer"), vocabulary: Array(words))
   }
 
   /// Writes an artefact: header, vocabulary, then what `body` appends for `tensors`, in their order. Under a temporary
@@ -91,12 +96,12 @@ public struct ArtefactHeader: Sendable {
   public func write(
     to path: String, tensors: [TensorDeclaration], body: (inout SafetensorsWriter) throws -> Void
   ) throws {
-    let words = tokenizer.artefactVocabulary
+    let words = tokenizer.vocabulary
     let declared = tensors + [TensorDeclaration(Self.vocabularyTensor, .U8, [words.count])]
     var metadata: [(key: String, value: String)] = [
       ("format", Self.format), ("version", Self.version), ("graph", graph), ("labels", Self.list(labels)),
       ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
-      ("tokenizer", JSONWriter.string(tokenizer.artefactJSON)),
+      ("tokenizer", tokenizer.settings),
     ]
     let digest = Self.digest(
       metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,

@@ -1,17 +1,17 @@
-// What a run of texts says about where policies pay: how many samples reach each layer and leave behind it, how many
+// What a run of texts says about where policies pay: how many samples reach each layer and leave after it, how many
 // tokens enter and survive. mp-run writes it, mp-compile reads it. The counts are redundant on purpose: a file that
 // does not add up was not written by mp-run, and no cost may be worked out from it.
 
 /// Counts of one run of a compiled model, layer by layer.
 public struct PolicyProfile: Sendable, Equatable {
-  /// One layer and the boundary behind it. Tokens are summed over samples.
+  /// One layer and the boundary after it. Tokens are summed over samples.
   public struct Layer: Sendable, Equatable {
-    /// Samples that entered the layer, and those of them that left behind it.
+    /// Samples that entered the layer, and those of them that left after it.
     public var samplesEntered, samplesLeft: Int
-    /// Tokens that entered the layer, those of them in samples that left behind it, and those that outlived its
+    /// Tokens that entered the layer, those of them in samples that left after it, and those that outlived its
     /// pruning.
     public var tokensEntered, tokensLeft, tokensKept: Int
-    /// Whether the profiled model decides behind this layer who leaves, and which tokens die.
+    /// Whether the profiled model decides after this layer which samples leave and which tokens die.
     public var decidesExit, decidesPrune: Bool
 
     /// The counts of a layer; none yet.
@@ -52,7 +52,7 @@ extension PolicyProfile {
   /// Sums of counts below it are exact in any arithmetic used on them.
   private static let mostCounted = 1 << 40
 
-  /// Reads a profile. Throws when the file is no profile or its counts contradict each other.
+  /// Reads a profile. Throws when the file is not a profile or its counts contradict each other.
   public init(path: String) throws(FormatError) {
     try self.init(reading: JSONReader.read(path: path, limits: Self.limits), file: path)
   }
@@ -61,7 +61,7 @@ extension PolicyProfile {
   public init(reading json: JSONValue, file: String) throws(FormatError) {
     let whole = JSONField(json, file: file)
     guard try whole.object()["format"] == .string(Self.format) else {
-      throw whole.failure("is no profile; mp-run MODEL.mpc --write-profile FILE makes one")
+      throw whole.failure("is not a profile; mp-run MODEL.mpc --write-profile FILE makes one")
     }
     try whole.allows(["format", "version", "model", "checkpoint", "exit", "prune", "samples", "layers"])
     _ = try whole.required("version").integer(in: 1...1)
@@ -99,7 +99,7 @@ extension PolicyProfile {
   }
 
   /// Writes the profile under a temporary name and renames it.
-  public func write(to path: String) throws(FormatError) {
+  public func write(to path: String) throws(OutputError) {
     try OutputFile.write(JSONWriter.string(json, style: .pretty) + "\n", to: path)
   }
 }
@@ -112,7 +112,7 @@ extension PolicyProfile.Layer {
     ])
     samplesEntered = try field.required("samples_entered").integer(in: 0...most)
     samplesLeft = try field.required("samples_left").integer(in: 0...samplesEntered)
-    // Every sample has a token at least, [CLS], and no more than any position table has rows.
+    // Every sample has at least one token, [CLS], and at most as many as any position table has rows.
     let mostTokens = min(samplesEntered.multipliedReportingOverflow(by: 1 << 20).partialValue, most)
     tokensEntered = try field.required("tokens_entered").integer(in: samplesEntered...max(mostTokens, samplesEntered))
     tokensLeft = try field.required("tokens_left").integer(in: samplesLeft...tokensEntered)
@@ -137,7 +137,7 @@ extension PolicyProfile.Layer {
 extension JSONField {
   /// Throws when the object has a member of another name.
   fileprivate func allows(_ keys: Set<String>) throws(FormatError) {
-    for (key, field) in try members() where !keys.contains(key) { throw field.failure("is no part of a profile") }
+    for (key, field) in try members() where !keys.contains(key) { throw field.failure("is not a part of a profile") }
   }
 
   /// Throws when a count of this object is not what follows from the rest of the file.

@@ -1,8 +1,10 @@
-// The one error that every reader and writer of this module throws.
+// The two errors of files: one that is malformed, and one that can't be written.
 //
-// It is separate because its text is a promise: one line that names the file, the place in it, and what was expected,
-// whatever bytes the file holds. Text taken from a file therefore goes through `quoted`, which bounds its length and
-// escapes what would break the line or hide a part of it.
+// They are separate because their text is a promise: one line that names the file, the place in it, and what was
+// expected, whatever bytes the file holds. Text taken from a file therefore goes through `quoted`, which bounds its
+// length and escapes what would break the line or hide a part of it.
+
+import Glibc
 
 /// A file that cannot be used, and why: `config.json: hidden_size: expected a positive integer, found -3`.
 public struct FormatError: Error, CustomStringConvertible, Equatable, Sendable {
@@ -15,21 +17,45 @@ public struct FormatError: Error, CustomStringConvertible, Equatable, Sendable {
 
   /// Makes an error of its three parts.
   public init(file: String, place: String = "", problem: String) {
-    self.file = file
-    self.place = place
-    self.problem = problem
+    (self.file, self.place, self.problem) = (file, place, problem)
   }
 
   /// The three parts joined by `": "`, in one line.
-  public var description: String {
-    let file = file.printable(limit: 4096)
-    return place.isEmpty ? "\(file): \(problem)" : "\(file): \(place): \(problem)"
+  public var description: String { oneLine(file, place, problem) }
+}
+
+/// Why an output can't be written: a path, standard output, or what was to stand in it.
+public struct OutputError: Error, CustomStringConvertible, Equatable, Sendable {
+  /// The path as the caller gave it, or another name of the output.
+  public let file: String
+  /// Where in the output, such as a tensor's name; empty when all of it is meant.
+  public let place: String
+  /// What is wrong.
+  public let problem: String
+
+  /// Makes an error of its three parts.
+  public init(file: String, place: String = "", problem: String) {
+    (self.file, self.place, self.problem) = (file, place, problem)
   }
+
+  /// The three parts joined by `": "`, in one line.
+  public var description: String { oneLine(file, place, problem) }
+}
+
+private func oneLine(_ file: String, _ place: String, _ problem: String) -> String {
+  let file = file.printable(limit: 4096)
+  return place.isEmpty ? "\(file): \(problem)" : "\(file): \(place): \(problem)"
+}
+
+/// A problem that ends in the operating system's own words for the current `errno`.
+func systemProblem(_ problem: String) -> String {
+  let reason = errno == ENOENT ? "no such file or folder" : String(cString: strerror(errno))
+  return "\(problem): \(reason)"
 }
 
 extension String {
   /// The string in double quotes, at most 80 scalars of it, with control and direction-changing characters escaped.
-  var quoted: String { "\"\(printable(limit: 80))\"" }
+  public var quoted: String { "\"\(printable(limit: 80))\"" }
 
   /// At most `limit` scalars of the string with everything escaped that a terminal would not show as one visible cell.
   public func printable(limit: Int) -> String {

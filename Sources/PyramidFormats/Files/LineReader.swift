@@ -34,7 +34,7 @@ public final class LineReader {
       name = path
       descriptor = open(path, O_RDONLY | O_CLOEXEC)
     }
-    guard descriptor >= 0 else { throw FormatError.system(name, "cannot be opened") }
+    guard descriptor >= 0 else { throw FormatError(file: name, problem: systemProblem("cannot be opened")) }
     var status = stat()
     if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
       close(descriptor)
@@ -44,7 +44,7 @@ public final class LineReader {
 
   deinit { close(descriptor) }
 
-  /// Whether `next()` would have to wait for somebody to write: no whole line is here, and there is nothing to read yet.
+  /// Whether `next()` would have to wait for a writer: no whole line is here, and there is nothing to read yet.
   public var mustWait: Bool {
     if isAtEnd || block[position..<filled].contains(UInt8(ascii: "\n")) { return false }
     var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
@@ -88,7 +88,7 @@ public final class LineReader {
     while !isAtEnd {
       let count = read(descriptor, &block, block.count)
       if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw FormatError.system(name, "cannot be read") }
+      guard count >= 0 else { throw FormatError(file: name, problem: systemProblem("cannot be read")) }
       position = 0
       filled = count
       isAtEnd = count == 0

@@ -1,16 +1,9 @@
-// A file's bytes, mapped read-only: checkpoints are read where they lie, and a tensor that nobody asks for is never
-// paged in.
+// A file's bytes, mapped read-only: checkpoints are read where they lie, and a tensor that is never read is never paged in.
 //
-// It is separate because it is the only place that opens files for reading, and so the only one that has to answer for
+// It is separate because it is the only place that opens files for reading, and so the only one that has to refuse
 // folders, pipes, devices and empty files.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// A regular, non-empty file, mapped into memory for as long as the object lives.
 ///
@@ -30,7 +23,9 @@ public final class MappedFile: Sendable {
     let descriptor = try MappedFile.open(path)
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FormatError.system(path, "cannot be examined") }
+    guard fstat(descriptor, &status) == 0 else {
+      throw FormatError(file: path, problem: systemProblem("cannot be examined"))
+    }
     guard status.st_mode & S_IFMT != S_IFDIR else {
       throw FormatError(file: path, problem: "is a folder, expected a file")
     }
@@ -41,7 +36,7 @@ public final class MappedFile: Sendable {
       throw FormatError(file: path, problem: "the file is empty")
     }
     guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-      throw FormatError.system(path, "cannot be mapped")
+      throw FormatError(file: path, problem: systemProblem("cannot be mapped"))
     }
     self.path = path
     self.count = size
@@ -62,28 +57,14 @@ public final class MappedFile: Sendable {
 
   deinit { munmap(base, count) }
 
-  /// Opens without blocking: a named pipe that nobody writes to would otherwise stop the program here for ever.
+  /// Opens without blocking: a named pipe without a writer would otherwise stop the program here for ever.
   private static func open(_ path: String) throws(FormatError) -> Int32 {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
     }
-    #if canImport(Glibc)
-      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    #elseif canImport(Musl)
-      let descriptor = Musl.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    #else
-      let descriptor = Darwin.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    #endif
-    guard descriptor >= 0 else { throw FormatError.system(path, "cannot be opened") }
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw FormatError(file: path, problem: systemProblem("cannot be opened")) }
     return descriptor
-  }
-}
-
-extension FormatError {
-  /// An error that ends in the operating system's own words for the current `errno`.
-  static func system(_ file: String, _ problem: String) -> FormatError {
-    let reason = errno == ENOENT ? "no such file or folder" : String(cString: strerror(errno))
-    return FormatError(file: file, problem: "\(problem): \(reason)")
   }
 }
 

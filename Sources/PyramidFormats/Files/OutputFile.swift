@@ -3,13 +3,7 @@
 // It is separate because every writer of the project needs it: a program that is stopped half-way must leave neither a
 // truncated model where a good one was nor a mapping of a file that changes under its reader.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// A file being written; it takes its name on `commit`, and is removed when that is never called.
 public final class OutputFile {
@@ -20,13 +14,13 @@ public final class OutputFile {
 
   /// Starts a file beside `path`. A symbolic link at `path` will be replaced by the file.
   /// Throws when `path` is a folder or a device, or its folder cannot be written.
-  public init(path: String) throws(FormatError) {
+  public init(path: String) throws(OutputError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
+      throw OutputError(file: path.printable(limit: 200), problem: "is not a path")
     }
     switch FileKind(at: path) {
-    case .folder: throw FormatError(file: path, problem: "is a folder, expected a file")
-    case .other: throw FormatError(file: path, problem: "is not a regular file")
+    case .folder: throw OutputError(file: path, problem: "is a folder, expected a file")
+    case .other: throw OutputError(file: path, problem: "is not a regular file")
     case .missing, .regular: break
     }
     self.path = path
@@ -34,47 +28,43 @@ public final class OutputFile {
     let random = String(UInt64.random(in: .min ... .max), radix: 36)
     temporaryPath = "\(folder)/.mp-\(getpid())-\(random).tmp"
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw FormatError.system(path, "cannot be created") }
+    guard descriptor >= 0 else { throw OutputError(file: path, problem: systemProblem("cannot be created")) }
   }
 
   /// Appends bytes.
-  public func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(OutputError) {
     var rest = bytes
     while let base = rest.baseAddress, rest.count > 0 {
-      #if canImport(Glibc)
-        let written = Glibc.write(descriptor, base, rest.count)
-      #elseif canImport(Musl)
-        let written = Musl.write(descriptor, base, rest.count)
-      #else
-        let written = Darwin.write(descriptor, base, rest.count)
-      #endif
+      let written = Glibc.write(descriptor, base, rest.count)
       if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw FormatError.system(path, "cannot be written") }
+      guard written > 0 else { throw OutputError(file: path, problem: systemProblem("cannot be written")) }
       rest = UnsafeRawBufferPointer(rebasing: rest[written...])
     }
   }
 
   /// Appends a string as UTF-8.
-  public func write(_ text: String) throws(FormatError) { try write(Array(text.utf8)) }
+  public func write(_ text: String) throws(OutputError) { try write(Array(text.utf8)) }
 
   /// Appends an array of bytes.
-  public func write(_ bytes: [UInt8]) throws(FormatError) {
-    try bytes.withUnsafeBufferPointer { (bytes) throws(FormatError) in
+  public func write(_ bytes: [UInt8]) throws(OutputError) {
+    try bytes.withUnsafeBufferPointer { (bytes) throws(OutputError) in
       try write(UnsafeRawBufferPointer(bytes))
     }
   }
 
   /// Flushes the file to disk and gives it its name, replacing what was there.
-  public func commit() throws(FormatError) {
-    guard fsync(descriptor) == 0 else { throw FormatError.system(path, "cannot be flushed to disk") }
+  public func commit() throws(OutputError) {
+    guard fsync(descriptor) == 0 else {
+      throw OutputError(file: path, problem: systemProblem("cannot be flushed to disk"))
+    }
     close(descriptor)
     descriptor = -1
     guard rename(temporaryPath, path) == 0 else {
-      let error = FormatError.system(path, "cannot be put in place")
+      let error = OutputError(file: path, problem: systemProblem("cannot be put in place"))
       unlink(temporaryPath)
       throw error
     }
-    // The name is durable only when the folder is; a file system that cannot flush folders is no reason to fail.
+    // The name is durable only when the folder is; failing to flush it is not worth failing for.
     let folder = open(OutputFile.folder(of: path), O_RDONLY | O_CLOEXEC)
     if folder >= 0 {
       fsync(folder)
@@ -83,7 +73,7 @@ public final class OutputFile {
   }
 
   /// Writes a whole text file.
-  public static func write(_ text: String, to path: String) throws(FormatError) {
+  public static func write(_ text: String, to path: String) throws(OutputError) {
     let file = try OutputFile(path: path)
     try file.write(text)
     try file.commit()

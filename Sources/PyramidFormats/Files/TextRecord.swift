@@ -1,5 +1,5 @@
 // The three input formats of texts: plain lines, TSV and JSONL. A record that is malformed is an error of that line
-// alone; the reader goes on behind it.
+// alone; the reader goes on after it.
 
 /// One text to classify, or a pair, with the label that the data set gives it.
 public struct TextRecord: Sendable, Equatable {
@@ -10,21 +10,19 @@ public struct TextRecord: Sendable, Equatable {
   /// The label as the data has it: a class name or number.
   public var label: String?
 
-  /// A record.
+  /// Makes a record; most have neither a second text nor a label.
   public init(text: String, pair: String? = nil, label: String? = nil) {
-    self.text = text
-    self.pair = pair
-    self.label = label
+    (self.text, self.pair, self.label) = (text, pair, label)
   }
 }
 
 /// How texts lie in a file.
 public enum TextFormat: String, Sendable, CaseIterable {
-  /// One text a line.
+  /// One text per line.
   case text
   /// `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
   case tsv
-  /// An object a line: `text`, optionally `text_pair` and `label` (string or number).
+  /// One object per line: `text`, optionally `text_pair` and `label` (string or number).
   case jsonl
 }
 

@@ -4,13 +4,7 @@
 // spelling and a compatibility ideograph equals the unified one. Vocabularies hold such pairs as different tokens with
 // different ids, so every table keyed by text from a file uses this type.
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import Glibc
 
 /// A string whose equality and hash are those of its UTF-8 bytes.
 public struct ExactString: Hashable, Sendable {

@@ -14,9 +14,12 @@ public struct JSONField: Sendable {
 
   /// The whole value of a file, or a part of it.
   public init(_ value: JSONValue, file: String, place: String = "") {
-    self.value = value
-    self.file = file
-    self.place = place
+    (self.value, self.file, self.place) = (value, file, place)
+  }
+
+  /// Maps a file and reads the one value in it.
+  public init(path: String, limits: JSONLimits = .standard) throws(FormatError) {
+    self.init(try JSONReader.read(path: path, limits: limits), file: path)
   }
 
   /// An error at this place.

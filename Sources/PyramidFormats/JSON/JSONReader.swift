@@ -20,10 +20,8 @@ public struct JSONLimits: Sendable, Equatable {
     maximumNumberLength: Int = 1024
   ) {
     precondition((1...512).contains(maximumDepth))
-    self.maximumDepth = maximumDepth
-    self.maximumBytes = maximumBytes
-    self.maximumValues = maximumValues
-    self.maximumNumberLength = maximumNumberLength
+    (self.maximumDepth, self.maximumBytes) = (maximumDepth, maximumBytes)
+    (self.maximumValues, self.maximumNumberLength) = (maximumValues, maximumNumberLength)
   }
 
   /// 64 levels, 64 MiB, 4 million values: above every tokenizer.json there is, below what hurts.
@@ -179,7 +177,7 @@ struct JSONParser {
 }
 
 extension JSONParser {
-  /// The byte at the position; 0, which is no JSON token, at the end.
+  /// The byte at the position; 0, which is not a JSON token, at the end.
   var current: UInt8 { position < bytes.count ? bytes[position] : 0 }
 
   private mutating func skipSpace() {

@@ -9,7 +9,7 @@ public struct JSONWriter {
   public enum Style: Sendable {
     /// No space at all; one line.
     case compact
-    /// Two spaces a level; an array without containers stays on one line. Ends without a newline.
+    /// Two spaces per level; an array without containers stays on one line. Ends without a newline.
     case pretty
     /// Two spaces a level; containers of this many outer levels break into lines, inner ones stay on one line.
     case lines(Int)

@@ -1,7 +1,7 @@
 // Writes a safetensors file tensor by tensor, so that no more than one of them need be in memory.
 //
-// Alignment: the format allows spaces behind the header's JSON, which aligns the start of the data, but no bytes
-// between tensors. Where a tensor's size is no multiple of the alignment, the gap is therefore itself declared as a U8
+// Alignment: the format allows spaces after the header's JSON, which aligns the start of the data, but no bytes
+// between tensors. Where a tensor's size is not a multiple of the alignment, the gap is therefore itself declared as a U8
 // tensor named `__padding__.<n>`. Any reader of the format accepts the file; `SafetensorsHeader` leaves those tensors
 // out.
 
@@ -16,9 +16,7 @@ public struct TensorDeclaration: Sendable, Equatable {
 
   /// Declares a tensor; the shape is checked when the writer starts.
   public init(_ name: String, _ type: ElementType, _ shape: [Int]) {
-    self.name = name
-    self.type = type
-    self.shape = shape
+    (self.name, self.type, self.shape) = (name, type, shape)
   }
 }
 
@@ -48,7 +46,7 @@ public struct SafetensorsWriter: ~Copyable {
   ///     the start of the file. With 1 there are no padding tensors: right for checkpoints that other programs load.
   public init(
     path: String, tensors: [TensorDeclaration], metadata: [(key: String, value: String)] = [], alignment: Int = 64
-  ) throws(FormatError) {
+  ) throws(OutputError) {
     precondition(alignment > 0 && alignment <= 4096 && alignment & (alignment - 1) == 0)
     var slots: [Slot] = []
     var header = JSONObject()
@@ -62,14 +60,14 @@ public struct SafetensorsWriter: ~Copyable {
   }
 
   /// Appends bytes to a tensor: all of it or its next piece. `name` must be the tensor whose turn it is.
-  public mutating func append(_ bytes: UnsafeRawBufferPointer, to name: String) throws(FormatError) {
+  public mutating func append(_ bytes: UnsafeRawBufferPointer, to name: String) throws(OutputError) {
     try skipFullSlots(until: name)
     guard position < slots.count, slots[position].name == name else {
       let expected = position < slots.count ? slots[position].name.quoted : "no more tensors"
-      throw FormatError(file: output.path, place: name.printable(limit: 80), problem: "expected \(expected)")
+      throw OutputError(file: output.path, place: name.printable(limit: 80), problem: "expected \(expected)")
     }
     guard bytes.count <= slots[position].byteCount - written else {
-      throw FormatError(
+      throw OutputError(
         file: output.path, place: name.printable(limit: 80),
         problem: "\(written + bytes.count) bytes given, \(slots[position].byteCount) declared")
     }
@@ -78,7 +76,7 @@ public struct SafetensorsWriter: ~Copyable {
   }
 
   /// Appends values to a tensor declared F32, F16 or BF16, rounded to its type (to nearest, ties to even).
-  public mutating func append(_ values: [Float], to name: String) throws(FormatError) {
+  public mutating func append(_ values: [Float], to name: String) throws(OutputError) {
     try skipFullSlots(until: name)
     let type = position < slots.count ? slots[position].type : .F32
     switch type {
@@ -86,30 +84,30 @@ public struct SafetensorsWriter: ~Copyable {
     case .F16: try appendElements(values.map(\.float16Bits.littleEndian), to: name)
     case .BF16: try appendElements(values.map(\.bfloat16Bits.littleEndian), to: name)
     default:
-      throw FormatError(
+      throw OutputError(
         file: output.path, place: name.printable(limit: 80), problem: "floats given, \(type.rawValue) declared")
     }
   }
 
   /// Checks that everything declared was written, flushes the file and gives it its name.
-  public consuming func finish() throws(FormatError) {
+  public consuming func finish() throws(OutputError) {
     try skipFullSlots(until: nil)
     guard position == slots.count else {
-      throw FormatError(
+      throw OutputError(
         file: output.path, place: slots[position].name.printable(limit: 80),
         problem: "\(written) bytes given, \(slots[position].byteCount) declared")
     }
     try output.commit()
   }
 
-  private mutating func appendElements(_ elements: [some FixedWidthInteger], to name: String) throws(FormatError) {
-    try elements.withUnsafeBufferPointer { (elements) throws(FormatError) in
+  private mutating func appendElements(_ elements: [some FixedWidthInteger], to name: String) throws(OutputError) {
+    try elements.withUnsafeBufferPointer { (elements) throws(OutputError) in
       try append(UnsafeRawBufferPointer(elements), to: name)
     }
   }
 
-  /// Moves on from tensors that are complete, writing the padding behind each, up to the one of that name.
-  private mutating func skipFullSlots(until name: String?) throws(FormatError) {
+  /// Moves on from tensors that are complete, writing the padding after each, up to the one of that name.
+  private mutating func skipFullSlots(until name: String?) throws(OutputError) {
     while position < slots.count, slots[position].name != name, written == slots[position].byteCount {
       try output.write([UInt8](repeating: 0, count: slots[position].padding))
       position += 1
@@ -120,13 +118,13 @@ public struct SafetensorsWriter: ~Copyable {
   /// Opens the file and writes the header, padded with spaces so that the data starts aligned.
   private static func start(
     _ path: String, header: JSONObject, alignment: Int
-  ) throws(FormatError) -> OutputFile {
+  ) throws(OutputError) -> OutputFile {
     var json = Array(JSONWriter.string(.object(header)).utf8)
     // The reference implementation pads its headers to 8 bytes as well.
     let unit = max(alignment, 8)
     json.append(contentsOf: repeatElement(0x20, count: (unit - (8 + json.count) % unit) % unit))
     guard json.count <= SafetensorsHeader.maximumLength else {
-      throw FormatError(file: path, place: "header", problem: "\(json.count) bytes are more than the format allows")
+      throw OutputError(file: path, place: "header", problem: "\(json.count) bytes are more than the format allows")
     }
     let output = try OutputFile(path: path)
     try output.write(withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) })
@@ -136,12 +134,12 @@ public struct SafetensorsWriter: ~Copyable {
 
   private static func describe(
     _ metadata: [(key: String, value: String)], path: String, header: inout JSONObject
-  ) throws(FormatError) {
+  ) throws(OutputError) {
     if metadata.isEmpty { return }
     var strings = JSONObject()
     for (key, value) in metadata {
       guard strings.append(key, .string(value)) else {
-        throw FormatError(file: path, place: key.printable(limit: 80), problem: "metadata key given twice")
+        throw OutputError(file: path, place: key.printable(limit: 80), problem: "metadata key given twice")
       }
     }
     header["__metadata__"] = .object(strings)
@@ -150,19 +148,19 @@ public struct SafetensorsWriter: ~Copyable {
   /// Gives every tensor its offsets, and the gaps their padding tensors.
   private static func layOut(
     _ tensors: [TensorDeclaration], alignment: Int, path: String, header: inout JSONObject, slots: inout [Slot]
-  ) throws(FormatError) {
+  ) throws(OutputError) {
     var offset = 0
     for (index, tensor) in tensors.enumerated() {
       let place = tensor.name.printable(limit: 80)
       guard tensor.name != "__metadata__", !tensor.name.hasPrefix(SafetensorsHeader.paddingPrefix) else {
-        throw FormatError(file: path, place: place, problem: "the name is reserved")
+        throw OutputError(file: path, place: place, problem: "the name is reserved")
       }
       guard let size = tensor.type.size(of: tensor.shape), size.bytes <= Int.max / 2 - offset else {
-        throw FormatError(file: path, place: place, problem: "shape \(tensor.shape) is too large")
+        throw OutputError(file: path, place: place, problem: "shape \(tensor.shape) is too large")
       }
       let end = offset + size.bytes
       guard header.append(tensor.name, entry(tensor.type, tensor.shape, offset..<end)) else {
-        throw FormatError(file: path, place: place, problem: "tensor declared twice")
+        throw OutputError(file: path, place: place, problem: "tensor declared twice")
       }
       var slot = Slot(name: tensor.name, type: tensor.type, byteCount: size.bytes)
       offset = end

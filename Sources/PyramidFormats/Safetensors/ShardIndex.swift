@@ -1,17 +1,17 @@
 // model.safetensors.index.json: which shard holds which tensor.
 //
-// Separate because the file names in it are a stranger's: they are opened only when they are plain names in the same
-// folder.
+// Separate because the file names in it can't be trusted: they are opened only when they are plain names in the same folder.
 
 /// A checked shard index.
-struct ShardIndex {
+public struct ShardIndex: Sendable {
   /// The shards' names, sorted.
-  let shards: [String]
+  public let shards: [String]
   private let tensors: [ExactString: String]
   private let file: String
 
-  init(reading json: JSONValue, file: String) throws(FormatError) {
-    let map = try JSONField(json, file: file).required("weight_map")
+  /// Reads the content of the file. Throws when a shard's name leads out of the folder.
+  public init(_ root: JSONField) throws(FormatError) {
+    let map = try root.required("weight_map")
     var tensors: [ExactString: String] = [:]
     for (name, field) in try map.members() {
       let shard = try field.string()
@@ -22,12 +22,12 @@ struct ShardIndex {
     }
     guard !tensors.isEmpty else { throw map.failure("names no tensors") }
     self.tensors = tensors
-    self.file = file
+    file = root.file
     shards = Set(tensors.values).sorted()
   }
 
   /// Throws unless every tensor lies in the shard that the index names, and every tensor in a shard is named.
-  func check(_ files: [SafetensorsFile]) throws(FormatError) {
+  public func check(_ files: [SafetensorsFile]) throws(FormatError) {
     var found = 0
     for (shard, file) in zip(shards, files) {
       for tensor in file.tensors {

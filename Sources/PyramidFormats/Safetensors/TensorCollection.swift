@@ -1,8 +1,6 @@
-// All tensors of a checkpoint, whether they lie in one file or in many, and under which names the families know them.
+// All tensors of a checkpoint, whether they lie in one file or in many.
 //
-// Separate because a compiler asks for `encoder.layer.0.output.dense.weight` and does not care which shard holds it,
-// whether the exporting class put `bert.` in front, or whether a decade-old file says `gamma` where today's say
-// `weight`.
+// Separate because a compiler asks for a tensor by name and does not care which shard holds it.
 
 /// The tensors of one or many safetensors files.
 public struct TensorCollection: Sendable {
@@ -10,8 +8,6 @@ public struct TensorCollection: Sendable {
   public let files: [SafetensorsFile]
   /// All names as they are in the files, sorted.
   public let names: [String]
-  /// Name without the family's prefix and with today's spelling (`LayerNorm.weight`) -> name in the file.
-  public let canonicalNames: [String: String]
   private let positions: [String: Position]
 
   private struct Position {
@@ -19,7 +15,7 @@ public struct TensorCollection: Sendable {
     let entry: TensorEntry
   }
 
-  /// Gathers the tensors; throws when two have the same name or the same canonical name.
+  /// Gathers the tensors; throws when two have the same name.
   public init(files: [SafetensorsFile]) throws(FormatError) {
     var positions: [String: Position] = [:]
     for (index, file) in files.enumerated() {
@@ -34,18 +30,13 @@ public struct TensorCollection: Sendable {
     self.files = files
     self.positions = positions
     names = positions.keys.sorted()
-    var canonicalNames: [String: String] = [:]
-    for name in names {
-      guard let other = canonicalNames.updateValue(name, forKey: TensorCollection.canonical(name)) else { continue }
-      throw FormatError(
-        file: files[positions[name]?.file ?? 0].path, place: name.printable(limit: 80),
-        problem: "means the same tensor as \(other.quoted)")
-    }
-    self.canonicalNames = canonicalNames
   }
 
   /// The tensor of that name as it is in the file.
   public func entry(named name: String) -> TensorEntry? { positions[name]?.entry }
+
+  /// The path of the file that a tensor is in; of the first file when there is no such tensor.
+  public func path(of name: String) -> String { files[positions[name]?.file ?? 0].path }
 
   /// The extents of a tensor.
   public func shape(of name: String) -> [Int]? { positions[name]?.entry.shape }
@@ -68,20 +59,6 @@ public struct TensorCollection: Sendable {
   ) throws(FormatError) {
     let (file, entry) = try find(name)
     try file.copyFloats(of: entry, into: destination)
-  }
-
-  /// The name without `bert.`, `distilbert.` or `electra.` in front and with `LayerNorm.gamma` and `.beta` modernised.
-  public static func canonical(_ name: String) -> String {
-    var name = name[...]
-    for family in ModelFamily.allCases where name.hasPrefix(family.rawValue + ".") {
-      name = name.dropFirst(family.rawValue.count + 1)
-      break
-    }
-    for (old, new) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
-    where name.hasSuffix(old) {
-      return name.dropLast(old.count) + new
-    }
-    return String(name)
   }
 
   private func find(_ name: String) throws(FormatError) -> (SafetensorsFile, TensorEntry) {

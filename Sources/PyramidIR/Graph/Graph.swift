@@ -75,7 +75,7 @@ public struct Value: Hashable, Sendable {
   public var name: String
   /// Element and axes.
   public var type: TensorType
-  /// Index into `Graph.slots`; nil before planning, and for inputs, which the caller owns.
+  /// Index into `Graph.slots`; nil before planning, and for inputs, which the caller provides.
   public var slot: Int?
 }
 
@@ -156,7 +156,7 @@ public struct Graph: Sendable {
     ]
   }
 
-  /// The value behind a handle.
+  /// The value of a handle.
   public subscript(value: ValueID) -> Value {
     get { values[value.index] }
     set {
@@ -165,7 +165,7 @@ public struct Graph: Sendable {
     }
   }
 
-  /// The weight behind a handle.
+  /// The weight of a handle.
   public subscript(weight: WeightID) -> Weight {
     get { weights[weight.index] }
     set { weights[weight.index] = newValue }

@@ -2,7 +2,7 @@
 // and from then on the decisions themselves say it. Separate from the graph because the oracle of a compiled model must
 // be woven at the same places, and reads them off the compiled graph.
 
-/// The layers, from 0, behind which decisions stand.
+/// The layers, from 0, after which decisions stand.
 public struct PolicyPlacement: Hashable, Sendable {
   /// Layers with an exit decision.
   public var exits: Set<Int>

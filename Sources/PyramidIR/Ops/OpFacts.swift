@@ -27,14 +27,14 @@ public struct OpFacts: Sendable {
   public var input: InputKind?
   /// The policy that it asks, which text has before the operands, after `@`.
   public var policy: String?
-  /// Whether the node matters even when nobody reads its results.
+  /// Whether the node matters even when nothing reads its results.
   public var hasEffect = false
   /// The family of the dim that the first result defines. Such a node is a definition, never a value: two of them with
   /// equal operands must not be merged.
   public var definedFamily: DimFamily?
   /// Whether each row of the result depends on the same row of the operands only.
   public var isRowwise = false
-  /// Operands that the result may be written over if nobody reads them later: row r of such an operand is read for row
+  /// Operands that the result may be written over if nothing reads them later: row r of such an operand is read for row
   /// r of the result only.
   public var replaceable: Range<Int> = 0..<0
   /// Weights that are matrices of a product and may be packed in panels.
@@ -171,7 +171,7 @@ extension Op {
 }
 
 extension Node {
-  /// Whether the result may be written over an operand that nobody reads later.
+  /// Whether the result may be written over an operand that nothing reads later.
   public func overwrites(_ value: ValueID) -> Bool {
     let places = inputs.indices.filter { inputs[$0] == value }
     return !places.isEmpty && places.allSatisfy(op.facts.replaceable.contains)

@@ -30,7 +30,7 @@ public struct SectionCost: Hashable, Sendable {
   /// Everything that runs.
   public let executed: [CostTerm]
   /// 2 (4 d^2 n_a + 2 d n_a^2 + 2 d d_ff n_f) for tokens n_a that enter the layer and n_f that outlive its pruning. A
-  /// sample that leaves behind the layer is not pruned there: whoever evaluates the terms for it takes n_f = n_a.
+  /// sample that leaves after the layer is not pruned there: for it n_f = n_a.
   public let paper: [CostTerm]
 
   /// The costs of a section.
@@ -158,7 +158,7 @@ extension Graph {
 
 extension Graph {
   /// Executed operations of the same model without policies, for samples of T0 tokens each: every layer at full length,
-  /// neither heads nor decisions nor moves behind layers, and no scores handed out by attention.
+  /// neither heads nor decisions nor moves between layers, and no scores handed out by attention.
   public func denseOperations() -> [CostTerm] {
     let terms = nodes.filter { isDense($0) }.flatMap { node in
       executedOperations(of: silent(node)).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }

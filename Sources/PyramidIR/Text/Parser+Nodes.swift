@@ -95,7 +95,7 @@ extension Parser {
     let start = token
     let word = try takeWord("a type")
     guard let element = Element(rawValue: word) else {
-      throw error("`\(word)` is no element type, expected f32 or i32", at: start)
+      throw error("`\(word)` is not an element type, expected f32 or i32", at: start)
     }
     _ = try take(.leftBracket, "`[`")
     var extents: [Extent] = []

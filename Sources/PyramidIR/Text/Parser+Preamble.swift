@@ -106,7 +106,7 @@ extension Parser {
     let digits = word.utf8.dropFirst()
     guard let family = DimFamily(rawValue: String(word.prefix(1))), digits.allSatisfy(Lexer.isDigit),
       digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(word.dropFirst())
-    else { throw error("`\(word)` is no dim, expected B or T and a number", at: start) }
+    else { throw error("`\(word)` is not a dim, expected B or T and a number", at: start) }
     return Dim(family, index)
   }
 

@@ -21,9 +21,9 @@ extension Verifier {
       }
       guard case .panels(let width) = weight.layout else { continue }
       if width < 1 || width > Self.largestAxis { report(.weight(index), "panels of \(width) columns") }
-      if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but no matrix") }
+      if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but not a matrix") }
       if misused.contains(WeightID(index)) {
-        report(.weight(index), "packed, but read as something else than #w of a linear layer")
+        report(.weight(index), "packed, but read as something other than #w of a linear layer")
       }
     }
   }
@@ -36,21 +36,21 @@ extension Verifier {
     for (index, node) in graph.nodes.enumerated() {
       for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
     }
-    var tenant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
+    var occupant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
     for (index, node) in graph.nodes.enumerated() {
       for result in node.results where isKnown(result) && producer[result.index] == index && !broken.contains(result) {
         guard let slot = graph[result].slot, checkFit(result, slot, of: node, at: index) else { continue }
-        if let other = tenant[slot], let end = lastReader[other.index], end >= index,
+        if let other = occupant[slot], let end = lastReader[other.index], end >= index,
           !(end == index && node.overwrites(other))
         {
           report(.node(index), "\(name(result)) takes slot \(slot), where \(name(other)) still lives")
         }
-        tenant[slot] = longerLived(result, tenant[slot], lastReader)
+        occupant[slot] = longerLived(result, occupant[slot], lastReader)
       }
     }
   }
 
-  /// After a clash the value that lives longer is the one that later tenants are compared with.
+  /// After a clash the value that lives longer is the one that later ones in the slot are compared with.
   private func longerLived(_ value: ValueID, _ other: ValueID?, _ lastReader: [Int?]) -> ValueID {
     guard let other, let end = lastReader[value.index], let otherEnd = lastReader[other.index], otherEnd > end else {
       return value
@@ -64,7 +64,7 @@ extension Verifier {
       return false
     }
     if case .input = node.op {
-      report(.node(place), "an input has no slot: the caller owns it")
+      report(.node(place), "an input has no slot: the caller provides it")
       return false
     }
     let slot = graph.slots[index]

@@ -66,7 +66,8 @@ extension Verifier {
       if producer[result.index] != nil { report(.node(index), "\(name(result)) is made twice") }
       producer[result.index] = index
       if !hasUsableType(result) {
-        report(.node(index), "\(graph[result].type) is no type of a value: rows and up to \(Self.largestAxis) columns")
+        report(
+          .node(index), "\(graph[result].type) is not a type of a value: rows and up to \(Self.largestAxis) columns")
         broken.insert(result)
       }
     }

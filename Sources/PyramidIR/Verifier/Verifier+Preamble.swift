@@ -14,18 +14,18 @@ extension Verifier {
   }
 
   private mutating func checkNames() {
-    if !isName(graph.name) { report(.graph, "`\(graph.name)` is no name") }
-    if !isWord(graph.shape.family) { report(.graph, "`\(graph.shape.family)` is no model family") }
+    if !isName(graph.name) { report(.graph, "`\(graph.name)` is not a name") }
+    if !isWord(graph.shape.family) { report(.graph, "`\(graph.shape.family)` is not a model family") }
     var weights: Set<String> = []
     for (index, weight) in graph.weights.enumerated() {
-      if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is no name") }
+      if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is not a name") }
       if !weights.insert(weight.name).inserted { report(.weight(index), "the name is taken by an earlier weight") }
     }
     var values: Set<String> = []
     for (index, node) in graph.nodes.enumerated() {
       for result in node.results where isKnown(result) {
         let name = graph[result].name
-        if !isName(name) { report(.node(index), "`\(name)` is no name") }
+        if !isName(name) { report(.node(index), "`\(name)` is not a name") }
         if !values.insert(name).inserted { report(.node(index), "%\(name) is the name of an earlier value") }
       }
     }
@@ -53,7 +53,7 @@ extension Verifier {
   private mutating func checkPlacement() {
     guard let placement = graph.placement else { return }
     for layer in placement.exits.union(placement.prunes).sorted() where layer < 0 || layer >= graph.shape.layers - 1 {
-      report(.graph, "place: behind layer \(layer) is no boundary")
+      report(.graph, "place: after layer \(layer) there is no boundary")
     }
   }
 
@@ -110,7 +110,7 @@ extension Verifier {
         return true
       }
       if !isSized || !(1...2).contains(weight.type.extents.count) || count > Self.largestWeight {
-        report(.weight(index), "\(weight.type) is no weight: one or two axes of 1 to \(Self.largestAxis) each")
+        report(.weight(index), "\(weight.type) is not a weight: one or two axes of 1 to \(Self.largestAxis) each")
       }
     }
   }

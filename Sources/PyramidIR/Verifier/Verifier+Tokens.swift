@@ -70,7 +70,7 @@ extension Verifier {
   ) -> (source: Dim, within: ValueID?)? {
     let value = node.inputs[operand]
     guard case .selection(let found, let within) = rowFacts[value.index] else {
-      violation(node, constraint, "\(name(value)) selects no rows: it is no result of a decision", at: index)
+      violation(node, constraint, "\(name(value)) selects no rows: it is not a result of a decision", at: index)
       return nil
     }
     if let source, found != source {

@@ -2,7 +2,7 @@
 //
 //  1. Names have the alphabet of the text form, and no two living values, weights or argument keys share one.
 //  2. Sizes are positive and small enough that products of them are exact: fixed axes to 2^24, weights to 2^40
-//     elements, admitted rows and bytes of a row to 2^31 - 1. Types have one or two axes.
+//     elements, admitted rows and bytes per row to 2^31 - 1. Types have one or two axes.
 //  3. Declared policies can be read back from their text and are asked by a node, and nodes ask declared ones of their
 //     kind (decide_exit C5, decide_prune C5). A placement names boundaries only.
 //  4. `B0` and `T0` are declared first, with constant bounds. Every other dim is declared once, bounded by an earlier

@@ -21,33 +21,31 @@ struct PieceTable: Sendable {
 
   private var slots: [Slot]
   private let mask: Int
-  private var bytes: [UInt8] = []
+  private let bytes: [UInt8]
   /// Bytes of the longest entry; a longer slice need not be looked up.
   private(set) var longest = 0
 
-  /// Makes an empty table for up to `capacity` entries of `byteCount` bytes in all, at most `UInt32.max`.
-  init(capacity: Int, byteCount: Int) {
+  /// An empty table for up to `capacity` entries, all of which are slices of `bytes`, at most `UInt32.max` of them.
+  init(capacity: Int, bytes: [UInt8]) {
     var size = 16
     while size < capacity * 2 { size *= 2 }
     slots = Array(repeating: Slot(hash: 0, offset: 0, length: 0, id: -1), count: size)
     mask = size - 1
-    bytes.reserveCapacity(byteCount)
+    self.bytes = bytes
   }
 
-  /// Adds an entry; an equal one that was there before gets the new id, as the last of two lines of a `vocab.txt`
-  /// wins. Callers keep to the capacity.
-  mutating func insert(_ entry: UnsafeBufferPointer<UInt8>, id: Int32) {
-    var hash = Self.emptyHash
-    for byte in entry { hash = Self.extend(hash, by: byte) }
-    let place = bytes.withUnsafeBufferPointer { find(entry, hash, bytes: $0) }
-    if slots[place].id < 0 {
-      slots[place] = Slot(
-        hash: UInt32(truncatingIfNeeded: hash >> 32), offset: UInt32(bytes.count), length: UInt32(entry.count), id: id)
-      bytes.append(contentsOf: entry)
-      longest = max(longest, entry.count)
-    } else {
-      slots[place].id = id
+  /// Adds a slice of the table's bytes; an equal entry that was there before gets the new id, as the last of two lines
+  /// of a `vocab.txt` wins. Callers keep to the capacity.
+  mutating func insert(_ range: Range<Int>, id: Int32) {
+    let (hash, place) = bytes.withUnsafeBufferPointer { bytes in
+      let entry = UnsafeBufferPointer(rebasing: bytes[range])
+      let hash = entry.reduce(Self.emptyHash) { Self.extend($0, by: $1) }
+      return (hash, find(entry, hash, bytes: bytes))
     }
+    slots[place] = Slot(
+      hash: UInt32(truncatingIfNeeded: hash >> 32), offset: UInt32(range.lowerBound), length: UInt32(range.count),
+      id: id)
+    longest = max(longest, range.count)
   }
 
   /// The id of a slice whose hash is known, or -1.

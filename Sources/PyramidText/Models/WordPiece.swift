@@ -12,28 +12,26 @@ final class WordPiece: Sendable {
   /// Scalars of the longest word that is looked up.
   let maxWordScalars: Int
 
-  init(vocabulary: [String], rules: TokenizerRules) throws(TokenizerError) {
-    let byteCount = vocabulary.reduce(0) { $0 + $1.utf8.count }
-    guard !vocabulary.isEmpty else { throw .emptyVocabulary }
-    guard Int32(exactly: vocabulary.count) != nil, UInt32(exactly: byteCount) != nil else {
+  init(_ vocabulary: Vocabulary, unknownID: Int32, continuingPrefix: String, maxWordScalars: Int)
+    throws(TokenizerError)
+  {
+    let (count, bytes) = (vocabulary.modelCount, vocabulary.bytes)
+    guard count > 0 else { throw .emptyVocabulary }
+    guard Int32(exactly: vocabulary.count) != nil, UInt32(exactly: bytes.count) != nil else {
       throw .vocabularyTooLarge(entries: vocabulary.count)
     }
-    let prefix = Array(rules.continuingPrefix.utf8)
-    var initial = PieceTable(capacity: vocabulary.count, byteCount: byteCount)
-    var continuing = PieceTable(capacity: vocabulary.count, byteCount: byteCount)
-    for (id, entry) in vocabulary.enumerated() {
-      var entry = entry
-      entry.withUTF8 { bytes in
-        initial.insert(bytes, id: Int32(id))
-        if bytes.starts(with: prefix) {
-          continuing.insert(UnsafeBufferPointer(rebasing: bytes[prefix.count...]), id: Int32(id))
-        }
+    let prefix = Array(continuingPrefix.utf8)
+    var initial = PieceTable(capacity: count, bytes: bytes)
+    var continuing = PieceTable(capacity: count, bytes: bytes)
+    for id in 0..<count {
+      let range = vocabulary.range(of: id)
+      initial.insert(range, id: Int32(id))
+      if bytes[range].starts(with: prefix) {
+        continuing.insert(range.dropFirst(prefix.count), id: Int32(id))
       }
     }
-    self.initial = initial
-    self.continuing = continuing
-    unknownID = rules.unknownID
-    maxWordScalars = rules.maxWordScalars
+    (self.initial, self.continuing) = (initial, continuing)
+    (self.unknownID, self.maxWordScalars) = (unknownID, maxWordScalars)
   }
 
   /// Appends the ids of one word, which is not empty.
@@ -91,7 +89,7 @@ struct TokenSink {
     count += 1
   }
 
-  /// Takes back all ids behind the first `count`.
+  /// Takes back all ids after the first `count`.
   mutating func removeLast(to count: Int) {
     self.count = count
     if kept.count > count { kept.removeLast(kept.count - count) }

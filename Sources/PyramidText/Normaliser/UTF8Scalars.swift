@@ -1,6 +1,6 @@
 // UTF-8 of single scalars, without String: the splitter reads and writes bytes.
 
-/// Decodes the scalar at `position` of valid UTF-8 and moves the position behind it.
+/// Decodes the scalar at `position` of valid UTF-8 and moves the position past it.
 @inline(__always)
 func decodeScalar(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt32 {
   let first = UInt32(text[position])

@@ -26,7 +26,7 @@ final class WordSplitter: Sendable {
 
   init(rules: TokenizerRules, wordLimit: Int) {
     lowercase = rules.lowercase
-    stripAccents = rules.stripAccents
+    stripAccents = rules.stripAccents ?? rules.lowercase
     splitCJK = rules.splitCJK
     cleanText = rules.cleanText
     self.wordLimit = wordLimit

@@ -3,27 +3,15 @@
 // Separate from its reading so that the compiler, and tests that invent small models, depend on values and not on
 // files.
 
-/// A supported family of checkpoints; the raw value is the `model_type` of config.json.
-public enum ModelFamily: String, Sendable, CaseIterable {
-  case bert, distilbert, electra
-}
-
-/// The activation between the two halves of a feed-forward block.
-public enum Activation: String, Sendable, CaseIterable {
-  /// x * Phi(x), with the error function.
-  case gelu
-  /// The tanh approximation of GELU (`gelu_new`, `gelu_pytorch_tanh`).
-  case geluTanh
-  /// max(x, 0).
-  case relu
-}
+import PyramidFormats
+import PyramidIR
 
 /// The sizes and choices of one encoder with its classifier, checked.
 public struct ModelConfiguration: Sendable, Equatable {
   /// The path of config.json, for errors.
-  public var file: String
-  /// The family, which decides the names of the tensors and the shape of the graph.
-  public var family: ModelFamily
+  public var file = "config.json"
+  /// The family's `model_type`, which decides the names of the tensors and the shape of the graph.
+  public var family: String
   /// A name for people: the checkpoint folder's own.
   public var name: String
   /// The first of `architectures`, such as `BertForSequenceClassification`, if the file has any.
@@ -52,31 +40,6 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var labels: [String]
   /// The id of the padding token.
   public var padTokenID: Int
-
-  /// Makes a configuration of values that the caller answers for.
-  public init(
-    file: String = "config.json", family: ModelFamily = .bert, name: String = "", architecture: String? = nil,
-    hiddenSize: Int, embeddingSize: Int? = nil, layers: Int, heads: Int, intermediateSize: Int, vocabularySize: Int,
-    maxPositions: Int = 512, typeVocabularySize: Int = 2, layerNormEpsilon: Double = 1e-12,
-    activation: Activation = .gelu, labels: [String] = [], padTokenID: Int = 0
-  ) {
-    self.file = file
-    self.family = family
-    self.name = name
-    self.architecture = architecture
-    self.hiddenSize = hiddenSize
-    self.embeddingSize = embeddingSize ?? hiddenSize
-    self.layers = layers
-    self.heads = heads
-    self.intermediateSize = intermediateSize
-    self.vocabularySize = vocabularySize
-    self.maxPositions = maxPositions
-    self.typeVocabularySize = typeVocabularySize
-    self.layerNormEpsilon = layerNormEpsilon
-    self.activation = activation
-    self.labels = labels
-    self.padTokenID = padTokenID
-  }
 
   /// The width of one attention head.
   public var headSize: Int { hiddenSize / heads }

@@ -1,8 +1,27 @@
-// config.json -> ModelConfiguration, for the three families.
+// config.json -> ModelConfiguration, for all families.
 //
 // The names and defaults are those of Hugging Face `transformers`' configuration classes. What would change the
 // model's results and is not implemented (decoders, relative positions, pruned heads, quantisation) is an error rather
 // than ignored.
+
+import PyramidFormats
+import PyramidIR
+import PyramidText
+
+/// The names under which a family's config.json keeps its sizes.
+struct ConfigurationKeys {
+  var hidden = "hidden_size"
+  /// nil where embeddings are as wide as the layers.
+  var embedding: String?
+  var layers = "num_hidden_layers"
+  var heads = "num_attention_heads"
+  var intermediate = "intermediate_size"
+  var activation = "hidden_act"
+  /// nil where there are no token types.
+  var types: String? = "type_vocab_size"
+  /// nil where the epsilon of the norms is always 1e-12.
+  var epsilon: String? = "layer_norm_eps"
+}
 
 extension ModelConfiguration {
   /// The largest sizes accepted; far above any published encoder, low enough that no product of two overflows.
@@ -10,30 +29,29 @@ extension ModelConfiguration {
     static let hidden = 65_536
     static let layers = 1024
     static let intermediate = 1_048_576
-    static let vocabulary = 10_000_000
     static let positions = 1_048_576
     static let types = 1024
     static let labels = 1_000_000
   }
 
   /// Reads and checks the content of a config.json; `name` is the model's name for people.
-  public init(reading json: JSONValue, file: String, name: String) throws(FormatError) {
-    let root = JSONField(json, file: file)
-    let family = try ModelConfiguration.family(root)
+  public init(reading root: JSONField, name: String) throws(FormatError) {
+    try self.init(reading: root, family: ModelFamilies.family(of: root), name: name)
+  }
+
+  init(reading root: JSONField, family: any ModelFamily.Type, name: String) throws(FormatError) {
     try ModelConfiguration.refuseUnsupported(root)
-    let keys = Keys(family)
+    let keys = family.keys
     let hidden = try root.required(keys.hidden).integer(in: 1...Bound.hidden)
     let heads = try root.required(keys.heads).integer(in: 1...Bound.hidden)
     guard hidden % heads == 0 else {
       throw try root.required(keys.heads).failure("\(heads) heads do not divide \(keys.hidden) \(hidden)")
     }
-    let vocabulary = try root.required("vocab_size").integer(in: 1...Bound.vocabulary)
-    let embedding =
-      family == .electra ? try root.required("embedding_size").integer(in: 1...Bound.hidden) : hidden
-    let types =
-      family == .distilbert ? 0 : try root.optional("type_vocab_size")?.integer(in: 1...Bound.types) ?? 2
+    let vocabulary = try root.required("vocab_size").integer(in: 1...Vocabulary.maximumCount)
+    let embedding = if let key = keys.embedding { try root.required(key).integer(in: 1...Bound.hidden) } else { hidden }
+    let types = if let key = keys.types { try root.optional(key)?.integer(in: 1...Bound.types) ?? 2 } else { 0 }
     try self.init(
-      file: file, family: family, name: name,
+      file: root.file, family: family.name, name: name,
       architecture: root.optional("architectures")?.elements().first?.string(),
       hiddenSize: hidden, embeddingSize: embedding,
       layers: root.required(keys.layers).integer(in: 1...Bound.layers), heads: heads,
@@ -41,37 +59,10 @@ extension ModelConfiguration {
       vocabularySize: vocabulary,
       maxPositions: root.optional("max_position_embeddings")?.integer(in: 1...Bound.positions) ?? 512,
       typeVocabularySize: types,
-      layerNormEpsilon: ModelConfiguration.epsilon(root, family),
+      layerNormEpsilon: ModelConfiguration.epsilon(root, keys.epsilon),
       activation: ModelConfiguration.activation(root, keys.activation),
       labels: ModelConfiguration.labels(root),
       padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0)
-  }
-
-  /// The names under which a family keeps its sizes.
-  private struct Keys {
-    var hidden = "hidden_size"
-    var layers = "num_hidden_layers"
-    var heads = "num_attention_heads"
-    var intermediate = "intermediate_size"
-    var activation = "hidden_act"
-
-    init(_ family: ModelFamily) {
-      guard family == .distilbert else { return }
-      hidden = "dim"
-      layers = "n_layers"
-      heads = "n_heads"
-      intermediate = "hidden_dim"
-      activation = "activation"
-    }
-  }
-
-  private static func family(_ root: JSONField) throws(FormatError) -> ModelFamily {
-    let field = try root.required("model_type")
-    guard let family = ModelFamily(rawValue: try field.string()) else {
-      let supported = ModelFamily.allCases.map(\.rawValue).joined(separator: ", ")
-      throw field.failure("family \(field.found) is not supported; supported: \(supported)")
-    }
-    return family
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {
@@ -94,9 +85,8 @@ extension ModelConfiguration {
     }
   }
 
-  private static func epsilon(_ root: JSONField, _ family: ModelFamily) throws(FormatError) -> Double {
-    // DistilBERT's code has the constant; a value in its config.json would be ignored by `transformers` as well.
-    guard family != .distilbert, let field = try root.optional("layer_norm_eps") else { return 1e-12 }
+  private static func epsilon(_ root: JSONField, _ key: String?) throws(FormatError) -> Double {
+    guard let key, let field = try root.optional(key) else { return 1e-12 }
     let epsilon = try field.double()
     guard epsilon > 0, epsilon <= 1 else {
       throw field.failure("expected a number above 0 and at most 1, found \(field.found)")

@@ -1,37 +1,34 @@
-// tokenizer.json (+ tokenizer_config.json) -> TokenizerDescription: Hugging Face `tokenizers`' own format.
+// tokenizer.json (+ tokenizer_config.json) -> TokenizerRules: Hugging Face `tokenizers`' own format.
 //
 // The format can describe any pipeline; this reads the one that BERT uses and names the first part that differs.
 // Truncation and padding settings are ignored: `transformers` overrides them on every call.
 
-extension TokenizerDescription {
-  /// Reads a tokenizer.json. `settings` is the content of tokenizer_config.json with its path, or nil when there is
-  /// none.
-  public init(
-    reading json: JSONValue, file: String, settings: (json: JSONValue, file: String)?
-  ) throws(FormatError) {
-    let root = JSONField(json, file: file)
-    let parsed =
-      if let settings { try TokenizerSettings(reading: settings.json, file: settings.file) } else {
-        TokenizerSettings()
-      }
-    let model = try root.required("model")
-    try model.requireType("WordPiece")
+import PyramidFormats
+
+extension TokenizerRules {
+  /// Reads a tokenizer.json. `settings` is the content of tokenizer_config.json, or nil when there is none.
+  init(json root: JSONField, settings: JSONField?) throws(FormatError) {
+    let parsed = try TokenizerSettings(settings)
+    let description = try root.required("model")
+    try description.requireType("WordPiece")
     var assembly = try TokenizerAssembly(
-      wordPieces: TokenizerDescription.wordPieces(model.required("vocab")), file: file, place: "model.vocab")
+      wordPieces: Self.wordPieces(description.required("vocab")), file: root.file, place: "model.vocab")
     for field in try root.optional("added_tokens")?.elements() ?? [] {
-      let id = try field.required("id").integer(in: 0...ModelConfiguration.Bound.vocabulary)
-      try assembly.add(AddedToken(field, id: id), from: (file, field.place))
+      let id = try field.required("id").integer(in: 0...Vocabulary.maximumCount)
+      try assembly.add(SpecialToken(field, id: Int32(id)), from: (root.file, field.place))
     }
-    try assembly.add(parsed, file: settings?.file ?? file)
-    let (cls, sep) = try TokenizerDescription.template(root.required("post_processor"))
+    try assembly.add(parsed, file: settings?.file ?? root.file)
+    let processor = try root.required("post_processor")
+    let (cls, sep) = try Self.template(processor)
     self = try assembly.finish(
-      unknown: model.required("unk_token").string(), cls: cls.content, sep: sep.content,
-      pad: parsed.special["pad_token"]?.content ?? "[PAD]", mask: parsed.special["mask_token"])
-    guard clsToken == cls, sepToken == sep else {
-      throw try root.required("post_processor").failure("its ids are not those of the vocabulary")
+      unknown: description.required("unk_token").string(), cls: cls.content, sep: sep.content,
+      pad: parsed.special["pad_token"]?.content ?? "[PAD]", mask: parsed.special["mask_token"]?.content)
+    guard clsID == cls.id, sepID == sep.id else {
+      throw processor.failure("its ids are not those of the vocabulary")
     }
-    continuingPrefix = try model.required("continuing_subword_prefix").string()
-    maxWordScalars = try model.optional("max_input_chars_per_word")?.integer(in: 1...100_000) ?? 100
+    model = .wordPiece(
+      continuingPrefix: try description.required("continuing_subword_prefix").string(),
+      maxWordScalars: try description.optional("max_input_chars_per_word")?.integer(in: 1...100_000) ?? 100)
     modelMaxLength = parsed.modelMaxLength
     try checkPreTokenizer(root)
     try readNormalizer(root, parsed)
@@ -40,8 +37,8 @@ extension TokenizerDescription {
   /// The pieces in id order. The ids must be 0 to n-1, each once.
   private static func wordPieces(_ vocabulary: JSONField) throws(FormatError) -> [String] {
     let members = try vocabulary.object().members
-    guard members.count <= ModelConfiguration.Bound.vocabulary else {
-      throw vocabulary.failure("more than \(ModelConfiguration.Bound.vocabulary) tokens")
+    guard members.count <= Vocabulary.maximumCount else {
+      throw vocabulary.failure("more than \(Vocabulary.maximumCount) tokens")
     }
     var pieces = [String?](repeating: nil, count: members.count)
     for member in members {
@@ -76,7 +73,7 @@ extension TokenizerDescription {
     splitCJK = try field.required("handle_chinese_chars").bool()
     lowercase = try field.required("lowercase").bool()
     stripAccents = try field.optional("strip_accents")?.bool()
-    guard settings.tokenizerClass.map(TokenizerDescription.isBERT) ?? true else { return }
+    guard settings.tokenizerClass.map(Self.isBERT) ?? true else { return }
     lowercase = settings.lowercase ?? lowercase
     splitCJK = settings.splitCJK ?? splitCJK
     stripAccents = settings.stripAccents ?? stripAccents
@@ -128,7 +125,7 @@ extension TokenizerDescription {
     let (ids, texts) = (try field.required("ids").elements(), try field.required("tokens").elements())
     guard ids.count == 1, texts.count == 1 else { throw field.failure("expected one token with one id") }
     return SpecialToken(
-      content: try texts[0].string(), id: try ids[0].integer(in: 0...ModelConfiguration.Bound.vocabulary))
+      content: try texts[0].string(), id: Int32(try ids[0].integer(in: 0...Vocabulary.maximumCount)))
   }
 
   /// BertProcessing's `["[SEP]", 102]`.
@@ -136,7 +133,7 @@ extension TokenizerDescription {
     let elements = try field.elements()
     guard elements.count == 2 else { throw field.failure("expected a token and its id") }
     return SpecialToken(
-      content: try elements[0].string(), id: try elements[1].integer(in: 0...ModelConfiguration.Bound.vocabulary))
+      content: try elements[0].string(), id: Int32(try elements[1].integer(in: 0...Vocabulary.maximumCount)))
   }
 }
 

@@ -1,36 +1,38 @@
 // The tokenizer in an artefact: what is written is read, and what mp-compile never writes is refused.
 
+import PyramidFormats
 import Testing
 
-@testable import PyramidFormats
+@testable import PyramidText
 
 @Suite struct `A tokenizer in an artefact` {
-  private func description(_ words: [String] = []) throws -> TokenizerDescription {
-    let lines = (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + words).joined(separator: "\n") + "\n"
+  private func description() throws -> TokenizerRules {
+    let lines = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
     return try Array(lines.utf8).withUnsafeBytes {
-      try TokenizerDescription(vocabulary: $0, file: "vocab.txt", settings: nil)
+      try TokenizerRules(vocabularyFile: $0, file: "vocab.txt", settings: nil)
     }
   }
 
-  private func read(_ json: String, _ words: [UInt8]) throws -> TokenizerDescription {
-    let field = JSONField(try JSONReader.read(json, file: "x.mpc"), file: "x.mpc", place: "tokenizer")
-    return try words.withUnsafeBytes { try TokenizerDescription(artefact: field, vocabulary: $0) }
+  private func read(_ json: String, _ words: [UInt8]) throws -> TokenizerRules {
+    try TokenizerRules(StoredTokenizer(settings: json, vocabulary: words), file: "x.mpc")
   }
 
   @Test func `is the one that was written, to the last byte of a token`() throws {
-    var tokenizer = try description(["a", "##b", "\u{E9}", "e\u{301}", "\u{1F600}"])
     // A tokenizer.json may hold tokens that no line of a vocab.txt could.
-    tokenizer.vocabulary += ["\n", "", "<x>"]
-    tokenizer.addedTokens.append(AddedToken(content: "<x>", id: tokenizer.vocabulary.count - 1))
+    let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", "\u{E9}", "e\u{301}", "\u{1F600}", "\n", ""]
     for hasMask in [true, false] {
-      if !hasMask { tokenizer.maskToken = nil }
+      var tokenizer = try description()
+      tokenizer.vocabulary = Vocabulary(words + ["<x>"], modelCount: words.count)
+      tokenizer.specialTokens.append(SpecialToken(content: "<x>", id: Int32(words.count)))
+      if !hasMask { tokenizer.maskID = nil }
       tokenizer.stripAccents = hasMask ? true : nil
       tokenizer.modelMaxLength = hasMask ? 128 : nil
       (tokenizer.lowercase, tokenizer.splitCJK, tokenizer.cleanText) = (hasMask, !hasMask, hasMask)
-      (tokenizer.maxWordScalars, tokenizer.continuingPrefix) = (50, "@@")
-      let found = try read(JSONWriter.string(tokenizer.artefactJSON), tokenizer.artefactVocabulary)
+      tokenizer.model = .wordPiece(continuingPrefix: "@@", maxWordScalars: 50)
+      let found = try read(tokenizer.stored.settings, tokenizer.stored.vocabulary)
       #expect(found == tokenizer)
-      #expect(found.vocabulary.map { Array($0.utf8) } == tokenizer.vocabulary.map { Array($0.utf8) })
+      let tokens = (0..<found.vocabulary.count).map { Array(found.vocabulary[$0].utf8) }
+      #expect(tokens == (words + ["<x>"]).map { Array($0.utf8) })
     }
   }
 
@@ -42,11 +44,11 @@ import Testing
   ])
   func `is refused when its numbers do not fit its vocabulary`(old: String, new: String, message: String) throws {
     let tokenizer = try description()
-    let json = JSONWriter.string(tokenizer.artefactJSON)
+    let json = tokenizer.stored.settings
     let parts = json.split(separator: old, omittingEmptySubsequences: false)
     try #require(parts.count > 1, "\(json) has no \(old)")
     let error = #expect(throws: FormatError.self) {
-      try read(parts.joined(separator: new), tokenizer.artefactVocabulary)
+      try read(parts.joined(separator: new), tokenizer.stored.vocabulary)
     }
     #expect(error.map { "\($0)".contains(message) } == true, "\(error.map { "\($0)" } ?? "none")")
   }
@@ -56,7 +58,7 @@ import Testing
       ([0x61, 0xFF, 0x62], "no end"), ([0x61, 0xC3, 0xFF], "not valid UTF-8"), ([], "empty"),
     ] as [([UInt8], String)])
   func `is refused when its vocabulary is damaged`(words: [UInt8], message: String) throws {
-    let json = JSONWriter.string(try description().artefactJSON)
+    let json = try description().stored.settings
     let error = #expect(throws: FormatError.self) { try read(json, words) }
     #expect(error.map { "\($0)".contains(message) } == true, "\(error.map { "\($0)" } ?? "none")")
   }

@@ -1,5 +1,5 @@
 // A policy that prunes before the layer: the [CLS] row is computed first, over all tokens that entered; the exit is
-// decided on it, tokens die by what [CLS] pays them, and only then the layer runs, on the survivors. Part of
+// decided on it, tokens die by the attention weight that [CLS] gives them, and only then the layer runs, on the survivors. Part of
 // `schedule-policies` and not of a later pass, because which tokens the layer's attention sees is what the policy
 // means, not how it is computed.
 
@@ -7,7 +7,7 @@ import PyramidIR
 import PyramidPolicy
 
 extension Boundary {
-  /// Decisions before a layer, behind its [CLS] row.
+  /// Decisions before a layer, after its [CLS] row.
   init(_ graph: Graph, pruningBefore layer: Int, state: BoundaryState) throws {
     guard let path = FirstRowPath(graph, to: try Self.crossing(graph, layer: layer)), path.segments == state.segments,
       let start = graph.nodes.firstIndex(where: { $0.section == .layer(layer) })

@@ -3,6 +3,7 @@
 // The corpus is made by Scripts/make-corpus, which says what is wrong with each file.
 
 import PyramidFormats
+import PyramidModels
 import Testing
 
 /// The folder Tests/Corpus of this repository.
@@ -41,10 +42,10 @@ struct CorpusCase: CustomTestStringConvertible, Sendable {
 
   @Test func `The folders that are not malformed are read`() throws {
     for name in ["valid", "valid-tokenizer-json"] {
-      let checkpoint = try CheckpointFolder(path: "\(corpus)/checkpoints/\(name)")
+      let checkpoint = try Checkpoint(path: "\(corpus)/checkpoints/\(name)")
       #expect(checkpoint.configuration.name == name)
-      #expect(checkpoint.tokenizer.vocabulary.count == 7)
-      #expect(try checkpoint.tensors.floats(of: "bert.x") == [1])
+      #expect(checkpoint.tokenizer.rules.vocabulary.count == 7)
+      #expect(try checkpoint.weights.tensors.floats(of: "bert.x") == [1])
     }
   }
 
@@ -57,7 +58,7 @@ struct CorpusCase: CustomTestStringConvertible, Sendable {
       let file = path.hasSuffix("/README") ? String(full.dropLast("/README".count)) : full
       _ = try SafetensorsFile(path: file)
     } else {
-      _ = try CheckpointFolder(path: full)
+      _ = try Checkpoint(path: full)
     }
   }
 }

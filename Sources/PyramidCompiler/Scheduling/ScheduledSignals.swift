@@ -1,22 +1,13 @@
 // How each signal that a policy reads comes about in the graph, and the exit head. Only what is read is computed.
 
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 extension Boundary {
-  /// tanh(dense) then classifier on the [CLS] rows, from the tensors `exits.<layer>.*`.
+  /// The layer's exit head on the [CLS] rows.
   mutating func addHead(_ first: ValueID) throws -> ValueID {
-    let shape = builder.graph.shape
-    let head = ExitHead(layer: layer)
-    func weight(_ name: String, _ sizes: [Int]) -> WeightID {
-      builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
-    }
-    let dense = [weight(head.dense.weight, [shape.hidden, shape.hidden]), weight(head.dense.bias, [shape.hidden])]
-    let classifier = [
-      weight(head.classifier.weight, [shape.classes, shape.hidden]), weight(head.classifier.bias, [shape.classes]),
-    ]
-    let pooled = try builder.add(.linear(.tanh), [first], dense, name: "pooled\(layer)")
-    return try builder.add(.linear(.none), [pooled], classifier, name: "logits\(layer)")
+    try ExitHead(layer: layer).lower(into: &builder, first: first)
   }
 
   /// Makes the layer's attention hand out the scores that the signals need.

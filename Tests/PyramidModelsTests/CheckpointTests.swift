@@ -1,23 +1,18 @@
 // Whole checkpoint folders: made ones, sharded ones, damaged ones, and the real ones beside the repository.
 
+import Glibc
 import PyramidFormats
+import PyramidModels
+import PyramidTestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 @Suite struct `Checkpoint folder` {
   @Test func `A folder is read whole and names the files it read`() throws {
     let folder = try TemporaryFolder()
     try writeCheckpoint(in: folder, replacing: ["tokenizer_config.json": #"{"model_max_length": 16}"#])
-    let checkpoint = try CheckpointFolder(path: folder.path)
+    let checkpoint = try Checkpoint(path: folder.path)
     #expect(checkpoint.configuration.labels == ["no", "yes"])
-    #expect(checkpoint.tokenizer.modelMaxLength == 16)
+    #expect(checkpoint.tokenizer.rules.modelMaxLength == 16)
     let expected = ["config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"]
     #expect(checkpoint.files == expected.map(folder.path))
   }
@@ -35,7 +30,7 @@ import Testing
       map[name] = .string(file)
     }
     try folder.write("model.safetensors.index.json", JSONWriter.string(["weight_map": .object(map)]))
-    let tensors = try CheckpointFolder(path: folder.path).tensors
+    let tensors = try Checkpoint(path: folder.path).weights.tensors
     #expect(tensors.names == (0..<3).map { "encoder.layer.\($0).output.dense.bias" })
     #expect(tensors.files.count == 3)
     #expect(try tensors.floats(of: "encoder.layer.2.output.dense.bias") == [2, 0.5])
@@ -51,7 +46,7 @@ import Testing
     ("bert.bert.x", "bert.x"), ("bertha.x", "bertha.x"), ("prune.beta", "prune.beta"),
   ])
   func `Names lose the family's prefix and old spellings`(_ name: String, _ canonical: String) {
-    #expect(TensorCollection.canonical(name) == canonical)
+    #expect(Weights.canonical(name) == canonical)
   }
 
   @Test(arguments: ["config.json", "vocab.txt", "tokenizer_config.json"])
@@ -66,25 +61,11 @@ import Testing
         var changed = original
         changed[index] ^= mask
         try folder.write(name, changed)
-        do { _ = try CheckpointFolder(path: folder.path) } catch { refused += 1 }
+        do { _ = try Checkpoint(path: folder.path) } catch { refused += 1 }
       }
     }
-    // A byte with its upper bit flipped is no UTF-8 next to ASCII.
+    // A byte with its upper bit flipped is not UTF-8 next to ASCII.
     #expect(refused >= original.count)
-  }
-
-  @Test func `Only regular files are opened, and a pipe does not block`() throws {
-    let folder = try TemporaryFolder()
-    try #require(mkfifo(folder.path("pipe"), 0o600) == 0)
-    for (path, problem) in [
-      (folder.path("pipe"), "is not a regular file"), ("/dev/null", "is not a regular file"),
-      (folder.path, "is a folder, expected a file"),
-      (folder.path("absent"), "cannot be opened: no such file or folder"),
-      ("", "is not a path"), ("a\u{0}b", "is not a path"),
-    ] {
-      let error = #expect(throws: FormatError.self) { try MappedFile(path: path) }
-      #expect(error?.problem == problem)
-    }
   }
 
   static let shared: String? = {
@@ -100,14 +81,30 @@ import Testing
       ("all-MiniLM-L6-v2", 30522, 0, 512),
     ])
   func `Real checkpoints are read`(_ name: String, _ vocabulary: Int, _ labels: Int, _ length: Int) throws {
-    let checkpoint = try CheckpointFolder(path: "\(try #require(Self.shared))/models/\(name)")
+    let checkpoint = try Checkpoint(path: "\(try #require(Self.shared))/models/\(name)")
     #expect(checkpoint.configuration.hiddenSize == 384)
     #expect(checkpoint.configuration.labels.count == labels)
-    #expect(checkpoint.tokenizer.vocabulary.count == vocabulary)
-    #expect(checkpoint.tokenizer.modelMaxLength == length)
-    let tensors = checkpoint.tensors
-    let weight = try #require(tensors.canonicalNames["encoder.layer.0.attention.self.query.weight"])
+    #expect(checkpoint.tokenizer.rules.vocabulary.count == vocabulary)
+    #expect(checkpoint.tokenizer.rules.modelMaxLength == length)
+    let (weights, tensors) = (checkpoint.weights, checkpoint.weights.tensors)
+    let weight = try #require(weights.originals["encoder.layer.0.attention.self.query.weight"])
     #expect(tensors.shape(of: weight) == [384, 384])
     #expect(try tensors.floats(of: weight).allSatisfy(\.isFinite))
   }
+}
+
+/// A valid checkpoint of one tiny layer, written into a folder; files can be replaced.
+private func writeCheckpoint(in folder: TemporaryFolder, replacing files: [String: String] = [:]) throws {
+  let contents = [
+    "config.json": """
+    {"model_type": "bert", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+     "intermediate_size": 8, "vocab_size": 8, "id2label": {"1": "yes", "0": "no"}}
+    """,
+    "vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n",
+  ].merging(files) { $1 }
+  for (name, text) in contents { try folder.write(name, text) }
+  var writer = try SafetensorsWriter(
+    path: folder.path("model.safetensors"), tensors: [TensorDeclaration("bert.pooler.dense.bias", .F32, [4])])
+  try writer.append([1, 2, 3, 4] as [Float], to: "bert.pooler.dense.bias")
+  try writer.finish()
 }

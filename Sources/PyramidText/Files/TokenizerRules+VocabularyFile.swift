@@ -1,19 +1,16 @@
-// vocab.txt (+ tokenizer_config.json) -> TokenizerDescription: the older of the two ways to ship a BERT tokenizer.
+// vocab.txt (+ tokenizer_config.json) -> TokenizerRules: the older of the two ways to ship a BERT tokenizer.
 //
 // Separate because its defaults are those of `transformers`' BertTokenizer classes, while tokenizer.json has none.
 
-extension TokenizerDescription {
-  /// Reads a vocab.txt. `settings` is the content of tokenizer_config.json with its path, or nil when there is none:
-  /// then text is lower-cased and accents are removed, as `transformers` would.
-  public init(
-    vocabulary bytes: UnsafeRawBufferPointer, file: String, settings: (json: JSONValue, file: String)?
-  ) throws(FormatError) {
-    let tokens = try TokenizerDescription.lines(of: bytes, file: file)
-    let parsed =
-      if let settings { try TokenizerSettings(reading: settings.json, file: settings.file) } else {
-        TokenizerSettings()
-      }
-    if let name = parsed.tokenizerClass, let settings, !TokenizerDescription.isBERT(name) {
+import PyramidFormats
+
+extension TokenizerRules {
+  /// Reads a vocab.txt. `settings` is the content of tokenizer_config.json, or nil when there is none: then text is
+  /// lower-cased and accents are removed, as `transformers` would.
+  init(vocabularyFile bytes: UnsafeRawBufferPointer, file: String, settings: JSONField?) throws(FormatError) {
+    let tokens = try Self.lines(of: bytes, file: file)
+    let parsed = try TokenizerSettings(settings)
+    if let name = parsed.tokenizerClass, let settings, !Self.isBERT(name) {
       throw FormatError(
         file: settings.file, place: "tokenizer_class",
         problem: "\(name.quoted) is not supported; supported: BertTokenizer, DistilBertTokenizer, ElectraTokenizer")
@@ -23,7 +20,7 @@ extension TokenizerDescription {
     func content(_ role: String, _ standard: String) -> String { parsed.special[role]?.content ?? standard }
     self = try assembly.finish(
       unknown: content("unk_token", "[UNK]"), cls: content("cls_token", "[CLS]"), sep: content("sep_token", "[SEP]"),
-      pad: content("pad_token", "[PAD]"), mask: parsed.special["mask_token"])
+      pad: content("pad_token", "[PAD]"), mask: parsed.special["mask_token"]?.content)
     lowercase = parsed.lowercase ?? true
     splitCJK = parsed.splitCJK ?? true
     stripAccents = parsed.stripAccents ?? nil
@@ -36,7 +33,7 @@ extension TokenizerDescription {
     return ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"].contains(name)
   }
 
-  /// One token a line, as `transformers` reads it: LF or CRLF ends a line, nothing else is stripped.
+  /// One token per line, as `transformers` reads it: LF or CRLF ends a line, nothing else is stripped.
   private static func lines(of bytes: UnsafeRawBufferPointer, file: String) throws(FormatError) -> [String] {
     var tokens: [String] = []
     var start = 0
@@ -50,8 +47,8 @@ extension TokenizerDescription {
       guard !line.isEmpty else { throw failure("expected a token, found an empty line") }
       guard !line.contains(0x0D) else { throw failure("carriage return inside a token") }
       guard let token = String(validating: line, as: UTF8.self) else { throw failure("invalid UTF-8") }
-      guard tokens.count < ModelConfiguration.Bound.vocabulary else {
-        throw failure("more than \(ModelConfiguration.Bound.vocabulary) tokens")
+      guard tokens.count < Vocabulary.maximumCount else {
+        throw failure("more than \(Vocabulary.maximumCount) tokens")
       }
       tokens.append(token)
       start = end + 1
@@ -69,7 +66,7 @@ extension TokenizerAssembly {
     }
     for role in TokenizerSettings.roles {
       guard var token = settings.special[role] else { continue }
-      token.id = try special(token.content).id
+      token.id = try id(ofRole: token.content)
       add(token)
     }
     for token in settings.additional { add(token) }

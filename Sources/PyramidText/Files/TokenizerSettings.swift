@@ -3,6 +3,8 @@
 // Separate because both ways of describing a tokenizer (tokenizer.json, vocab.txt) are completed by it: `transformers`
 // lets its normaliser switches override those of tokenizer.json, and only it knows the maximum length.
 
+import PyramidFormats
+
 /// The parts of tokenizer_config.json that matter here; nil or empty where the file is silent.
 struct TokenizerSettings {
   /// The roles of special tokens in the order in which `transformers` adds them.
@@ -15,17 +17,15 @@ struct TokenizerSettings {
   var stripAccents: Bool??
   var modelMaxLength: Int?
   /// Role to token; ids are not known here and are 0.
-  var special: [String: AddedToken] = [:]
+  var special: [String: SpecialToken] = [:]
   /// `additional_special_tokens`; ids are 0.
-  var additional: [AddedToken] = []
+  var additional: [SpecialToken] = []
   /// `added_tokens_decoder`, with its ids, in their order.
-  var decoder: [AddedToken] = []
+  var decoder: [SpecialToken] = []
 
-  /// What holds when there is no such file.
-  init() {}
-
-  init(reading json: JSONValue, file: String) throws(FormatError) {
-    let root = JSONField(json, file: file)
+  /// Reads the file's content; nil stands for a file that is not there.
+  init(_ root: JSONField?) throws(FormatError) {
+    guard let root else { return }
     tokenizerClass = try root.optional("tokenizer_class")?.string()
     lowercase = try root.optional("do_lower_case")?.bool()
     splitCJK = try root.optional("tokenize_chinese_chars")?.bool()
@@ -38,18 +38,18 @@ struct TokenizerSettings {
       additional.append(try TokenizerSettings.token(field))
     }
     for (key, field) in try root.optional("added_tokens_decoder")?.members() ?? [] {
-      guard let id = Int(key), String(id) == key, (0..<ModelConfiguration.Bound.vocabulary).contains(id) else {
+      guard let id = Int(key), String(id) == key, (0..<Vocabulary.maximumCount).contains(id) else {
         throw field.failure("expected a token's id as the key")
       }
-      decoder.append(try AddedToken(field, id: id))
+      decoder.append(try SpecialToken(field, id: Int32(id)))
     }
     decoder.sort { $0.id < $1.id }
   }
 
   /// A token is a string, or an object with `content` and flags.
-  private static func token(_ field: JSONField) throws(FormatError) -> AddedToken {
-    if case .string(let content) = field.value { return AddedToken(content: content, id: 0) }
-    return try AddedToken(field, id: 0)
+  private static func token(_ field: JSONField) throws(FormatError) -> SpecialToken {
+    if case .string(let content) = field.value { return SpecialToken(content: content, id: 0) }
+    return try SpecialToken(field, id: 0)
   }
 
   /// `transformers` writes 1e30, as a float or as its 31 digits, for "no limit".
@@ -63,10 +63,10 @@ struct TokenizerSettings {
   }
 }
 
-extension AddedToken {
+extension SpecialToken {
   /// Reads an added token's content and flags; a flag left out has the default of Hugging Face `tokenizers` for
   /// special tokens.
-  init(_ field: JSONField, id: Int) throws(FormatError) {
+  init(_ field: JSONField, id: Int32) throws(FormatError) {
     let content = try field.required("content").string()
     guard !content.isEmpty else { throw try field.required("content").failure("expected text, found \"\"") }
     self.init(content: content, id: id)

@@ -3,9 +3,12 @@
 import PyramidFormats
 import Testing
 
+@testable import PyramidModels
+
 @Suite struct `Model configuration` {
   private func read(_ text: String) throws -> ModelConfiguration {
-    try ModelConfiguration(reading: JSONReader.read(text, file: "config.json"), file: "config.json", name: "model")
+    try ModelConfiguration(
+      reading: JSONField(JSONReader.read(text, file: "config.json"), file: "config.json"), name: "model")
   }
 
   @Test func `BERT is read with the defaults of its family`() throws {
@@ -16,8 +19,9 @@ import Testing
        "is_decoder": false, "pruned_heads": {}, "unknown": [1, {}]}
       """)
     let expected = ModelConfiguration(
-      name: "model", architecture: "BertForSequenceClassification", hiddenSize: 384, layers: 6, heads: 12,
-      intermediateSize: 1536, vocabularySize: 100)
+      family: "bert", name: "model", architecture: "BertForSequenceClassification", hiddenSize: 384,
+      embeddingSize: 384, layers: 6, heads: 12, intermediateSize: 1536, vocabularySize: 100, maxPositions: 512,
+      typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu, labels: [], padTokenID: 0)
     #expect(model == expected)
     #expect(model.headSize == 32)
     #expect(model.embeddingSize == 384)
@@ -31,8 +35,9 @@ import Testing
        "activation": "relu", "max_position_embeddings": 256, "layer_norm_eps": 0.5, "pad_token_id": 3}
       """)
     let expected = ModelConfiguration(
-      family: .distilbert, name: "model", hiddenSize: 768, layers: 6, heads: 12, intermediateSize: 3072,
-      vocabularySize: 30522, maxPositions: 256, typeVocabularySize: 0, activation: .relu, padTokenID: 3)
+      family: "distilbert", name: "model", hiddenSize: 768, embeddingSize: 768, layers: 6, heads: 12,
+      intermediateSize: 3072, vocabularySize: 30522, maxPositions: 256, typeVocabularySize: 0, layerNormEpsilon: 1e-12,
+      activation: .relu, labels: [], padTokenID: 3)
     #expect(model == expected)
   }
 
@@ -44,9 +49,9 @@ import Testing
        "type_vocab_size": 1}
       """)
     let expected = ModelConfiguration(
-      family: .electra, name: "model", hiddenSize: 256, embeddingSize: 128, layers: 12, heads: 4,
-      intermediateSize: 1024, vocabularySize: 30522, typeVocabularySize: 1, layerNormEpsilon: 1e-5,
-      activation: .geluTanh)
+      family: "electra", name: "model", hiddenSize: 256, embeddingSize: 128, layers: 12, heads: 4,
+      intermediateSize: 1024, vocabularySize: 30522, maxPositions: 512, typeVocabularySize: 1, layerNormEpsilon: 1e-5,
+      activation: .geluTanh, labels: [], padTokenID: 0)
     #expect(model == expected)
   }
 

@@ -2,7 +2,7 @@
 // read, and `peek`, where the others are computed later for the samples that stay.
 //
 // With one query for each head, attention re-associates (Op.firstAttention): keys and values of the other tokens are
-// never formed. Everything behind attention works row by row and is cloned for the [CLS] rows.
+// never formed. Everything after attention works row by row and is cloned for the [CLS] rows.
 
 import PyramidIR
 
@@ -15,7 +15,7 @@ struct FirstRowPath {
   let heads: Int
   /// Weight and bias of the query, key and value projections.
   private let projections: [(weight: Weight, bias: Weight)]
-  /// Nodes behind attention, in program order.
+  /// Nodes after attention, in program order.
   let tail: [Node]
 
   /// Nil when the layer has another form.
@@ -53,7 +53,7 @@ struct FirstRowPath {
     try graph.makeNodes(in: section) { builder in try makeNodes(in: &builder).output }
   }
 
-  /// Appends those nodes, and returns the rows of the output and what [CLS] pays each token, f32[T], if that is asked.
+  /// Appends those nodes, and returns the rows of the output and the attention weight of each token, f32[T], if that is asked.
   func makeNodes(
     in builder: inout GraphBuilder, emits: [Emission] = []
   ) throws -> (output: ValueID, emitted: [ValueID]) {

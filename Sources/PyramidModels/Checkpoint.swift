@@ -1,0 +1,80 @@
+// A Hugging Face checkpoint folder: which of its files are read, in which order of preference, and that they fit
+// together.
+//
+// Separate because the readers each know one file; what only two files together can show (a vocabulary larger than the
+// embedding table, weights only as a pickle) is decided here.
+
+import PyramidFormats
+import PyramidText
+
+/// A checkpoint, opened and checked: configuration, tokenizer, and the tensors where they lie.
+public struct Checkpoint: Sendable {
+  /// The folder's path as it was given.
+  public let path: String
+  /// config.json.
+  public let configuration: ModelConfiguration
+  /// tokenizer.json, or vocab.txt; with tokenizer_config.json.
+  public let tokenizer: Tokenizer
+  /// model.safetensors, or the shards of model.safetensors.index.json.
+  public let weights: Weights
+  /// The paths of all files that were read, in the order of reading.
+  public let files: [String]
+  let family: any ModelFamily.Type
+
+  /// Opens a folder. Throws when a file is missing or malformed, or when they contradict each other.
+  public init(path: String) throws(FormatError) {
+    let folder = try Folder(path: path)
+    let root = try JSONField(path: folder.path(of: "config.json"))
+    let family = try ModelFamilies.family(of: root)
+    let configuration = try ModelConfiguration(reading: root, family: family, name: folder.name)
+    let (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
+    let tokens = tokenizer.rules.vocabulary.count
+    guard tokens <= configuration.vocabularySize else {
+      throw FormatError(
+        file: tokenizerFiles[0],
+        problem: "\(tokens) tokens, but vocab_size in config.json is \(configuration.vocabularySize)")
+    }
+    let (tensors, weightFiles) = try folder.tensors()
+    weights = try Weights(tensors)
+    files = [root.file] + tokenizerFiles + weightFiles
+    (self.path, self.configuration, self.tokenizer, self.family) = (path, configuration, tokenizer, family)
+  }
+}
+
+extension Folder {
+  /// The folder's tensors, and the paths of the files that were read for them.
+  fileprivate func tensors() throws(FormatError) -> (TensorCollection, files: [String]) {
+    if has("model.safetensors") {
+      let single = path(of: "model.safetensors")
+      return (try TensorCollection(files: [SafetensorsFile(path: single)]), [single])
+    }
+    guard has("model.safetensors.index.json") else { throw missingWeights() }
+    let shards = try ShardIndex(JSONField(path: path(of: "model.safetensors.index.json")))
+    var opened: [SafetensorsFile] = []
+    for shard in shards.shards { opened.append(try SafetensorsFile(path: path(of: shard))) }
+    let tensors = try TensorCollection(files: opened)
+    try shards.check(opened)
+    return (tensors, [path(of: "model.safetensors.index.json")] + opened.map(\.path))
+  }
+
+  /// The error for a folder without safetensors, with the command that makes them when there is a pickle.
+  private func missingWeights() -> FormatError {
+    for name in ["pytorch_model.bin", "pytorch_model.bin.index.json"] where has(name) {
+      return FormatError(
+        file: self.path(of: name),
+        problem: "PyTorch's pickle format can run code and is not read; convert it once with: \(convertCommand)")
+    }
+    return FormatError(file: path, problem: "has neither model.safetensors nor model.safetensors.index.json")
+  }
+
+  /// `weights_only` keeps PyTorch from running what a pickle says; copies separate tensors that share memory.
+  private var convertCommand: String {
+    let quoted = path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+    return "python3 -c \"import glob, sys, torch; from safetensors.torch import save_file; "
+      + "w = {}; p = glob.escape(sys.argv[1]); "
+      + "[w.update(torch.load(f, map_location='cpu', weights_only=True)) "
+      + "for f in glob.glob(p + '/pytorch_model*.bin')]; "
+      + "save_file({k: v.clone().contiguous() for k, v in w.items()}, "
+      + "sys.argv[1] + '/model.safetensors', {'format': 'pt'})\" '\(quoted)'"
+  }
+}

@@ -1,0 +1,55 @@
+// Checkpoint -> plain graph: the family builds it, and what the checkpoint has beyond the plain model (exit heads,
+// learned parameters) is noted for the policies.
+
+import PyramidIR
+
+/// The plain graph of a checkpoint and what the policies may want from it.
+public struct LoweredModel: Sendable {
+  /// Most samples that a compiled graph admits at once.
+  private static let admittedSamples = 64
+  /// Most tokens that a compiled graph admits at once, unless the model takes longer texts.
+  private static let admittedTokens = 8192
+
+  /// The graph: embeddings, layers, output.
+  public var graph: Graph
+  /// Layers, from 0, after which the checkpoint has an exit head.
+  public let exitHeads: Set<Int>
+  /// Learned parameters by tensor name, `prune.thresholds` for one.
+  public let learned: [String: [Float]]
+  /// Class names in order.
+  public let labels: [String]
+
+  /// Lowers a checkpoint to a graph called `name`. Throws `CheckpointError` when tensors are missing, unknown or
+  /// misshapen.
+  public init(_ checkpoint: Checkpoint, name: String) throws {
+    let (configuration, weights) = (checkpoint.configuration, checkpoint.weights)
+    let classes =
+      weights.shape(of: checkpoint.family.classifier + ".weight")?.first ?? max(configuration.labels.count, 1)
+    let shape = ModelShape(
+      family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
+      heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes)
+    var model = ModelBuilder(
+      configuration,
+      Graph(
+        name: name, shape: shape, samples: Self.admittedSamples,
+        tokens: max(Self.admittedTokens, configuration.maxPositions)))
+    try checkpoint.family.build(&model)
+
+    // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
+    var exitHeads: Set<Int> = []
+    for layer in 0..<max(configuration.layers - 1, 0) {
+      let tensors = ExitHead(layer: layer).tensors(of: shape)
+      guard tensors.contains(where: { weights.originals[$0.name] != nil }) else { continue }
+      for (name, shape) in tensors { model.inventory.want(name, shape) }
+      exitHeads.insert(layer)
+    }
+    let thresholds = "prune.thresholds"
+    model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
+    try model.inventory.check(against: weights)
+
+    graph = model.graph
+    self.exitHeads = exitHeads
+    learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
+    labels = try configuration.labels(count: classes)
+  }
+}

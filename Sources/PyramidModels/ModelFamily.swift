@@ -1,0 +1,33 @@
+// What a family of encoders has to say, and which families there are. Everything that sets a family apart stands in its
+// one file under Families: a new one is that file and its place in the list.
+
+import PyramidFormats
+
+/// A family of checkpoints: how its config.json is read and its plain graph is built.
+protocol ModelFamily: Sendable {
+  /// The `model_type` of config.json. Exporting classes put it in front of tensor names (`bert.embeddings...`).
+  static var name: String { get }
+  /// Where config.json keeps the sizes.
+  static var keys: ConfigurationKeys { get }
+  /// The prefix of the classifier's tensors, whose rows are the classes.
+  static var classifier: String { get }
+  /// Builds the whole graph, from the inputs to the answers, out of blocks.
+  static func build(_ model: inout ModelBuilder) throws
+}
+
+/// The families that can be compiled.
+enum ModelFamilies {
+  /// All of them, in the order in which errors list them.
+  static let all: [any ModelFamily.Type] = [BERT.self, DistilBERT.self, ELECTRA.self]
+
+  /// The family that a config.json names.
+  static func family(of root: JSONField) throws(FormatError) -> any ModelFamily.Type {
+    let field = try root.required("model_type")
+    let name = try field.string()
+    guard let family = all.first(where: { $0.name == name }) else {
+      let supported = all.map { $0.name }.joined(separator: ", ")
+      throw field.failure("family \(field.found) is not supported; supported: \(supported)")
+    }
+    return family
+  }
+}

@@ -1,0 +1,59 @@
+// A checkpoint's tensors under the names that families and graphs know: without the prefix that an exporting class put
+// in front, and with today's spelling. Artefact writer and reference interpreter both read the values of a weight
+// symbol through this, so they can't disagree about what a symbol means.
+
+import PyramidFormats
+import PyramidIR
+
+/// The tensors of a checkpoint by canonical name (`encoder.layer.0.output.LayerNorm.weight`).
+public struct Weights: Sendable {
+  /// The tensors as they are in the files.
+  public let tensors: TensorCollection
+  /// Canonical name -> name in the file.
+  public let originals: [String: String]
+
+  /// Names a checkpoint's tensors; throws when two of them mean the same one.
+  public init(_ tensors: TensorCollection) throws(FormatError) {
+    var originals: [String: String] = [:]
+    for name in tensors.names {
+      guard let other = originals.updateValue(name, forKey: Weights.canonical(name)) else { continue }
+      throw FormatError(
+        file: tensors.path(of: name), place: name.printable(limit: 80),
+        problem: "means the same tensor as \(other.quoted)")
+    }
+    (self.tensors, self.originals) = (tensors, originals)
+  }
+
+  /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.
+  public static func canonical(_ name: String) -> String {
+    let prefix = ModelFamilies.all.lazy.map { $0.name + "." }.first(where: name.hasPrefix) ?? ""
+    let name = name.dropFirst(prefix.count)
+    for (old, new) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
+    where name.hasSuffix(old) {
+      return name.dropLast(old.count) + new
+    }
+    return String(name)
+  }
+
+  /// The extents of a tensor; nil when there is none of that canonical name.
+  public func shape(of name: String) -> [Int]? { originals[name].flatMap { tensors.shape(of: $0) } }
+
+  /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
+  /// part. Throws when the checkpoint has not all of them.
+  public func values(of weight: Weight) throws -> [Float] {
+    var values: [Float] = []
+    for source in weight.sources {
+      guard let original = originals[source] else {
+        throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
+      }
+      values += try tensors.floats(of: original)
+    }
+    let wanted = weight.type.extents.reduce(1) { product, extent in
+      if case .fixed(let count) = extent { product * count } else { product }
+    }
+    guard values.count == wanted else {
+      throw CheckpointError(description: "#\(weight.name) has \(values.count) values, expected \(wanted)")
+    }
+    return values
+  }
+}
