@@ -5,7 +5,7 @@ import Foundation
 import PackageDescription
 
 /// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"])]
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"]), .headerSearchPath(".")]
 /// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
 /// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
@@ -46,10 +46,12 @@ let package = Package(
       name: "CPyramidKernels", dependencies: ["COpenBLAS"], cSettings: kernelFlags,
       linkerSettings: [.linkedLibrary("omp5")]),
     .target(
-      name: "PyramidCompiler",
-      dependencies: ["PyramidIR", "PyramidModels", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"]),
+      name: "PyramidKernels", dependencies: ["PyramidIR", "CPyramidKernels"], swiftSettings: alwaysOptimised),
     .target(
-      name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
+      name: "PyramidCompiler",
+      dependencies: ["PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy", "PyramidFormats"]),
+    .target(
+      name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"],
       swiftSettings: alwaysOptimised),
     .target(name: "CPyramidReference", cSettings: [.unsafeFlags(["-O3"])]),
     .target(
@@ -60,7 +62,8 @@ let package = Package(
     .target(
       name: "MagicPyramid",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPlugins",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
+        "PyramidPlugins",
         "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
       ]),
     .target(
@@ -71,11 +74,12 @@ let package = Package(
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
-      name: "mp-compile", dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidTools"]),
+      name: "mp-compile",
+      dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["CPyramidKernels", "PyramidFormats", "PyramidTools"]),
+      name: "mp-bench", dependencies: ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),

@@ -11,6 +11,7 @@
 @_exported import struct PyramidFormats.TextRecord
 @_exported import enum PyramidIR.InstructionSet
 @_exported import enum PyramidIR.Precision
+@_exported import struct PyramidKernels.KernelError
 @_exported import struct PyramidModels.CheckpointError
 @_exported import enum PyramidPlugins.PluginError
 @_exported import enum PyramidPlugins.PolicyTrapReporter

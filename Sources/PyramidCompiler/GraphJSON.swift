@@ -11,7 +11,8 @@ extension Graph {
   /// graph has any more, is left out.
   public var json: String {
     let graph: JSONValue = [
-      "name": JSONValue(name), "version": 1, "model": model, "checkpoint": text(checkpoint), "target": text(target),
+      "name": JSONValue(name), "version": 1, "model": model, "checkpoint": text(checkpoint),
+      "target": text(target?.rawValue),
       "policies": .array(policies.all.map(json)), "dims": .array(dims.map(json)),
       "weights": .array(weights.map(json)), "slots": .array(slots.map(json)), "costs": .array(costs.map(json)),
       "nodes": .array(nodes.map(json)),
@@ -104,7 +105,7 @@ extension Graph {
       "section": .string("\(node.section)"), "op": .string(facts.mnemonic.rawValue),
       "inputs": .array(node.inputs.map { .string(self[$0].name) }),
       "weights": .array(node.weights.map { .string(self[$0].name) }), "attributes": .object(attributes),
-      "results": .array(results), "kernel": text(node.kernel),
+      "results": .array(results), "kernel": text(node.kernelName),
     ]
   }
 

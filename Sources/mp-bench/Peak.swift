@@ -1,9 +1,10 @@
 // What the machine can do at best, as a table: a kernel's rate says something only beside it.
 
 import ArgumentParser
-import CPyramidKernels
 import MagicPyramid
 import PyramidFormats
+import PyramidIR
+import PyramidKernels
 import PyramidTools
 
 struct Peak: ParsableCommand {
@@ -49,14 +50,12 @@ struct Peak: ParsableCommand {
   /// One thread and all of them; a precision that the machine has no instruction for is left out.
   private func measure() -> [Row] {
     let threads = ThreadCount.choose(requested: team.threads)
-    mp_set_team(Int32(threads))
-    let kinds = [("f32", MP_PEAK_F32_FMA), ("bf16", MP_PEAK_BF16_DOT), ("int8", MP_PEAK_INT8_DOT)]
-    return kinds.flatMap { precision, kind -> [Row] in
-      guard let name = mp_peak_instruction(kind) else { return [] }
-      return Set([1, threads]).sorted().map { count in
+    Team.setUp(threads: threads)
+    return Precision.allCases.compactMap { PeakRate($0) }.flatMap { peak in
+      Set([1, threads]).sorted().map { count in
         Row(
-          precision: precision, instruction: String(cString: name), threads: count,
-          gflops: mp_peak_rate(kind, Int32(count)) / 1e9)
+          precision: peak.precision.rawValue, instruction: peak.instruction, threads: count,
+          gflops: peak.measure(threads: count) / 1e9)
       }
     }
   }

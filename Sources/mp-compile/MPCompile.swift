@@ -132,7 +132,7 @@ struct MPCompile: ParsableCommand {
     let shape = compiled.graph.shape
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
-        + "for \(compiled.graph.target ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
+        + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
     for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
     if let check = compiled.check {
       terminal.note(

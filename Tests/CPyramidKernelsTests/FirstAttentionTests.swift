@@ -39,10 +39,10 @@ private struct FirstCase {
     (self.q, self.x, self.wk, self.wv, self.bv) = (q, x, wk, wv, bv)
   }
 
-  /// Keys and values formed, as attention is usually written, and what each token is paid by the first.
+  /// Keys and values formed, as attention is usually written, and the attention of the first token to each.
   var reference: (out: [Double], fromFirst: [Double]) {
     var result: [Double] = []
-    var paid = [Double](repeating: 0, count: lengths.reduce(0, +))
+    var weights = [Double](repeating: 0, count: lengths.reduce(0, +))
     for sample in lengths.indices {
       let rows = Int(segments[sample])..<Int(segments[sample + 1])
       for head in 0..<heads {
@@ -56,14 +56,14 @@ private struct FirstCase {
         let largest = scores.max() ?? 0
         let shares = scores.map { exp($0 - largest) }
         let sum = shares.reduce(0, +)
-        for (row, share) in zip(rows, shares) { paid[row] += share / sum * Double(rows.count) / Double(heads) }
+        for (row, share) in zip(rows, shares) { weights[row] += share / sum * Double(rows.count) / Double(heads) }
         for column in columns {
           result.append(
             zip(rows, shares).reduce(Double(bv[column])) { $0 + $1.1 / sum * project(wv, $1.0, column) })
         }
       }
     }
-    return (result, paid)
+    return (result, weights)
   }
 
   /// The same with weights as they are after being stored in a precision.
@@ -100,10 +100,14 @@ private struct FirstCase {
     let scratch = Buffer(
       count: mp_first_attention_scratch_count(
         threads, segments.last!, Int32(lengths.max() ?? 0), Int32(heads), Int32(depth)), shift: shift)
-    mp_first_attention(
-      isa, threads, precision, inputs[0].start, inputs[1].start, Int32(depth), segments, Int32(lengths.count),
-      Int32(heads), Int32(dim), keys.start, values.start, inputs[2].start, out.start,
-      signals ? fromFirst.start : nil, scratch.start)
+    segments.withUnsafeBufferPointer { segments in
+      var call = mp_first_attention_call(
+        isa: isa, threads: threads, precision: precision, q: inputs[0].start, x: inputs[1].start, depth: Int32(depth),
+        segments: segments.baseAddress, samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim),
+        wk: keys.start, wv: values.start, bv: inputs[2].start, out: out.start,
+        from_first: signals ? fromFirst.start : nil, scratch: scratch.start)
+      mp_first_attention(&call)
+    }
     for buffer in [out, fromFirst, scratch] { buffer.expectMarginsIntact("first attention") }
     return (out, fromFirst)
   }

@@ -21,14 +21,16 @@ extension Kernels {
         let y = Buffer(count: range.count * columns, shift: range.lowerBound % 4)
         let input = Buffer(Array(x[range.lowerBound * depth..<range.upperBound * depth]), shift: range.count % 4)
         let skip = Buffer(Array(residual[range.lowerBound * columns..<range.upperBound * columns]))
-        let (count, deep, wide) = (Int32(range.count), Int32(depth), Int32(columns))
         if norm {
-          mp_linear_add_norm(
-            path.isa, threads, input.start, count, deep, weights.start, bias, wide, skip.start, gamma, beta, 1e-12,
-            y.start)
+          linear(
+            path.isa, threads, input.start, rows: range.count, depth: depth, weight: weights, bias: bias,
+            columns: columns,
+            residual: skip.start, gamma: gamma, beta: beta, epsilon: 1e-12, y: y)
         } else {
-          mp_linear(
-            path.isa, threads, input.start, count, deep, weights.start, bias, wide, MP_ACTIVATION_GELU, y.start)
+          linear(
+            path.isa, threads, input.start, rows: range.count, depth: depth, weight: weights, bias: bias,
+            columns: columns,
+            MP_ACTIVATION_GELU, y: y)
         }
         return y.bits
       }
@@ -52,9 +54,9 @@ extension Kernels {
         let weights = packed(numbers.next(columns * depth), columns: columns, depth: depth, for: path.isa)
         let results = [Int32]([1, 2, 3, 4, 7]).map { threads in
           let y = Buffer(count: rows * columns)
-          mp_linear(
-            path.isa, threads, x, Int32(rows), Int32(depth), weights.start, nil, Int32(columns), MP_ACTIVATION_TANH,
-            y.start)
+          linear(
+            path.isa, threads, x, rows: rows, depth: depth, weight: weights, bias: nil, columns: columns,
+            MP_ACTIVATION_TANH, y: y)
           return y.bits
         }
         #expect(results.allSatisfy { $0 == results[0] }, "\(rows) rows, \(columns) columns")
@@ -113,15 +115,15 @@ extension Kernels {
       let weights = packed(numbers.next(columns * depth), columns: columns, depth: depth, for: setting.isa)
       let ones = [Float](repeating: 1, count: columns), y = Buffer(count: rows * columns)
       for raw in 0...4 {
-        mp_linear(
-          setting.isa, setting.threads, x, Int32(rows), Int32(depth), weights.start, nil, Int32(columns),
-          mp_activation(UInt32(raw)), y.start)
+        linear(
+          setting.isa, setting.threads, x, rows: rows, depth: depth, weight: weights, bias: nil, columns: columns,
+          mp_activation(UInt32(raw)), y: y)
         #expect(y.values.enumerated().allSatisfy { $1.isNaN == ($0 / columns == 4) }, "activation \(raw)")
       }
       let residual = [Float](repeating: 0, count: rows * columns)
-      mp_linear_add_norm(
-        setting.isa, setting.threads, x, Int32(rows), Int32(depth), weights.start, nil, Int32(columns), residual, ones,
-        ones, 1e-12, y.start)
+      linear(
+        setting.isa, setting.threads, x, rows: rows, depth: depth, weight: weights, bias: nil, columns: columns,
+        residual: residual, gamma: ones, beta: ones, epsilon: 1e-12, y: y)
       #expect(y.values.enumerated().allSatisfy { $1.isNaN == ($0 / columns == 4) })
     }
 

@@ -36,7 +36,7 @@ extension Kernels {
       }
     }
 
-    @Test(arguments: Setting.all) func `activations are applied behind the bias`(_ setting: Setting) {
+    @Test(arguments: Setting.all) func `activations are applied after the bias`(_ setting: Setting) {
       let shape = Shape(rows: 13, depth: 31, columns: 77)
       var numbers = Numbers(1)
       let x = numbers.next(shape.rows * shape.depth), weight = numbers.next(shape.columns * shape.depth)
@@ -61,9 +61,9 @@ extension Kernels {
         for inPlace in [false, true] {
           let y = inPlace ? Buffer(residual, shift: 1) : Buffer(count: rows * columns, shift: 1)
           let other = Buffer(residual, shift: 3)
-          mp_linear_add_norm(
-            setting.isa, setting.threads, x, Int32(rows), Int32(depth), weights.start, bias, Int32(columns),
-            inPlace ? y.start : other.start, gamma, beta, 1e-5, y.start)
+          linear(
+            setting.isa, setting.threads, x, rows: rows, depth: depth, weight: weights, bias: bias, columns: columns,
+            residual: inPlace ? y.start : other.start, gamma: gamma, beta: beta, epsilon: 1e-5, y: y)
           y.expectMarginsIntact("linear_add_norm")
           expectClose(y.values, expected, within: 2e-5, "\(rows)x\(depth)x\(columns), in place \(inPlace)")
         }
@@ -82,8 +82,10 @@ extension Kernels {
 
     @Test(arguments: Path.all) func `no rows write nothing`(_ path: Path) {
       let weights = packed([1, 2], columns: 2, depth: 1, for: path.isa), y = Buffer(count: 2)
-      mp_linear(path.isa, 2, [0], 0, 1, weights.start, nil, 2, MP_ACTIVATION_NONE, y.start)
-      mp_linear_add_norm(path.isa, 2, [0], 0, 1, weights.start, nil, 2, y.start, [1, 1], [0, 0], 0, y.start)
+      linear(path.isa, 2, [0], rows: 0, depth: 1, weight: weights, bias: nil, columns: 2, y: y)
+      linear(
+        path.isa, 2, [0], rows: 0, depth: 1, weight: weights, bias: nil, columns: 2, residual: y.start, gamma: [1, 1],
+        beta: [0, 0], y: y)
       #expect(y.bits == Buffer(count: 2).bits)
     }
 
@@ -106,9 +108,9 @@ extension Kernels {
       let weights = packed(weight, columns: shape.columns, depth: shape.depth, for: setting.isa, shift: shift)
       let input = Buffer(x, shift: (shift + 1) % 4), y = Buffer(count: shape.rows * shape.columns, shift: shift)
       let biases = bias.map { Buffer($0, shift: shift) }
-      mp_linear(
-        setting.isa, setting.threads, input.start, Int32(shape.rows), Int32(shape.depth), weights.start, biases?.start,
-        Int32(shape.columns), activation, y.start)
+      linear(
+        setting.isa, setting.threads, input.start, rows: shape.rows, depth: shape.depth, weight: weights,
+        bias: biases?.start, columns: shape.columns, activation, y: y)
       y.expectMarginsIntact("linear \(shape)")
       return y
     }

@@ -47,6 +47,21 @@ func packed(
   return buffer
 }
 
+/// Runs a linear layer; a function, so that arrays serve as operands.
+func linear(
+  _ isa: mp_isa, _ threads: Int32, in precision: mp_precision = MP_PRECISION_F32, _ x: UnsafePointer<Float>,
+  rows: Int, depth: Int, weight: Buffer, bias: UnsafePointer<Float>?, columns: Int,
+  _ activation: mp_activation = MP_ACTIVATION_NONE, residual: UnsafePointer<Float>? = nil,
+  gamma: UnsafePointer<Float>? = nil, beta: UnsafePointer<Float>? = nil, epsilon: Float = 0, y: Buffer,
+  scratch: Buffer? = nil
+) {
+  var call = mp_linear_call(
+    isa: isa, threads: threads, precision: precision, rows: Int32(rows), depth: Int32(depth), columns: Int32(columns),
+    x: x, weight: weight.start, bias: bias, activation: activation, residual: residual, gamma: gamma, beta: beta,
+    epsilon: epsilon, y: y.start, scratch: scratch?.start)
+  mp_linear(&call)
+}
+
 /// Expects |actual - expected| <= tolerance * max(1, |expected|) everywhere, and reports the worst place once.
 func expectClose(
   _ actual: [Float], _ expected: [Double], within tolerance: Double, _ what: @autoclosure () -> String,

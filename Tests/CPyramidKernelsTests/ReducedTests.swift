@@ -28,9 +28,11 @@ private struct Layer {
     let y = Buffer(count: range.count * columns, shift: shift)
     let bytes = mp_linear_scratch_bytes(setting.threads, Int32(range.count), Int32(depth))
     let scratch = Buffer(count: bytes / 4, shift: shift)
-    mp_linear_reduced(
-      setting.isa, setting.threads, precision, input.start, Int32(range.count), Int32(depth), weights.start, bias,
-      Int32(columns), activation, norm?.residual, norm?.gamma, norm?.beta, 1e-5, y.start, scratch.start)
+    linear(
+      setting.isa, setting.threads, in: precision, input.start, rows: range.count, depth: depth, weight: weights,
+      bias: bias,
+      columns: columns, activation, residual: norm?.residual, gamma: norm?.gamma, beta: norm?.beta, epsilon: 1e-5, y: y,
+      scratch: scratch)
     for buffer in [y, scratch, weights] {
       buffer.expectMarginsIntact("reduced linear \(range.count)x\(depth)x\(columns)")
     }

@@ -2,9 +2,7 @@
 import CPyramidKernels
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 enum Reference {
   /// x [rows][depth] times weight [columns][depth] transposed, plus bias.
@@ -124,10 +122,14 @@ struct AttentionCase {
       count: mp_attention_scratch_count(
         isa, threads, precision, Int32(tokens), Int32(longest), Int32(heads), Int32(dim)),
       shift: shift)
-    mp_attention(
-      isa, threads, precision, input.start, input.start + width, input.start + 2 * width, Int32(stride), segments,
-      Int32(lengths.count), Int32(heads), Int32(dim), out.start, signals ? received.start : nil,
-      signals ? fromFirst.start : nil, scratch.start)
+    segments.withUnsafeBufferPointer { segments in
+      var call = mp_attention_call(
+        isa: isa, threads: threads, precision: precision, q: input.start, k: input.start + width,
+        v: input.start + 2 * width, stride: Int32(stride), segments: segments.baseAddress,
+        samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim), out: out.start,
+        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, scratch: scratch.start)
+      mp_attention(&call)
+    }
     for buffer in [out, received, fromFirst, scratch] { buffer.expectMarginsIntact("attention") }
     return (out, received, fromFirst)
   }

@@ -9,7 +9,7 @@ enum Rounded {
     return Float(bitPattern: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) & 0xffff_0000)
   }
 
-  /// Rows of x [..][columns] as whole numbers and one scale a row.
+  /// Rows of x [..][columns] as whole numbers and one scale per row.
   static func int8(_ x: [Float], columns: Int, isInput: Bool) -> (numbers: [Float], scales: [Float]) {
     var numbers = x, scales: [Float] = []
     for row in stride(from: 0, to: x.count, by: columns) {

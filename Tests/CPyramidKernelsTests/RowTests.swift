@@ -2,9 +2,7 @@
 import CPyramidKernels
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Glibc
 
 extension Kernels {
   @Suite struct Rows {

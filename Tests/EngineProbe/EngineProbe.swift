@@ -7,16 +7,17 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|idle|concurrent`.
+  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent`.
   static func main() async throws {
     let arguments = CommandLine.arguments
     switch arguments.count == 3 ? arguments[2] : "" {
     case "allocations": try countAllocations(arguments[1], careless: false)
     case "careless": try countAllocations(arguments[1], careless: true)
+    case "environment": try compareEnvironment(arguments[1])
     case "idle": try watchIdle(arguments[1])
     case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
-      print("usage: engine-probe MODEL.mpc allocations|careless|idle|concurrent")
+      print("usage: engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent")
       exit(64)
     }
   }
@@ -42,8 +43,31 @@ struct EngineProbe {
     }
   }
 
-  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than
-  /// one in a tenth of a second. Gives up after 50 looks.
+  /// Prints whether the environment is the one that the process was started with: once the libraries are loaded, and after
+  /// a request.
+  private static func compareEnvironment(_ path: String) throws {
+    let file = open("/proc/self/environ", O_RDONLY)
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let count = read(file, &bytes, bytes.count)
+    let started = bytes.prefix(count).split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    func current() -> [String] {
+      var variables: [String] = []
+      for index in 0... {
+        guard let variable = environ[index] else { break }
+        variables.append(String(cString: variable))
+      }
+      return variables
+    }
+    print("loaded: \(current() == started ? "the same" : "changed")")
+    var options = ClassifierOptions()
+    options.threads = 2
+    let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
+    _ = try classifier.run(Self.batch(samples: 8))
+    print("used: \(current() == started ? "the same" : "changed")")
+  }
+
+  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than one in
+  /// a tenth of a second. Gives up after 50 looks.
   private static func watchIdle(_ path: String) throws {
     var options = ClassifierOptions()
     options.threads = 2

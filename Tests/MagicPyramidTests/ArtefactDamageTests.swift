@@ -49,8 +49,8 @@ import Testing
     let artefact = try Self.artefact.get()
     let folder = try TemporaryFolder()
     for (old, new, words) in [
-      (#""version":"2""#, #""version":"3""#, "is \"3\", expected 2; compile the model again"),
-      (#""version":"2""#, #""versiom":"2""#, "expected 2; compile the model again"),
+      (#""version":"3""#, #""version":"2""#, "is \"2\", expected 3; compile the model again"),
+      (#""version":"3""#, #""versiom":"3""#, "expected 3; compile the model again"),
       (#""format":"magic-pyramid""#, #""format":"magic-pyramit""#, "is not a compiled model"),
     ] {
       let place = try #require(artefact.place(of: Array(old.utf8)))

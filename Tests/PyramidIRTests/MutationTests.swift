@@ -27,7 +27,7 @@ import Testing
         %h = embed %i, %i, #w, #w : f32[T0, 4] in 0
       }
       layer 0 {
-        %a, %r = attention %h, %h, %h, %g {heads 1, emit received} : f32[T0, 4], f32[T0] in -, 0 by a.b
+        %a, %r = attention %h, %h, %h, %g {heads 1, emit received} : f32[T0, 4], f32[T0] in -, 0 by attention.avx512.bf16
         %l = layer_norm %a, #b, #b {epsilon 1e-12} : f32[T0, 4]
         %c = first_rows %l, %g : f32[B0, 4] in 1
         %s = decide_exit @e %n, %c {layer 0} : i32[B1]

@@ -104,7 +104,7 @@ struct Misspelling: Sendable, CustomTestStringConvertible {
     ("policies { exit @a(x = ; the value\n) }", "expected a number, a word, a list or a #symbol, found `)`"),
     ("policies { exit entropy }", "expected `@` and the policy's name, found `entropy`"),
     ("checkpoint \"a\" checkpoint \"b\"", "a second `checkpoint`"),
-    ("target a target b", "a second `target`"),
+    ("target avx2 target avx2", "a second `target`"),
     ("slot 1 : 4 * T0", "slots are numbered from 0 in order, expected 0"),
     ("slot 0 : 4 * T1", "a slot scales with B0 or T0, not T1"),
     ("cost layer 0 paper 1 T0", "`paper` must follow the `executed` line of the same section"),

@@ -25,14 +25,15 @@ import Testing
   @Test func whatTheLastPassesAddSurvivesTheRoundTrip() throws {
     var graph = try SampleModel.plain()
     graph.checkpoint = "sha256:\"0\\1\n\t\u{1}é"
-    graph.target = "avx512"
+    graph.target = .avx512
     graph.weights[3].layout = .panels(64)
     graph.slots = [Slot(family: .tokens, bytesPerRow: 64), Slot(family: .samples, bytesPerRow: 12)]
     graph.costs = graph.countOperations()
     let node = try #require(graph.nodes.firstIndex { $0.op == .embed })
     graph[graph.nodes[node].results[0]].slot = 0
-    graph.nodes[node].kernel = "embed.avx512"
-    graph.nodes[graph.nodes.count - 1].kernel = "classify.portable"
+    graph.nodes[node].kernel = Kernel(.avx512)
+    let linear = try #require(graph.nodes.firstIndex { $0.op == .linear(.none) })
+    graph.nodes[linear].kernel = Kernel(.avx512, .int8)
     let again = try Graph.parse(graph.description)
     #expect(again.description == graph.description)
     #expect(again.checkpoint == graph.checkpoint)

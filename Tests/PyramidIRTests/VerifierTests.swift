@@ -54,15 +54,26 @@ import Testing
     let found = try edited { graph in
       graph.name = "two words"
       graph.shape = ModelShape(family: "1", layers: 2, hidden: 8, heads: 2, intermediate: 16, classes: 3)
-      graph.target = ""
       graph.weights[0].name = "a#b"
       graph[graph.nodes[0].results[0]].name = ""
-      graph.nodes[0].kernel = "a b"
     }
     #expect(
       found == [
-        "graph: `two words` is not a name", "graph: `1` is not a model family", "graph: `` is not a target",
-        "weight #a#b: `a#b` is not a name", "embeddings, %: `` is not a name", "embeddings, %: `a b` is not a kernel",
+        "graph: `two words` is not a name", "graph: `1` is not a model family", "weight #a#b: `a#b` is not a name",
+        "embeddings, %: `` is not a name",
+      ])
+  }
+
+  @Test func `a kernel that does not exist is refused`() throws {
+    let found = try edited { graph in
+      graph.nodes[0].kernel = Kernel(.avx2)
+      graph.nodes[try index(graph, "attention")].kernel = Kernel(.avx2, .bf16)
+      graph.nodes[graph.nodes.count - 1].kernel = Kernel(.portable)
+    }
+    #expect(
+      found.map { $0.drop { $0 != ":" } } == [
+        ": there is no kernel input.avx2", ": there is no kernel attention.avx2.bf16",
+        ": there is no kernel classify.portable",
       ])
   }
 

@@ -84,4 +84,19 @@ import Testing
         dims: "dim T1 <= T0 by %keep", policies: prune),
       "or in the last one")
   }
+
+  @Test(arguments: [
+    ("", "a linear names no kernel"), (" by linear.avx2", "linear.avx2 is not a kernel of portable"),
+    (" by linear.portable.bf16", "linear.portable.bf16 can't read #w, stored as f32"),
+  ])
+  func `when a node's kernel is missing, of another set, or of another precision than its weight`(
+    kernel: String, words: String
+  ) throws {
+    let text = Self.graph(layer0: "", policies: "")
+      .replacing("policies {\n    \n  }", with: "")
+      .replacing("4]\n    \n", with: "4] by attention.portable\n")
+      .replacing("#place : f32[T0, 4]", with: "#place : f32[T0, 4] by embed.portable")
+      .replacing("#b : f32[B0, 2]", with: "#b : f32[B0, 2]\(kernel)")
+    try expectRefused(text, words)
+  }
 }

@@ -90,7 +90,7 @@ struct CgroupCase: Sendable, CustomTestStringConvertible {
     #expect(ThreadCount.choose(requested: requested, variable: variable) == expected)
   }
 
-  @Test(arguments: ["", "0", "-3", "many", "99999999999999999999"])
+  @Test(arguments: ["", "0", "-3", "many", "1x", "99999999999999999999"])
   func `ignores an OMP_NUM_THREADS that is no count`(variable: String) {
     let free = ThreadCount.choose(requested: nil, variable: nil)
     #expect(free >= 1)

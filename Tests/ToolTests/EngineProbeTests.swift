@@ -17,6 +17,12 @@ import Testing
     for line in result.lines { #expect(!line.hasSuffix(": 0 allocations") && line.hasSuffix(" allocations")) }
   }
 
+  @Test(arguments: [[:], ["OMP_NUM_THREADS": "1x"], ["OMP_NUM_THREADS": "3", "KMP_BLOCKTIME": "7"]])
+  func `An engine leaves the environment of its process as it was`(environment: [String: String]) throws {
+    let result = try Tool.probe(Models.dense.get(), "environment", environment: environment)
+    #expect(result.lines == ["loaded: the same", "used: the same"], "\(result.notes)")
+  }
+
   /// CPU time, not time: other work on the machine does not count. Workers that spin for a while after each request, as those of
   /// OpenMP do unless they are told otherwise, take five times the limit.
   @Test func `An engine that is asked nothing takes no CPU time`() throws {

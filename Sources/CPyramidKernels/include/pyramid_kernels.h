@@ -22,9 +22,13 @@
 extern "C" {
 #endif
 
+/// What packed weights and reduced inputs are made of: one f32, two bf16 or four int8 of consecutive depth. It may
+/// alias the numbers that it holds.
+typedef uint32_t __attribute__((may_alias)) mp_word;
+
 /// A code path, each running wherever a later one does. Portable is plain C with OpenBLAS for the matrix products and
-/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with the
-/// same bits, BF16 also bf16.
+/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with
+/// the same bits, BF16 also bf16.
 typedef enum {
   MP_ISA_PORTABLE = 0,
   MP_ISA_AVX2 = 1,
@@ -34,8 +38,8 @@ typedef enum {
 } mp_isa;
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
-/// nearest even, sums are f32. INT8: weights symmetric with one scale a column of the result (127 is the largest
-/// weight), inputs symmetric with one scale a row, found when the layer runs; sums are exact whole numbers up to
+/// nearest even, sums are f32. INT8: weights symmetric with one scale per column of the result (127 is the largest
+/// weight), inputs symmetric with one scale per row, found when the layer runs; sums are exact whole numbers up to
 /// a depth of 2^17.
 typedef enum { MP_PRECISION_F32 = 0, MP_PRECISION_BF16 = 1, MP_PRECISION_INT8 = 2 } mp_precision;
 
@@ -65,10 +69,12 @@ int mp_blas_available(void);
 /// The name of the kernel set that OpenBLAS chose for this CPU, for reports; loads OpenBLAS.
 const char *mp_openblas_core(void);
 
-/// Makes the calling thread's team `threads` wide (values below 1 count as 1). Called once, by the thread that will
-/// call the kernels: OpenMP keeps one team per calling thread. Linux: places the team's threads, the caller included,
-/// on disjoint sets of the processors that the process may use (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is
-/// set; a team of 1 may run anywhere). Threads that the caller starts later inherit its set.
+/// Makes the calling thread's team `threads` wide (values below 1 count as 1). Called once, before any kernel, by the
+/// thread that will call them: OpenMP keeps one team per calling thread. The first call starts the OpenMP runtime, with
+/// the user's settings or else ours; nothing is done when the library is loaded, and the environment is not changed.
+/// Linux: places the team's threads, the caller included, on disjoint sets of the processors that the process may use
+/// (unless OMP_PROC_BIND, OMP_PLACES or KMP_AFFINITY is set; a team of 1 may run anywhere). Threads that the caller
+/// starts later inherit its set.
 void mp_set_team(int threads);
 
 /// How many threads a parallel region of the calling thread really gets (measured in one).
@@ -99,29 +105,30 @@ size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns);
 /// bf16 and int8 end with room for a vector more than the weight. Weights are finite.
 void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed);
 
-/// y[r][c] = activation(sum_k x[r][k] * weight[c][k] + bias[c]).
-/// x [rows][depth]; packed from `mp_linear_pack` in f32 with the same isa; bias [columns] or NULL; y [rows][columns].
-/// rows >= 0, depth >= 1, columns >= 1.
-void mp_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed, const float *bias,
-               int columns, mp_activation activation, float *y);
+/// A linear layer: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`, which then are all given, and
+/// no activation, y = layer_norm(x W^T + bias + residual) * gamma + beta.
+typedef struct {
+  mp_isa isa;
+  int threads;
+  mp_precision precision;          // of the weight, and what x is rounded to
+  int rows, depth, columns;        // rows >= 0, depth >= 1, columns >= 1
+  const float *x;                  // [rows][depth]
+  const void *weight;              // [columns][depth], from `mp_linear_pack` with the same isa and precision
+  const float *bias;               // [columns] or NULL
+  mp_activation activation;
+  const float *residual;           // [rows][columns] or NULL
+  const float *gamma, *beta;       // [columns] or NULL
+  float epsilon;                   // added to the variance
+  float *y;                        // [rows][columns]; may equal residual
+  void *scratch;                   // `mp_linear_scratch_bytes`, aligned to 4; NULL in f32, which needs none
+} mp_linear_call;
 
-/// y = layer_norm(x W^T + bias + residual) * gamma + beta, with W and bias as in `mp_linear`.
-/// residual, y [rows][columns]; gamma, beta [columns]; epsilon is added to the variance. y may equal residual.
-void mp_linear_add_norm(mp_isa isa, int threads, const float *x, int rows, int depth, const void *packed,
-                        const float *bias, int columns, const float *residual, const float *gamma, const float *beta,
-                        float epsilon, float *y);
+/// Runs a linear layer. In bf16 and int8 GELU has an error of 1.3e-4; a row of x that holds a NaN gives a row of NaN,
+/// in int8 an infinity too.
+void mp_linear(const mp_linear_call *call);
 
-/// Bytes of scratch that `mp_linear_reduced` needs for at most `rows` rows of at most `depth` columns.
+/// Bytes of scratch that `mp_linear` needs in bf16 or int8 for at most `rows` rows of at most `depth` columns.
 size_t mp_linear_scratch_bytes(int threads, int rows, int depth);
-
-/// The same layers with weights in bf16 or int8: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`,
-/// which then are all given, y = layer_norm(x W^T + bias + residual) * gamma + beta. GELU has an error of 1.3e-4 here.
-/// A row of x that holds a NaN gives a row of NaN, in int8 an infinity too. y may equal residual. scratch:
-/// `mp_linear_scratch_bytes`, aligned to 4.
-void mp_linear_reduced(mp_isa isa, int threads, mp_precision precision, const float *x, int rows, int depth,
-                       const void *packed, const float *bias, int columns, mp_activation activation,
-                       const float *residual, const float *gamma, const float *beta, float epsilon, float *y,
-                       void *scratch);
 
 // MARK: Elementwise and row operations
 
@@ -157,31 +164,51 @@ size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precisio
                                   int heads, int head_dim);
 
 /// Self-attention of each sample over itself: out = softmax(q k^T / sqrt(head_dim)) v, per sample and head.
-/// q, k, v [tokens][stride], head h in columns h*head_dim ..< (h+1)*head_dim; they may be column ranges of one matrix.
-/// segments [samples + 1]: ascending token offsets, sample s owns segments[s] ..< segments[s + 1]; segments[0] = 0.
-/// out [tokens][heads*head_dim]. scratch: `mp_attention_scratch_count` floats.
-/// received [tokens] or NULL: mean over heads of the sum over the sample's queries of the attention that the token
-/// receives, so that uniform attention gives 1 at any length.
-/// from_first [tokens] or NULL: mean over heads of the attention that the sample's first token pays to the token, times
-/// the sample's length (uniform = 1 as well).
-/// precision: in bf16 and int8, a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to
-/// bf16; the others, and f32, compute in f32. Scores and softmax are f32.
-void mp_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *k, const float *v, int stride,
-                  const int32_t *segments, int samples, int heads, int head_dim, float *out, float *received,
-                  float *from_first, float *scratch);
+typedef struct {
+  mp_isa isa;
+  int threads;
+  mp_precision precision;          // f32, or bf16 (see `mp_attention`)
+  const float *q, *k, *v;          // [tokens][stride], head h in columns h*head_dim ..< (h+1)*head_dim; they may be
+  int stride;                      // column ranges of one matrix
+  const int32_t *segments;         // [samples + 1], ascending token offsets, the first 0: sample s has the tokens
+  int samples;                     // segments[s] ..< segments[s + 1]
+  int heads, head_dim;
+  float *out;                      // [tokens][heads*head_dim]
+  float *received;                 // [tokens] or NULL: mean over heads of the sum over the sample's queries of the
+                                   // attention to the token, so that uniform attention gives 1 at any length
+  float *from_first;               // [tokens] or NULL: mean over heads of the attention of the sample's first token to
+                                   // the token, times the sample's length (uniform = 1 as well)
+  float *scratch;                  // `mp_attention_scratch_count` floats
+} mp_attention_call;
+
+/// Runs an attention. In bf16 a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to
+/// bf16; the others compute in f32. Scores and softmax are f32.
+void mp_attention(const mp_attention_call *call);
 
 /// Floats of scratch that `mp_first_attention` needs for samples of at most `longest_sample` tokens.
 size_t mp_first_attention_scratch_count(int threads, int tokens, int longest_sample, int heads, int depth);
 
 /// Attention of each sample's first token alone, without keys and values: for head h, u = Wk_h^T q_h,
-/// p = softmax_j(x_j u / sqrt(head_dim)), out = Wv_h (sum_j p_j x_j) + bv_h.
-/// q, out [samples][heads*head_dim], q with its bias; x [tokens][depth]; segments as in `mp_attention`, no sample empty;
-/// wk, wv [heads*head_dim][depth] from `mp_rows_pack`; bv [heads*head_dim]. from_first [tokens] or NULL: the mean over
-/// heads of p, times the sample's length. All sums are f32, whatever the weights are stored as. scratch:
-/// `mp_first_attention_scratch_count` floats.
-void mp_first_attention(mp_isa isa, int threads, mp_precision precision, const float *q, const float *x, int depth,
-                        const int32_t *segments, int samples, int heads, int head_dim, const void *wk, const void *wv,
-                        const float *bv, float *out, float *from_first, float *scratch);
+/// p = softmax_j(x_j u / sqrt(head_dim)), out = Wv_h (sum_j p_j x_j) + bv_h. All sums are f32, whatever the weights are
+/// stored as.
+typedef struct {
+  mp_isa isa;
+  int threads;
+  mp_precision precision;          // of wk and wv
+  const float *q;                  // [samples][heads*head_dim], with its bias
+  const float *x;                  // [tokens][depth]
+  int depth;
+  const int32_t *segments;         // as in `mp_attention_call`, no sample empty
+  int samples;
+  int heads, head_dim;
+  const void *wk, *wv;             // [heads*head_dim][depth], from `mp_rows_pack`
+  const float *bv;                 // [heads*head_dim]
+  float *out;                      // [samples][heads*head_dim]
+  float *from_first;               // [tokens] or NULL: mean over heads of p, times the sample's length
+  float *scratch;                  // `mp_first_attention_scratch_count` floats
+} mp_first_attention_call;
+
+void mp_first_attention(const mp_first_attention_call *call);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,9 @@
 // Writes a compiled graph and its weights as one file that is mapped and run as it is: a safetensors file whose tensors
 // are the packed weights and whose metadata is the rest (ArtefactHeader).
 
-import CPyramidKernels
 import PyramidFormats
 import PyramidIR
+import PyramidKernels
 
 /// Writes artefacts.
 public struct ArtefactWriter {
@@ -17,7 +17,7 @@ public struct ArtefactWriter {
   public func write(
     _ graph: Graph, to path: String, checking check: (_ path: String) throws -> Void = { _ in }
   ) throws {
-    guard let target = graph.target.flatMap(InstructionSet.init(rawValue:)) else {
+    guard let target = graph.target else {
       throw CompileError("graph @\(graph.name) has no target: it was not compiled to the end")
     }
     let learned = compiler.lowered.learned.sorted { $0.key < $1.key }
@@ -46,58 +46,17 @@ public struct ArtefactWriter {
     if weight.layout == .plain && weight.precision == .f32 {
       return weight.type.extents.map { if case .fixed(let count) = $0 { count } else { 0 } }
     }
-    let bytes = storedBytes(weight, target)
-    return [weight.precision == .f32 ? bytes / 4 : bytes]
+    return [weight.storedCount(target)]
   }
 
-  private func storedBytes(_ weight: Weight, _ target: InstructionSet) -> Int {
-    let (rows, columns) = (Int32(weight.rowCount), Int32(weight.type.columns))
-    switch weight.layout {
-    case .plain: return mp_rows_packed_bytes(weight.precision.kernels, rows, columns)
-    case .panels: return mp_linear_packed_bytes(target.kernels, weight.precision.kernels, rows, columns)
-    }
-  }
-
-  /// The weight as the kernels read it, in words of 4 bytes: packed sizes are multiples of that.
+  /// The weight as the kernels read it.
   private func stored(_ weight: Weight, _ target: InstructionSet) throws -> [Float] {
     let values = try compiler.weights.values(of: weight)
-    if weight.layout == .plain && weight.precision == .f32 { return values }
     guard weight.precision == .f32 || values.allSatisfy(\.isFinite) else {
       throw CompileError(
         "#\(weight.name) holds a number that is not finite, which \(weight.precision.rawValue) can't store; compile "
           + "with --precision f32")
     }
-    let (rows, columns) = (Int32(weight.rowCount), Int32(weight.type.columns))
-    let count = storedBytes(weight, target) / 4
-    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      switch weight.layout {
-      case .plain: mp_rows_pack(weight.precision.kernels, values, rows, columns, buffer.baseAddress!)
-      case .panels:
-        mp_linear_pack(target.kernels, weight.precision.kernels, values, rows, columns, buffer.baseAddress!)
-      }
-      initialized = count
-    }
-  }
-}
-
-extension InstructionSet {
-  /// The kernels' number for it.
-  var kernels: mp_isa {
-    switch self {
-    case .portable: MP_ISA_PORTABLE
-    case .avx2: MP_ISA_AVX2
-    case .avx512: MP_ISA_AVX512
-    }
-  }
-}
-
-extension Precision {
-  /// The kernels' number for it.
-  var kernels: mp_precision {
-    switch self {
-    case .f32: MP_PRECISION_F32
-    case .bf16: MP_PRECISION_BF16
-    case .int8: MP_PRECISION_INT8
-    }
+    return weight.packed(values, for: target)
   }
 }

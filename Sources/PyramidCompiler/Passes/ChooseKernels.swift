@@ -1,6 +1,7 @@
-// Names the kernel of every node and the layout and precision of every weight for one instruction set. The runtime
-// follows the names; it never looks at the CPU to pick another one, so a compiled graph runs the same code wherever it
-// runs.
+// Chooses the kernel of every node, and the layout and precision of every weight, for one instruction set. What is
+// written on a node is what runs: the runtime takes set and precision from there, attention's too, and refuses a graph
+// that lacks one. It looks at the CPU only for what stands beside the set: int8 by VNNI has the same bits; bf16 by
+// AVX512-BF16 is rounded as that instruction does.
 
 import PyramidIR
 
@@ -10,33 +11,30 @@ struct ChooseKernels: Pass {
   static let isOptional = false
 
   func run(on graph: inout Graph, _ context: PassContext) {
-    graph.target = context.target.rawValue
+    let target = context.target
+    graph.target = target
     let heads = HeadLayers(graph)
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      switch node.op {
-      case .linear, .linearAddNorm:
-        if let width = context.target.panelWidth { graph[node.weights[0]].layout = .panels(width) }
-        let precision = heads.precision(of: node, in: context.precision)
-        graph.nodes[index].kernel = reduce(node, to: precision, context.target, &graph)
-      case .firstAttention:
-        graph.nodes[index].kernel = reduce(node, to: context.precision, context.target, &graph)
-      case .embed, .activate, .add, .layerNorm, .attention, .attentionQKV, .softmax, .rowNorm:
-        graph.nodes[index].kernel = "\(node.op.mnemonic).\(context.target)"
-      case .firstRows, .compact, .decideExit, .decidePrune, .keepSamples, .compactSegments, .input, .classify:
-        // Moves and decisions: one version serves every target.
-        continue
+      let facts = node.op.facts
+      for place in facts.packable {
+        if let width = target.panelWidth { graph[node.weights[place]].layout = .panels(width) }
       }
+      var precision = facts.packable.isEmpty ? context.precision : heads.precision(of: node, in: context.precision)
+      let reducible = facts.reducible.map { node.weights[$0] }
+      let isTooDeep = reducible.contains { graph[$0].type.columns > Precision.deepestInt8 }
+      if precision == .int8 && isTooDeep { precision = .bf16 }
+      guard let kernel = Self.kernel(of: node.op, target, precision) else { continue }
+      graph.nodes[index].kernel = kernel
+      for weight in reducible { graph[weight].precision = kernel.precision }
     }
   }
 
-  /// Stores the node's matrices in a precision; the name of the kernel that reads them.
-  private func reduce(_ node: Node, to precision: Precision, _ target: InstructionSet, _ graph: inout Graph) -> String {
-    let reducible = node.op.facts.reducible.map { node.weights[$0] }
-    let isTooDeep = reducible.contains { graph[$0].type.columns > Precision.deepestInt8 }
-    let precision = precision == .int8 && isTooDeep ? .bf16 : precision
-    for weight in reducible { graph[weight].precision = precision }
-    return "\(node.op.mnemonic).\(target)" + (precision == .f32 ? "" : ".\(precision)")
+  /// The kernel that comes nearest to a precision without being shorter; nil for moves and decisions.
+  private static func kernel(of op: Op, _ target: InstructionSet, _ precision: Precision) -> Kernel? {
+    let longestFirst = Precision.allCases
+    let allowed = longestFirst[...longestFirst.firstIndex(of: precision)!]
+    return op.kernelPrecisions(target).last(where: allowed.contains).map { Kernel(target, $0) }
   }
 }
 

@@ -93,8 +93,11 @@ public struct Node: Hashable, Sendable {
   public let results: [ValueID]
   /// Where it belongs.
   public var section: Section
-  /// The kernel that `choose-kernels` picked; nil before.
-  public var kernel: String?
+  /// The kernel that `choose-kernels` picked; nil before, and for what needs none.
+  public var kernel: Kernel?
+
+  /// The kernel as text writes it: `mnemonic.set[.precision]`.
+  public var kernelName: String? { kernel.map { op.mnemonic + $0.suffix } }
 }
 
 /// One buffer of the memory plan: bytes for each row of a dim of the family. A `B` slot has one row more than the dim's
@@ -121,7 +124,7 @@ public struct Graph: Sendable {
   /// `sha256:...` of the checkpoint's weights, when known.
   public var checkpoint: String?
   /// Instruction set that kernels were chosen for; nil before `choose-kernels`.
-  public var target: String?
+  public var target: InstructionSet?
   /// The policies woven in, or to be.
   public var policies = PolicyPair<PolicySpec>()
   /// Where policies are to be woven in; nil for every boundary at which they are active, and once they are woven in.

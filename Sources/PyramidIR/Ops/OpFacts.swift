@@ -41,6 +41,8 @@ public struct OpFacts: Sendable {
   public var packable: Range<Int> = 0..<0
   /// Weights whose values may be stored in a reduced precision.
   public var reducible: Range<Int> = 0..<0
+  /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no kernel.
+  public var hasKernel = true
   /// What attention has besides operands.
   public var attention: Attention?
   /// Whether such a node stands in a layer for the sake of policies only, unless it is the last layer.
@@ -58,10 +60,13 @@ public struct OpFacts: Sendable {
     public var isOfFirst = false
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false) {
+  fileprivate init(
+    _ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false, hasKernel: Bool = true
+  ) {
     self.mnemonic = mnemonic
     self.attributes = attributes
     self.servesPolicies = servesPolicies
+    self.hasKernel = hasKernel
   }
 
   fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
@@ -81,7 +86,7 @@ public struct OpFacts: Sendable {
   fileprivate init(
     _ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil, _ attributes: [OpAttribute] = []
   ) {
-    self.init(mnemonic, attributes, servesPolicies: true)
+    self.init(mnemonic, attributes, servesPolicies: true, hasKernel: false)
     self.policy = policy
     definedFamily = family
   }
@@ -92,7 +97,7 @@ extension Op {
   public var facts: OpFacts {
     switch self {
     case .input(let kind):
-      var facts = OpFacts(.input)
+      var facts = OpFacts(.input, hasKernel: false)
       facts.input = kind
       return facts
     case .embed: return OpFacts(.embed)
@@ -118,7 +123,7 @@ extension Op {
         .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, isOfFirst: true))
       facts.reducible = 0..<2
       return facts
-    case .firstRows: return OpFacts(.firstRows, servesPolicies: true)
+    case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm(let first, let count):
       return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
@@ -133,10 +138,10 @@ extension Op {
         .decidePrune, defines: .tokens, policy,
         [.integer("layer", layer)] + OpAttribute.words("reads", reads) + after)
     case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
-    case .compact: return OpFacts(.compact, servesPolicies: true)
-    case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true)
+    case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
+    case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
     case .classify:
-      var facts = OpFacts(.classify)
+      var facts = OpFacts(.classify, hasKernel: false)
       facts.hasEffect = true
       return facts
     }

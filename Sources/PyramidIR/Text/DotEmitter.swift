@@ -61,7 +61,7 @@ private struct DotEmitter {
     var lines = [node.op.head] + node.op.facts.attributes.map(\.description)
     lines += node.weights.map { "#\(graph[$0].name)" }
     lines += node.results.map { "%\(graph[$0].name) : \(graph[$0].type)" }
-    if let kernel = node.kernel { lines.append("by \(kernel)") }
+    if let kernel = node.kernelName { lines.append("by \(kernel)") }
     var text = "label=\(quoted(lines.joined(separator: "\n")))"
     if let type = node.results.first.map({ graph[$0].type }) { text += ", color=\"\(colour(type))\"" }
     if let fill = fill(of: node.op) { text += ", fillcolor=\"\(fill)\"" }

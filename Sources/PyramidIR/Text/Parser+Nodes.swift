@@ -1,5 +1,5 @@
 // Grammar of a node, which is one line:
-//   [%result, ... =] OP [@policy] [word] [operands] [{attributes}] [: types] [in slots] [by kernel]
+//   [%result, ... =] OP [@policy] [word] [operands] [{attributes}] [: types] [in slots] [by OP.set[.precision]]
 
 extension Parser {
   mutating func parseNode(in section: Section) throws(ParseError) {
@@ -12,7 +12,7 @@ extension Parser {
     let operation = try parseOperation()
     let types = try parseResultTypes(names.count)
     let slots = try parseSlots(names.count)
-    let kernel = try skipWord("by") ? try takeWord("the kernel's name") : nil
+    let kernel = try parseKernel(of: operation.op)
     guard kind == .endOfLine || kind == .rightBrace else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
@@ -22,6 +22,33 @@ extension Parser {
     var node = graph.makeNode(operation.op, operation.inputs, operation.weights, results: results, in: section)
     node.kernel = kernel
     graph.nodes.append(node)
+  }
+
+  /// `by linear.avx512.bf16`: the operation again, an instruction set, and a precision unless it is f32.
+  private mutating func parseKernel(of op: Op) throws(ParseError) -> Kernel? {
+    guard try skipWord("by") else { return nil }
+    let start = token
+    let name = try takeWord("the kernel's name")
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts[0] == op.mnemonic, parts.count == 2 || parts.count == 3 else {
+      throw error("`\(name)` is not a kernel of \(op.mnemonic), expected \(op.mnemonic).SET[.PRECISION]", at: start)
+    }
+    let set = try instructionSet(parts[1], at: start)
+    return Kernel(set, parts.count == 3 ? try precision(parts[2], at: start) : .f32)
+  }
+
+  /// The instruction set of a name.
+  func instructionSet(_ name: Substring, at place: Token) throws(ParseError) -> InstructionSet {
+    if let set = InstructionSet(rawValue: String(name)) { return set }
+    let known = InstructionSet.allCases.map(\.rawValue)
+    throw error("`\(name)` is not an instruction set\(suggestion(for: String(name), among: known))", at: place)
+  }
+
+  /// The precision of a name.
+  func precision(_ name: Substring, at place: Token) throws(ParseError) -> Precision {
+    if let precision = Precision(rawValue: String(name)) { return precision }
+    let known = Precision.allCases.map(\.rawValue)
+    throw error("`\(name)` is not a precision\(suggestion(for: String(name), among: known))", at: place)
   }
 
   private mutating func parseResultNames() throws(ParseError) -> [Token] {

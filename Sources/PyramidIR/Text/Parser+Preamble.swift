@@ -31,7 +31,8 @@ extension Parser {
     case "target":
       try advance()
       if graph.target != nil { throw error("a second `target`", at: start) }
-      graph.target = try takeWord("the name of an instruction set")
+      let name = token
+      graph.target = try instructionSet(try takeWord("the name of an instruction set")[...], at: name)
     case "policies": try parsePolicies()
     case "place":
       try advance()
@@ -124,12 +125,7 @@ extension Parser {
     if try skipWord("packed") { weight.layout = .panels(try takeCount("the width of a panel")) }
     if try skipWord("as") {
       let word = token
-      let found = try takeWord("a precision")
-      guard let precision = Precision(rawValue: found) else {
-        let hint = suggestion(for: found, among: Precision.allCases.map(\.rawValue))
-        throw error("`\(found)` is not a precision\(hint)", at: word)
-      }
-      weight.precision = precision
+      weight.precision = try precision(try takeWord("a precision")[...], at: word)
     }
     graph.weights.append(weight)
   }

@@ -71,7 +71,7 @@ private struct Printer {
     text += "  model \(shape.family) {layers \(shape.layers), hidden \(shape.hidden), heads \(shape.heads), "
     text += "intermediate \(shape.intermediate), classes \(shape.classes)}\n"
     if let checkpoint = graph.checkpoint { text += "  checkpoint \(quoted(checkpoint))\n" }
-    if let target = graph.target { text += "  target \(target)\n" }
+    if let target = graph.target { text += "  target \(target.rawValue)\n" }
     if !graph.policies.isEmpty {
       text += "  policies {\n"
       for line in graph.policyLines { text += "    \(line)\n" }
@@ -138,7 +138,7 @@ private struct Printer {
         types += " in " + node.results.map { graph[$0].slot.map(String.init) ?? "-" }.joined(separator: ", ")
       }
     }
-    if let kernel = node.kernel { types += " by \(kernel)" }
+    if let kernel = node.kernelName { types += " by \(kernel)" }
     return NodePieces(results: node.results.map(name).joined(separator: ", "), operation: operation, types: types)
   }
 

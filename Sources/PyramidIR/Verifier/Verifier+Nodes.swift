@@ -1,4 +1,4 @@
-// Rules 6, 7, 9 and 10 of Verifier.swift: what one node may look like, in program order.
+// Rules 6, 7, 9, 10 and 14 of Verifier.swift: what one node may look like, in program order.
 
 import PyramidPolicy
 
@@ -10,6 +10,7 @@ extension Verifier {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
       checkPlace(of: node, at: index)
+      checkKernel(of: node, at: index)
       let operandsHold = checkOperands(of: node, at: index)
       checkResults(of: node, at: index)
       if operandsHold, checkTypes(of: node, at: index) { checkRows(of: node, at: index) }
@@ -27,6 +28,12 @@ extension Verifier {
       let article = kind == .exit ? "an exit" : "a pruning"
       report(.node(index), "\(node.op.mnemonic) C5: @\(policy) is not declared as \(article) policy")
     }
+  }
+
+  /// Rule 14.
+  private mutating func checkKernel(of node: Node, at index: Int) {
+    guard let kernel = node.kernel, !node.op.kernelPrecisions(kernel.set).contains(kernel.precision) else { return }
+    report(.node(index), "there is no kernel \(node.op.mnemonic)\(kernel.suffix)")
   }
 
   private mutating func checkOperands(of node: Node, at index: Int) -> Bool {

@@ -16,7 +16,6 @@ extension Verifier {
   private mutating func checkNames() {
     if !isName(graph.name) { report(.graph, "`\(graph.name)` is not a name") }
     if !isWord(graph.shape.family) { report(.graph, "`\(graph.shape.family)` is not a model family") }
-    if let target = graph.target, !isWord(target) { report(.graph, "`\(target)` is not a target") }
     var weights: Set<String> = []
     for (index, weight) in graph.weights.enumerated() {
       if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is not a name") }
@@ -29,7 +28,6 @@ extension Verifier {
         if !isName(name) { report(.node(index), "`\(name)` is not a name") }
         if !values.insert(name).inserted { report(.node(index), "%\(name) is the name of an earlier value") }
       }
-      if let kernel = node.kernel, !isWord(kernel) { report(.node(index), "`\(kernel)` is not a kernel") }
     }
   }
 

@@ -22,8 +22,9 @@
 // 12. Slots exist, fit family and row of the value in them, hold no input, and never two values that live at the same
 //     time; an elementwise result may replace an operand that dies there.
 // 13. Costs are of sections that exist, one each, over declared dims; powers are 1, or 2 for tokens.
+// 14. A node's kernel is one that exists: `Op.kernelPrecisions`.
 //
-// The rules are apart: 1-5 in Verifier+Preamble.swift, 6-7 and 9-10 in Verifier+Nodes.swift, 8 in
+// The rules are apart: 1-5 in Verifier+Preamble.swift, 6-7, 9-10 and 14 in Verifier+Nodes.swift, 8 in
 // Verifier+Tokens.swift, 11-13 in Verifier+Memory.swift. All issues are collected; a node whose operands are broken is
 // checked no further.
 

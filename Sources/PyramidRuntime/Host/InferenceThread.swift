@@ -2,8 +2,8 @@
 // so executors hand their work to this one. Never the cooperative pool of Swift concurrency. All executors of one team
 // size share the thread, since two idle teams would still spin on each other's CPUs for a while; they take turns.
 
-import CPyramidKernels
 import Glibc
+import PyramidKernels
 import Synchronization
 
 /// What an executor has the thread do, a turn at a time.
@@ -106,11 +106,11 @@ final class InferenceThread: Sendable {
   /// The thread's loop.
   fileprivate static func loop(_ raw: UnsafeMutableRawPointer) {
     let line = Unmanaged<Line>.fromOpaque(raw).takeRetainedValue()
-    let threads = Int32(line.teamSize)
-    mp_set_team(threads)
+    let threads = line.teamSize
+    Team.setUp(threads: threads)
     while let work = line.removeFirst() {
-      mp_with_team(
-        threads,
+      Team.perform(
+        threads: threads,
         { raw in
           let work = Unmanaged<InferenceWork>.fromOpaque(raw!).takeUnretainedValue()
           work.hasMore = work.turn()

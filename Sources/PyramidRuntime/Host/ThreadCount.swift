@@ -17,7 +17,12 @@ public enum ThreadCount {
   /// The same with the variable's text given: tests can't change the environment under threads that read it.
   static func choose(requested: Int?, variable: String?) -> Int {
     if let requested { return min(max(requested, 1), limit) }
-    if let variable, let number = Int(variable.prefix { $0.isNumber }), number > 0 { return min(number, limit) }
+    let allowed = "0123456789, ".utf8
+    if let variable, variable.utf8.allSatisfy(allowed.contains), let number = Int(variable.prefix { $0.isNumber }),
+      number > 0
+    {
+      return min(number, limit)
+    }
     return min(allowedCPUs(), quota() ?? limit, limit)
   }
 

@@ -1,9 +1,9 @@
 // An artefact, open: mapped, checked against its own integrity record, graph parsed and verified, weights found.
 // Nothing is copied.
 
-import CPyramidKernels
 import PyramidFormats
 import PyramidIR
+import PyramidKernels
 import PyramidPolicy
 
 /// A compiled model, ready to be given to executors. Immutable; share it between them.
@@ -21,7 +21,7 @@ public final class LoadedModel: Sendable {
   private let file: SafetensorsFile
 
   /// Maps and checks an artefact. Throws `FormatError` when it is malformed, `RuntimeError` when this machine can't run
-  /// it.
+  /// it, `KernelError` when MP_ISA makes no sense.
   public init(path: String) throws {
     self.path = path
     let file = try SafetensorsFile(path: path)
@@ -39,9 +39,7 @@ public final class LoadedModel: Sendable {
     }
     self.graph = graph
     try Self.checkClasses(graph, labels: header.labels.count, path)
-    guard let target = graph.target, let set = InstructionSet(rawValue: target) else {
-      throw FormatError(file: path, place: "graph", problem: "names no known target")
-    }
+    guard let set = graph.target else { throw FormatError(file: path, place: "graph", problem: "names no target") }
     instructionSet = set
     try Self.checkMachine(set, path)
     var learned: [String: [Float]] = [:]
@@ -73,7 +71,7 @@ public final class LoadedModel: Sendable {
       throw RuntimeError(
         "\(path): compiled for \(set.rawValue), which this CPU does not run; compile with --target native")
     }
-    if set == .portable && mp_blas_available() == 0 {
+    if set == .portable && !InstructionSet.hasOpenBLAS {
       throw RuntimeError("\(path): the portable kernels need OpenBLAS, which is not installed (libopenblas0)")
     }
     if forced.rank < set.rank {
@@ -108,26 +106,5 @@ public final class LoadedModel: Sendable {
   {
     try ResolvedPolicies(
       graph: graph, registry: registry, learned: learned, override: PolicyPair(exit: exit, prune: prune))
-  }
-}
-
-extension Weight {
-  /// Elements that the weight takes in an artefact for an instruction set: floats, or bytes when it is reduced.
-  public func storedCount(_ set: InstructionSet) -> Int {
-    let (rows, columns) = (Int32(type.rows.fixedCount ?? 0), Int32(type.columns))
-    let bytes: Int
-    switch layout {
-    case .plain where precision == .f32: return type.extents.reduce(1) { $0 * ($1.fixedCount ?? 0) }
-    case .plain: bytes = mp_rows_packed_bytes(precision.kernels, rows, columns)
-    case .panels: bytes = mp_linear_packed_bytes(set.kernels, precision.kernels, rows, columns)
-    }
-    return precision == .f32 ? bytes / 4 : bytes
-  }
-}
-
-extension Extent {
-  var fixedCount: Int? {
-    if case .fixed(let count) = self { return count }
-    return nil
   }
 }

@@ -2,6 +2,7 @@
 // addresses. Made once when a model is opened, so that running a batch looks nothing up by name.
 
 import PyramidIR
+import PyramidKernels
 
 /// Where a value lies while a batch runs.
 enum Location: Hashable, Sendable {
@@ -24,15 +25,15 @@ struct Step: @unchecked Sendable {
   let section: Section
   let inputs: [Operand]
   let results: [Operand]
-  /// Addresses of the weights in the mapped artefact, in the op's order; where `precision` is not f32, what lies there
-  /// is what the kernels' packing wrote.
+  /// Addresses of the weights in the mapped artefact, in the op's order; where the kernel's precision is not f32, what
+  /// lies there is what the kernels' packing wrote.
   let weights: [UnsafePointer<Float>]
   /// Where the numbers of the samples alive lie, for steps that record something about samples.
   let samples: Location?
   /// Logical depth of the first weight; 0 without weights.
   let weightDepth: Int
-  /// Number format of the weights that the op multiplies with.
-  let precision: Precision
+  /// What runs it. Moves and decisions, which name none, have the target's in f32.
+  let kernel: Kernel
   /// What the step decides and by which operands, if it is a decision.
   let exit: ExitDecision<Operand>?
   let prune: PruneDecision<Operand>?
@@ -51,8 +52,8 @@ struct Program: Sendable {
   let layerTokens: [Int]
   let heads: Int
   let headSize: Int
-  /// What the graph was compiled with; attention, which has no weights, goes by it.
-  let precision: Precision
+  /// The kernels of the attention steps, which need scratch.
+  let attentionKernels: Set<Kernel>
   /// Widest row that attention of first tokens reads; 0 when there is none.
   let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
@@ -91,8 +92,8 @@ struct Program: Sendable {
         weights: try node.weights.map { try address(graph[$0]) },
         samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
-        precision: node.op.facts.reducible.first.map { graph[node.weights[$0]].precision } ?? .f32,
-        exit: ExitDecision(node.op, inputs), prune: PruneDecision(node.op, inputs))
+        kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
+        prune: PruneDecision(node.op, inputs))
     }
     sections = try graph.programSections(location: { locations[$0]! }) { index in
       try graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
@@ -104,13 +105,13 @@ struct Program: Sendable {
       if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
-    precision = graph.precision
+    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil }.map(\.kernel))
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =
       graph.nodes.map { if case .firstAttention = $0.op { graph[$0.inputs[1]].type.columns } else { 0 } }.max() ?? 0
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
-    reducedDepth = steps.map { $0.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
+    reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph)
     embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in
       if case .fixed(let count) = graph[weight].type.rows { return count }

@@ -20,6 +20,7 @@ struct ProgramCheck {
     try checkEmbedding()
     try checkAnswers()
     try checkPruning()
+    try checkKernels()
   }
 
   private func failure(_ problem: String) -> RuntimeError { RuntimeError("graph @\(graph.name): \(problem)") }
@@ -47,8 +48,19 @@ struct ProgramCheck {
           throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
         }
       }
-      let precisions = Set(node.op.facts.reducible.map { graph[node.weights[$0]].precision })
-      if precisions.count > 1 { throw failure("a \(node.op.mnemonic) has weights of different precision") }
+    }
+  }
+
+  /// A kernel reads packed weights as its own set and precision lay them out, and runs on machines that have the set.
+  private func checkKernels() throws {
+    for node in graph.nodes where !node.op.kernelPrecisions(target).isEmpty {
+      let name = node.op.mnemonic
+      guard let kernel = node.kernel else { throw failure("a \(name) names no kernel; it was not compiled to the end") }
+      if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
+      let weights = node.op.facts.reducible.map { graph[node.weights[$0]] }
+      for weight in weights where weight.precision != kernel.precision {
+        throw failure("\(name)\(kernel.suffix) can't read #\(weight.name), stored as \(weight.precision.rawValue)")
+      }
     }
   }
 

@@ -1,8 +1,8 @@
 // Where the values of a program lie while its steps run: inputs, the slots of the memory plan, and what kernels need
 // beside their operands. Sized once, for the most rows that are ever computed together.
 
-import CPyramidKernels
 import PyramidIR
+import PyramidKernels
 
 /// A program's memory.
 struct StepBuffers {
@@ -14,16 +14,17 @@ struct StepBuffers {
   private let slots: [UnsafeMutableRawPointer]
 
   /// Takes memory for up to `samples` samples and `tokens` tokens.
-  init(program: Program, samples: Int, tokens: Int, threads: Int, isa: mp_isa, arena: Arena) throws {
+  init(program: Program, samples: Int, tokens: Int, threads: Int, arena: Arena) throws {
+    let attentionCounts = program.attentionKernels.map {
+      AttentionCall.scratchCount($0, threads: threads, tokens: tokens, heads: program.heads, headSize: program.headSize)
+    }
     let scratch = max(
-      mp_attention_scratch_count(
-        isa, Int32(threads), program.precision.kernels, Int32(tokens), Int32(tokens), Int32(program.heads),
-        Int32(program.headSize)),
-      mp_first_attention_scratch_count(
-        Int32(threads), Int32(tokens), Int32(tokens), Int32(program.heads), Int32(program.firstAttentionDepth)))
+      attentionCounts.max() ?? 0,
+      FirstAttentionCall.scratchCount(
+        threads: threads, tokens: tokens, heads: program.heads, depth: program.firstAttentionDepth))
     let reducedBytes =
       program.reducedDepth == 0
-      ? 0 : mp_linear_scratch_bytes(Int32(threads), Int32(max(tokens, samples)), Int32(program.reducedDepth))
+      ? 0 : LinearCall.scratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)
     attention = try arena.take(Float.self, scratch)
     reduced = UnsafeMutableRawPointer(try arena.take(UInt8.self, reducedBytes))
     inputs = Dictionary(

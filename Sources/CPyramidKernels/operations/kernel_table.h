@@ -1,0 +1,137 @@
+// What the instruction-set specific files offer to the neutral ones: a table of functions for each path, and the jobs
+// that a parallel region shares.
+//
+// Division of labour: the neutral file of an operation (linear.c, rows.c, ...) checks for empty work, decides how many
+// threads it is worth and splits it; the table's function computes one share, serially.
+#ifndef MP_KERNEL_TABLE_H
+#define MP_KERNEL_TABLE_H
+
+#include "pyramid_kernels.h"
+
+/// One linear layer. In bf16 and int8 its input is reduced to words first: [rows][word_stride], and in int8 one scale
+/// per row.
+typedef struct {
+  mp_linear_call call;
+  const mp_word *words;
+  const float *scales;
+  size_t word_stride;
+} mp_linear_job;
+
+/// Words of 4 bytes that `depth` numbers of a precision take.
+static inline int mp_steps(mp_precision precision, int depth) {
+  switch (precision) {
+  case MP_PRECISION_F32: return depth;
+  case MP_PRECISION_BF16: return (depth + 1) / 2;
+  case MP_PRECISION_INT8: return (depth + 3) / 4;
+  }
+  return depth;
+}
+
+/// One (sample, head, query range) of an attention.
+typedef struct {
+  const float *q, *k, *v;  // of the sample's first token and this head
+  size_t stride;
+  int tokens, head_dim;
+  int first_query, queries;
+  float *out;  // of the sample's first token and this head
+  size_t out_stride;
+  float *received;    // [tokens], sum over these queries of what each token receives; or NULL
+  float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
+  float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
+} mp_attention_job;
+
+/// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.
+enum { MP_FIRST_HEADS = 4 };
+typedef struct {
+  const float *q;  // of these heads
+  const float *x;  // [tokens][depth]
+  int tokens, depth, heads, head_dim;
+  mp_precision precision;        // of wk and wv
+  const void *wk, *wv;           // rows of these heads
+  const float *k_scales, *v_scales;  // int8: one per row
+  const float *bv;
+  float *out;                 // of these heads
+  float *u, *z;               // scratch [heads][depth]
+  float *shares;              // [heads][tokens], the first token's attention; read by the caller
+} mp_first_attention_job;
+
+/// A share of a linear layer.
+typedef void mp_linear_share(const mp_linear_job *job, int thread, int threads);
+
+/// One task of an attention, and the floats of scratch that it takes.
+typedef void mp_attention_task(const mp_attention_job *job);
+typedef size_t mp_attention_scratch(int tokens, int head_dim);
+
+/// What a path offers for bf16 and int8, in this order.
+typedef struct {
+  mp_linear_share *linear[2];
+  /// Rows of x [rows][depth] as words [rows][word_stride]; int8 also writes scales [rows].
+  void (*reduce[2])(const float *x, int rows, int depth, size_t word_stride, mp_word *words, float *scales);
+  /// Attention with products in bf16; NULL where that is no faster.
+  mp_attention_task *attention;
+  mp_attention_scratch *attention_scratch;
+} mp_reduced_kernels;
+
+#define MP_REDUCED_KERNELS(path) \
+  .linear = {linear_bf16_##path, linear_int8_##path}, .reduce = {reduce_bf16_##path, reduce_int8_##path}
+
+typedef struct {
+  int lanes, panel_vectors;  // 0 and 0: weights are not packed
+
+  /// The share of thread `thread` of `threads` of activation(x W^T + bias + residual). Shares are disjoint in y.
+  mp_linear_share *linear;
+  mp_reduced_kernels reduced;
+
+  void (*activate)(const float *x, size_t count, mp_activation activation, float *y);
+  void (*add)(const float *a, const float *b, size_t count, float *y);
+  void (*layer_norm)(const float *x, int rows, int columns, const float *gamma, const float *beta, float epsilon,
+                     float *y);
+  void (*embed)(const float *word, const float *position, const float *type, int columns, float *y);
+  void (*softmax)(const float *x, int columns, float *y);
+  float (*norm)(const float *x, int count);
+
+  mp_attention_task *attention;
+  mp_attention_scratch *attention_scratch;
+  void (*first_attention)(const mp_first_attention_job *job);
+} mp_kernels;
+
+extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;
+extern const mp_reduced_kernels mp_reduced_avx512_vnni, mp_reduced_avx512_bf16;
+
+/// The table of a path. Asking for one that this machine lacks is a caller's error.
+const mp_kernels *mp_kernels_for(mp_isa isa);
+
+/// The scales after int8 rows from `mp_rows_pack`, [rows].
+const float *mp_row_scales(const void *packed, int rows, int columns);
+
+/// Runs body(job, thread, threads) on up to `threads` threads; on the caller alone, without a region, when threads <=
+/// 1.
+typedef void mp_body(const void *job, int thread, int threads);
+void mp_run(int threads, mp_body *body, const void *job);
+
+/// Waits for the other threads of the region. Called by all of them or none.
+void mp_barrier(int threads);
+
+/// `threads`, or 1 when the work is less than what is worth a team (both in the operation's own unit).
+static inline int mp_worthwhile(int threads, size_t work, size_t least) { return work < least ? 1 : threads; }
+
+/// Floats in a cache line: threads' scratch must not share one.
+enum { MP_LINE_FLOATS = 16 };
+
+/// `count` floats rounded up to whole cache lines.
+static inline size_t mp_whole_lines(size_t count) {
+  return (count + MP_LINE_FLOATS - 1) / MP_LINE_FLOATS * MP_LINE_FLOATS;
+}
+
+/// The first cache line that begins in `scratch`, fewer than MP_LINE_FLOATS floats on.
+static inline float *mp_first_line(float *scratch) {
+  const size_t past_line = (uintptr_t)scratch / sizeof(float) % MP_LINE_FLOATS;
+  return scratch + (MP_LINE_FLOATS - past_line) % MP_LINE_FLOATS;
+}
+
+/// Start of share `index` of `count` things split evenly into `shares`.
+static inline size_t mp_share(size_t count, int index, int shares) {
+  return count / (size_t)shares * (size_t)index + count % (size_t)shares * (size_t)index / (size_t)shares;
+}
+
+#endif

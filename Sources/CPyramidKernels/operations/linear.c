@@ -1,0 +1,81 @@
+// Linear layers in their two fused forms (bias and activation; bias, residual and layer norm).
+//
+// The layers are where the time goes. This file decides on threads and order; the products themselves are in
+// linear_simd.h and linear_reduced_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the
+// weights as they are).
+#include "operations/kernel_table.h"
+
+/// Below this many steps of multiply-adds, half a microsecond of one thread, one thread is done sooner than a team
+/// has started (measured). Two rows are added because with few of them the bandwidth of the weights decides.
+static const size_t worth_a_team = 64 * 1024;
+
+/// Inputs of so few rows, and so small, are reduced by every thread for itself: that takes less time than a barrier.
+enum { OWN_ROWS = 16, OWN_ELEMENTS = 6144 };
+
+static int reduces_alone(int rows, int depth) { return rows <= OWN_ROWS && rows * depth <= OWN_ELEMENTS; }
+
+/// Words from one reduced row to the next: whole cache lines.
+static size_t word_stride(mp_precision precision, int depth) {
+  return mp_whole_lines((size_t)mp_steps(precision, depth));
+}
+
+/// Floats that reduced rows take: their words, then their scales.
+static size_t reduced_floats(mp_precision precision, int rows, int depth) {
+  return mp_whole_lines((size_t)rows * (word_stride(precision, depth) + 1));
+}
+
+size_t mp_linear_scratch_bytes(int threads, int rows, int depth) {
+  // bf16 takes the most. A copy for each thread is made of few rows only.
+  const size_t own = mp_whole_lines(OWN_ELEMENTS / 2 + OWN_ROWS * (2 * MP_LINE_FLOATS));
+  const size_t shared = reduced_floats(MP_PRECISION_BF16, rows, depth);
+  return 4 * (shared + (size_t)(threads < 1 ? 1 : threads) * own + MP_LINE_FLOATS);
+}
+
+typedef struct {
+  const mp_kernels *kernels;
+  const mp_linear_call *layer;
+  float *scratch;  // of reduced inputs
+} linear_run;
+
+/// The layer with its input reduced: by all threads together, or by this one alone.
+static mp_linear_job reduce_input(const linear_run *run, int thread, int threads) {
+  const mp_linear_call *layer = run->layer;
+  const int is_alone = reduces_alone(layer->rows, layer->depth);
+  const size_t own = reduced_floats(layer->precision, layer->rows, layer->depth);
+  const size_t rows = (size_t)layer->rows, stride = word_stride(layer->precision, layer->depth);
+  float *area = run->scratch + (is_alone ? (size_t)thread * own : 0), *scales = area + rows * stride;
+  mp_word *words = (mp_word *)area;
+  const size_t first = is_alone ? 0 : mp_share(rows, thread, threads);
+  const size_t end = is_alone ? rows : mp_share(rows, thread + 1, threads);
+  run->kernels->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first),
+                                                     layer->depth, stride, words + first * stride, scales + first);
+  if (!is_alone) mp_barrier(threads);
+  return (mp_linear_job){.call = *layer, .words = words, .scales = scales, .word_stride = stride};
+}
+
+/// One thread's part: its share of the product; then, once all are done, its share of the rows to normalise.
+static void run_linear(const void *context, int thread, int threads) {
+  const linear_run *run = context;
+  const mp_linear_call *layer = run->layer;
+  if (layer->precision == MP_PRECISION_F32) {
+    const mp_linear_job job = {.call = *layer};
+    run->kernels->linear(&job, thread, threads);
+  } else {
+    const mp_linear_job job = reduce_input(run, thread, threads);
+    run->kernels->reduced.linear[layer->precision - 1](&job, thread, threads);
+  }
+  if (!layer->gamma) return;
+  mp_barrier(threads);
+  const size_t first = mp_share((size_t)layer->rows, thread, threads);
+  const size_t end = mp_share((size_t)layer->rows, thread + 1, threads);
+  float *rows = layer->y + first * (size_t)layer->columns;
+  run->kernels->layer_norm(rows, (int)(end - first), layer->columns, layer->gamma, layer->beta, layer->epsilon, rows);
+}
+
+void mp_linear(const mp_linear_call *call) {
+  if (call->rows <= 0) return;
+  const linear_run run = {mp_kernels_for(call->isa), call, call->scratch ? mp_first_line(call->scratch) : NULL};
+  const size_t work = ((size_t)call->rows + 2) * (size_t)mp_steps(call->precision, call->depth)
+                      * (size_t)call->columns;
+  mp_run(mp_worthwhile(call->threads, work, worth_a_team), run_linear, &run);
+}

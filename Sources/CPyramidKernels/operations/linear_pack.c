@@ -1,0 +1,127 @@
+// How weights lie in an artefact: in panels for the packed paths, row by row for the portable one and for attention of
+// first tokens; in f32, bf16 or int8. Separate from linear.c because only the compiler packs.
+#include "operations/kernel_table.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t rounded_up(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
+
+static size_t element_bytes(mp_precision precision) {
+  switch (precision) {
+  case MP_PRECISION_F32: return 4;
+  case MP_PRECISION_BF16: return 2;
+  case MP_PRECISION_INT8: return 1;
+  }
+  return 4;
+}
+
+/// To nearest even.
+static uint16_t rounded_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+/// The scale of a row of weights: its largest size is 127.
+static float int8_scale(const float *row, size_t count) {
+  float largest = 0;
+  for (size_t k = 0; k < count; k++) largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
+  return largest / 127.0f;
+}
+
+/// A scale below the normal numbers would lose the weights' digits; such a row is zero.
+static int8_t rounded_int8(float x, float scale) {
+  return scale < 1e-37f ? 0 : (int8_t)lrintf(fminf(fmaxf(x / scale, -127.0f), 127.0f));
+}
+
+// MARK: Rows
+
+/// Where the scales of int8 rows begin.
+static size_t scales_offset(size_t rows, size_t columns) { return rounded_up(rows * columns, 4); }
+
+size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns) {
+  const size_t count = (size_t)rows * (size_t)columns;
+  if (precision == MP_PRECISION_F32) return count * 4;
+  // Vectors are loaded whole at the end of a row: there must be something after the last one.
+  const size_t vector = 16 * element_bytes(precision);
+  if (precision == MP_PRECISION_BF16) return rounded_up(count * 2, 4) + vector;
+  return scales_offset((size_t)rows, (size_t)columns) + (size_t)rows * 4 + vector;
+}
+
+const float *mp_row_scales(const void *packed, int rows, int columns) {
+  return (const float *)((const char *)packed + scales_offset((size_t)rows, (size_t)columns));
+}
+
+void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed) {
+  const size_t all = (size_t)rows, count = (size_t)columns;
+  memset(packed, 0, mp_rows_packed_bytes(precision, rows, columns));
+  for (size_t r = 0; r < all; r++) {
+    const float *row = weight + r * count;
+    if (precision == MP_PRECISION_F32) {
+      memcpy((float *)packed + r * count, row, count * 4);
+    } else if (precision == MP_PRECISION_BF16) {
+      for (size_t k = 0; k < count; k++) ((uint16_t *)packed)[r * count + k] = rounded_bf16(row[k]);
+    } else {
+      const float scale = int8_scale(row, count);
+      ((float *)((char *)packed + scales_offset(all, count)))[r] = scale;
+      for (size_t k = 0; k < count; k++) ((int8_t *)packed)[r * count + k] = rounded_int8(row[k], scale);
+    }
+  }
+}
+
+// MARK: Panels
+
+size_t mp_linear_packed_bytes(mp_isa isa, mp_precision precision, int columns, int depth) {
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  if (kernels->lanes == 0) return mp_rows_packed_bytes(precision, columns, depth);
+  const size_t whole = rounded_up((size_t)columns, (size_t)kernels->lanes);
+  const size_t words = whole * (size_t)mp_steps(precision, depth);
+  return 4 * (words + (precision == MP_PRECISION_INT8 ? 2 * whole : 0));
+}
+
+/// One column of a panel: element `index` of each word holds the weight at depth words * elements + index. Returns the
+/// sum of the numbers stored, for int8.
+static int32_t pack_column(mp_precision precision, const float *row, size_t depth, float scale, size_t width,
+                           uint32_t *words) {
+  const size_t elements = 4 / element_bytes(precision);
+  int32_t sum = 0;
+  for (size_t k = 0; k < depth; k++) {
+    char *place = (char *)(words + k / elements * width) + k % elements * element_bytes(precision);
+    if (precision == MP_PRECISION_F32) {
+      memcpy(place, row + k, 4);
+    } else if (precision == MP_PRECISION_BF16) {
+      const uint16_t value = rounded_bf16(row[k]);
+      memcpy(place, &value, 2);
+    } else {
+      const int8_t value = rounded_int8(row[k], scale);
+      memcpy(place, &value, 1);
+      sum += value;
+    }
+  }
+  return sum;
+}
+
+void mp_linear_pack(mp_isa isa, mp_precision precision, const float *weight, int columns, int depth, void *packed) {
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  const size_t lanes = (size_t)kernels->lanes, panel = lanes * (size_t)kernels->panel_vectors;
+  if (panel == 0) {
+    mp_rows_pack(precision, weight, columns, depth, packed);
+    return;
+  }
+  const size_t all = (size_t)columns, deep = (size_t)depth, steps = (size_t)mp_steps(precision, depth);
+  const size_t whole = rounded_up(all, lanes);
+  uint32_t *words = packed;
+  float *scales = (float *)(words + whole * steps);
+  int32_t *starts = (int32_t *)(scales + whole);
+  memset(packed, 0, mp_linear_packed_bytes(isa, precision, columns, depth));
+  for (size_t column = 0; column < all; column++) {
+    const size_t first = column / panel * panel, width = whole - first < panel ? whole - first : panel;
+    const float *row = weight + column * deep;
+    const float scale = precision == MP_PRECISION_INT8 ? int8_scale(row, deep) : 0;
+    const int32_t sum = pack_column(precision, row, deep, scale, width, words + first * steps + (column - first));
+    if (precision != MP_PRECISION_INT8) continue;
+    scales[column] = scale;
+    starts[column] = -128 * sum;
+  }
+}

@@ -1,0 +1,91 @@
+// Operations whose unit is a row: layer norm, embedding and gather, split over threads by rows; softmax and length,
+// which the exit heads and policies use on a few rows and which run on the caller.
+#include "operations/kernel_table.h"
+
+#include <string.h>
+
+/// Elements, about a microsecond of one thread, from which a second thread pays off: of norms, and of copies and sums.
+static const size_t norm_worth_a_team = 8 * 1024, copy_worth_a_team = 24 * 1024;
+
+typedef struct {
+  const mp_kernels *kernels;
+  const float *x, *gamma, *beta;
+  int rows, columns;
+  float epsilon;
+  float *y;
+} norm_call;
+
+static void run_norm(const void *context, int thread, int threads) {
+  const norm_call *call = context;
+  const size_t first = mp_share((size_t)call->rows, thread, threads), columns = (size_t)call->columns;
+  const size_t count = mp_share((size_t)call->rows, thread + 1, threads) - first;
+  call->kernels->layer_norm(call->x + first * columns, (int)count, call->columns, call->gamma, call->beta,
+                            call->epsilon, call->y + first * columns);
+}
+
+void mp_layer_norm(mp_isa isa, int threads, const float *x, int rows, int columns, const float *gamma,
+                   const float *beta, float epsilon, float *y) {
+  if (rows <= 0) return;
+  const norm_call call = {mp_kernels_for(isa), x, gamma, beta, rows, columns, epsilon, y};
+  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, norm_worth_a_team), run_norm, &call);
+}
+
+typedef struct {
+  const mp_kernels *kernels;
+  const int32_t *ids, *position, *type;
+  int rows, columns;
+  const float *words, *positions, *types;
+  float *y;
+} embed_call;
+
+static void run_embed(const void *context, int thread, int threads) {
+  const embed_call *call = context;
+  const size_t columns = (size_t)call->columns, end = mp_share((size_t)call->rows, thread + 1, threads);
+  for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
+    const float *type = call->types ? call->types + (size_t)call->type[r] * columns : NULL;
+    call->kernels->embed(call->words + (size_t)call->ids[r] * columns,
+                         call->positions + (size_t)call->position[r] * columns, type, call->columns,
+                         call->y + r * columns);
+  }
+}
+
+void mp_embed(mp_isa isa, int threads, const int32_t *ids, const int32_t *position, const int32_t *type, int rows,
+              int columns, const float *words, const float *positions, const float *types, float *y) {
+  if (rows <= 0) return;
+  const embed_call call = {mp_kernels_for(isa), ids, position, type, rows, columns, words, positions, types, y};
+  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, copy_worth_a_team), run_embed, &call);
+}
+
+typedef struct {
+  const char *x;
+  size_t bytes;  // of a row
+  const int32_t *index;
+  int rows;
+  char *y;
+} gather_call;
+
+static void run_gather(const void *context, int thread, int threads) {
+  const gather_call *call = context;
+  const size_t end = mp_share((size_t)call->rows, thread + 1, threads);
+  for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
+    memcpy(call->y + r * call->bytes, call->x + (size_t)call->index[r] * call->bytes, call->bytes);
+  }
+}
+
+void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y) {
+  if (rows <= 0) return;
+  const gather_call call = {x, (size_t)words * 4, index, rows, y};
+  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)words, copy_worth_a_team), run_gather, &call);
+}
+
+void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y) {
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  for (int r = 0; r < rows; r++) {
+    kernels->softmax(x + (size_t)r * (size_t)columns, columns, y + (size_t)r * (size_t)columns);
+  }
+}
+
+void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y) {
+  const mp_kernels *kernels = mp_kernels_for(isa);
+  for (int r = 0; r < rows; r++) y[r] = kernels->norm(x + (size_t)r * (size_t)stride + (size_t)first, count);
+}

@@ -1,0 +1,47 @@
+// Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. There are no
+// instructions for them: bytes are widened to 16 bits and multiplied in pairs, bf16 are floats whose lower half is cut
+// off.
+#ifndef MP_DOT_AVX2_H
+#define MP_DOT_AVX2_H
+
+#include "x86/simd_avx2.h"
+
+/// The tallest blocks: halves of the operands take registers.
+#define MP_ROWS_INT8 4
+#define MP_ROWS_BF16 4
+
+/// sum + the four products of unsigned bytes of a with signed bytes of b, in each lane.
+MP_INLINE ivec v_dot_int8(ivec sum, ivec a, ivec b) {
+  const ivec even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)), odd_a = _mm256_srli_epi16(a, 8);
+  const ivec even_b = _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), odd_b = _mm256_srai_epi16(b, 8);
+  sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even_a, even_b));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(odd_a, odd_b));
+}
+
+/// sum + the two products of bf16 of a and b, in each lane.
+MP_INLINE vec v_dot_bf16(vec sum, vec a, vec b) {
+  const ivec high = _mm256_set1_epi32((int)0xffff0000);
+  sum = v_fma(v_from_words(_mm256_and_si256(v_words(a), high)), v_from_words(_mm256_and_si256(v_words(b), high)), sum);
+  return v_fma(v_from_words(_mm256_slli_epi32(v_words(a), 16)), v_from_words(_mm256_slli_epi32(v_words(b), 16)), sum);
+}
+
+/// LANES bytes 128 + round(x), for |x| <= 127.
+MP_INLINE void v_store_int8(uint8_t *p, vec x) {
+  const ivec shifted = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(128));
+  const __m128i pairs = _mm_packus_epi32(_mm256_castsi256_si128(shifted), _mm256_extracti128_si256(shifted, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(pairs, pairs));
+}
+
+/// LANES bf16, rounded to nearest even; a NaN stays one.
+MP_INLINE void v_store_bf16(uint16_t *p, vec x) {
+  const ivec bits = v_words(x), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const ivec rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+  const ivec no_number = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  const ivec kept = _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000)), no_number);
+  const ivec short_words = _mm256_srli_epi32(kept, 16);
+  _mm_storeu_si128(
+    (__m128i *)p,
+    _mm_packus_epi32(_mm256_castsi256_si128(short_words), _mm256_extracti128_si256(short_words, 1)));
+}
+
+#endif

@@ -1,0 +1,36 @@
+// The kernel templates, compiled for AVX2 whatever the compiler's target is. cpu.c decides at run time who calls this.
+#include "operations/kernel_table.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+#define MP_TARGET __attribute__((target("avx2,fma")))
+#pragma clang attribute push(MP_TARGET, apply_to = function)
+
+#define MP_VECTORS "x86/dot_avx2.h"
+#include "templates/attention_simd.h"
+#include "templates/first_attention_simd.h"
+#include "templates/linear_reduced_simd.h"
+#include "templates/linear_simd.h"
+#include "templates/rows_simd.h"
+
+#pragma clang attribute pop
+
+const mp_kernels mp_kernels_avx2 = {
+  .lanes = LANES,
+  .panel_vectors = PANEL_VECTORS,
+  .linear = linear_avx2,
+  .reduced = {MP_REDUCED_KERNELS(avx2)},
+  .activate = activate_avx2,
+  .add = add_avx2,
+  .layer_norm = layer_norm_avx2,
+  .embed = embed_avx2,
+  .softmax = softmax_avx2,
+  .norm = norm_avx2,
+  .attention = attention_avx2,
+  .attention_scratch = attention_scratch_avx2,
+  .first_attention = first_attention_avx2,
+};
+#endif

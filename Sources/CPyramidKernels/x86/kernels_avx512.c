@@ -1,0 +1,37 @@
+// The kernel templates, compiled for AVX-512 whatever the compiler's target is. cpu.c decides at run time who calls
+// this.
+#include "operations/kernel_table.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+#define MP_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq")))
+#pragma clang attribute push(MP_TARGET, apply_to = function)
+
+#define MP_VECTORS "x86/dot_avx512.h"
+#include "templates/attention_simd.h"
+#include "templates/first_attention_simd.h"
+#include "templates/linear_reduced_simd.h"
+#include "templates/linear_simd.h"
+#include "templates/rows_simd.h"
+
+#pragma clang attribute pop
+
+const mp_kernels mp_kernels_avx512 = {
+  .lanes = LANES,
+  .panel_vectors = PANEL_VECTORS,
+  .linear = linear_avx512,
+  .reduced = {MP_REDUCED_KERNELS(avx512)},
+  .activate = activate_avx512,
+  .add = add_avx512,
+  .layer_norm = layer_norm_avx512,
+  .embed = embed_avx512,
+  .softmax = softmax_avx512,
+  .norm = norm_avx512,
+  .attention = attention_avx512,
+  .attention_scratch = attention_scratch_avx512,
+  .first_attention = first_attention_avx512,
+};
+#endif

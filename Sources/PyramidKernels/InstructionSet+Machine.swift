@@ -1,0 +1,63 @@
+// Which instruction set this machine runs: by CPU features, or as the environment variable MP_ISA says, so that every
+// path can be tested on one machine. And which of the C kernels' paths a set stands for, which has two answers: the
+// path whose layout the weights have, and the path that runs.
+
+import CPyramidKernels
+import Glibc
+import PyramidIR
+
+extension InstructionSet {
+  /// The path whose layout packed weights have: the set's own, whatever CPU packs them.
+  var packingSet: mp_isa {
+    switch self {
+    case .portable: MP_ISA_PORTABLE
+    case .avx2: MP_ISA_AVX2
+    case .avx512: MP_ISA_AVX512
+    }
+  }
+
+  /// The path that runs on this CPU: of the AVX-512 variants, which read the same weights, the best that it has.
+  var runningSet: mp_isa {
+    switch self {
+    case .portable, .avx2: packingSet
+    case .avx512: mp_isa(rawValue: max(mp_isa_best().rawValue, MP_ISA_AVX512.rawValue))
+    }
+  }
+
+  /// Whether this CPU and operating system run it.
+  public var isSupported: Bool { mp_isa_supported(runningSet) != 0 }
+
+  /// Whether it may be run here: by the CPU, and by MP_ISA, which is an upper bound for artefacts.
+  public var isAllowed: Bool {
+    guard let native = try? Self.native() else { return false }
+    return isSupported && rank <= native.rank
+  }
+
+  /// Place in the order of paths, slowest first.
+  public var rank: Int { Self.allCases.firstIndex(of: self)! }
+
+  /// The paths that this machine runs, slowest first.
+  public static var supported: [InstructionSet] { allCases.filter(\.isSupported) }
+
+  /// Whether OpenBLAS, which the portable path multiplies with, can be loaded.
+  public static var hasOpenBLAS: Bool { mp_blas_available() != 0 }
+
+  /// MP_ISA if it is set, else the best that the CPU has. Throws when MP_ISA names none, or one that the CPU lacks.
+  public static func native() throws(KernelError) -> InstructionSet {
+    guard let forced = getenv("MP_ISA").map({ String(cString: $0) }), !forced.isEmpty else {
+      return supported.last ?? .portable
+    }
+    guard let choice = InstructionSet(rawValue: forced) else {
+      throw KernelError("MP_ISA is '\(forced)', expected \(allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    guard choice.isSupported else { throw KernelError("MP_ISA is '\(forced)', which this CPU does not run") }
+    return choice
+  }
+}
+
+/// Why kernels can't be chosen, in one line.
+public struct KernelError: Error, Equatable, CustomStringConvertible {
+  /// The text for the user.
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
