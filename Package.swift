@@ -51,7 +51,10 @@ let package = Package(
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "CPyramidKernels"],
       swiftSettings: alwaysOptimised),
-    .target(name: "PyramidReference", dependencies: ["PyramidIR", "PyramidPolicy"], swiftSettings: alwaysOptimised),
+    .target(name: "CPyramidReference", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(
+      name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
+      swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -72,7 +75,7 @@ let package = Package(
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["CPyramidKernels", "PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
+      name: "mp-bench", dependencies: ["CPyramidKernels", "PyramidFormats", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),

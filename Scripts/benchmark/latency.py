@@ -19,7 +19,7 @@ def measure_setting(session, model, threads):
     workers = session.workers(model, threads)
     shapes = [[1, tokens] for tokens in options.lengths] * 3
     for worker in list(workers):
-        # Some runtimes compile for every shape that they meet: they meet all of them before the clock runs.
+        # Some runtimes compile for every shape that is new to them: they get all of them before the clock runs.
         session.attempt(model, workers, worker, lambda: worker.ask(op="warm", shapes=shapes))
     times, operations = {}, {}
 

@@ -72,7 +72,7 @@ def measure_setting(session, model, threads, lengths):
 
 
 def warm(worker, plans):
-    """Some runtimes compile for every shape that they meet: they meet all of them before the clock runs."""
+    """Some runtimes compile for every shape that is new to them: they get all of them before the clock runs."""
     batches = {(len(batch), max(batch)): batch for plan in plans for batch in plan.batches}
     worker.ask(op="batches", batches=list(batches.values()) if worker.engine == "openvino" else plans[0].chunks[0])
 
@@ -94,4 +94,4 @@ def promising(worker, plans, seconds):
 
 
 def batchings_measured(worker, seconds):
-    return [plan for owner, plan in seconds if owner is worker]
+    return [plan for measured, plan in seconds if measured is worker]

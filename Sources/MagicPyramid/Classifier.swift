@@ -44,7 +44,8 @@ public struct Classification: Sendable {
   public let answer: Answer
 }
 
-/// A compiled model that classifies texts. Safe for use from several threads, whose calls queue.
+/// A compiled model that classifies texts. Safe for use from several threads and tasks, whose texts are computed
+/// together.
 public final class Classifier: Sendable {
   /// The open artefact.
   public let model: LoadedModel
@@ -52,7 +53,7 @@ public final class Classifier: Sendable {
   public var labels: [String] { model.header.labels }
   /// The policies in force.
   public let policies: PolicyPair<PolicyInstance>
-  private let executor: Executor
+  let executor: Executor
   /// Cuts texts into the model's tokens.
   public let tokenizer: Tokenizer
   private let limit: Int
@@ -127,9 +128,7 @@ public final class Classifier: Sendable {
 
   /// Classifies texts that were cut already.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
-    var batch = PackedBatch()
-    for encoding in encodings { batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs) }
-    return zip(try executor.run(batch), encodings).map { classification($0, of: $1) }
+    classifications(try executor.run(PackedBatch(encodings)), of: encodings)
   }
 
   /// Runs a packed batch as it is: for measurements and tests.
@@ -137,6 +136,11 @@ public final class Classifier: Sendable {
 
   /// The same into a table that is kept from batch to batch, which saves all allocations.
   public func run(_ batch: PackedBatch, into table: AnswerTable) throws { try executor.run(batch, into: table) }
+
+  /// What callers see of answers.
+  func classifications(_ answers: [Answer], of encodings: [Encoding]) -> [Classification] {
+    zip(answers, encodings).map { classification($0, of: $1) }
+  }
 
   private func classification(_ answer: Answer, of encoding: Encoding) -> Classification {
     let probabilities = answer.probabilities

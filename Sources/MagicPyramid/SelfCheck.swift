@@ -1,4 +1,4 @@
-// What mp-compile does to its own output before it lets go of it: runs the artefact on a few built-in texts and
+// What mp-compile does with its own output before it replaces a file: it runs the artefact on a few built-in texts and
 // compares with the reference interpreter on the graph as it was before any pass fused or planned anything.
 
 import PyramidCompiler
@@ -27,7 +27,7 @@ public enum SelfCheck {
   public static func tolerance(_ precision: Precision) -> Float { precision == .f32 ? 1e-3 : 0.5 }
 
   /// Texts that may be decided otherwise. In f32 one can lie at a threshold by chance, not two; in reduced precision
-  /// thresholds are met elsewhere, and the answers are what counts.
+  /// scores reach their thresholds elsewhere, and the answers are what counts.
   public static func allowedDecisions(_ precision: Precision) -> Int { precision == .f32 ? 1 : texts.count }
 
   /// Texts that must get the label of the reference. In f32 the tolerance says more.

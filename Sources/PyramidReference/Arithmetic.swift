@@ -2,6 +2,7 @@
 // Double and is rounded once at its end, so that the oracle is more exact than the kernels it judges. Each output
 // element is one sum in an order that depends on the row's width only: a sample's bits can't depend on its batch mates.
 
+import CPyramidReference
 import Glibc
 import PyramidIR
 
@@ -30,27 +31,45 @@ enum Arithmetic {
   }
 
   /// x W^T + b for x of `rows` rows, W [N, K] and b [N]; f32[rows, N], and the multiplications that each row took.
+  ///
+  /// Each sum runs from the first element to the last. Rows stand side by side in blocks, and columns are taken some at
+  /// a time for all blocks, so that their weights come from memory once.
   static func linear(
     _ x: [Float], rows: Int, weight: [Float], bias: [Float]
   ) -> (values: [Float], products: [Int]) {
-    let width = bias.count
+    let (width, lanes, columnsAtOnce) = (bias.count, Int(mp_reference_lanes), 32)
     let depth = width == 0 ? 0 : weight.count / width
+    let blocks = stride(from: 0, to: rows, by: lanes).map { first in
+      let rows = first..<min(first + lanes, rows)
+      return (rows: rows, values: sideBySide(x, rows, depth: depth))
+    }
+    var values = [Float](repeating: 0, count: rows * width)
     var products = [Int](repeating: 0, count: rows)
-    let values = [Float](unsafeUninitializedCapacity: rows * width) { result, initialized in
-      x.withUnsafeBufferPointer { x in
-        weight.withUnsafeBufferPointer { weight in
-          for column in 0..<width {
-            for row in 0..<rows {
-              let product = dot(
-                x.baseAddress! + row * depth, weight.baseAddress! + column * depth, depth, &products[row])
-              result[row * width + column] = Float(product + Double(bias[column]))
-            }
+    var sums = [Double](repeating: 0, count: columnsAtOnce * lanes)
+    for start in stride(from: 0, to: width, by: columnsAtOnce) {
+      let columns = start..<min(start + columnsAtOnce, width)
+      let weights = weight[columns.lowerBound * depth..<columns.upperBound * depth].map { Double($0) }
+      for block in blocks {
+        let count = mp_reference_sums(block.values, weights, columns.count, depth, &sums)
+        for (lane, row) in block.rows.enumerated() {
+          for (index, column) in columns.enumerated() {
+            values[row * width + column] = Float(sums[index * lanes + lane] + Double(bias[column]))
           }
+          products[row] += count
         }
       }
-      initialized = rows * width
     }
     return (values, products)
+  }
+
+  /// [depth][lanes]: lane r of element k is element k of the r-th of the rows, and zero where there is no such row.
+  private static func sideBySide(_ x: [Float], _ rows: Range<Int>, depth: Int) -> [Double] {
+    let lanes = Int(mp_reference_lanes)
+    var values = [Double](repeating: 0, count: depth * lanes)
+    for (lane, row) in rows.enumerated() {
+      for k in 0..<depth { values[k * lanes + lane] = Double(x[row * depth + k]) }
+    }
+    return values
   }
 
   /// Elementwise activation, evaluated in Double.

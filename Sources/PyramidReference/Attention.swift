@@ -85,11 +85,13 @@ struct Attention {
     let headWidth = width / heads
     var sums = [Double](repeating: 0, count: headWidth)
     value.values.withUnsafeBufferPointer { values in
-      for (index, valueRow) in rows.enumerated() {
-        let v = values.baseAddress! + valueRow * value.stride + value.first + head * headWidth
-        for column in 0..<headWidth {
-          sums[column] += probabilities[index] * Double(v[column])
-          products += 1
+      sums.withUnsafeMutableBufferPointer { sums in
+        for (probability, valueRow) in zip(probabilities, rows) {
+          let v = values.baseAddress! + valueRow * value.stride + value.first + head * headWidth
+          for column in sums.indices {
+            sums[column] += probability * Double(v[column])
+            products += 1
+          }
         }
       }
     }

@@ -6,11 +6,11 @@ import Glibc
 public struct Answer: Sendable, Equatable {
   /// Logits of the head that answered, [C].
   public var logits: [Float]
-  /// The layer behind which the sample left, from 1; the number of layers when it stayed to the end.
+  /// The layer after which the sample left, from 1; the number of layers when it stayed to the end.
   public var exitLayer: Int
   /// Tokens alive when each layer started, for the layers that the sample went through.
   public var tokensAlive: [Int]
-  /// Original positions of the tokens alive behind each boundary that the sample crossed; nil unless asked for.
+  /// Original positions of the tokens alive after each boundary that the sample crossed; nil unless asked for.
   public var keptPositions: [[Int32]]?
   /// Operations that ran for this sample, that the paper's formula gives, and that it would have taken without
   /// policies.

@@ -9,18 +9,17 @@ import PyramidTools
 struct MPBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-bench",
-    abstract: "Times compiled models on made-up token ids, and reports on benchmarks.",
+    abstract: "Times compiled models on made-up token ids.",
     discussion: """
       EXAMPLES
         mp-bench latency dense.mpc --threads 2
         mp-bench latency dense.mpc pyramid.mpc --tokens 16,64 --repetitions 200
         mp-bench peak
-        mp-bench report results.json --output report.md --output chart.svg
 
       Scripts/bench measures other runtimes, too, through 'mp-bench worker'.
       """,
     version: ToolVersion.text(of: "mp-bench"),
-    subcommands: [Latency.self, Peak.self, Report.self, Worker.self])
+    subcommands: [Latency.self, Peak.self, Worker.self])
 }
 
 extension ThreadOptions {

@@ -7,21 +7,22 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|idle`.
-  static func main() throws {
+  /// `engine-probe MODEL.mpc allocations|careless|idle|concurrent`.
+  static func main() async throws {
     let arguments = CommandLine.arguments
     switch arguments.count == 3 ? arguments[2] : "" {
     case "allocations": try countAllocations(arguments[1], careless: false)
     case "careless": try countAllocations(arguments[1], careless: true)
     case "idle": try watchIdle(arguments[1])
+    case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
-      print("usage: engine-probe MODEL.mpc allocations|careless|idle")
+      print("usage: engine-probe MODEL.mpc allocations|careless|idle|concurrent")
       exit(64)
     }
   }
 
-  /// Prints the allocations of ten requests of each kind, after three that may grow something. A careless caller, who takes
-  /// the answers as values, shows that the count is one.
+  /// Prints the allocations of ten requests of each kind, after three that may grow something. A careless caller, who
+  /// takes the answers as values, shows that the count is one.
   private static func countAllocations(_ path: String, careless: Bool) throws {
     for recordsPositions in [false, true] {
       var options = ClassifierOptions()
@@ -41,8 +42,8 @@ struct EngineProbe {
     }
   }
 
-  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than one in
-  /// a tenth of a second. Gives up after 50 looks.
+  /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than
+  /// one in a tenth of a second. Gives up after 50 looks.
   private static func watchIdle(_ path: String) throws {
     var options = ClassifierOptions()
     options.threads = 2

@@ -54,8 +54,8 @@ import Testing
     #expect(again.description == graph.description)
   }
 
-  @Test(arguments: [
-    Op.linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
+  static let operations: [Op] = [
+    .linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
     .layerNorm(epsilon: 0.25),
     .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
     .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
@@ -65,7 +65,13 @@ import Testing
     .decideExit(policy: "e", layer: 0, reads: ExitSignal.allCases),
     .decidePrune(policy: "p", layer: 0, reads: [.tokenID], afterExit: false),
     .decidePrune(policy: "p", layer: 0, reads: [.position, .hidden], afterExit: true), .input(.typeIDs), .classify,
-  ])
+  ]
+
+  @Test func theListOfOperationsIsComplete() {
+    #expect(Set(Self.operations.map(\.facts.mnemonic)) == Set(Mnemonic.allCases))
+  }
+
+  @Test(arguments: operations)
   func everyOperationIsReadAsItIsWritten(op: Op) throws {
     var graph = try SampleModel.plain()
     graph.nodes[3].op = op

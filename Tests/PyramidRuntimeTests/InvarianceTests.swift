@@ -1,6 +1,6 @@
-// A sample's bits depend on the sample alone: not on who is in its batch, in which order, or on how many threads. A
-// last-bit difference can flip an exit, so everything is compared bit for bit. OpenBLAS, behind the portable path,
-// can't promise this.
+// A sample's bits depend on the sample alone: not on what is in its batch, in which order, or on how many threads. A
+// last-bit difference can flip an exit, so everything is compared bit for bit. OpenBLAS, which the portable path runs
+// on, can't promise this.
 
 import MagicPyramid
 import PyramidTestSupport

@@ -65,7 +65,7 @@ struct RefusedOverride: Sendable, CustomTestStringConvertible {
         + "--prune 'keep-all'"),
     RefusedOverride(
       compiledPrune: "cls-attention", prune: "keep-all",
-      message: "'keep-all' prunes behind the layer's attention, the compiled model before the layer; "
+      message: "'keep-all' prunes after the layer's attention, the compiled model before the layer; "
         + "compile the model again with --prune 'keep-all'"),
     RefusedOverride(
       compiledExit: "patience", exit: "entropy(threshold=0.2)",

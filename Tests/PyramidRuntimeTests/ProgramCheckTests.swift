@@ -1,4 +1,4 @@
-// Graphs that the verifier lets pass, since they mean something, and that nobody may run: they would answer a sample
+// Graphs that the verifier lets pass, since they mean something, and that must not run: they would answer a sample
 // twice, or record more than there is room for. mp-compile never writes them.
 
 import PyramidIR

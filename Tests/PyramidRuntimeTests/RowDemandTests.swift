@@ -65,8 +65,9 @@ import Testing
     #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
   }
 
-  /// What [CLS] pays is the same number before the first layer as behind its attention, so the same tokens live on.
-  @Test func `pays as much before the layer as behind its attention`() throws {
+  /// Attention weights of [CLS] are the same numbers before the first layer as after its attention, so the same
+  /// tokens live on.
+  @Test func `reads the same weights before the layer as after its attention`() throws {
     let samples = Sieve.samples
     func run(_ prune: String) throws -> [ReferenceAnswer] {
       let folder = try TemporaryFolder()
@@ -80,9 +81,9 @@ import Testing
       ).run(ReferenceBatch(tokenIDs: samples))
     }
     let signal = "signal=attention-from-cls, fraction=0.5"
-    let (behind, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
-    for (behind, before) in zip(behind, before) { #expect(behind.kept[0] == before.kept[0]) }
-    #expect(zip(behind, before).contains { $0.logits != $1.logits })
+    let (after, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
+    for (after, before) in zip(after, before) { #expect(after.kept[0] == before.kept[0]) }
+    #expect(zip(after, before).contains { $0.logits != $1.logits })
   }
 
   @Test(arguments: [

@@ -1,5 +1,5 @@
-// How many threads an executor starts when nobody says: control-group files of both versions, laid out as kernels and
-// container runtimes do, in a temporary folder.
+// How many threads an executor starts when the user does not say: control-group files of both versions, laid out as
+// kernels and container runtimes do, in a temporary folder.
 
 import PyramidTestSupport
 import Testing

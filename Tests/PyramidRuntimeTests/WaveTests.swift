@@ -14,22 +14,26 @@ import Testing
 
   @Test(arguments: sets)
   func `do not change a bit of any answer, whatever the model, the policies and the room`(set: InstructionSet) throws {
-    var (meetings, deepest) = (0, 0)
+    var (joined, deepest) = (0, 0)
     for scenario in try Scenario.all.get() {
       let compiled = try CompiledCheckpoint(scenario.recipe, for: set, exit: scenario.exit, prune: scenario.prune)
       let batch = Self.crowd(of: scenario, count: 60)
       let expected = try compiled.executor().run(batch)
       for (samples, tokens) in Self.rooms {
         let executor = try compiled.executor(samples: samples, tokens: tokens)
-        let found = try executor.run(batch)
-        #expect(found.map(bits) == expected.map(bits), "room for \(samples), \(tokens) in \(scenario)")
-        // Once more: nothing of the first time may be left.
-        #expect(try executor.run(batch).map(bits) == expected.map(bits), "again, \(samples), \(tokens) in \(scenario)")
-        meetings += executor.meetings
+        #expect(
+          try executor.run(batch).map(bits) == expected.map(bits), "room for \(samples), \(tokens) in \(scenario)")
+        let driven = try DrivenLoop(compiled.model, compiled.policies(), executor.options)
+        // Twice: nothing of the first time may be left.
+        for time in 1...2 {
+          let found = driven.run(batch)
+          #expect(found.map(bits) == expected.map(bits), "time \(time), \(samples), \(tokens) in \(scenario)")
+        }
+        joined += driven.joined
       }
       deepest = max(deepest, Set(expected.map(\.exitLayer)).count)
     }
-    #expect(meetings > 100 && deepest > 2, "waves met \(meetings) times")
+    #expect(joined > 100 && deepest > 2, "waves were joined \(joined) times")
   }
 
   @Test(arguments: sets, TokenSignal.allCases)
@@ -39,44 +43,47 @@ import Testing
     var recipe = CheckpointRecipe(.bert)
     (recipe.layers, recipe.hidden, recipe.heads, recipe.embedding, recipe.seed) = (5, 12, 3, 12, "demand 0")
     let batch = PackedBatch(recipe.samples(lengths: (0..<80).map { 1 + $0 * 7 % 19 }, seed: "carried"))
-    var (exits, meetings) = (Set<Int>(), 0)
+    var (exits, joined) = (Set<Int>(), 0)
     for exit in ["reads-all(threshold=0.3)", "reads-all(threshold=0.8)", "adds-up(threshold=1.2)"] {
       for disabled in [[], ["peek"], ["hoist-compaction"], ["peek", "hoist-compaction", "last-layer-cls"]] {
         let (model, policies) = try compiled(
           recipe, set, exit, "scores-by(signal=\(signal.rawValue))", registry, without: Swift.Set(disabled))
-        func executor(_ room: Int?) throws -> Executor {
-          let options = ExecutorOptions(graph: model.graph, samples: room, threads: 2, recordsPositions: true)
-          return try Executor(model: model, policies: policies, options: options)
+        func options(_ room: Int?) -> ExecutorOptions {
+          ExecutorOptions(graph: model.graph, samples: room, threads: 2, recordsPositions: true)
         }
-        let expected = try executor(nil).run(batch)
+        let expected = try Executor(model: model, policies: policies, options: options(nil)).run(batch)
         exits.formUnion(expected.map(\.exitLayer))
         for room in [3, 6, 11] {
-          let narrow = try executor(room)
+          let narrow = try DrivenLoop(model, policies, options(room))
           #expect(
-            try narrow.run(batch).map(bits) == expected.map(bits), "room for \(room), \(exit), without \(disabled)")
-          meetings += narrow.meetings
+            narrow.run(batch).map(bits) == expected.map(bits), "room for \(room), \(exit), without \(disabled)")
+          joined += narrow.joined
         }
       }
     }
-    #expect(exits.count > 3 && meetings > 20, "exits \(exits.sorted()), waves met \(meetings) times")
+    #expect(exits.count > 3 && joined > 20, "exits \(exits.sorted()), waves were joined \(joined) times")
   }
 
   @Test(arguments: sets)
-  func `are none when the batch fits or when nobody leaves early`(set: InstructionSet) throws {
-    let fitting = try Sieve.compiled(set).executor()
-    _ = try fitting.run(PackedBatch(Sieve.samples))
-    let staying = try Sieve.compiled(set, exit: nil).executor(samples: 3, tokens: 64)
-    let expected = try Sieve.compiled(set, exit: nil).executor().run(PackedBatch(Sieve.samples))
-    #expect(try staying.run(PackedBatch(Sieve.samples)).map(bits) == expected.map(bits))
-    #expect(fitting.meetings == 0 && staying.meetings == 0 && staying.scheduler.waitingRoom == .none)
+  func `are not joined when the batch fits or when no sample leaves early`(set: InstructionSet) throws {
+    let batch = PackedBatch(Sieve.samples)
+    for (exit, room) in [(Sieve.exit as String?, nil as Int?), (nil, 3)] {
+      let compiled = try Sieve.compiled(set, exit: exit)
+      let options = ExecutorOptions(
+        graph: compiled.model.graph, samples: room, tokens: room.map { _ in 64 }, threads: 1, recordsPositions: true)
+      let driven = try DrivenLoop(compiled.model, compiled.policies(), options)
+      #expect(driven.run(batch).map(bits) == (try compiled.executor().run(batch).map(bits)))
+      #expect(driven.joined == 0 && (driven.waves == 1) == (room == nil), "\(driven.waves) waves")
+    }
   }
 
-  @Test func `leave their seats`() throws {
-    let executor = try Sieve.compiled(.portable).executor(samples: 3, tokens: 64)
+  /// There are fewer slots than samples, and one that is not given back, or given back twice, ends the process.
+  @Test func `leave their slots`() throws {
+    let compiled = try Sieve.compiled(.portable)
+    let options = ExecutorOptions(graph: compiled.model.graph, samples: 3, tokens: 64, threads: 1)
+    let driven = try DrivenLoop(compiled.model, compiled.policies(), options)
     let crowd = PackedBatch((0..<500).map { Sieve.samples[$0 % Sieve.samples.count] })
-    #expect(try executor.run(crowd).allSatisfy { $0.exitLayer > 0 })
-    #expect(executor.waiting.allSatisfy { $0 == .none })
-    #expect(executor.seats.free == executor.options.samples + executor.program.sections.count)
+    for _ in 1...2 { #expect(driven.run(crowd).allSatisfy { $0.exitLayer > 0 }) }
   }
 
   /// A batch of random samples of a scenario's model.

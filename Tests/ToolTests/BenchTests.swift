@@ -1,4 +1,4 @@
-// mp-bench as Scripts/bench uses it: a worker that answers requests, and reports from files.
+// mp-bench as Scripts/bench uses it, a worker that answers requests; and what that script makes of the answers.
 
 import Foundation
 import Testing
@@ -29,30 +29,22 @@ import Testing
     #expect(answers[4]["error"] != nil && answers[5]["error"] != nil)
   }
 
-  @Test func `A results file becomes a report, and a chart only when there is something to draw`() throws {
-    let scratch = try Scratch()
-    let results = try scratch.write(
-      "results.json",
-      """
-      {"format": "magic-pyramid-benchmark", "version": 1, "command": "c", "date": "d", "machine": {"CPU": "A CPU"},
-       "versions": {}, "notes": []}
-      """)
-    let (report, chart) = (scratch.path("report.md"), scratch.path("chart.svg"))
-    let result = try Tool.bench("report", results, "--output", report, "--output", chart)
-    #expect(result.code == 0, "\(result.notes)")
-    #expect(try String(contentsOfFile: report, encoding: .utf8).contains("A CPU"))
-    #expect(!FileManager.default.fileExists(atPath: chart))
-    #expect(result.notes.contains("not written"))
-    #expect(try Tool.bench("report", results).output.contains("A CPU"))
+  @Test(.enabled(if: python != nil, "no python3 on the PATH"))
+  func `The report of a benchmark passes its own tests`() throws {
+    let process = Process()
+    process.executableURL = URL(filePath: try #require(Self.python))
+    process.arguments = ["-B", Models.root + "/Scripts/benchmark/test_report.py"]
+    let notes = Pipe()
+    process.standardError = notes
+    try process.run()
+    let text = String(decoding: notes.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(text)")
   }
 
-  @Test(arguments: [("{", "line 1, column 2"), ("{}", "format: missing"), ("[]", "expected an object")])
-  func `A malformed results file is refused in one line`(text: String, words: String) throws {
-    let scratch = try Scratch()
-    let result = try Tool.bench("report", scratch.write("results.json", text))
-    #expect(result.code == 1 && result.output.isEmpty)
-    #expect(result.notes.split(separator: "\n").count == 1 && result.notes.contains(words), "\(result.notes)")
-  }
+  /// Where the report's interpreter is; nil when there is none.
+  private static let python = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":")
+    .map { "\($0)/python3" }.first { FileManager.default.isExecutableFile(atPath: $0) }
 
   @Test func `Peak rates are a table or JSON`() throws {
     let table = try Tool.bench("peak", "--threads", "1")

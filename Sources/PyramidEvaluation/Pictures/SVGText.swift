@@ -34,27 +34,6 @@ struct SVGText {
     text += "/>\n"
   }
 
-  /// How a line is drawn; `dashes` are lengths of strokes and gaps, as SVG takes them.
-  struct Stroke {
-    var colour: String
-    var width: Double
-    var dashes: String?
-  }
-
-  /// A line through points.
-  mutating func line(_ points: [(x: Double, y: Double)], _ stroke: Stroke) {
-    let places = points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
-    text += "<polyline points=\"\(places)\" fill=\"none\" stroke=\"\(stroke.colour)\""
-    text += " stroke-width=\"\(number(stroke.width))\" stroke-linejoin=\"round\""
-    if let dashes = stroke.dashes { text += " stroke-dasharray=\"\(dashes)\"" }
-    text += "/>\n"
-  }
-
-  /// A filled circle.
-  mutating func dot(x: Double, y: Double, radius: Double, fill: String) {
-    text += "<circle cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"\(number(radius))\" fill=\"\(fill)\"/>\n"
-  }
-
   /// A line of text whose baseline starts, or with the anchor `end` ends and with `middle` is centred, at a point;
   /// vertical text runs upwards.
   mutating func text(

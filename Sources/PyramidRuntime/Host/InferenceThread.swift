@@ -1,37 +1,70 @@
 // The one thread that owns an OpenMP team. libomp makes a separate team for every thread that enters a parallel region,
-// so callers hand their work to this one and wait; concurrent callers queue. Never the cooperative pool of Swift
-// concurrency. All executors of one team size share the thread: two idle teams would still spin on each other's CPUs
-// for a while.
+// so executors hand their work to this one. Never the cooperative pool of Swift concurrency. All executors of one team
+// size share the thread, since two idle teams would still spin on each other's CPUs for a while; they take turns.
 
 import CPyramidKernels
 import Glibc
 import Synchronization
 
-/// What the thread is asked to do: a C function, since making a closure for another thread would allocate.
-typealias InferenceWork = @convention(c) (_ argument: UnsafeMutableRawPointer?) -> Void
+/// What an executor has the thread do, a turn at a time.
+final class InferenceWork: @unchecked Sendable {
+  fileprivate let turn: () -> Bool
+  /// Whether it stands in the thread's line, and what comes after it there. Guarded by the thread's lock.
+  fileprivate var isWaiting = false
+  fileprivate var next: InferenceWork?
+  /// Whether the last turn left something to do.
+  fileprivate var hasMore = false
 
-/// A thread that does work one piece after the other and owns the kernels' team.
-final class InferenceThread: @unchecked Sendable {
-  /// Threads in the team.
-  let teamSize: Int
-  private let state: UnsafeMutablePointer<State>
+  /// Work whose turns are calls of `turn`, which returns whether there is more to do. It should return about as often
+  /// as other executors may wait for.
+  init(turn: @escaping () -> Bool) { self.turn = turn }
+}
 
-  private struct State {
-    var mutex = pthread_mutex_t()
-    var wake = pthread_cond_t()
-    var done = pthread_cond_t()
-    /// The work in hand; callers wait for their turn while it is set.
-    var work: InferenceWork?
-    /// What it is called with.
-    var argument: UnsafeMutableRawPointer?
-    var isFinished = false
-    var isStopping = false
-    var teamSize = 1
+/// A thread that owns the kernels' team and gives turns to the executors that have something to do.
+final class InferenceThread: Sendable {
+  private let line: Line
+
+  /// The works that wait for a turn. The thread keeps it, too, and whatever stands in it.
+  private final class Line: @unchecked Sendable {
+    let teamSize: Int
+    let lock = Lock()
+    /// Signalled once for each work that is appended, and at the end.
+    let arrivals = Semaphore()
+    var first: InferenceWork?
+    var last: InferenceWork?
+
+    init(teamSize: Int) { self.teamSize = teamSize }
+
+    /// Appends work unless it stands in the line already.
+    func append(_ work: InferenceWork) {
+      lock.lock()
+      let isNew = !work.isWaiting
+      if isNew {
+        work.isWaiting = true
+        if let last { last.next = work } else { first = work }
+        last = work
+      }
+      lock.unlock()
+      if isNew { arrivals.signal() }
+    }
+
+    /// Waits for work; nil when the thread has to end.
+    func removeFirst() -> InferenceWork? {
+      arrivals.wait()
+      lock.lock()
+      defer { lock.unlock() }
+      guard let work = first else { return nil }
+      first = work.next
+      if first == nil { last = nil }
+      work.next = nil
+      work.isWaiting = false
+      return work
+    }
   }
 
   private static let running = Mutex<[Int: WeakReference]>([:])
 
-  private struct WeakReference: @unchecked Sendable { weak var thread: InferenceThread? }
+  private struct WeakReference: Sendable { weak var thread: InferenceThread? }
 
   /// The process's thread with a team of `threads`, started when there is none.
   static func shared(threads: Int) throws -> InferenceThread {
@@ -45,71 +78,45 @@ final class InferenceThread: @unchecked Sendable {
 
   /// Starts the thread with a team of `threads`.
   private init(threads: Int) throws(RuntimeError) {
-    teamSize = threads
-    state = .allocate(capacity: 1)
-    state.initialize(to: State())
-    pthread_mutex_init(&state.pointee.mutex, nil)
-    pthread_cond_init(&state.pointee.wake, nil)
-    pthread_cond_init(&state.pointee.done, nil)
-    state.pointee.teamSize = threads
+    line = Line(teamSize: threads)
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setstacksize(&attributes, 8 << 20)
     defer { pthread_attr_destroy(&attributes) }
-    let code = pthread_create(&thread, &attributes, inferenceThreadMain, UnsafeMutableRawPointer(state))
+    let argument = Unmanaged.passRetained(line)
+    var thread = pthread_t()
+    let code = pthread_create(&thread, &attributes, inferenceThreadMain, argument.toOpaque())
     guard code == 0 else {
-      state.deinitialize(count: 1)
-      state.deallocate()
+      argument.release()
       throw RuntimeError("can't start the inference thread: \(String(cString: strerror(code)))")
     }
+    self.thread = thread
   }
 
-  private var thread = pthread_t()
+  private let thread: pthread_t
 
-  /// Calls `work` with `argument` on the thread and waits for its end. Allocates nothing.
-  func run(_ work: InferenceWork, _ argument: UnsafeMutableRawPointer) {
-    pthread_mutex_lock(&state.pointee.mutex)
-    while state.pointee.work != nil { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-    state.pointee.isFinished = false
-    state.pointee.argument = argument
-    state.pointee.work = work
-    pthread_cond_signal(&state.pointee.wake)
-    while !state.pointee.isFinished { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-    state.pointee.isFinished = false
-    state.pointee.work = nil
-    pthread_cond_broadcast(&state.pointee.done)
-    pthread_mutex_unlock(&state.pointee.mutex)
-  }
+  /// Gives `work` a turn, and further ones as long as it has more to do. Returns at once and allocates nothing.
+  func wake(_ work: InferenceWork) { line.append(work) }
 
   deinit {
-    pthread_mutex_lock(&state.pointee.mutex)
-    state.pointee.isStopping = true
-    pthread_cond_signal(&state.pointee.wake)
-    pthread_mutex_unlock(&state.pointee.mutex)
+    line.arrivals.signal()
     pthread_join(thread, nil)
-    state.deinitialize(count: 1)
-    state.deallocate()
   }
 
   /// The thread's loop.
   fileprivate static func loop(_ raw: UnsafeMutableRawPointer) {
-    let state = raw.assumingMemoryBound(to: State.self)
-    let threads = Int32(state.pointee.teamSize)
+    let line = Unmanaged<Line>.fromOpaque(raw).takeRetainedValue()
+    let threads = Int32(line.teamSize)
     mp_set_team(threads)
-    pthread_mutex_lock(&state.pointee.mutex)
-    while true {
-      while (state.pointee.work == nil || state.pointee.isFinished) && !state.pointee.isStopping {
-        pthread_cond_wait(&state.pointee.wake, &state.pointee.mutex)
-      }
-      if state.pointee.isStopping { break }
-      let (work, argument) = (state.pointee.work!, state.pointee.argument!)
-      pthread_mutex_unlock(&state.pointee.mutex)
-      mp_with_team(threads, work, argument)
-      pthread_mutex_lock(&state.pointee.mutex)
-      state.pointee.isFinished = true
-      pthread_cond_broadcast(&state.pointee.done)
+    while let work = line.removeFirst() {
+      mp_with_team(
+        threads,
+        { raw in
+          let work = Unmanaged<InferenceWork>.fromOpaque(raw!).takeUnretainedValue()
+          work.hasMore = work.turn()
+        }, Unmanaged.passUnretained(work).toOpaque())
+      if work.hasMore { line.append(work) }
     }
-    pthread_mutex_unlock(&state.pointee.mutex)
   }
 }
 

@@ -1,6 +1,6 @@
-// How many threads to use when nobody says: OMP_NUM_THREADS, else the CPUs that the process may run on, but no more
-// than its control group's quota pays for (a container with 2 CPUs' worth of time on a 64-core host wants 2 threads,
-// not 64).
+// How many threads to use when the user does not say: OMP_NUM_THREADS, else the CPUs that the process may run on, but
+// no more than its control group's quota pays for (a container with 2 CPUs' worth of time on a 64-core host wants 2
+// threads, not 64).
 
 import Glibc
 

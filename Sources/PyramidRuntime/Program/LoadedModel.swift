@@ -32,7 +32,8 @@ public final class LoadedModel: Sendable {
       graph = try Graph.parse(header.graph, file: path)
       try graph.verify()
     } catch {
-      // The verifier lists everything that it finds, a line each; the first says enough about a file that nobody wrote by hand.
+      // The verifier lists everything that it finds, a line each; the first says enough about a file that nobody
+      // wrote by hand.
       let first = "\(error)".split(separator: "\n").first ?? ""
       throw FormatError(file: path, place: "graph", problem: String(first))
     }

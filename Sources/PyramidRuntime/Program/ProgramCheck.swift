@@ -1,5 +1,5 @@
 // What the executor's buffers and records rest on beyond what the verifier promises. mp-compile writes graphs that
-// pass; an artefact can also be written by somebody who wants a wild read, and must be refused in a line before it runs.
+// pass; an artefact can also be written to cause a wild read, and must be refused in a line before it runs.
 
 import PyramidIR
 
@@ -8,7 +8,7 @@ struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
 
-  /// Most tokens or samples that a graph may admit, bytes for a row of a slot, and number of slots or dims: together
+  /// Most tokens or samples that a graph may admit, bytes per row of a slot, and number of slots or dims: together
   /// they keep every sum of sizes within 64 bits.
   private static let limits = (rows: 1 << 22, slotBytes: 1 << 26, count: 4096)
 
@@ -31,7 +31,7 @@ struct ProgramCheck {
     }
     guard graph.slots.count <= limits.count, graph.slots.allSatisfy({ $0.bytesPerRow <= limits.slotBytes }) else {
       throw failure(
-        "its memory plan has more than \(limits.count) slots, or one of more than \(limits.slotBytes) bytes a row")
+        "its memory plan has more than \(limits.count) slots, or one of more than \(limits.slotBytes) bytes per row")
     }
     if let dim = graph.dims.first(where: { $0.dim.index >= limits.count })?.dim {
       throw failure("dim \(dim) is numbered too high")
@@ -72,14 +72,14 @@ struct ProgramCheck {
     guard kinds == Array(wanted.prefix(kinds.count)) else { throw failure("embed reads something else than the batch") }
   }
 
-  /// Each sample is answered once, and its seat given back once: every decision is about all samples alive, and those
-  /// who come to the end are those left.
+  /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those
+  /// that come to the end are those left.
   private func checkAnswers() throws {
     var alive = Dim.admittedSamples
     for node in graph.nodes {
       guard let samples = node.answered?.samples else { continue }
       guard graph[samples].type.rows == .dim(alive), isNumbering(samples) else {
-        throw failure("\(node.op.mnemonic) is not about the samples of \(alive), who are alive there")
+        throw failure("\(node.op.mnemonic) is not about the samples of \(alive), which are alive there")
       }
       if case .dim(let staying)? = node.results.first.map({ graph[$0].type.rows }) { alive = staying }
     }
@@ -99,8 +99,8 @@ struct ProgramCheck {
     }
   }
 
-  /// The value that numbers the samples whose offsets `segments` holds. Records are written by these numbers, so they must
-  /// still lie where they were when node `index` runs: their last reader comes no earlier.
+  /// The value that numbers the samples whose offsets `segments` holds. Records are written by these numbers, so they
+  /// must still lie where they were when node `index` runs: their last reader comes no earlier.
   func samples(for segments: ValueID, at index: Int) throws -> ValueID {
     guard let dim = graph[segments].type.rows.dim else { throw failure("offsets without samples") }
     for (place, node) in graph.nodes.enumerated() where place <= index {

@@ -8,9 +8,9 @@ struct CarriedValue: Sendable {
   /// Where it lies while a wave runs.
   let location: Location
   let rows: Extent
-  /// 4-byte words of a row.
+  /// 4-byte words per row.
   let words: Int
-  /// The dim whose rows the elements number, for offsets and indices: appended behind other samples, they number rows
+  /// The dim whose rows the elements number, for offsets and indices: appended after other samples, they number rows
   /// that lie as many places further back. Nil for everything else.
   let indexes: Dim?
 }

@@ -35,14 +35,14 @@ extension ResolvedPolicies {
 extension PruningMoment {
   fileprivate var words: String {
     switch self {
-    case .afterAttention: "behind the layer's attention"
+    case .afterAttention: "after the layer's attention"
     case .beforeLayer: "before the layer"
     }
   }
 }
 
 extension Graph {
-  /// Where in their layers tokens die: before them if the decision reads what a row of [CLS] alone pays; nil when
+  /// Where in their layers tokens die: before them if the decision reads the attention weights of [CLS] alone; nil when
   /// nothing is pruned.
   private var pruningMoment: PruningMoment? {
     var early: Set<ValueID> = []

@@ -30,6 +30,22 @@ public struct PackedBatch: Sendable {
     segments.append(Int32(tokenIDs.count))
   }
 
+  /// Tokens of a sample.
+  func length(of sample: Int) -> Int { Int(segments[sample + 1] - segments[sample]) }
+
+  /// Copies the tokens of a sample.
+  func copy(_ sample: Int, to inputs: TokenInputs) {
+    let tokens = Int(segments[sample])..<Int(segments[sample + 1])
+    func copy(_ values: [Int32], _ destination: UnsafeMutablePointer<Int32>) {
+      values.withUnsafeBufferPointer {
+        destination.update(from: $0.baseAddress! + tokens.lowerBound, count: tokens.count)
+      }
+    }
+    copy(tokenIDs, inputs.tokenIDs)
+    copy(typeIDs, inputs.typeIDs)
+    copy(positions, inputs.positions)
+  }
+
   /// Empties the batch and keeps its memory.
   public mutating func removeAll() {
     tokenIDs.removeAll(keepingCapacity: true)

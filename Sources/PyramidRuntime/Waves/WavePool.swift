@@ -1,62 +1,56 @@
 // Samples that wait before a section: copies of everything that the section and later ones read of them, since the
-// slots of the memory plan belong to whichever wave runs. Waves that meet are appended, rows behind rows.
+// slots of the memory plan belong to whichever wave runs. Waves that are joined are appended, rows after rows.
 
 import PyramidIR
 
-/// The waiting room before one section. Its memory is the arena's.
+/// What waits before one section. Its memory is the arena's.
 struct WavePool {
-  /// Rows of those who wait.
-  var rows: DimRows
+  /// Rows that wait.
+  private var rows: DimRows
+  private let section: ProgramSection
   private let storage: [UnsafeMutablePointer<Int32>]
-  private let origins: UnsafeMutablePointer<Int32>?
+  private let places: UnsafeMutablePointer<Int32>?
 
-  /// Takes memory for `room` from the arena, for original positions too when they are recorded.
-  init(_ section: ProgramSection, room: WaveRows, recordsPositions: Bool, rows: DimRows, arena: Arena) {
-    self.rows = rows
-    storage = section.carried.map { arena.take(Int32.self, Self.capacity($0, room)) }
-    origins = recordsPositions ? arena.take(Int32.self, room.tokens) : nil
+  /// Takes memory for `room` from the arena, for the tokens' places too when they are recorded.
+  init(_ section: ProgramSection, room: WaveRows, recordsPositions: Bool, rows: DimRows, arena: Arena) throws {
+    (self.section, self.rows) = (section, rows)
+    storage = try section.carried.map { try arena.take(Int32.self, Self.capacity($0, room)) }
+    places = recordsPositions ? try arena.take(Int32.self, room.tokens) : nil
   }
 
-  /// Bytes that `init` takes.
-  static func bytes(_ section: ProgramSection, room: WaveRows) -> Int {
-    section.carried.reduce(Arena.bytes(Int32.self, room.tokens)) {
-      // Sizes come from a file; a sum that leaves 62 bits is as good as any that can't be mapped.
-      min($0 + Arena.bytes(Int32.self, capacity($1, room)), 1 << 62)
-    }
-  }
+  /// The most rows of a dim that wait.
+  var waveRows: WaveRows { section.waveRows(rows) }
 
   private static func capacity(_ value: CarriedValue, _ room: WaveRows) -> Int {
     value.words * (value.rows.dim?.family == .tokens ? room.tokens : room.samples + 1)
   }
 
-  /// Appends the wave in the executor's buffers to those who wait.
-  mutating func park(_ wave: borrowing DimRows, _ section: ProgramSection, _ buffers: ExecutorBuffers) {
+  /// Appends the wave in the runner's buffers, whose tokens have `wavePlaces`, to what waits.
+  mutating func park(_ runner: StepRunner, places wavePlaces: UnsafeMutablePointer<Int32>) {
     for (index, value) in section.carried.enumerated() {
-      let source = buffers.address(value.location).assumingMemoryBound(to: Int32.self)
-      Self.append(value, from: source, wave, to: storage[index], rows)
+      Self.append(value, from: runner.integers(value.location), runner.alive, to: storage[index], rows)
     }
-    if let origins {
+    if let places {
       let count = rows.isEmpty ? 0 : rows[section.tokens]
-      (origins + count).update(from: buffers.origins, count: wave[section.tokens])
+      (places + count).update(from: wavePlaces, count: runner.alive[section.tokens])
     }
-    rows.add(wave)
+    rows.add(runner.alive)
   }
 
-  /// Appends those who wait to the wave in the executor's buffers, which may be empty.
-  mutating func join(_ wave: inout DimRows, _ section: ProgramSection, _ buffers: ExecutorBuffers) {
+  /// Appends what waits to the wave in the runner's buffers, which may be empty.
+  mutating func join(_ runner: StepRunner, places wavePlaces: UnsafeMutablePointer<Int32>) {
     for (index, value) in section.carried.enumerated() {
-      let destination = buffers.address(value.location).assumingMemoryBound(to: Int32.self)
-      Self.append(value, from: storage[index], rows, to: destination, wave)
+      Self.append(value, from: storage[index], rows, to: runner.integers(value.location), runner.alive)
     }
-    if let origins {
-      let count = wave.isEmpty ? 0 : wave[section.tokens]
-      (buffers.origins + count).update(from: origins, count: rows[section.tokens])
+    if let places {
+      let count = runner.alive.isEmpty ? 0 : runner.alive[section.tokens]
+      (wavePlaces + count).update(from: places, count: rows[section.tokens])
     }
-    wave.add(rows)
+    runner.alive.add(rows)
     rows.clear()
   }
 
-  /// Writes `source` behind the rows that `destination` holds already.
+  /// Writes `source` after the rows that `destination` holds already.
   private static func append(
     _ value: CarriedValue, from source: UnsafeMutablePointer<Int32>, _ sourceRows: borrowing DimRows,
     to destination: UnsafeMutablePointer<Int32>, _ destinationRows: borrowing DimRows
@@ -64,7 +58,7 @@ struct WavePool {
     var (first, place) = (0, 0)
     if !destinationRows.isEmpty {
       place = destinationRows.rows(value.rows)
-      // The last offset of those before is the first of those behind.
+      // The last offset of the rows before is the first of those after.
       if case .dimPlusOne = value.rows { first = 1 }
     }
     let words = (sourceRows.rows(value.rows) - first) * value.words

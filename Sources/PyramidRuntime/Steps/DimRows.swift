@@ -1,5 +1,5 @@
 // How many rows each dynamic dim has for the samples that are together somewhere: in the wave that runs, or waiting
-// between two sections. Separate because both count alike, and because counts add up when two waves meet.
+// between two sections. Separate because both count alike, and because counts add up when two waves are joined.
 
 import PyramidIR
 

@@ -18,7 +18,7 @@ struct OperationMeter: Sendable {
   }
 
   /// Operations of a sample with `tokens[k]` tokens in dim T<k> (0 where it had left) and `samples[k]` 1 or 0 for B<k>,
-  /// that left behind layer `exitLayer`, from 1.
+  /// that left after layer `exitLayer`, from 1.
   func count(tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int) -> OperationCount
   {
     // Wrapping arithmetic: an artefact may claim any coefficient, and a wrong count is no reason to trap.
@@ -37,7 +37,7 @@ struct OperationMeter: Sendable {
     var result = OperationCount()
     for term in executed { result.executed &+= value(term) }
     for layer in paper.prefix(exitLayer) {
-      // A sample that leaves behind this layer was not pruned there: it counts with the tokens that entered.
+      // A sample that leaves after this layer was not pruned there: it counts with the tokens that entered.
       let entering = layer[0]
       for term in layer {
         let hasLeft = term.dim.family == .tokens && tokens[term.dim.index] == 0

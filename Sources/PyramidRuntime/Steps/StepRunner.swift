@@ -1,4 +1,5 @@
-// One step, one kernel call: the exhaustive switch from operations to the C backend.
+// Runs the steps of a program, one kernel call each, on the rows that are alive. It knows buffers and kernels, and
+// nothing of waves or policies: a step that decides something is left to the caller.
 
 import CPyramidKernels
 import PyramidIR
@@ -16,10 +17,49 @@ extension Activation {
   }
 }
 
-extension Executor {
-  /// Runs one step on the rows that are alive.
-  func perform(_ step: Step) {
-    let threads = Int32(options.threads)
+/// The buffers of a program and the kernels that work on them. For one thread.
+final class StepRunner {
+  /// What it runs.
+  let program: Program
+  /// Rows that each dim has now.
+  var alive: DimRows
+  private let isa: mp_isa
+  private let threads: Int
+  private let buffers: StepBuffers
+  private let arena = Arena()
+
+  /// A runner with room for `samples` samples and `tokens` tokens at once.
+  init(_ program: Program, isa: mp_isa, samples: Int, tokens: Int, threads: Int) throws {
+    (self.program, self.isa, self.threads) = (program, isa, threads)
+    alive = DimRows(sampleDims: program.sampleDims, tokenDims: program.tokenDims)
+    buffers = try StepBuffers(
+      program: program, samples: samples, tokens: tokens, threads: threads, isa: isa, arena: arena)
+  }
+
+  /// Rows that an extent has now.
+  func rows(_ extent: Extent) -> Int { alive.rows(extent) }
+
+  /// Notes how many rows a dim-defining step kept.
+  func define(_ operand: Operand, rows count: Int) {
+    if case .dim(let dim) = operand.rows { alive[dim] = count }
+  }
+
+  /// The buffer of a value as floats.
+  func floats(_ operand: Operand) -> UnsafeMutablePointer<Float> {
+    buffers.address(operand.location).assumingMemoryBound(to: Float.self)
+  }
+
+  /// The buffer of a value as 32-bit integers.
+  func integers(_ operand: Operand) -> UnsafeMutablePointer<Int32> { integers(operand.location) }
+
+  /// The buffer at a location as 32-bit integers.
+  func integers(_ location: Location) -> UnsafeMutablePointer<Int32> {
+    buffers.address(location).assumingMemoryBound(to: Int32.self)
+  }
+
+  /// Runs a step; false when it is not a kernel's but a decision.
+  func perform(_ step: Step) -> Bool {
+    let threads = Int32(threads)
     let count = step.results.first.map { Int32(rows($0.rows)) } ?? 0
     let columns = step.results.first.map { Int32($0.columns) } ?? 0
     switch step.op {
@@ -84,12 +124,9 @@ extension Executor {
         floats(step.results[0]))
     case .compact:
       mp_gather_rows(threads, floats(step.inputs[0]), columns, integers(step.inputs[1]), count, floats(step.results[0]))
-    case .decideExit: if let decision = step.exit { decideExit(step, decision) }
-    case .decidePrune: if let decision = step.prune { decidePrune(step, decision) }
-    case .keepSamples: keepSamples(step)
-    case .compactSegments: compactSegments(step)
-    case .classify: classify(step)
+    case .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: return false
     }
+    return true
   }
 
   private func attend(
@@ -105,7 +142,7 @@ extension Executor {
       }
     }
     mp_attention(
-      isa, Int32(options.threads), program.precision.kernels, q, k, v, Int32(stride), integers(segments),
+      isa, Int32(threads), program.precision.kernels, q, k, v, Int32(stride), integers(segments),
       Int32(rows(segments.rows) - 1),
       Int32(heads), Int32(step.results[0].columns / heads), floats(step.results[0]), received, fromFirst,
       buffers.attention)

@@ -1,0 +1,28 @@
+// Classification for tasks: nothing blocks a thread of the cooperative pool. Texts are cut on the caller's task, and
+// the task is suspended while the inference thread computes. Concurrent calls share waves.
+
+import PyramidRuntime
+import PyramidText
+
+extension Classifier {
+  /// Classifies texts; answers come in their order. Texts of concurrent calls are computed together, so that a server
+  /// need not gather them. Throws `CancellationError` when the task was cancelled before all texts were admitted; those
+  /// that were not are not computed.
+  public func classify(_ texts: [String]) async throws -> [Classification] {
+    try await classify(encodings: texts.map { encode($0) })
+  }
+
+  /// Classifies texts that were cut already, as the other does.
+  public func classify(encodings: [Encoding]) async throws -> [Classification] {
+    try Task.checkCancellation()
+    return classifications(try await executor.run(PackedBatch(encodings)), of: encodings)
+  }
+}
+
+extension PackedBatch {
+  /// Texts that were cut, packed.
+  init(_ encodings: [Encoding]) {
+    self.init()
+    for encoding in encodings { append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs) }
+  }
+}

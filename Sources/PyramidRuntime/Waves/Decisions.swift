@@ -1,0 +1,262 @@
+// Decisions: which samples leave, which tokens are dropped, and what is recorded of it. The policy scores and says yes
+// or no; everything that follows from it (answers, new offsets, traces) is done here, sample by sample, in the order of
+// the batch.
+
+import PyramidIR
+import PyramidPolicy
+
+/// The policies of an executor and the samples that they decide about.
+final class Decisions {
+  private let exit: PolicyInstance?
+  private let prune: PolicyInstance?
+  private let program: Program
+  private let layers: Int
+  private let source: any SampleSource
+  private let recordsPositions: Bool
+  private let arena = Arena()
+  private var slots: SampleSlots
+  /// Scores, heap and choice of one sample's tokens.
+  private let scores: UnsafeMutablePointer<Float>
+  private let heap: UnsafeMutablePointer<UInt64>
+  private let chosen: UnsafeMutablePointer<Int32>
+  /// Earlier probabilities of one sample, head after head, and its tokens alive by layer.
+  private let earlier: UnsafeMutablePointer<Float>
+  private let layerTokens: UnsafeMutablePointer<Int32>
+  /// Place of each token alive in its sample; two buffers that take turns.
+  private(set) var places: UnsafeMutablePointer<Int32>
+  private var nextPlaces: UnsafeMutablePointer<Int32>
+
+  /// Decides for `program` by `policies`, with records for `capacity` samples at once; answers go to `source`.
+  init(
+    _ program: Program, _ shape: ModelShape, _ policies: ResolvedPolicies, _ options: ExecutorOptions, capacity: Int,
+    source: any SampleSource
+  ) throws {
+    (exit, prune) = (policies.exit, policies.prune)
+    (self.program, layers, self.source) = (program, shape.layers, source)
+    recordsPositions = options.recordsPositions
+    let tokens = options.roomForTokens
+    slots = try SampleSlots(
+      capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
+      longest: recordsPositions ? tokens : 0, arena: arena)
+    scores = try arena.take(Float.self, tokens)
+    heap = try arena.take(UInt64.self, tokens)
+    chosen = try arena.take(Int32.self, tokens)
+    earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
+    layerTokens = try arena.take(Int32.self, layers)
+    places = try arena.take(Int32.self, tokens)
+    nextPlaces = try arena.take(Int32.self, tokens)
+  }
+
+  /// Gives a sample a slot, whose number is returned. Its tokens are those from `first` on of the wave.
+  func admit(_ sample: AdmittedSample, first: Int) -> Int32 {
+    let slot = slots.take(for: sample.id, tokens: sample.tokens)
+    exit?.initializeMemory(at: slots.memory(of: slot))
+    if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
+    return Int32(slot)
+  }
+
+  /// Takes the decision of a step; false when no sample is left after it.
+  func decide(_ step: Step, _ runner: StepRunner) -> Bool {
+    switch step.op {
+    case .decideExit:
+      guard let decision = step.exit else { break }
+      decideExit(step, decision, runner)
+      return runner.rows(step.results[0].rows) > 0
+    case .decidePrune: if let decision = step.prune { decidePrune(step, decision, runner) }
+    case .keepSamples: keepSamples(step, runner)
+    case .compactSegments: compactSegments(step, runner)
+    case .classify:
+      classify(step, runner)
+      return false
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
+      .firstAttention, .firstRows, .softmax, .rowNorm, .compact:
+      break
+    }
+    return true
+  }
+
+  /// Asks the exit policy about every sample; answers those that leave.
+  private func decideExit(_ step: Step, _ decision: ExitDecision<Operand>, _ runner: StepRunner) {
+    let exit = self.exit!
+    let layer = decision.layer
+    let numbers = runner.integers(decision.samples)
+    let classes = decision.logits.columns
+    let stay = runner.integers(step.results[0])
+    let isActive = exit.isActive(afterLayer: layer + 1)
+    var staying = 0
+    for row in 0..<runner.rows(decision.samples.rows) {
+      let slot = Int(numbers[row])
+      let logits = runner.floats(decision.logits) + row * classes
+      var view = ExitViewStorage(layer: layer + 1, layers: layers, classes: classes)
+      view.logits = UnsafePointer(logits)
+      fillSignals(&view, decision, runner, row: row, classes: classes)
+      // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
+      let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
+      if wantsToLeave && hasProbabilities(logits, classes) {
+        answer(slot, logits, layer: layer)
+      } else {
+        stay[staying] = Int32(row)
+        staying += 1
+      }
+    }
+    runner.define(step.results[0], rows: staying)
+    guard case .dim(let dim) = step.results[0].rows else { return }
+    for index in 0..<staying { slots.presence(of: Int(numbers[Int(stay[index])]))[dim.index] = 1 }
+  }
+
+  /// Whether the softmax of the logits is made of numbers: none is NaN, and the largest is finite.
+  private func hasProbabilities(_ logits: UnsafePointer<Float>, _ classes: Int) -> Bool {
+    var largest = -Float.infinity
+    for index in 0..<classes {
+      if logits[index].isNaN { return false }
+      largest = max(largest, logits[index])
+    }
+    return largest.isFinite
+  }
+
+  private func fillSignals(
+    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, classes: Int
+  ) {
+    for (signal, operands) in decision.signals {
+      switch signal {
+      case .logits: continue
+      case .probabilities:
+        view.probabilities = UnsafePointer(runner.floats(operands[0]) + row * classes)
+      case .hidden:
+        view.width = operands[0].columns
+        view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
+      case .tokensAlive:
+        let segments = runner.integers(operands[0])
+        view.tokensAlive = Int(segments[row + 1] - segments[row])
+      case .earlierProbabilities:
+        view.earlierHeads = operands.count
+        for head in 0..<operands.count {
+          let source = runner.floats(operands[head]) + row * classes
+          (earlier + head * classes).update(from: source, count: classes)
+        }
+        view.earlierProbabilities = UnsafePointer(earlier)
+      }
+    }
+  }
+
+  /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
+  private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
+    let prune = self.prune!
+    let layer = decision.layer
+    let retention = prune.retention(afterLayer: layer + 1)
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count in
+      if retention != .all {
+        var view = TokenViewStorage(count: count, layer: layer + 1, layers: layers)
+        fillSignals(&view, decision, runner, first: first)
+        prune.score(view, into: scores)
+      }
+      return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
+    }
+  }
+
+  private func fillSignals(
+    _ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int
+  ) {
+    for (signal, operand) in decision.signals {
+      switch signal {
+      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
+      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
+      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
+      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
+      case .position: view.positions = UnsafePointer(runner.integers(operand) + first)
+      case .tokenID: view.tokenIDs = UnsafePointer(runner.integers(operand) + first)
+      case .hidden:
+        view.width = operand.columns
+        view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)
+      }
+    }
+  }
+
+  /// Keeps all tokens of the samples that stay.
+  private func keepSamples(_ step: Step, _ runner: StepRunner) {
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, count in
+      for index in 0..<count { chosen[index] = Int32(index) }
+      return count
+    }
+  }
+
+  /// Builds the list of the tokens that stay; `choose` fills `chosen`, in rising order, for the sample at `first` of
+  /// `count` tokens.
+  private func keepTokens(
+    _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
+    choose: (_ first: Int, _ count: Int) -> Int
+  ) {
+    let offsets = runner.integers(segments)
+    let numbers = runner.integers(step.samples!)
+    let keep = runner.integers(step.results[0])
+    let samples = stay.map { runner.rows($0.rows) } ?? runner.rows(segments.rows) - 1
+    guard case .dim(let dim) = step.results[0].rows else { return }
+    var kept = 0
+    for index in 0..<samples {
+      let row = stay.map { Int(runner.integers($0)[index]) } ?? index
+      let first = Int(offsets[row])
+      let length = Int(offsets[row + 1]) - first
+      let count = choose(first, length)
+      let slot = Int(numbers[row])
+      for index in 0..<count { keep[kept + index] = Int32(first) + chosen[index] }
+      slots.tokens(of: slot)[dim.index] = Int32(count)
+      if recordsPositions { recordDrops(slot, at: step.section, first: first, length, keep + kept, count, after: kept) }
+      kept += count
+    }
+    if recordsPositions { swap(&places, &nextPlaces) }
+    runner.define(step.results[0], rows: kept)
+  }
+
+  /// Notes the tokens of a sample that are not among the `count` in `keep`, and the places of those that are.
+  private func recordDrops(
+    _ slot: Int, at section: Section, first: Int, _ length: Int, _ keep: UnsafeMutablePointer<Int32>, _ count: Int,
+    after kept: Int
+  ) {
+    var next = 0
+    for token in first..<first + length {
+      if next < count, Int(keep[next]) == token {
+        nextPlaces[kept + next] = places[token]
+        next += 1
+      } else if case .layer(let layer) = section {
+        slots.drops(of: slot)![Int(places[token])] = Int32(layer)
+      }
+    }
+  }
+
+  /// Offsets of the samples in the tokens kept: their counts were noted when the tokens were chosen.
+  private func compactSegments(_ step: Step, _ runner: StepRunner) {
+    let hasStay = step.inputs.count == 3
+    let numbers = runner.integers(step.samples!)
+    let offsets = runner.integers(step.results[0])
+    guard case .dim(let tokens) = step.inputs[1].rows else { return }
+    offsets[0] = 0
+    for index in 0..<(runner.rows(step.results[0].rows) - 1) {
+      let row = hasStay ? Int(runner.integers(step.inputs[2])[index]) : index
+      offsets[index + 1] = offsets[index] + slots.tokens(of: Int(numbers[row]))[tokens.index]
+    }
+  }
+
+  /// Answers the samples that came to the end.
+  private func classify(_ step: Step, _ runner: StepRunner) {
+    let numbers = runner.integers(step.inputs[0])
+    let classes = step.inputs[1].columns
+    for row in 0..<runner.rows(step.inputs[0].rows) {
+      answer(Int(numbers[row]), runner.floats(step.inputs[1]) + row * classes, layer: layers - 1)
+    }
+  }
+
+  /// Delivers the answer of the sample of a slot, which is free again.
+  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, layer: Int) {
+    let tokens = slots.tokens(of: slot)
+    for index in 0...layer { layerTokens[index] = tokens[program.layerTokens[index]] }
+    let operations = program.meter.count(
+      tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: layer + 1)
+    source.deliver(
+      SampleAnswer(
+        logits: logits, tokensAlive: UnsafeBufferPointer(start: layerTokens, count: layer + 1),
+        drops: slots.drops(of: slot).map { UnsafeBufferPointer($0) }, operations: operations),
+      to: slots.id(of: slot))
+    exit?.destroyMemory(at: slots.memory(of: slot))
+    slots.release(slot)
+  }
+}

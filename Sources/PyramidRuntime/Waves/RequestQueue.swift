@@ -1,0 +1,152 @@
+// Batches on their way, in the order of their arrival: the source of an executor's wave loop. Samples of several
+// requests go into one wave, and a request is complete when its own samples are answered, whatever else is in flight.
+
+/// A batch, the table that it is answered into, and who is told when that is done. Reused by callers that wait, since a
+/// request must not allocate.
+final class Request: @unchecked Sendable {
+  fileprivate var batch: PackedBatch?
+  fileprivate var table: AnswerTable?
+  /// Samples to be answered: those of the batch, or of a cancelled request those that were admitted before.
+  fileprivate var wanted = 0
+  fileprivate var admitted = 0
+  fileprivate var answered = 0
+  fileprivate var isCancelled = false
+  fileprivate var isQueued = false
+  /// The next one of the list that it stands in.
+  fileprivate var next: Request?
+  /// Resumed at the end; nil for a caller that waits for the semaphore.
+  fileprivate var continuation: CheckedContinuation<Void, any Error>?
+  fileprivate let semaphore = Semaphore()
+
+  init() {}
+
+  /// Sets what is asked; `table` is large enough.
+  func prepare(_ batch: PackedBatch, into table: AnswerTable) {
+    (self.batch, self.table, wanted) = (batch, table, batch.sampleCount)
+    (admitted, answered, isCancelled, isQueued) = (0, 0, false, false)
+  }
+
+  /// Sleeps until the request is complete.
+  func wait() { semaphore.wait() }
+
+  /// Tells the caller.
+  fileprivate func finish() {
+    guard let continuation else { return semaphore.signal() }
+    self.continuation = nil
+    if isCancelled { continuation.resume(throwing: CancellationError()) } else { continuation.resume() }
+  }
+}
+
+/// Requests, first come, first served. Any thread may append; one thread drives the wave loop.
+final class RequestQueue: SampleSource, @unchecked Sendable {
+  private let lock = Lock()
+  /// Requests with samples that were not admitted yet.
+  private var first: Request?
+  private var last: Request?
+  /// Requests that are not in use.
+  private var spares: Request?
+  /// Complete requests whose callers were not told yet. The wave loop's thread alone uses it.
+  private var complete: Request?
+
+  /// A request that is not in use; give it back to `reuse` at the end.
+  func spare() -> Request {
+    lock.lock()
+    defer { lock.unlock() }
+    guard let request = spares else { return Request() }
+    spares = request.next
+    request.next = nil
+    return request
+  }
+
+  /// Takes a request back that is complete.
+  func reuse(_ request: Request) {
+    (request.batch, request.table) = (nil, nil)
+    lock.lock()
+    defer { lock.unlock() }
+    request.next = spares
+    spares = request
+  }
+
+  /// Appends a request, of at least one sample; `continuation` is resumed at its end if there is one.
+  func append(_ request: Request, resuming continuation: CheckedContinuation<Void, any Error>? = nil) {
+    lock.lock()
+    request.continuation = continuation
+    request.isQueued = !request.isCancelled
+    if request.isQueued {
+      if let last { last.next = request } else { first = request }
+      last = request
+    }
+    lock.unlock()
+    if !request.isQueued { request.finish() }
+  }
+
+  /// Gives up the samples of a request that were not admitted yet: it ends with `CancellationError` as soon as the
+  /// others are answered. Does nothing when there are none; may come before `append`, which then ends the request at
+  /// once.
+  func cancel(_ request: Request) {
+    lock.lock()
+    var isComplete = false
+    if request.admitted < request.wanted {
+      request.isCancelled = true
+      if request.isQueued {
+        remove(request)
+        request.wanted = request.admitted
+        isComplete = request.answered == request.wanted
+      }
+    }
+    lock.unlock()
+    if isComplete { request.finish() }
+  }
+
+  private func remove(_ request: Request) {
+    var previous: Request?
+    var place = first
+    while let current = place, current !== request { (previous, place) = (current, current.next) }
+    if let previous { previous.next = request.next } else { first = request.next }
+    if last === request { last = previous }
+    request.next = nil
+  }
+
+  /// Tells the callers whose requests have become complete: after a section, not within it, since threads that wake
+  /// take processors from the team.
+  func tellCallers() {
+    while let request = complete {
+      complete = request.next
+      request.next = nil
+      request.finish()
+    }
+  }
+
+  var hasNext: Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    return first != nil
+  }
+
+  func next(tokens: Int, into inputs: TokenInputs) -> AdmittedSample? {
+    lock.lock()
+    defer { lock.unlock() }
+    guard let request = first, let batch = request.batch else { return nil }
+    let index = request.admitted
+    let length = batch.length(of: index)
+    guard length <= tokens else { return nil }
+    batch.copy(index, to: inputs)
+    request.admitted += 1
+    let isLast = request.admitted == request.wanted
+    if isLast { remove(request) }
+    return AdmittedSample(
+      id: SampleID(request: .passUnretained(request), index: index), tokens: length, isLast: isLast)
+  }
+
+  func deliver(_ answer: SampleAnswer, to sample: SampleID) {
+    // Its caller keeps it until it is told.
+    let request = sample.request!.takeUnretainedValue()
+    request.table?.answer(sample.index, answer)
+    lock.lock()
+    defer { lock.unlock() }
+    request.answered += 1
+    guard request.answered == request.wanted else { return }
+    request.next = complete
+    complete = request
+  }
+}

@@ -1,0 +1,27 @@
+// Compiles a checkpoint with a policy of this package and classifies two texts.
+//
+//   example CHECKPOINT OUTPUT.mpc
+
+import MagicPyramid
+
+@main
+enum Example {
+  static func main() throws {
+    let (checkpoint, output) = (CommandLine.arguments[1], CommandLine.arguments[2])
+    let registry = try PolicyRegistry(PolicyCatalogue.registry().all + [PolicyType(Margin.self)])
+
+    let choice = PolicyChoice(exit: try PolicySpec("margin(margin=0.8)"), prune: try PolicySpec("received-attention"))
+    let compiler = try ModelCompiler(checkpoint: checkpoint)
+    _ = try compiler.compile(
+      to: output, choice: choice, registry: registry, options: CompileOptions(target: try InstructionSet.native()))
+
+    let classifier = try Classifier(path: output, registry: registry)
+    let texts = [
+      "The Bora River is a tributary of the Lotru River in Romania.",
+      "Ceratomia igualana is a moth of the family Sphingidae, found from Mexico to Costa Rica.",
+    ]
+    for result in try classifier.classify(texts) {
+      print("\(result.label) after layer \(result.answer.exitLayer) with \(result.answer.tokensAlive) tokens")
+    }
+  }
+}
