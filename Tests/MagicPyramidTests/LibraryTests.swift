@@ -19,8 +19,10 @@ import Testing
     #expect(pairs[1].probabilities == single.probabilities && pairs[0].fullLength == single.fullLength + 2)
   }
 
-  @Test func `A model without token types refuses pairs`() throws {
-    let model = try CompiledCheckpoint(CheckpointRecipe(.distilbert), for: .portable).model
+  @Test func `A model with one token type refuses pairs`() throws {
+    var recipe = CheckpointRecipe()
+    recipe.types = 1
+    let model = try CompiledCheckpoint(recipe, for: .portable).model
     let classifier = try Classifier(model: model)
     #expect(throws: RuntimeError.self) { try classifier.classify(pairs: [("w7", "w8")]) }
     #expect(try classifier.classify(pairs: [("w7", "")]).count == 1)
@@ -29,7 +31,7 @@ import Testing
   @Test func `An error's localised description is its message`() {
     let error = #expect(throws: FormatError.self) { try Classifier(path: "/no/such/model.mpc") }
     #expect(error?.localizedDescription == error?.description)
-    #expect(error?.localizedDescription.contains("/no/such/model.mpc: no such file") == true)
+    #expect(error?.localizedDescription.contains("/no/such/model.mpc") == true)
   }
 
   @Test func `A stream keeps the order of its source, and an error takes the place of a bad record`() throws {
