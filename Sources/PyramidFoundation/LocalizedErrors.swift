@@ -14,6 +14,7 @@ extension CheckpointError: LocalizedError { public var errorDescription: String?
 extension CompileError: LocalizedError { public var errorDescription: String? { description } }
 extension FormatError: LocalizedError { public var errorDescription: String? { description } }
 extension GraphError: LocalizedError { public var errorDescription: String? { description } }
+extension KernelError: LocalizedError { public var errorDescription: String? { description } }
 extension OutputError: LocalizedError { public var errorDescription: String? { description } }
 extension ParseError: LocalizedError { public var errorDescription: String? { description } }
 extension PluginError: LocalizedError { public var errorDescription: String? { description } }

@@ -11,9 +11,7 @@ enum Example {
     let registry = try PolicyRegistry(PolicyCatalogue.registry().all + [PolicyType(Margin.self)])
 
     let choice = PolicyChoice(exit: try PolicySpec("margin(margin=0.8)"), prune: try PolicySpec("received-attention"))
-    let compiler = try ModelCompiler(checkpoint: checkpoint)
-    _ = try compiler.compile(
-      to: output, choice: choice, registry: registry, options: CompileOptions(target: try InstructionSet.native()))
+    _ = try Compilation(checkpoint: checkpoint, policies: choice, registry: registry).write(to: output)
 
     let classifier = try Classifier(path: output, registry: registry)
     let texts = [
