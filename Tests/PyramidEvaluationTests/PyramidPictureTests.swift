@@ -18,7 +18,6 @@ struct PyramidPictureTests {
     let picture = PyramidPicture(
       tokens: ["[CLS]", "a", "b", "[SEP]"], kept: [[0, 2], [0]], exitLayer: 3, layers: 5, caption: "c")
     #expect(picture.alive == [[0, 1, 2, 3], [0, 2], [0]])
-    #expect(picture.lastLayers == [3, 1, 2, 1])
     #expect(cells(picture.svg) == 7)
     #expect(idleRows(picture.svg) == 2)
     #expect(picture.svg.contains("1 alive, left here"))

@@ -6,14 +6,12 @@ extension PyramidPicture {
   public var svg: String {
     var drawing = SVGText()
     let geometry = Geometry(tokens: tokens, layers: layers, caption: caption)
-    drawing.open(width: geometry.width, height: geometry.height, title: caption)
     drawing.text(caption, x: geometry.margin, y: 30, size: Geometry.captionSize, colour: "#0f172a", weight: 600)
     for band in 0..<geometry.bands {
       let positions = (band * geometry.columns)..<min((band + 1) * geometry.columns, max(tokens.count, 1))
       draw(positions, top: geometry.top(ofBand: band), geometry, &drawing)
     }
-    drawing.close()
-    return drawing.text
+    return drawing.document(width: geometry.width, height: geometry.height, title: caption)
   }
 
   private func draw(_ positions: Range<Int>, top: Double, _ geometry: Geometry, _ drawing: inout SVGText) {
@@ -30,7 +28,7 @@ extension PyramidPicture {
       } else {
         drawing.rectangle(
           x: left, y: y + 3, width: right - left, height: geometry.rowHeight - 6, radius: 4, fill: "none",
-          stroke: "#cbd5e1", dashed: true)
+          stroke: "#cbd5e1")
       }
       let count = isRun ? "\(alive[layer - 1].count) alive" : "not run"
       drawing.text(
@@ -40,9 +38,8 @@ extension PyramidPicture {
     drawLabels(positions, baseline: top + Double(layers) * geometry.rowHeight + 6, geometry, &drawing)
   }
 
-  private func drawRow(
-    _ layer: Int, _ positions: Range<Int>, y: Double, _ geometry: Geometry, _ drawing: inout SVGText
-  ) {
+  private func drawRow(_ layer: Int, _ positions: Range<Int>, y: Double, _ geometry: Geometry, _ drawing: inout SVGText)
+  {
     let colour = layer == exitLayer ? "#f97316" : Geometry.colour(layer: layer, of: layers)
     let gap = min(geometry.columnWidth * 0.15, 2)
     for position in alive[layer - 1] where positions.contains(position) {
@@ -54,12 +51,10 @@ extension PyramidPicture {
   }
 
   /// The base: tokens that reached the last layer run are dark, the others grey.
-  private func drawLabels(
-    _ positions: Range<Int>, baseline: Double, _ geometry: Geometry, _ drawing: inout SVGText
-  ) {
-    let last = lastLayers
+  private func drawLabels(_ positions: Range<Int>, baseline: Double, _ geometry: Geometry, _ drawing: inout SVGText) {
+    let last = Set(alive[exitLayer - 1])
     for position in positions where tokens.indices.contains(position) {
-      let isLast = last[position] == exitLayer
+      let isLast = last.contains(position)
       let x = geometry.gutter + (Double(position - positions.lowerBound) + 0.5) * geometry.columnWidth
       drawing.text(
         Geometry.shortened(tokens[position]), x: x + geometry.fontSize * 0.35, y: baseline, size: geometry.fontSize,

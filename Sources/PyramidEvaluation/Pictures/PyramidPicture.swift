@@ -29,13 +29,4 @@ public struct PyramidPicture: Sendable {
     while alive.count < self.exitLayer { alive.append(alive[alive.count - 1]) }
     self.alive = alive
   }
-
-  /// The last layer that each token was alive in, from 1; [tokens].
-  var lastLayers: [Int] {
-    var last = [Int](repeating: 1, count: tokens.count)
-    for (layer, positions) in alive.enumerated() {
-      for position in positions { last[position] = layer + 1 }
-    }
-    return last
-  }
 }

@@ -5,32 +5,28 @@ import PyramidFormats
 
 /// An SVG document in the making.
 struct SVGText {
-  private(set) var text = ""
+  private var text = ""
 
-  /// Starts the document; `title` is what screen readers say.
-  mutating func open(width: Double, height: Double, title: String) {
+  /// The document of what was drawn; `title` is what screen readers say.
+  func document(width: Double, height: Double, title: String) -> String {
     let (w, h) = (decimal(width, 0), decimal(height, 0))
-    text += """
+    return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(w) \(h)" width="\(w)" height="\(h)" role="img" \
       font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif">
       <title>\(Self.escaped(title))</title>
       <rect width="100%" height="100%" fill="#ffffff"/>
+      \(text)</svg>
 
       """
   }
 
-  /// Ends the document.
-  mutating func close() { text += "</svg>\n" }
-
-  /// A rectangle with round corners.
+  /// A rectangle with round corners, and around it dashes of the colour `stroke`, if any.
   mutating func rectangle(
-    x: Double, y: Double, width: Double, height: Double, radius: Double, fill: String, stroke: String? = nil,
-    dashed: Bool = false
+    x: Double, y: Double, width: Double, height: Double, radius: Double, fill: String, stroke: String? = nil
   ) {
     text += "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" height=\"\(number(height))\""
     text += " rx=\"\(number(radius))\" fill=\"\(fill)\""
-    if let stroke { text += " stroke=\"\(stroke)\"" }
-    if dashed { text += " stroke-dasharray=\"5 4\"" }
+    if let stroke { text += " stroke=\"\(stroke)\" stroke-dasharray=\"5 4\"" }
     text += "/>\n"
   }
 

@@ -12,9 +12,7 @@ extension ComparisonReport {
         "cpu": JSONValue(machine.cpu), "cores": JSONValue(machine.cores), "threads": JSONValue(machine.threads),
         "instruction_set": JSONValue(machine.instructionSet),
       ],
-      "model": [
-        "path": JSONValue(model), "checkpoint": JSONValue(checkpoint), "layers": JSONValue(layers),
-      ],
+      "model": ["path": JSONValue(model), "checkpoint": JSONValue(checkpoint), "layers": JSONValue(layers)],
       "data": JSONValue(data),
       "samples": JSONValue(samples),
       "repetitions": JSONValue(repetitions),
@@ -34,7 +32,8 @@ extension ComparisonReport.Entry {
   /// An entry's members; those that compare with dense are missing from dense itself.
   var json: JSONValue {
     var object = JSONObject()
-    func set(_ name: String, _ interval: Interval) {
+    func set(_ name: String, _ interval: Interval?) {
+      guard let interval else { return }
       object[name] = JSONValue(interval.value)
       object["\(name)_interval"] = [JSONValue(interval.low), JSONValue(interval.high)]
     }
@@ -42,25 +41,21 @@ extension ComparisonReport.Entry {
     object["exit"] = exit.map { JSONValue($0) } ?? .null
     object["prune"] = prune.map { JSONValue($0) } ?? .null
     set("accuracy", answers.accuracy)
-    if let comparison { object["agreement"] = JSONValue(comparison.agreement) }
+    object["agreement"] = comparison.map { JSONValue($0.agreement) }
     object["gflop"] = JSONValue(answers.gflop)
     object["gflop_paper"] = JSONValue(answers.gflopPaper)
-    if let comparison {
-      set("speedup_gflop", comparison.operations)
-      set("speedup_gflop_paper", comparison.paperOperations)
-    }
+    set("speedup_gflop", comparison?.operations)
+    set("speedup_gflop_paper", comparison?.paperOperations)
     object["latency_ms"] = [
       "p50": JSONValue(timing.latency.p50), "p95": JSONValue(timing.latency.p95), "p99": JSONValue(timing.latency.p99),
     ]
     object["throughput_per_s"] = JSONValue(timing.throughput)
-    if let comparison {
-      set("speedup_latency", comparison.latency)
-      set("speedup_throughput", comparison.throughput)
-    }
+    set("speedup_latency", comparison?.latency)
+    set("speedup_throughput", comparison?.throughput)
     object["mean_exit_layer"] = JSONValue(answers.meanExitLayer)
     object["exit_histogram"] = .array(answers.exitHistogram.map { JSONValue($0) })
     object["tokens_alive"] = .array(answers.tokensAlive.map { JSONValue($0) })
-    if let comparison { object["mcnemar_p"] = JSONValue(comparison.mcnemar) }
+    object["mcnemar_p"] = comparison.map { JSONValue($0.mcnemar) }
     return .object(object)
   }
 }

@@ -52,46 +52,42 @@ extension ComparisonReport {
   }
 
   private var answersTable: String {
-    var table = MarkdownTable(header: [
-      "", "accuracy %", "agreement %", "p", "GFLOP", "x", "paper GFLOP", "x", "mean exit",
-    ])
-    for entry in entries {
+    table(["accuracy %", "agreement %", "p", "GFLOP", "x", "paper GFLOP", "x", "mean exit"]) { entry in
       let (answers, comparison) = (entry.answers, entry.comparison)
-      table.append([
-        entry.name, percent(answers.accuracy), comparison.map { decimal(100 * $0.agreement, 2) } ?? "",
-        comparison.map { probability($0.mcnemar) } ?? "", significant(answers.gflop),
-        comparison.map { decimal($0.operations.value, 2) } ?? "", significant(answers.gflopPaper),
-        comparison.map { decimal($0.paperOperations.value, 2) } ?? "", decimal(answers.meanExitLayer, 2),
-      ])
+      return [
+        percent(answers.accuracy), comparison.map { decimal(100 * $0.agreement, 2) },
+        comparison.map { probability($0.mcnemar) }, significant(answers.gflop),
+        comparison.map { decimal($0.operations.value, 2) }, significant(answers.gflopPaper),
+        comparison.map { decimal($0.paperOperations.value, 2) }, decimal(answers.meanExitLayer, 2),
+      ]
     }
-    return table.text
   }
 
   private var timingTable: String {
-    var table = MarkdownTable(header: ["", "p50 ms", "p95 ms", "p99 ms", "speed-up", "texts/s", "speed-up"])
-    for entry in entries {
-      let (timing, comparison) = (entry.timing, entry.comparison)
-      table.append([
-        entry.name, significant(timing.latency.p50), significant(timing.latency.p95), significant(timing.latency.p99),
-        comparison.map { speedUp($0.latency) } ?? "", significant(timing.throughput),
-        comparison.map { speedUp($0.throughput) } ?? "",
-      ])
+    table(["p50 ms", "p95 ms", "p99 ms", "speed-up", "texts/s", "speed-up"]) { entry in
+      let (latency, comparison) = (entry.timing.latency, entry.comparison)
+      return [
+        significant(latency.p50), significant(latency.p95), significant(latency.p99),
+        comparison.map { speedUp($0.latency) }, significant(entry.timing.throughput),
+        comparison.map { speedUp($0.throughput) },
+      ]
     }
-    return table.text
+  }
+
+  /// A row for each contender under `header`, with cells after its name; nil where dense has nothing to compare.
+  private func table(_ header: [String], cells: (Entry) -> [String?]) -> String {
+    markdownTable([[""] + header] + entries.map { [$0.name] + cells($0).map { $0 ?? "" } })
   }
 
   private var layersTable: String {
-    var table = MarkdownTable(header: ["layer"] + (1...max(layers, 1)).map { "\($0)" })
-    for entry in entries {
-      table.append(["\(entry.name), exits"] + column(entry.answers.exitHistogram.map { "\($0)" }))
-      table.append(["\(entry.name), tokens"] + column(entry.answers.tokensAlive.map { decimal($0, 1) }))
-    }
-    return table.text
-  }
-
-  /// As many cells as the model has layers.
-  private func column(_ cells: [String]) -> [String] {
-    (0..<max(layers, 1)).map { cells.indices.contains($0) ? cells[$0] : "" }
+    markdownTable(
+      [["layer"] + dense.answers.exitHistogram.indices.map { "\($0 + 1)" }]
+        + entries.flatMap { entry in
+          [
+            ["\(entry.name), exits"] + entry.answers.exitHistogram.map { "\($0)" },
+            ["\(entry.name), tokens"] + entry.answers.tokensAlive.map { decimal($0, 1) },
+          ]
+        })
   }
 
   private func percent(_ interval: Interval) -> String {

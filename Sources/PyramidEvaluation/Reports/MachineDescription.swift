@@ -25,10 +25,9 @@ public struct MachineDescription: Sendable, Equatable {
   static func value(of key: String, in path: String) -> String? {
     guard let reader = try? LineReader(path: path, limit: 1 << 16) else { return nil }
     while let line = try? reader.next() {
-      guard case .bytes(let bytes) = line, let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { continue }
-      guard trimmed(bytes[..<colon]) == key else { continue }
-      let value = trimmed(bytes[(colon + 1)...])
-      return value.isEmpty ? nil : value
+      guard case .bytes(let bytes) = line else { continue }
+      let parts = bytes.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2, parts[0].trimmed == key { return parts[1].trimmed.isEmpty ? nil : parts[1].trimmed }
     }
     return nil
   }
@@ -45,11 +44,17 @@ public struct MachineDescription: Sendable, Equatable {
     }
     return count == 0 ? nil : count
   }
+}
 
-  private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
-    let isSpace = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-    guard let first = bytes.firstIndex(where: { !isSpace($0) }), let last = bytes.lastIndex(where: { !isSpace($0) })
-    else { return "" }
-    return String(decoding: bytes[first...last], as: UTF8.self)
+extension UInt8 {
+  /// Whether it is white space of ASCII.
+  package var isSpace: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
+}
+
+extension ArraySlice<UInt8> {
+  /// The text without white space around it.
+  package var trimmed: String {
+    let kept = drop(while: \.isSpace)
+    return String(decoding: kept[..<(kept.lastIndex { !$0.isSpace }.map { $0 + 1 } ?? kept.startIndex)], as: UTF8.self)
   }
 }

@@ -34,13 +34,8 @@ public enum LabelStatistics {
   /// (those that exactly one contender gets right) at least as uneven as the one found; 1 when there are none.
   public static func mcnemar(_ answers: [Int], _ others: [Int], expected: [Int]) -> Double {
     precondition(answers.count == expected.count && others.count == expected.count, "one answer for each sample")
-    var (gained, lost) = (0, 0)
-    for index in expected.indices {
-      let (first, second) = (answers[index] == expected[index], others[index] == expected[index])
-      if first && !second { gained += 1 }
-      if second && !first { lost += 1 }
-    }
-    return mcnemar(gained: gained, lost: lost)
+    let pairs = zip(zip(answers, expected).map(==), zip(others, expected).map(==))
+    return mcnemar(gained: pairs.count { $0 && !$1 }, lost: pairs.count { $1 && !$0 })
   }
 
   /// The test for counts of discordant samples, min(1, 2 P(X <= min)) with X ~ Binomial(gained + lost, 1/2). The
@@ -61,6 +56,6 @@ public enum LabelStatistics {
 
   private static func matches(_ a: [Int], _ b: [Int]) -> Int {
     precondition(a.count == b.count && !a.isEmpty, "one answer for each sample")
-    return zip(a, b).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) }
+    return zip(a, b).count { $0 == $1 }
   }
 }

@@ -28,9 +28,8 @@ public struct PairedRatio: Sendable {
   public func interval(resamples: Int = 1000, seed: UInt64 = 20_211_207) -> Interval {
     var generator = SplitMix64(state: seed)
     let (repetitions, blocks) = (baseline.count, baseline[0].count)
-    var weights = [Double](repeating: 0, count: blocks)
     let ratios = (0..<max(resamples, 1)).map { _ in
-      for block in 0..<blocks { weights[block] = 0 }
+      var weights = [Double](repeating: 0, count: blocks)
       for _ in 0..<blocks { weights[generator.below(blocks)] += 1 }
       let drawn = (0..<repetitions).map { _ in
         let repetition = generator.below(repetitions)
@@ -43,9 +42,7 @@ public struct PairedRatio: Sendable {
   }
 
   private static func dot(_ a: [Double], _ b: [Double]) -> Double {
-    var sum = 0.0
-    for index in a.indices { sum += a[index] * b[index] }
-    return sum
+    zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
   }
 }
 
@@ -63,7 +60,5 @@ struct SplitMix64 {
   }
 
   /// A number in 0..<bound, by the high half of a product: its bias is below bound / 2^64.
-  mutating func below(_ bound: Int) -> Int {
-    Int(next().multipliedFullWidth(by: UInt64(bound)).high)
-  }
+  mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 }

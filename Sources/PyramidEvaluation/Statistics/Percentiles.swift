@@ -25,14 +25,7 @@ public struct Percentiles: Sendable {
   public var median: Double { self(0.5) }
 }
 
-extension Sequence<Double> {
+extension Collection<Double> {
   /// The sum divided by the count; 0 for nothing.
-  var mean: Double {
-    var (sum, count) = (0.0, 0)
-    for value in self {
-      sum += value
-      count += 1
-    }
-    return count == 0 ? 0 : sum / Double(count)
-  }
+  var mean: Double { isEmpty ? 0 : reduce(0, +) / Double(count) }
 }

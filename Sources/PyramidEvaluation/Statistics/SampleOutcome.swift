@@ -57,8 +57,7 @@ extension ComparisonReport.Comparison {
   /// Compares a policy's outcomes and times with dense's on the same texts. Times are `[repetition][block]` in any one
   /// unit.
   init(
-    outcomes: [SampleOutcome], dense: [SampleOutcome], expected: [Int],
-    latency: PairedRatio, throughput: PairedRatio
+    outcomes: [SampleOutcome], dense: [SampleOutcome], expected: [Int], latency: PairedRatio, throughput: PairedRatio
   ) {
     let (labels, denseLabels) = (outcomes.map(\.label), dense.map(\.label))
     func ratio(_ count: (SampleOutcome) -> Int) -> Interval {
