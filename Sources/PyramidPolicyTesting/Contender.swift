@@ -12,12 +12,6 @@ public struct Contender: Sendable {
   public let name: String
   /// The classifier, with its policies in force.
   public let classifier: Classifier
-
-  /// A contender.
-  public init(name: String, classifier: Classifier) {
-    self.name = name
-    self.classifier = classifier
-  }
 }
 
 /// A checkpoint folder or a compiled model that contenders are made of.
@@ -54,48 +48,49 @@ public struct ModelSource: Sendable {
       origin = .checkpoint(try ModelCompiler(checkpoint: path))
       notes = []
     } else {
-      guard precision == nil, profiles.isEmpty else { throw ComparisonError.optionsOfCheckpoints(path: path) }
+      guard precision == nil, profiles.isEmpty else {
+        throw ComparisonError(
+          "\(path): precision and profiles are for checkpoint folders; a compiled model has its own")
+      }
       let model = try LoadedModel(path: path)
       origin = .artefact(model)
-      notes =
-        model.graph.policies.isEmpty
-        ? []
-        : ["Dense is the compiled model with \(Self.controls(model.graph).phrase): what these cost is still in it"]
+      let controls = Self.controls(model.graph).all.map(\.element.name).joined(separator: " and ")
+      notes = controls.isEmpty ? [] : ["Dense is the compiled model with \(controls): what these cost is still in it"]
     }
   }
 
   /// Dense, then `policies`; for a compiled model without any, its own. `progress` is told what is being compiled.
   /// Throws `ComparisonError` when there is nothing to compare, and when a policy is unknown, or is of a kind that a
   /// compiled model lacks.
-  public func contenders(
-    _ policies: [PolicyOption], progress: (String) -> Void = { _ in }
-  ) throws -> [Contender] {
+  public func contenders(_ policies: [PolicyOption], progress: (String) -> Void = { _ in }) throws -> [Contender] {
     switch origin {
     case .checkpoint(let compiler):
-      guard !policies.isEmpty else { throw ComparisonError.noPolicies(path: path) }
+      guard !policies.isEmpty else {
+        throw ComparisonError("\(path): nothing to compare: give at least one policy")
+      }
       let options = try CompileOptions(precision: precision)
       let named = try [("dense", PolicyChoice())] + policies.map { ($0.name, try Self.choice($0)) }
       let compilations = try named.map { name, choice in
         (name, try Compilation(of: compiler, policies: choice, options: options, registry: registry))
       }
       for profile in profiles where !compilations.contains(where: { profile.isOf($0.1) }) {
-        throw ComparisonError.foreignProfile(file: profile.file)
+        throw ComparisonError("\(profile.file): is of other policies than those compared")
       }
       return try compilations.map { name, compilation in
         progress("compiling \(name) ...")
-        return try Contender(name: name, classifier: classifier(compiled(compilation), PolicyChoice()))
+        return try contender(name, compiled(compilation), PolicyChoice())
       }
     case .artefact(let model):
       let controls = Self.controls(model.graph)
       guard !policies.isEmpty || !model.graph.policies.isEmpty else {
-        throw ComparisonError.compiledWithoutPolicies(path: path)
+        throw ComparisonError("\(path): nothing to compare: it was compiled without policies")
       }
       let choices =
         policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
       return try [dense(model, controls)]
         + choices.map { name, choice in
-          let choice = PolicyChoice(exit: choice.exit ?? controls.exit, prune: choice.prune ?? controls.prune)
-          return try Contender(name: name, classifier: classifier(model, choice))
+          try contender(
+            name, model, PolicyChoice(exit: choice.exit ?? controls.exit, prune: choice.prune ?? controls.prune))
         }
     }
   }
@@ -104,9 +99,9 @@ public struct ModelSource: Sendable {
   /// that.
   private func dense(_ model: LoadedModel, _ controls: PolicyChoice) throws -> Contender {
     do {
-      return try Contender(name: "dense", classifier: classifier(model, controls))
+      return try contender("dense", model, controls)
     } catch let error as RuntimeError {
-      throw ComparisonError.noDense(path: path, reason: "\(error)")
+      throw ComparisonError("\(path): can't run dense, use the checkpoint folder instead (\(error))")
     }
   }
 
@@ -114,13 +109,11 @@ public struct ModelSource: Sendable {
   private func compiled(_ compilation: Compilation) throws -> LoadedModel {
     var compilation = compilation
     compilation.options.profile = profiles.first { $0.isOf(compilation) }
-    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? ""
-    var template = Array("\(parent.isEmpty ? "/tmp" : parent)/magic-pyramid-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
-      throw ComparisonError.noTemporaryFolder(
-        parent: parent.isEmpty ? "/tmp" : parent, reason: String(cString: strerror(errno)))
-    }
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let given = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+    let parent = given.isEmpty ? "/tmp" : given
+    var template = Array("\(parent)/magic-pyramid-XXXXXX".utf8CString)
+    guard let folder = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!).map { String(cString: $0) } })
+    else { throw ComparisonError("no temporary folder in \(parent): \(String(cString: strerror(errno)))") }
     let file = "\(folder)/model.mpc"
     defer {
       unlink(file)
@@ -130,10 +123,10 @@ public struct ModelSource: Sendable {
     return try LoadedModel(path: file)
   }
 
-  private func classifier(_ model: LoadedModel, _ choice: PolicyChoice) throws -> Classifier {
+  private func contender(_ name: String, _ model: LoadedModel, _ choice: PolicyChoice) throws -> Contender {
     var options = options
     options.policies = choice
-    return try Classifier(model: model, registry: registry, options: options)
+    return Contender(name: name, classifier: try Classifier(model: model, registry: registry, options: options))
   }
 
   private static func choice(_ option: PolicyOption) throws -> PolicyChoice {
@@ -152,8 +145,4 @@ extension PolicyProfile {
     let policies = compilation.policies
     return !policies.isEmpty && exit == policies.exit?.spec.description && prune == policies.prune?.spec.description
   }
-}
-
-extension PolicyChoice {
-  fileprivate var phrase: String { all.map(\.element.name).joined(separator: " and ") }
 }

@@ -4,6 +4,7 @@
 //
 //   option = [ name ":" ] { ( "exit" | "prune" ) "=" specification }
 
+import PyramidEvaluation
 import PyramidFormats
 
 /// One contender as the user wrote it.
@@ -17,77 +18,45 @@ public struct PolicyOption: Sendable, Equatable {
 
   /// Reads `NAME: exit=SPEC prune=SPEC` with either part left out, or the parts without a name, which then is made of
   /// them.
-  public init(_ text: String) throws(PolicyOptionError) {
-    func failure(_ problem: String) -> PolicyOptionError { PolicyOptionError(description: problem) }
+  public init(_ text: String) throws(ComparisonError) {
     let bytes = Array(text.utf8)
     let keys = Self.keys(in: bytes)
     guard let first = keys.first else {
-      throw failure("expected 'NAME: exit=SPEC prune=SPEC', either part of which may be left out")
+      throw ComparisonError("expected 'NAME: exit=SPEC prune=SPEC', either part of which may be left out")
     }
-    var values: [Key.Kind: String] = [:]
-    for (key, next) in zip(keys, keys.dropFirst().map(\.start) + [bytes.count]) {
-      let value = Self.trimmed(bytes[key.end..<next])
-      guard !value.isEmpty else { throw failure("nothing after \(key.kind.rawValue)=") }
+    var values: [String: String] = [:]
+    for (key, next) in zip(keys, keys.dropFirst().map(\.range.lowerBound) + [bytes.count]) {
+      let value = bytes[key.range.upperBound..<next].trimmed
+      guard !value.isEmpty else { throw ComparisonError("nothing after \(key.kind)=") }
       guard values.updateValue(value, forKey: key.kind) == nil else {
-        throw failure("\(key.kind.rawValue)= is given twice")
+        throw ComparisonError("\(key.kind)= is given twice")
       }
     }
-    (exit, prune) = (values[.exit], values[.prune])
-    let head = Self.trimmed(bytes[..<first.start])
+    (exit, prune) = (values["exit"], values["prune"])
+    let head = Array(bytes[..<first.range.lowerBound].trimmed.utf8)
     if head.isEmpty {
-      name = [values[.exit], values[.prune]].compactMap { $0 }.joined(separator: " + ")
+      name = [exit, prune].compactMap { $0 }.joined(separator: " + ")
       return
     }
-    guard head.utf8.last == UInt8(ascii: ":") else {
-      throw failure("expected ':' between the name and \(first.kind.rawValue)=")
+    guard head.last == UInt8(ascii: ":") else {
+      throw ComparisonError("expected ':' between the name and \(first.kind)=")
     }
-    name = Self.trimmed(Array(head.utf8.dropLast())[...]).printable(limit: 80)
-    guard !name.isEmpty else { throw failure("the name before ':' is empty") }
+    name = head.dropLast().trimmed.printable(limit: 80)
+    guard !name.isEmpty else { throw ComparisonError("the name before ':' is empty") }
   }
 
-  /// `exit=` or `prune=` outside of parentheses, as a range of bytes.
-  private struct Key {
-    enum Kind: String, CaseIterable { case exit, prune }
-    let kind: Kind
-    let start: Int
-    let end: Int
-  }
-
-  private static func keys(in bytes: [UInt8]) -> [Key] {
-    var keys: [Key] = []
+  /// Each `exit=` and `prune=` outside of parentheses with the bytes that it takes.
+  private static func keys(in bytes: [UInt8]) -> [(kind: String, range: Range<Int>)] {
     var depth = 0
-    for (index, byte) in bytes.enumerated() {
-      switch byte {
-      case UInt8(ascii: "("), UInt8(ascii: "["): depth += 1
-      case UInt8(ascii: ")"), UInt8(ascii: "]"): depth -= 1
-      default:
-        let isWordStart = index == 0 || isSpace(bytes[index - 1]) || bytes[index - 1] == UInt8(ascii: ":")
-        if depth == 0, isWordStart, let key = key(at: index, in: bytes) { keys.append(key) }
-      }
+    return bytes.indices.compactMap { start in
+      if "([".utf8.contains(bytes[start]) { depth += 1 }
+      if ")]".utf8.contains(bytes[start]) { depth -= 1 }
+      let isWordStart = start == 0 || bytes[start - 1].isSpace || bytes[start - 1] == UInt8(ascii: ":")
+      guard depth == 0, isWordStart,
+        let kind = ["exit", "prune"].first(where: { bytes[start...].starts(with: $0.utf8) })
+      else { return nil }
+      let rest = bytes[(start + kind.utf8.count)...].drop(while: \.isSpace)
+      return rest.first == UInt8(ascii: "=") ? (kind, start..<(rest.startIndex + 1)) : nil
     }
-    return keys
   }
-
-  private static func key(at start: Int, in bytes: [UInt8]) -> Key? {
-    for kind in Key.Kind.allCases where bytes[start...].starts(with: kind.rawValue.utf8) {
-      var end = start + kind.rawValue.utf8.count
-      while end < bytes.count, isSpace(bytes[end]) { end += 1 }
-      if end < bytes.count, bytes[end] == UInt8(ascii: "=") { return Key(kind: kind, start: start, end: end + 1) }
-    }
-    return nil
-  }
-
-  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
-
-  private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
-    let kept = bytes.drop(while: isSpace)
-    let end = kept.lastIndex { !isSpace($0) } ?? kept.startIndex - 1
-    return String(decoding: kept[kept.startIndex..<(end + 1)], as: UTF8.self)
-  }
-}
-
-/// What is wrong with the text of a `--policy`, in one line; the option and its text are for the caller to name.
-public struct PolicyOptionError: Error, CustomStringConvertible, Equatable {
-  /// What was expected.
-  public let description: String
 }

@@ -28,7 +28,8 @@ public struct Workload: Sendable {
   /// Tokenises the texts. Throws `ComparisonError` when the model admits no batches of `batch` samples.
   public init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
     guard batch <= classifier.batchLimits.samples else {
-      throw ComparisonError.batchTooLarge(batch, admitted: classifier.batchLimits.samples)
+      throw ComparisonError(
+        "a batch of \(batch): the model admits at most \(classifier.batchLimits.samples) samples in a batch")
     }
     file = texts.file
     self.batch = batch

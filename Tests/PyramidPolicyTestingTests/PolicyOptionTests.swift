@@ -33,7 +33,7 @@ struct PolicyOptionTests {
       ("name exit=a", "expected ':' between"), (": exit=a", "name before ':' is empty"),
     ])
   func errors(text: String, problem: String) {
-    let error = #expect(throws: PolicyOptionError.self) { try PolicyOption(text) }
+    let error = #expect(throws: ComparisonError.self) { try PolicyOption(text) }
     #expect(error?.description.contains(problem) == true)
   }
 }
