@@ -6,7 +6,7 @@ import PyramidFormats
 extension Classification {
   /// The answer to record `index`, from 0, as one JSON object.
   public func json(index: Int) -> JSONValue {
-    var object: JSONObject = JSONObject()
+    var object = JSONObject()
     object["index"] = JSONValue(index)
     object["label"] = .string(label)
     object["score"] = JSONValue(score)
@@ -57,26 +57,20 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
         text + (result.isTruncated ? "  (cut to \(answer.tokensAlive[0]) tokens)" : ""))
     case .csv:
       let operations = [answer.operations.executed, answer.operations.paper, answer.operations.dense]
-      let fields =
-        [
-          "\(answered.index)", Self.quoted(result.label), "\(result.score)", "\(answer.exitLayer)", "\(result.layers)",
-          tokens,
-        ] + operations.map { decimal(Double($0) / 1e9, 6) } + ["\(result.isTruncated)"]
-      return fields.joined(separator: ",")
+        .map { decimal(Double($0) / 1e9, 6) }.joined(separator: ",")
+      return "\(answered.index),\(Self.quoted(result.label)),\(result.score),\(answer.exitLayer),\(result.layers),"
+        + "\(tokens),\(operations),\(result.isTruncated)"
     }
   }
 
-  private static func row(_ label: String, _ score: String, _ layer: String, _ tokens: String, _ text: String) -> String
-  {
-    func pad(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(0, width - text.unicodeScalars.count))
-    }
-    return "\(pad(label, 24)) \(pad(score, 7)) \(pad(layer, 6)) \(pad(tokens, 26)) \(text)"
+  private static func row(_ cells: String...) -> String {
+    zip(cells, [24, 7, 6, 26, 0]).map { cell, width in
+      cell + String(repeating: " ", count: max(0, width - cell.unicodeScalars.count))
+    }.joined(separator: " ")
   }
 
   private static func quoted(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\n") })
-    else { return text }
+    guard text.utf8.contains(where: ",\"\n".utf8.contains) else { return text }
     return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
   }
 }

@@ -24,8 +24,8 @@ public final class ClassificationStream {
   private let classifier: Classifier
   private let source: any RecordSource
   private var index = 0
-  private var failure: (any Error)?
-  private var isAtEnd = false
+  /// How the source ended, once it has.
+  private var end: Result<Void, any Error>?
   /// How many full waves are classified at once: the last samples of each lot run in narrow ones.
   private static let waves = 8
   /// Bytes of text that are held at most, but for the last record.
@@ -40,62 +40,52 @@ public final class ClassificationStream {
   /// The next lot, in the order of the source; nil at the end. A lot ends at some waves of records, and where the source
   /// has to wait for more. Throws what classifying throws, and once everything before is handed out what the source did.
   public func next() throws -> [Element]? {
-    if let failure { throw failure }
-    if isAtEnd { return nil }
-    var lot = Lot()
+    var lot: [Admitted] = []
+    var encodings: [Encoding] = []
+    var (tokens, bytes) = (0, 0)
     let limits = classifier.batchLimits
-    while lot.records.count < limits.samples * Self.waves, lot.tokens < limits.tokens * Self.waves,
-      lot.bytes < Self.mostBytes, lot.records.isEmpty || !source.mustWait
+    while end == nil, lot.count < limits.samples * Self.waves, tokens < limits.tokens * Self.waves,
+      bytes < Self.mostBytes, lot.isEmpty || !source.mustWait
     {
       do {
-        guard let next = try source.next() else {
-          isAtEnd = true
+        guard let next = try source.next()?.flatMap(admitted) else {
+          end = .success(())
           break
         }
-        lot.append(next.flatMap(admitted), index: index)
-        index += 1
+        lot.append(next)
+        guard case .success((let record, let encoding)) = next else { continue }
+        encodings.append(encoding)
+        tokens += encoding.ids.count
+        bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
       } catch {
-        if lot.records.isEmpty { throw error }
-        failure = error
-        break
+        end = .failure(error)
       }
     }
-    if lot.records.isEmpty { return nil }
-    var answers = try classifier.classify(encodings: lot.encodings).makeIterator()
-    return lot.records.map { index, record in
-      record.map { Answered(index: index, record: $0.0, encoding: $0.1, classification: answers.next()!) }
+    if lot.isEmpty {
+      try end?.get()
+      return nil
+    }
+    defer { index += lot.count }
+    var answers = try classifier.classify(encodings: encodings).makeIterator()
+    return lot.enumerated().map { offset, record in
+      record.map {
+        Answered(index: index + offset, record: $0.0, encoding: $0.1, classification: answers.next()!)
+      }
     }
   }
 
   private typealias Admitted = Result<(TextRecord, Encoding), FormatError>
 
-  /// The records that are classified together.
-  private struct Lot {
-    var records: [(index: Int, record: Admitted)] = []
-    var encodings: [Encoding] = []
-    var tokens = 0
-    var bytes = 0
-
-    mutating func append(_ record: Admitted, index: Int) {
-      records.append((index, record))
-      guard case .success((let record, let encoding)) = record else { return }
-      encodings.append(encoding)
-      tokens += encoding.ids.count
-      bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
-    }
-  }
-
   /// The record with its tokens, unless the model can't take it.
   private func admitted(_ record: TextRecord) -> Admitted {
-    let (file, place) = source.location
+    func failure(_ part: String, _ problem: String) -> Admitted {
+      .failure(FormatError(file: source.location.file, place: source.location.place + part, problem: problem))
+    }
     if let label = record.label, classifier.labelIndex(label) == nil {
-      return .failure(
-        FormatError(
-          file: file, place: "\(place): label", problem: "the model has no label '\(label.printable(limit: 80))'"))
+      return failure(": label", "the model has no label '\(label.printable(limit: 80))'")
     }
     if record.pair?.isEmpty == false && !classifier.acceptsPairs {
-      return .failure(
-        FormatError(file: file, place: place, problem: "is a pair, and the model takes single texts only"))
+      return failure("", "is a pair, and the model takes single texts only")
     }
     return .success((record, classifier.encode(record.text, pair: record.pair)))
   }

@@ -12,6 +12,11 @@ extension Classifier {
     try await classify(encodings: texts.map { encode($0) })
   }
 
+  /// Classifies pairs of texts, as the other does; an empty second text is none.
+  public func classify(pairs: [(first: String, second: String)]) async throws -> [Classification] {
+    try await classify(encodings: encode(pairs: pairs))
+  }
+
   /// Classifies texts that were cut already, as the other does.
   public func classify(encodings: [Encoding]) async throws -> [Classification] {
     try Task.checkCancellation()

@@ -56,13 +56,14 @@ public final class Classifier: Sendable {
   let executor: Executor
   /// Cuts texts into the model's tokens.
   public let tokenizer: Tokenizer
-  private let limit: Int
+  /// The most tokens that one text is cut to.
+  public let tokenLimit: Int
+  /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
+  public let batchLimits: (samples: Int, tokens: Int)
 
   /// Opens the artefact at `path`. Without `registry` its policies are the built-in ones. Throws `FormatError`,
   /// `RuntimeError` or `PolicyError`.
-  public convenience init(
-    path: String, registry: PolicyRegistry? = nil, options: ClassifierOptions = .init()
-  ) throws {
+  public convenience init(path: String, registry: PolicyRegistry? = nil, options: ClassifierOptions = .init()) throws {
     try self.init(model: LoadedModel(path: path), registry: registry, options: options)
   }
 
@@ -72,21 +73,15 @@ public final class Classifier: Sendable {
     let registry = try registry ?? PolicyCatalogue.registry()
     policies = try model.policies(registry: registry, exit: options.policies.exit, prune: options.policies.prune)
     let admitted = model.graph.admitted(.tokens)
-    limit = min(model.header.maxTokens, admitted)
+    tokenLimit = min(model.header.maxTokens, admitted)
     let batchTokens = min(options.batchTokens ?? admitted, admitted)
     let executorOptions = ExecutorOptions(
-      graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: limit,
+      graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: tokenLimit,
       threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
   }
-
-  /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
-  public let batchLimits: (samples: Int, tokens: Int)
-
-  /// The most tokens that one text is cut to.
-  public var tokenLimit: Int { limit }
 
   /// Whether the model takes pairs: a model with token types has one for the second text.
   public var acceptsPairs: Bool {
@@ -96,9 +91,7 @@ public final class Classifier: Sendable {
 
   /// The class that a data set's label means: its name, or its number from 0; nil when the model has no such class.
   public func labelIndex(_ label: String) -> Int? {
-    if let index = labels.firstIndex(of: label) { return index }
-    guard let number = Int(label), labels.indices.contains(number) else { return nil }
-    return number
+    labels.firstIndex(of: label) ?? Int(label).flatMap { labels.indices.contains($0) ? $0 : nil }
   }
 
   /// The token strings of ids, for reports.
@@ -109,7 +102,7 @@ public final class Classifier: Sendable {
 
   /// Cuts a text or a pair into ids. An empty second text is none, as in `transformers`.
   public func encode(_ text: String, pair: String? = nil) -> Encoding {
-    tokenizer.encode(text, pair: pair?.isEmpty == true ? nil : pair, limit: limit)
+    tokenizer.encode(text, pair: pair?.isEmpty == true ? nil : pair, limit: tokenLimit)
   }
 
   /// Classifies texts; answers come in their order. Any number of texts, and better many than few: those that take
@@ -120,10 +113,14 @@ public final class Classifier: Sendable {
 
   /// Classifies pairs of texts, for a model that `acceptsPairs`; an empty second text is none.
   public func classify(pairs: [(first: String, second: String)]) throws -> [Classification] {
+    try classify(encodings: encode(pairs: pairs))
+  }
+
+  func encode(pairs: [(first: String, second: String)]) throws -> [Encoding] {
     if !acceptsPairs, let index = pairs.firstIndex(where: { !$0.second.isEmpty }) {
       throw RuntimeError("text \(index + 1) is a pair, and the model takes single texts only")
     }
-    return try classify(encodings: pairs.map { encode($0.first, pair: $0.second) })
+    return pairs.map { encode($0.first, pair: $0.second) }
   }
 
   /// Classifies texts that were cut already.
@@ -139,15 +136,12 @@ public final class Classifier: Sendable {
 
   /// What callers see of answers.
   func classifications(_ answers: [Answer], of encodings: [Encoding]) -> [Classification] {
-    zip(answers, encodings).map { classification($0, of: $1) }
-  }
-
-  private func classification(_ answer: Answer, of encoding: Encoding) -> Classification {
-    let probabilities = answer.probabilities
-    let best = answer.label
-    return Classification(
-      label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
-      fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, layers: model.graph.shape.layers,
-      answer: answer)
+    zip(answers, encodings).map { answer, encoding in
+      let (best, probabilities) = (answer.label, answer.probabilities)
+      return Classification(
+        label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
+        fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, layers: model.graph.shape.layers,
+        answer: answer)
+    }
   }
 }

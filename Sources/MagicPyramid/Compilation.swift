@@ -12,14 +12,12 @@ public struct CompiledModel: Sendable {
   /// The compiled graph.
   public let graph: Graph
   /// The self-check's outcome; nil when it was left out.
-  public let check: SelfCheckResult?
+  public let check: SelfCheck?
 }
 
 extension CompileOptions {
   /// Options for the best instruction set that this machine runs, or for that of MP_ISA. Throws when MP_ISA names none.
-  public init(
-    precision: Precision = .f32, disabledPasses: Set<String> = [], profile: PolicyProfile? = nil
-  ) throws {
+  public init(precision: Precision = .f32, disabledPasses: Set<String> = [], profile: PolicyProfile? = nil) throws {
     try self.init(target: .native(), precision: precision, disabledPasses: disabledPasses, profile: profile)
   }
 }
@@ -46,12 +44,12 @@ public struct Compilation: Sendable {
   }
 
   /// One of several compilations of a checkpoint that is read once. Throws `PolicyError`.
-  public init(
-    of compiler: ModelCompiler, policies: PolicyChoice, options: CompileOptions, registry: PolicyRegistry
-  ) throws {
+  public init(of compiler: ModelCompiler, policies: PolicyChoice, options: CompileOptions, registry: PolicyRegistry)
+    throws
+  {
     self.policies = try policies.map { kind, spec in
-      try registry.type(named: spec.name, kind: kind).make(
-        spec, model: compiler.facts, learned: compiler.lowered.learned)
+      try registry.type(named: spec.name, kind: kind)
+        .make(spec, model: compiler.facts, learned: compiler.lowered.learned)
     }
     self.compiler = compiler
     self.options = options
@@ -72,32 +70,24 @@ public struct Compilation: Sendable {
   /// against the reference interpreter, and refused when it differs by more than `SelfCheck` tolerates at its precision.
   /// An existing file is replaced only by a complete, checked one.
   public func write(
-    to path: String, skipsCheck: Bool = false,
-    observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
+    to path: String, skipsCheck: Bool = false, observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> CompiledModel {
     // Refuses a folder, a device or a place that can't be written before the work, not after it.
     _ = try OutputFile(path: path)
     let graph = try graph(observe: observe)
-    var check: SelfCheckResult?
+    var check: SelfCheck?
     try ArtefactWriter(compiler).write(graph, to: path) { unnamed in
       if !skipsCheck && options.target.isAllowed { check = try checked(unnamed) }
     }
     return CompiledModel(graph: graph, check: check)
   }
 
-  private func checked(_ path: String) throws -> SelfCheckResult {
-    let classifier = try Classifier(path: path, registry: registry)
-    let result = try SelfCheck.run(classifier, compiler: compiler)
-    let precision = classifier.model.graph.precision
-    let tolerance = SelfCheck.tolerance(precision)
-    guard result.largestDifference <= tolerance, result.agreeing >= SelfCheck.leastAgreeing(precision),
-      result.decidedOtherwise <= SelfCheck.allowedDecisions(precision)
-    else {
-      throw CompileError(
-        "self-check failed: against the reference interpreter, probabilities differ by up to "
-          + "\(result.largestDifference) (limit \(tolerance)), \(result.agreeing) of \(result.texts) labels agree, and "
-          + "\(result.decidedOtherwise) texts left at another layer or kept other tokens")
-    }
-    return result
+  private func checked(_ path: String) throws -> SelfCheck {
+    let check = try SelfCheck(of: Classifier(path: path, registry: registry), compiler: compiler)
+    if check.passes { return check }
+    throw CompileError(
+      "self-check failed: against the reference interpreter, probabilities differ by up to "
+        + "\(check.largestDifference) (limit \(check.tolerance)), \(check.agreeing) of \(check.texts) labels agree, and "
+        + "\(check.decidedOtherwise) texts left at another layer or kept other tokens")
   }
 }

@@ -76,7 +76,6 @@ struct MPRun: ParsableCommand {
   }
 
   func run() throws {
-    let terminal = Terminal(quiet: quiet)
     var options = ClassifierOptions()
     options.policies = PolicyChoice(exit: exit, prune: prune)
     options.threads = team.threads
@@ -85,15 +84,9 @@ struct MPRun: ParsableCommand {
     let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
-    let session = RunSession(
-      classifier: classifier, format: format, terminal: terminal, pyramid: pyramid, profile: writeProfile)
-    let source: any RecordSource =
-      if texts == ["-"] || input != nil {
-        try TextLines(path: input ?? "-", format: inputFormat)
-      } else {
-        TextArray(texts)
-      }
-    let isClean = try session.run(source)
-    if !isClean { throw ExitCode(1) }
+    let session = RunSession(self, classifier: classifier)
+    let isFile = texts == ["-"] || input != nil
+    let source: any RecordSource = isFile ? try TextLines(path: input ?? "-", format: inputFormat) : TextArray(texts)
+    if try !session.run(source) { throw ExitCode(1) }
   }
 }

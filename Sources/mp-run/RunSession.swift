@@ -8,12 +8,10 @@ import PyramidTools
 /// One run over a source of records.
 final class RunSession {
   private let classifier: Classifier
+  private let options: MPRun
   private let terminal: Terminal
   private let out = StandardOutput()
-  private let format: AnswerFormat
-  private let pyramid: String?
-  private let profile: String?
-  private var recorder: ProfileRecorder
+  private var profile: PolicyProfile
   private var failures = 0
   private var truncated = 0
   private var done = 0
@@ -21,19 +19,17 @@ final class RunSession {
   private var correct = 0
   private var operations = OperationCount()
 
-  init(classifier: Classifier, format: AnswerFormat, terminal: Terminal, pyramid: String?, profile: String?) {
+  init(_ options: MPRun, classifier: Classifier) {
     self.classifier = classifier
-    self.format = format
-    self.terminal = terminal
-    self.pyramid = pyramid
-    self.profile = profile
-    recorder = ProfileRecorder(of: classifier)
+    self.options = options
+    terminal = Terminal(quiet: options.quiet)
+    profile = PolicyProfile(of: classifier)
   }
 
   /// Classifies everything; false when a record was bad.
   func run(_ source: any RecordSource) throws -> Bool {
     let stream = ClassificationStream(source, classifier: classifier)
-    if let header = format.header { try out.print(header) }
+    if let header = options.format.header { try out.print(header) }
     try out.flush()
     while let lot = try stream.next() {
       for element in lot {
@@ -51,18 +47,18 @@ final class RunSession {
     terminal.endProgress()
     summarise()
     if done == 0 {
-      if pyramid != nil { terminal.complain("no text to draw a pyramid of") }
-      if profile != nil { terminal.complain("no text to profile") }
-      return failures == 0 && pyramid == nil && profile == nil
+      if options.pyramid != nil { terminal.complain("no text to draw a pyramid of") }
+      if options.writeProfile != nil { terminal.complain("no text to profile") }
+      return failures == 0 && options.pyramid == nil && options.writeProfile == nil
     }
-    if let profile { try recorder.profile.write(to: profile) }
+    if let path = options.writeProfile { try profile.write(to: path) }
     return failures == 0
   }
 
   private func take(_ answered: ClassificationStream.Answered) throws {
     let result = answered.classification
-    if done == 0, let pyramid { try writePyramid(to: pyramid, answered.encoding, result) }
-    try out.print(format.line(answered))
+    if done == 0, let pyramid = options.pyramid { try writePyramid(to: pyramid, answered.encoding, result) }
+    try out.print(options.format.line(answered))
     done += 1
     if result.isTruncated { truncated += 1 }
     if let label = answered.record.label {
@@ -71,7 +67,7 @@ final class RunSession {
     }
     operations.executed += result.answer.operations.executed
     operations.dense += result.answer.operations.dense
-    recorder.count(result.answer)
+    profile.count(result.answer)
   }
 
   private func summarise() {

@@ -91,9 +91,8 @@ import Testing
     let classifier = try Classifier(model: compiled.model, registry: CompiledCheckpoint.registry.get())
     let samples = Self.recipe(0).samples(lengths: Array(repeating: 11, count: 30), seed: "equal")
     let answers = try classifier.run(PackedBatch(samples))
-    var recorder = ProfileRecorder(of: classifier)
-    for answer in answers { recorder.count(answer) }
-    let profile = recorder.profile
+    var profile = PolicyProfile(of: classifier)
+    for answer in answers { profile.count(answer) }
     #expect(Set(answers.map(\.exitLayer)).count > 1)
     #expect(try PolicyProfile(reading: profile.json, file: "") == profile)
 
