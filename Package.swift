@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
+      name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),

@@ -20,15 +20,21 @@ public final class StandardOutput {
 
   /// Writes what is buffered. Throws `OutputError` when that fails.
   public func flush() throws {
-    var rest = buffer[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count <= 0 {
-        throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
-      }
-      rest = rest.dropFirst(count)
+    guard writeAll(buffer, to: STDOUT_FILENO) else {
+      throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
     }
     buffer.removeAll(keepingCapacity: true)
   }
+}
+
+/// Writes all bytes to a descriptor; false, and the reason in `errno`, when that fails.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    if count < 0 && errno == EINTR { continue }
+    if count <= 0 { return false }
+    rest = rest.dropFirst(count)
+  }
+  return true
 }

@@ -17,30 +17,16 @@ public struct Terminal: Sendable {
   }
 
   /// A line that says what was done; nothing with `--quiet`.
-  public func note(_ text: String) {
-    if !isQuiet { Self.write("\(text)\n") }
-  }
+  public func note(_ text: String) { if !isQuiet { Self.write("\(text)\n") } }
 
   /// A line about something wrong, also with `--quiet`.
   public func complain(_ text: String) { Self.write("\(text)\n") }
 
   /// A line that overwrites itself; only where standard error is a terminal.
-  public func progress(_ text: String) {
-    if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text)") }
-  }
+  public func progress(_ text: String) { if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text)") } }
 
   /// Removes the progress line.
-  public func endProgress() {
-    if !isQuiet && isInteractive { Self.write("\r\u{1B}[K") }
-  }
+  public func endProgress() { progress("") }
 
-  private static func write(_ text: String) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count <= 0 { return }
-      bytes = bytes.dropFirst(count)
-    }
-  }
+  private static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
 }

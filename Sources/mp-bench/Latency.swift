@@ -22,20 +22,17 @@ struct Latency: ParsableCommand {
   @OptionGroup var team: ThreadOptions
 
   private static let turns = 5
-  private static let mostRepetitions = 1_000_000
 
   func validate() throws {
-    guard (1...Self.mostRepetitions).contains(repetitions) else {
-      throw ValidationError("--repetitions must be 1 to \(Self.mostRepetitions)")
-    }
+    guard (1...1_000_000).contains(repetitions) else { throw ValidationError("--repetitions must be 1 to 1000000") }
   }
 
   func run() throws {
-    let opened = try models.map { (path: $0, model: try team.open($0)) }
+    let opened = try models.map(team.open)
     let out = StandardOutput()
     try out.print("| model | tokens | median ms | best ms | GFLOP/s |\n|---|---|---|---|---|")
     for length in tokens {
-      for (path, result) in zip(models, try measure(opened.map(\.model), length: length)) {
+      for (path, result) in zip(models, try measure(opened, length: length)) {
         let times = result.times.sorted()
         let median = (times[times.count / 2] + times[(times.count - 1) / 2]) / 2
         try out.print(

@@ -27,6 +27,6 @@ extension ThreadOptions {
   func open(_ path: String) throws -> TimedModel {
     var options = ClassifierOptions()
     options.threads = threads
-    return TimedModel(try Classifier(path: path, options: options))
+    return TimedModel(classifier: try Classifier(path: path, options: options))
   }
 }

@@ -3,7 +3,6 @@
 import ArgumentParser
 import MagicPyramid
 import PyramidFormats
-import PyramidIR
 import PyramidKernels
 import PyramidTools
 
@@ -19,13 +18,6 @@ struct Peak: ParsableCommand {
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case markdown, json }
 
-  private struct Row {
-    let precision: String
-    let instruction: String
-    let threads: Int
-    let gflops: Double
-  }
-
   func run() throws {
     let rows = measure()
     let out = StandardOutput()
@@ -33,12 +25,13 @@ struct Peak: ParsableCommand {
     case .markdown:
       try out.print("| precision | instruction | threads | GFLOP/s |\n|---|---|---|---|")
       for row in rows {
-        try out.print("| \(row.precision) | \(row.instruction) | \(row.threads) | \(decimal(row.gflops, 1)) |")
+        try out.print(
+          "| \(row.peak.precision.rawValue) | \(row.peak.instruction) | \(row.threads) | \(decimal(row.gflops, 1)) |")
       }
     case .json:
       let values = rows.map { row -> JSONValue in
         [
-          "precision": .string(row.precision), "instruction": .string(row.instruction),
+          "precision": .string(row.peak.precision.rawValue), "instruction": .string(row.peak.instruction),
           "threads": JSONValue(row.threads), "gflops": JSONValue(row.gflops),
         ]
       }
@@ -48,15 +41,11 @@ struct Peak: ParsableCommand {
   }
 
   /// One thread and all of them; a precision that the machine has no instruction for is left out.
-  private func measure() -> [Row] {
+  private func measure() -> [(peak: PeakRate, threads: Int, gflops: Double)] {
     let threads = ThreadCount.choose(requested: team.threads)
     Team.setUp(threads: threads)
     return Precision.allCases.compactMap { PeakRate($0) }.flatMap { peak in
-      Set([1, threads]).sorted().map { count in
-        Row(
-          precision: peak.precision.rawValue, instruction: peak.instruction, threads: count,
-          gflops: peak.measure(threads: count) / 1e9)
-      }
+      Set([1, threads]).sorted().map { (peak, $0, peak.measure(threads: $0) / 1e9) }
     }
   }
 }

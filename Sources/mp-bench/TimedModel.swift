@@ -5,15 +5,9 @@ import MagicPyramid
 
 /// A classifier whose runs are timed.
 struct TimedModel {
-  private let classifier: Classifier
+  let classifier: Classifier
   private let clock = ContinuousClock()
   private let table = AnswerTable()
-  private let vocabulary: Int32
-
-  init(_ classifier: Classifier) {
-    self.classifier = classifier
-    vocabulary = Int32(clamping: max(classifier.tokenizer.rules.vocabulary.count, 1))
-  }
 
   /// The kernels that it runs on.
   var instructionSet: InstructionSet { classifier.model.instructionSet }
@@ -28,9 +22,10 @@ struct TimedModel {
       throw RuntimeError(
         "a batch is up to \(limits.samples) samples of together up to \(limits.tokens) tokens, none empty")
     }
+    let vocabulary = max(classifier.tokenizer.rules.vocabulary.count, 1)
     var batch = PackedBatch()
     for (sample, length) in lengths.enumerated() {
-      let ids = (0..<length).map { token in Int32((sample * 7919 + token * 104_729) % Int(vocabulary)) }
+      let ids = (0..<length).map { token in Int32((sample * 7919 + token * 104_729) % vocabulary) }
       batch.append(tokenIDs: ids, typeIDs: repeatElement(0, count: length))
     }
     return batch

@@ -88,7 +88,8 @@ struct MPCompile: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     let out = StandardOutput()
     let options = CompileOptions(
-      target: try instructionSet(), precision: precision, disabledPasses: Set(disablePass),
+      target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
+      disabledPasses: Set(disablePass),
       profile: try profile.map { try PolicyProfile(path: $0) })
     let compilation = try Compilation(
       checkpoint: checkpoint, policies: PolicyChoice(exit: exit, prune: prune), options: options,
@@ -117,15 +118,6 @@ struct MPCompile: ParsableCommand {
       try out.print(graph.explanation(tokens: 64))
     }
     try out.flush()
-  }
-
-  private func instructionSet() throws -> InstructionSet {
-    switch target {
-    case .native: try InstructionSet.native()
-    case .avx512: .avx512
-    case .avx2: .avx2
-    case .portable: .portable
-    }
   }
 
   private func report(_ compiled: CompiledModel, _ output: String, _ terminal: Terminal) {
