@@ -52,8 +52,7 @@ public struct SelfCheck: Sendable {
     let oracle = try ReferenceInterpreter(
       graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies)
     let encodings = Self.builtIn.map { classifier.encode($0) }
-    let expected = try oracle.run(
-      ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
+    let expected = try oracle.run(ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
     for (found, expected) in zip(try classifier.classify(encodings: encodings), expected) {
       if found.labelIndex == expected.label { agreeing += 1 }
       if found.answer.exitLayer != expected.exitLayer || found.answer.tokensAlive != expected.tokensAlive {

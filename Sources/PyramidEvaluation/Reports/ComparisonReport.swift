@@ -36,19 +36,11 @@ public struct ComparisonReport: Sendable {
     samples: Int, repetitions: Int, batch: Int, tokenizationMicroseconds: Double, notes: [String] = [], dense: Entry,
     policies: [Entry]
   ) {
-    self.command = command
-    self.machine = machine
-    self.model = model
-    self.checkpoint = checkpoint
-    self.layers = layers
-    self.data = data
-    self.samples = samples
-    self.repetitions = repetitions
-    self.batch = batch
-    self.tokenizationMicroseconds = tokenizationMicroseconds
-    self.notes = notes
-    self.dense = dense
-    self.policies = policies
+    (self.command, self.machine) = (command, machine)
+    (self.model, self.checkpoint, self.layers) = (model, checkpoint, layers)
+    (self.data, self.samples, self.repetitions, self.batch) = (data, samples, repetitions, batch)
+    (self.tokenizationMicroseconds, self.notes) = (tokenizationMicroseconds, notes)
+    (self.dense, self.policies) = (dense, policies)
   }
 
   /// One contender: the dense model or a policy.

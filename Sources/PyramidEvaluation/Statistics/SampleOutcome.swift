@@ -16,11 +16,8 @@ public struct SampleOutcome: Sendable, Equatable {
 
   /// An outcome from its parts.
   public init(label: Int, exitLayer: Int, tokensAlive: [Int], operations: Int, paperOperations: Int) {
-    self.label = label
-    self.exitLayer = exitLayer
-    self.tokensAlive = tokensAlive
-    self.operations = operations
-    self.paperOperations = paperOperations
+    (self.label, self.exitLayer, self.tokensAlive) = (label, exitLayer, tokensAlive)
+    (self.operations, self.paperOperations) = (operations, paperOperations)
   }
 }
 
