@@ -95,7 +95,7 @@ import Testing
     for answer in answers { recorder.count(answer) }
     let profile = recorder.profile
     #expect(Set(answers.map(\.exitLayer)).count > 1)
-    #expect(try PolicyProfile(reading: profile.json, file: "") == profile)
+    #expect(try PolicyProfile(reading: JSONField(profile.json, file: "")) == profile)
 
     let context = PassContext(
       policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)

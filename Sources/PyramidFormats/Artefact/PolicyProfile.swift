@@ -54,12 +54,11 @@ extension PolicyProfile {
 
   /// Reads a profile. Throws when the file is not a profile or its counts contradict each other.
   public init(path: String) throws(FormatError) {
-    try self.init(reading: JSONReader.read(path: path, limits: Self.limits), file: path)
+    try self.init(reading: JSONField(path: path, limits: Self.limits))
   }
 
-  /// Checks a profile that was read already; `file` names it in errors.
-  public init(reading json: JSONValue, file: String) throws(FormatError) {
-    let whole = JSONField(json, file: file)
+  /// Checks a profile that was read already.
+  public init(reading whole: JSONField) throws(FormatError) {
     guard try whole.object()["format"] == .string(Self.format) else {
       throw whole.failure("is not a profile; mp-run MODEL.mpc --write-profile FILE makes one")
     }
@@ -86,7 +85,7 @@ extension PolicyProfile {
     }
     let last = layers[layers.count - 1]
     try elements[elements.count - 1].expect(last.samplesLeft, last.samplesEntered, "samples_left")
-    self.file = file
+    file = whole.file
   }
 
   /// The profile as a JSON value.

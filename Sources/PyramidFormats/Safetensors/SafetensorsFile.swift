@@ -7,8 +7,7 @@
 public final class SafetensorsFile: Sendable {
   /// The file itself; pointers handed out are valid while it, or this object, is alive.
   public let file: MappedFile
-  /// The checked header.
-  public let header: SafetensorsHeader
+  let header: SafetensorsHeader
   private let positions: [String: Int]
 
   /// Maps the file and checks all of its header; throws what `MappedFile` and `SafetensorsHeader` throw.
@@ -48,32 +47,15 @@ public final class SafetensorsFile: Sendable {
 
   /// The elements of an F32, F16 or BF16 tensor as Float; any other type is an error.
   public func floats(of entry: TensorEntry) throws(FormatError) -> [Float] {
-    try checkFloat(entry)
+    guard [.F32, .F16, .BF16].contains(entry.type) else {
+      throw FormatError(
+        file: path, place: entry.name.printable(limit: 80),
+        problem: "expected F32, F16 or BF16, found \(entry.type.rawValue)")
+    }
     return [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
-      convert(entry, into: UnsafeMutableBufferPointer(rebasing: buffer[..<entry.elementCount]))
       count = entry.elementCount
+      convert(entry, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
     }
-  }
-
-  /// Writes the elements of an F32, F16 or BF16 tensor as Float; `destination` has room for exactly as many.
-  public func copyFloats(
-    of entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>
-  ) throws(FormatError) {
-    try checkFloat(entry)
-    guard destination.count == entry.elementCount else {
-      throw failure(entry, "has \(entry.elementCount) elements, but \(destination.count) are asked for")
-    }
-    convert(entry, into: destination)
-  }
-
-  private func checkFloat(_ entry: TensorEntry) throws(FormatError) {
-    guard entry.type.isFloat else {
-      throw failure(entry, "expected F32, F16 or BF16, found \(entry.type.rawValue)")
-    }
-  }
-
-  private func failure(_ entry: TensorEntry, _ problem: String) -> FormatError {
-    FormatError(file: path, place: entry.name.printable(limit: 80), problem: problem)
   }
 
   private func convert(_ entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>) {
