@@ -11,9 +11,7 @@ struct ModelInputs {
 }
 
 /// The tensors of a post-norm encoder layer, each a prefix of `.weight` and `.bias`.
-struct PostNormLayer {
-  let query, key, value, attention, attentionNorm, intermediate, output, outputNorm: String
-}
+struct PostNormLayer { let query, key, value, attention, attentionNorm, intermediate, output, outputNorm: String }
 
 /// A plain graph under construction.
 struct ModelBuilder {

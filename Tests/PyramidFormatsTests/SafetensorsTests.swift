@@ -1,7 +1,8 @@
 // safetensors: what the writer writes is valid, aligned, complete or absent, and reads back.
 
-import PyramidFormats
 import Testing
+
+@testable import PyramidFormats
 
 @Suite struct `Safetensors` {
   private func bytes(of path: String) throws -> [UInt8] { try MappedFile(path: path).withBytes { Array($0) } }

@@ -42,9 +42,6 @@ public struct JSONField: Sendable {
     return field
   }
 
-  /// Whether the object has the key at all, be it null.
-  public func has(_ key: String) throws(FormatError) -> Bool { try object()[key] != nil }
-
   /// The value as an object.
   public func object() throws(FormatError) -> JSONObject {
     guard case .object(let object) = value else { throw failure("expected an object, found \(found)") }

@@ -22,9 +22,7 @@ public indirect enum JSONValue: Sendable {
   public init(_ value: String) { self = .string(value) }
 
   /// The member of that name, when the value is an object that has it.
-  public subscript(key: String) -> JSONValue? {
-    if case .object(let object) = self { object[key] } else { nil }
-  }
+  public subscript(key: String) -> JSONValue? { if case .object(let object) = self { object[key] } else { nil } }
 }
 
 extension JSONValue: Equatable {

@@ -7,38 +7,32 @@
 public final class SafetensorsFile: Sendable {
   /// The file itself; pointers handed out are valid while it, or this object, is alive.
   public let file: MappedFile
-  let header: SafetensorsHeader
-  private let positions: [String: Int]
+  /// The strings under `__metadata__`.
+  public let metadata: [String: String]
+  /// The tensors in the order of their data.
+  public let tensors: [TensorEntry]
+  private let entries: [String: TensorEntry]
 
   /// Maps the file and checks all of its header; throws what `MappedFile` and `SafetensorsHeader` throw.
-  public convenience init(path: String) throws(FormatError) {
-    try self.init(MappedFile(path: path))
-  }
-
-  /// Checks the header of a file that is mapped already.
-  public init(_ file: MappedFile) throws(FormatError) {
-    self.file = file
-    header = try SafetensorsHeader(reading: file.bytes, file: file.path)
-    var positions: [String: Int] = [:]
-    for (index, tensor) in header.tensors.enumerated() {
-      guard positions.updateValue(index, forKey: tensor.name) == nil else {
+  public init(path: String) throws(FormatError) {
+    file = try MappedFile(path: path)
+    let header = try SafetensorsHeader(reading: file.bytes, file: file.path)
+    var entries: [String: TensorEntry] = [:]
+    for tensor in header.tensors {
+      guard entries.updateValue(tensor, forKey: tensor.name) == nil else {
         throw FormatError(
           file: file.path, place: tensor.name.printable(limit: 80),
           problem: "the same name as another tensor's but for Unicode normalisation")
       }
     }
-    self.positions = positions
+    (metadata, tensors, self.entries) = (header.metadata, header.tensors, entries)
   }
 
   /// The path as it was given.
   public var path: String { file.path }
-  /// The strings under `__metadata__`.
-  public var metadata: [String: String] { header.metadata }
-  /// The tensors in the order of their data.
-  public var tensors: [TensorEntry] { header.tensors }
 
   /// The tensor of that name, if there is one.
-  public func entry(named name: String) -> TensorEntry? { positions[name].map { header.tensors[$0] } }
+  public func entry(named name: String) -> TensorEntry? { entries[name] }
 
   /// The tensor's bytes, little-endian, not aligned unless the writer saw to it; valid while this object is alive.
   public func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer {

@@ -123,9 +123,7 @@ struct SafetensorsHeader: Sendable {
     for tensor in tensors {
       let start = tensor.byteRange.lowerBound
       let name = tensor.name.printable(limit: 80)
-      if start < covered {
-        throw FormatError(file: file, place: name, problem: "data overlaps that of \(previous)")
-      }
+      if start < covered { throw FormatError(file: file, place: name, problem: "data overlaps that of \(previous)") }
       if start > covered {
         throw FormatError(
           file: file, place: name, problem: "\(start - covered) bytes between \(previous) and it belong to no tensor")

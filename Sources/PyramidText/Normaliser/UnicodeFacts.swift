@@ -47,9 +47,7 @@ final class UnicodeFacts: Sendable {
       (UnicodeTables.barrierMarks, .barrier),
     ]
     for (ranges, fact) in sets {
-      UnicodeTables.forEachRun(ranges) { run in
-        facts.update(run[0]...run[run.count - 1]) { $0.formUnion(fact) }
-      }
+      UnicodeTables.forEachRun(ranges) { run in facts.update(run[0]...run[run.count - 1]) { $0.formUnion(fact) } }
     }
     var decompositions = Self.unpack(UnicodeTables.decompositions, as: .decomposes, into: &facts)
     var sequences: [[UInt32]] = []
