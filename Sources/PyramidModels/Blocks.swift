@@ -11,9 +11,7 @@ struct ModelInputs {
 }
 
 /// The tensors of a post-norm encoder layer, each a prefix of `.weight` and `.bias`.
-struct PostNormLayer {
-  let query, key, value, attention, attentionNorm, intermediate, output, outputNorm: String
-}
+struct PostNormLayer { let query, key, value, attention, attentionNorm, intermediate, output, outputNorm: String }
 
 /// A plain graph under construction.
 struct ModelBuilder {
@@ -21,16 +19,8 @@ struct ModelBuilder {
   let configuration: ModelConfiguration
   /// The tensors that the blocks so far want.
   var inventory = TensorInventory()
-  private var builder: GraphBuilder
-
   /// The graph so far.
-  var graph: Graph { builder.graph }
-
-  /// Starts an empty graph.
-  init(_ configuration: ModelConfiguration, _ graph: Graph) {
-    self.configuration = configuration
-    builder = GraphBuilder(graph)
-  }
+  var builder: GraphBuilder
 
   /// The batch's inputs.
   mutating func inputs(hasTypes: Bool) throws -> ModelInputs {
@@ -94,7 +84,7 @@ struct ModelBuilder {
     _ hidden: ValueID, _ inputs: ModelInputs, dense: String, activation: Activation, classifier: String
   ) throws {
     builder.section = .output
-    let (width, classes) = (configuration.hiddenSize, graph.shape.classes)
+    let (width, classes) = (configuration.hiddenSize, builder.graph.shape.classes)
     let first = try builder.add(.firstRows, [hidden, inputs.segments], name: "cls")
     let pooled = try linear(first, "head.dense", dense, width, width, isHead: true, name: "pooled")
     let active = try builder.add(.activate(activation), [pooled], name: "pooled.active")

@@ -25,9 +25,10 @@ public struct Checkpoint: Sendable {
   public init(path: String) throws(FormatError) {
     let folder = try Folder(path: path)
     let root = try JSONField(path: folder.path(of: "config.json"))
-    let family = try ModelFamilies.family(of: root)
-    let configuration = try ModelConfiguration(reading: root, family: family, name: folder.name)
-    let (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
+    configuration = try ModelConfiguration(reading: root, name: folder.name)
+    family = try ModelFamilies.family(of: root)
+    let tokenizerFiles: [String]
+    (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
     let tokens = tokenizer.rules.vocabulary.count
     guard tokens <= configuration.vocabularySize else {
       throw FormatError(
@@ -37,24 +38,24 @@ public struct Checkpoint: Sendable {
     let (tensors, weightFiles) = try folder.tensors()
     weights = try Weights(tensors)
     files = [root.file] + tokenizerFiles + weightFiles
-    (self.path, self.configuration, self.tokenizer, self.family) = (path, configuration, tokenizer, family)
+    self.path = path
   }
 }
 
 extension Folder {
   /// The folder's tensors, and the paths of the files that were read for them.
   fileprivate func tensors() throws(FormatError) -> (TensorCollection, files: [String]) {
+    let (single, index) = (path(of: "model.safetensors"), path(of: "model.safetensors.index.json"))
     if has("model.safetensors") {
-      let single = path(of: "model.safetensors")
       return (try TensorCollection(files: [SafetensorsFile(path: single)]), [single])
     }
     guard has("model.safetensors.index.json") else { throw missingWeights() }
-    let shards = try ShardIndex(JSONField(path: path(of: "model.safetensors.index.json")))
+    let shards = try ShardIndex(JSONField(path: index))
     var opened: [SafetensorsFile] = []
     for shard in shards.shards { opened.append(try SafetensorsFile(path: path(of: shard))) }
     let tensors = try TensorCollection(files: opened)
     try shards.check(opened)
-    return (tensors, [path(of: "model.safetensors.index.json")] + opened.map(\.path))
+    return (tensors, [index] + opened.map(\.path))
   }
 
   /// The error for a folder without safetensors, with the command that makes them when there is a pickle.

@@ -36,10 +36,7 @@ extension ModelConfiguration {
 
   /// Reads and checks the content of a config.json; `name` is the model's name for people.
   public init(reading root: JSONField, name: String) throws(FormatError) {
-    try self.init(reading: root, family: ModelFamilies.family(of: root), name: name)
-  }
-
-  init(reading root: JSONField, family: any ModelFamily.Type, name: String) throws(FormatError) {
+    let family = try ModelFamilies.family(of: root)
     try ModelConfiguration.refuseUnsupported(root)
     let keys = family.keys
     let hidden = try root.required(keys.hidden).integer(in: 1...Bound.hidden)

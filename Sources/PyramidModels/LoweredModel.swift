@@ -28,11 +28,9 @@ public struct LoweredModel: Sendable {
     let shape = ModelShape(
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes)
-    var model = ModelBuilder(
-      configuration,
-      Graph(
-        name: name, shape: shape, samples: Self.admittedSamples,
-        tokens: max(Self.admittedTokens, configuration.maxPositions)))
+    let tokens = max(Self.admittedTokens, configuration.maxPositions)
+    let empty = Graph(name: name, shape: shape, samples: Self.admittedSamples, tokens: tokens)
+    var model = ModelBuilder(configuration: configuration, builder: GraphBuilder(empty))
     try checkpoint.family.build(&model)
 
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
@@ -47,7 +45,7 @@ public struct LoweredModel: Sendable {
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
     try model.inventory.check(against: weights)
 
-    graph = model.graph
+    graph = model.builder.graph
     self.exitHeads = exitHeads
     learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
     labels = try configuration.labels(count: classes)

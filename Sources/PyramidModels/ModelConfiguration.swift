@@ -41,9 +41,6 @@ public struct ModelConfiguration: Sendable, Equatable {
   /// The id of the padding token.
   public var padTokenID: Int
 
-  /// The width of one attention head.
-  public var headSize: Int { hiddenSize / heads }
-
   /// The names for a classifier of `count` rows: those of the file, or `LABEL_0`, `LABEL_1`, ... when it names none.
   /// Throws when the file names another number of classes.
   public func labels(count: Int) throws(FormatError) -> [String] {

@@ -24,7 +24,9 @@ struct TensorInventory {
   func check(against weights: Weights) throws(CheckpointError) {
     let present = weights.originals
     let missing = wanted.keys.filter { !optional.contains($0) && present[$0] == nil }.sorted()
-    let unknown = present.keys.filter { wanted[$0] == nil && !Self.isBuffer($0) }.sorted()
+    // A buffer that older versions of `transformers` saved beside the weights.
+    let buffer = "embeddings.position_ids"
+    let unknown = present.keys.filter { wanted[$0] == nil && $0 != buffer }.sorted()
     var misshapen: [String] = []
     for (name, shape) in wanted {
       guard let found = weights.shape(of: name), found != shape else { continue }
@@ -40,9 +42,6 @@ struct TensorInventory {
     }
     throw CheckpointError(description: lines.joined(separator: "\n"))
   }
-
-  /// Buffers that older versions of `transformers` saved beside the weights.
-  private static func isBuffer(_ name: String) -> Bool { name == "embeddings.position_ids" }
 
   private static func list(_ title: String, _ names: [String]) -> [String] {
     guard !names.isEmpty else { return [] }

@@ -10,14 +10,9 @@ public struct Encoding: Sendable, Equatable {
   /// How many ids there would be without a limit.
   public var fullLength: Int
   /// Whether the input was not valid UTF-8 and was repaired with U+FFFD, as `String(decoding:as:)` does.
-  public var isRepaired: Bool
+  public var isRepaired = false
   /// Whether the limit took ids away.
   public var isTruncated: Bool { ids.count < fullLength }
-
-  /// Makes an encoding of ids from elsewhere.
-  public init(ids: [Int32], typeIDs: [Int32], fullLength: Int, isRepaired: Bool = false) {
-    (self.ids, self.typeIDs, self.fullLength, self.isRepaired) = (ids, typeIDs, fullLength, isRepaired)
-  }
 }
 
 /// How many tokens of each text of a pair fit in `budget` under "longest first": the longer text gives way until

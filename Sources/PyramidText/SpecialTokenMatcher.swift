@@ -3,17 +3,12 @@
 
 /// Finds the leftmost of some byte strings, and the longest of those that start there.
 struct SpecialTokenMatcher: Sendable {
-  private struct Token: Sendable {
-    var bytes: [UInt8]
-    var id: Int32
-  }
-
   /// Longest first, so that the first match is the longest.
-  private let tokens: [Token]
+  private let tokens: [(bytes: [UInt8], id: Int32)]
   private let isFirstByte: [Bool]
 
   init(_ specialTokens: [SpecialToken]) throws(TokenizerError) {
-    var tokens: [Token] = []
+    var tokens: [(bytes: [UInt8], id: Int32)] = []
     var isFirstByte = Array(repeating: false, count: 256)
     for token in specialTokens {
       if token.singleWord || token.stripsLeft || token.stripsRight || token.normalized {
@@ -26,7 +21,7 @@ struct SpecialTokenMatcher: Sendable {
         continue
       }
       isFirstByte[Int(first)] = true
-      tokens.append(Token(bytes: bytes, id: token.id))
+      tokens.append((bytes, token.id))
     }
     self.tokens = tokens.sorted { $0.bytes.count > $1.bytes.count }
     self.isFirstByte = isFirstByte

@@ -25,9 +25,7 @@ public final class Tokenizer: Sendable {
     where id < 0 || Int(id) >= vocabulary.count && !specials.contains(where: { $0.id == id }) {
       throw .idOutOfRange(role: role, id: id)
     }
-    if let token = specials.first(where: { $0.id < 0 }) {
-      throw .idOutOfRange(role: token.content, id: token.id)
-    }
+    if let token = specials.first(where: { $0.id < 0 }) { throw .idOutOfRange(role: token.content, id: token.id) }
   }
 
   /// The ids of `[CLS] text [SEP]`, or of `[CLS] text [SEP] pair [SEP]`.
@@ -36,10 +34,8 @@ public final class Tokenizer: Sendable {
   ///   with `truncation=True`. A limit below the number of special tokens (2, or 3 for a pair) counts as that number.
   public func encode(_ text: String, pair: String? = nil, limit: Int) -> Encoding {
     var text = text
-    guard var pair else { return text.withUTF8 { encode(valid: $0, pair: nil, limit: limit, isRepaired: false) } }
-    return text.withUTF8 { text in
-      pair.withUTF8 { pair in encode(valid: text, pair: pair, limit: limit, isRepaired: false) }
-    }
+    guard var pair else { return text.withUTF8 { encode(valid: $0, pair: nil, limit: limit) } }
+    return text.withUTF8 { text in pair.withUTF8 { encode(valid: text, pair: $0, limit: limit) } }
   }
 
   /// The same for bytes, of which no `String` is made unless they are not valid UTF-8. Such bytes are repaired as
@@ -47,9 +43,7 @@ public final class Tokenizer: Sendable {
   public func encode(
     utf8 text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, limit: Int
   ) -> Encoding {
-    if isValidUTF8(text), pair.map(isValidUTF8) ?? true {
-      return encode(valid: text, pair: pair, limit: limit, isRepaired: false)
-    }
+    if isValidUTF8(text), pair.map(isValidUTF8) ?? true { return encode(valid: text, pair: pair, limit: limit) }
     let second = pair.map { String(decoding: $0, as: UTF8.self) }
     var encoding = encode(String(decoding: text, as: UTF8.self), pair: second, limit: limit)
     encoding.isRepaired = true
@@ -57,7 +51,7 @@ public final class Tokenizer: Sendable {
   }
 
   private func encode(
-    valid text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?, limit: Int, isRepaired: Bool
+    valid text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?, limit: Int
   ) -> Encoding {
     let added = pair == nil ? 2 : 3
     let budget = max(limit, added) - added
@@ -77,7 +71,7 @@ public final class Tokenizer: Sendable {
       typeIDs.append(contentsOf: repeatElement(1, count: ids.count - typeIDs.count))
     }
     let fullLength = first.count + (second?.count ?? 0) + added
-    return Encoding(ids: ids, typeIDs: typeIDs, fullLength: fullLength, isRepaired: isRepaired)
+    return Encoding(ids: ids, typeIDs: typeIDs, fullLength: fullLength)
   }
 
   /// The ids of one text without [CLS] and [SEP]; those beyond `capacity` are counted only.
@@ -104,6 +98,4 @@ private struct WordSpeller: WordSink {
   }
 }
 
-func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-  (try? UTF8Span(validating: bytes.span)) != nil
-}
+func isValidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool { (try? UTF8Span(validating: bytes.span)) != nil }

@@ -72,7 +72,7 @@ struct Worker: ParsableCommand {
     case "batches":
       let batches = try request.required("batches").elements().map { try model.batch(lengths: try sizes($0)) }
       return ["t": JSONValue(try batches.reduce(0) { $0 + (try model.time($1)) })]
-    case let other: throw operation.failure("there is no operation \(JSONWriter.quote(other))")
+    case let other: throw operation.failure("there is no operation \(JSONWriter.string(JSONValue(other)))")
     }
   }
 

@@ -47,7 +47,7 @@ import Testing
     let parts = JSONWriter.string(Self.profile.json).split(separator: text, maxSplits: 1)
     let forgery = parts[0] + forged + parts[1]
     let error = #expect(throws: FormatError.self) {
-      try PolicyProfile(reading: JSONReader.read(String(forgery), file: "p.json"), file: "p.json")
+      try PolicyProfile(reading: JSONField(JSONReader.read(String(forgery), file: "p.json"), file: "p.json"))
     }
     #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
   }

@@ -23,7 +23,6 @@ import Testing
       embeddingSize: 384, layers: 6, heads: 12, intermediateSize: 1536, vocabularySize: 100, maxPositions: 512,
       typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu, labels: [], padTokenID: 0)
     #expect(model == expected)
-    #expect(model.headSize == 32)
     #expect(model.embeddingSize == 384)
     #expect((model.maxPositions, model.typeVocabularySize, model.layerNormEpsilon) == (512, 2, 1e-12))
   }

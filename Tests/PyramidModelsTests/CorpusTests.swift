@@ -52,7 +52,7 @@ struct CorpusCase: CustomTestStringConvertible, Sendable {
   private func read(_ path: String) throws {
     let full = "\(corpus)/\(path)"
     if path.hasPrefix("json/") {
-      _ = try JSONReader.read(path: full)
+      _ = try JSONField(path: full)
     } else if path.hasPrefix("safetensors/") {
       // A folder that stands for a file is named by the file in it, which keeps it in version control.
       let file = path.hasSuffix("/README") ? String(full.dropLast("/README".count)) : full

@@ -94,7 +94,7 @@ import Testing
     var profile = PolicyProfile(of: classifier)
     for answer in answers { profile.count(answer) }
     #expect(Set(answers.map(\.exitLayer)).count > 1)
-    #expect(try PolicyProfile(reading: profile.json, file: "") == profile)
+    #expect(try PolicyProfile(reading: JSONField(profile.json, file: "")) == profile)
 
     let context = PassContext(
       policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)

@@ -42,8 +42,7 @@ public struct ArtefactHeader: Sendable {
 
   /// A header to be written.
   public init(
-    graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String],
-    checkpoint: String
+    graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String], checkpoint: String
   ) {
     (self.graph, self.labels, self.tokenizer) = (graph, labels, tokenizer)
     (self.maxTokens, self.learned, self.checkpoint) = (maxTokens, learned, checkpoint)
@@ -66,7 +65,8 @@ public struct ArtefactHeader: Sendable {
       throw failure(Self.vocabularyTensor, "is missing")
     }
     let words = file.bytes(of: entry)
-    let digest = Self.digest(metadata: metadata, tensors: file.tensors, vocabulary: Checksum.sha256(of: words))
+    let declared = file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
+    let digest = Self.digest(metadata: metadata, declared: declared, vocabulary: Checksum.sha256(of: words))
     guard metadata[Self.integrityKey] == digest else {
       throw failure("integrity", "the header was changed or damaged after it was written; compile the model again")
     }
@@ -115,11 +115,6 @@ public struct ArtefactHeader: Sendable {
   }
 
   private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }
-
-  private static func digest(metadata: [String: String], tensors: [TensorEntry], vocabulary: String) -> String {
-    let declared = tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
-    return digest(metadata: metadata, declared: declared, vocabulary: vocabulary)
-  }
 
   /// Over metadata and tensor directory in an order that does not depend on dictionaries. Offsets follow from shapes.
   private static func digest(metadata: [String: String], declared: [TensorDeclaration], vocabulary: String) -> String {

@@ -53,17 +53,14 @@ extension PolicyProfile {
   private static let mostCounted = 1 << 40
 
   /// Reads a profile. Throws when the file is not a profile or its counts contradict each other.
-  public init(path: String) throws(FormatError) {
-    try self.init(reading: JSONReader.read(path: path, limits: Self.limits), file: path)
-  }
+  public init(path: String) throws(FormatError) { try self.init(reading: JSONField(path: path, limits: Self.limits)) }
 
-  /// Checks a profile that was read already; `file` names it in errors.
-  public init(reading json: JSONValue, file: String) throws(FormatError) {
-    let whole = JSONField(json, file: file)
+  /// Checks a profile that was read already.
+  public init(reading whole: JSONField) throws(FormatError) {
     guard try whole.object()["format"] == .string(Self.format) else {
       throw whole.failure("is not a profile; mp-run MODEL.mpc --write-profile FILE makes one")
     }
-    try whole.allows(["format", "version", "model", "checkpoint", "exit", "prune", "samples", "layers"])
+    try whole.allowsMembers(of: PolicyProfile(model: "", checkpoint: "", exit: nil, prune: nil, layers: []).json)
     _ = try whole.required("version").integer(in: 1...1)
     model = try whole.required("model").string()
     checkpoint = try whole.required("checkpoint").string()
@@ -86,7 +83,7 @@ extension PolicyProfile {
     }
     let last = layers[layers.count - 1]
     try elements[elements.count - 1].expect(last.samplesLeft, last.samplesEntered, "samples_left")
-    self.file = file
+    file = whole.file
   }
 
   /// The profile as a JSON value.
@@ -106,10 +103,7 @@ extension PolicyProfile {
 
 extension PolicyProfile.Layer {
   fileprivate init(reading field: JSONField, upTo most: Int) throws(FormatError) {
-    try field.allows([
-      "samples_entered", "samples_left", "tokens_entered", "tokens_left", "tokens_kept", "decides_exit",
-      "decides_prune",
-    ])
+    try field.allowsMembers(of: PolicyProfile.Layer().json)
     samplesEntered = try field.required("samples_entered").integer(in: 0...most)
     samplesLeft = try field.required("samples_left").integer(in: 0...samplesEntered)
     // Every sample has at least one token, [CLS], and at most as many as any position table has rows.
@@ -135,9 +129,9 @@ extension PolicyProfile.Layer {
 }
 
 extension JSONField {
-  /// Throws when the object has a member of another name.
-  fileprivate func allows(_ keys: Set<String>) throws(FormatError) {
-    for (key, field) in try members() where !keys.contains(key) { throw field.failure("is not a part of a profile") }
+  /// Throws when the object has a member that `written` has not.
+  fileprivate func allowsMembers(of written: JSONValue) throws(FormatError) {
+    for (key, field) in try members() where written[key] == nil { throw field.failure("is not a part of a profile") }
   }
 
   /// Throws when a count of this object is not what follows from the rest of the file.

@@ -8,9 +8,7 @@ public enum Checksum {
   public static func sha256(ofFiles files: [SafetensorsFile]) -> String { digest(of: files.map(\.file.bytes)) }
 
   /// Of a text's UTF-8 bytes.
-  public static func sha256(of text: String) -> String {
-    Array(text.utf8).withUnsafeBytes { sha256(of: $0) }
-  }
+  public static func sha256(of text: String) -> String { Array(text.utf8).withUnsafeBytes { sha256(of: $0) } }
 
   /// Of bytes in memory.
   public static func sha256(of bytes: UnsafeRawBufferPointer) -> String { digest(of: [bytes]) }

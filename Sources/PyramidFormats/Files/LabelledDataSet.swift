@@ -29,49 +29,35 @@ public struct LabelledDataSet: Sendable {
   public init(path: String, labels: [String], limit: Int? = nil) throws(FormatError) {
     let reader = try LineReader(path: path)
     let numbers = Dictionary(labels.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    func failure(_ problem: String) -> FormatError {
+      FormatError(file: reader.name, place: "line \(reader.lineNumber)", problem: problem)
+    }
+    func record(_ line: LineReader.Line) throws(FormatError) -> TextRecord {
+      switch line {
+      case .bytes(let bytes):
+        try TextFormat.tsv.record(bytes, file: reader.name, place: "line \(reader.lineNumber)")
+      case .tooLong(let limit): throw failure("is longer than \(limit) bytes")
+      }
+    }
     var rows: [Row] = []
     var bytes = 0
     while rows.count < limit ?? .max, let line = try reader.next() {
-      let row = try Self.row(line, LineContext(reader: reader, labels: labels, numbers: numbers))
-      bytes += row.text.utf8.count + (row.pair?.utf8.count ?? 0)
-      guard bytes <= Self.maximumBytes else {
-        throw FormatError(
-          file: reader.name, place: "line \(reader.lineNumber)",
-          problem: "more than \(Self.maximumBytes >> 20) MiB of text so far; use a smaller file or --limit")
+      let record = try record(line)
+      guard let label = record.label else { throw failure("has no label, expected label<TAB>text") }
+      guard let number = numbers[label] ?? Int(label), labels.indices.contains(number) else {
+        let known = labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
+        throw failure(
+          "the model has no label '\(label.printable(limit: 80))'; it has \(known)"
+            + (labels.count > 20 ? ", ..." : "") + ", or 0 to \(labels.count - 1)")
       }
-      rows.append(row)
+      bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
+      guard bytes <= Self.maximumBytes else {
+        throw failure("more than \(Self.maximumBytes >> 20) MiB of text so far; use a smaller file or --limit")
+      }
+      rows.append(Row(text: record.text, pair: record.pair, label: number))
     }
     guard !rows.isEmpty else { throw FormatError(file: reader.name, problem: "has no rows, expected label<TAB>text") }
     file = reader.name
     self.rows = rows
-  }
-
-  /// What a row is read against.
-  private struct LineContext {
-    let reader: LineReader
-    let labels: [String]
-    let numbers: [String: Int]
-
-    func failure(_ problem: String) -> FormatError {
-      FormatError(file: reader.name, place: "line \(reader.lineNumber)", problem: problem)
-    }
-  }
-
-  private static func row(_ line: LineReader.Line, _ context: LineContext) throws(FormatError) -> Row {
-    let bytes: [UInt8]
-    switch line {
-    case .bytes(let line): bytes = line
-    case .tooLong(let limit): throw context.failure("is longer than \(limit) bytes")
-    }
-    let record = try TextFormat.tsv.record(
-      bytes, file: context.reader.name, place: "line \(context.reader.lineNumber)")
-    guard let label = record.label else { throw context.failure("has no label, expected label<TAB>text") }
-    guard let number = context.numbers[label] ?? Int(label), context.labels.indices.contains(number) else {
-      let known = context.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
-      throw context.failure(
-        "the model has no label '\(label.printable(limit: 80))'; it has \(known)"
-          + (context.labels.count > 20 ? ", ..." : "") + ", or 0 to \(context.labels.count - 1)")
-    }
-    return Row(text: record.text, pair: record.pair, label: number)
   }
 }

@@ -85,14 +85,10 @@ public final class LineReader {
   }
 
   private func fill() throws(FormatError) {
-    while !isAtEnd {
-      let count = read(descriptor, &block, block.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw FormatError(file: name, problem: systemProblem("cannot be read")) }
-      position = 0
-      filled = count
-      isAtEnd = count == 0
-      return
-    }
+    if isAtEnd { return }
+    var count: Int
+    repeat { count = read(descriptor, &block, block.count) } while count < 0 && errno == EINTR
+    guard count >= 0 else { throw FormatError(file: name, problem: systemProblem("cannot be read")) }
+    (position, filled, isAtEnd) = (0, count, count == 0)
   }
 }

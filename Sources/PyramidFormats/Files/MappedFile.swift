@@ -20,27 +20,23 @@ public final class MappedFile: Sendable {
 
   /// Maps the file; throws when it is missing, unreadable, empty, or not a regular file.
   public init(path: String) throws(FormatError) {
-    let descriptor = try MappedFile.open(path)
+    func failure(_ problem: String) -> FormatError { FormatError(file: path, problem: problem) }
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
+    }
+    // Without blocking: a named pipe without a writer would otherwise stop the program here for ever.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw failure(systemProblem("cannot be opened")) }
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      throw FormatError(file: path, problem: systemProblem("cannot be examined"))
-    }
-    guard status.st_mode & S_IFMT != S_IFDIR else {
-      throw FormatError(file: path, problem: "is a folder, expected a file")
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw FormatError(file: path, problem: "is not a regular file")
-    }
-    guard let size = Int(exactly: status.st_size), size > 0 else {
-      throw FormatError(file: path, problem: "the file is empty")
-    }
+    guard fstat(descriptor, &status) == 0 else { throw failure(systemProblem("cannot be examined")) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw failure("is a folder, expected a file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw failure("is not a regular file") }
+    guard let size = Int(exactly: status.st_size), size > 0 else { throw failure("the file is empty") }
     guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-      throw FormatError(file: path, problem: systemProblem("cannot be mapped"))
+      throw failure(systemProblem("cannot be mapped"))
     }
-    self.path = path
-    self.count = size
-    self.base = base
+    (self.path, self.count, self.base) = (path, size, base)
   }
 
   /// All bytes of the file. The pointer is valid while this object is alive, and does not keep it alive: for an object
@@ -56,16 +52,6 @@ public final class MappedFile: Sendable {
   }
 
   deinit { munmap(base, count) }
-
-  /// Opens without blocking: a named pipe without a writer would otherwise stop the program here for ever.
-  private static func open(_ path: String) throws(FormatError) -> Int32 {
-    guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
-    }
-    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw FormatError(file: path, problem: systemProblem("cannot be opened")) }
-    return descriptor
-  }
 }
 
 /// What a path leads to, symbolic links followed.

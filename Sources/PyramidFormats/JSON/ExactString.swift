@@ -4,8 +4,6 @@
 // spelling and a compatibility ideograph equals the unified one. Vocabularies hold such pairs as different tokens with
 // different ids, so every table keyed by text from a file uses this type.
 
-import Glibc
-
 /// A string whose equality and hash are those of its UTF-8 bytes.
 public struct ExactString: Hashable, Sendable {
   /// The string itself.
@@ -25,14 +23,6 @@ public struct ExactString: Hashable, Sendable {
 extension String {
   /// Whether both strings are the same sequence of UTF-8 bytes.
   public func hasSameBytes(as other: String) -> Bool {
-    var left = self
-    var right = other
-    return left.withUTF8 { left in
-      right.withUTF8 { right in
-        guard left.count == right.count else { return false }
-        guard let leftBase = left.baseAddress, let rightBase = right.baseAddress else { return true }
-        return memcmp(leftBase, rightBase, left.count) == 0
-      }
-    }
+    utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
   }
 }

@@ -19,13 +19,14 @@ public struct JSONField: Sendable {
 
   /// Maps a file and reads the one value in it.
   public init(path: String, limits: JSONLimits = .standard) throws(FormatError) {
-    self.init(try JSONReader.read(path: path, limits: limits), file: path)
+    value = try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
+      try JSONReader.read(bytes, file: path, limits: limits)
+    }
+    (file, place) = (path, "")
   }
 
   /// An error at this place.
-  public func failure(_ problem: String) -> FormatError {
-    FormatError(file: file, place: place, problem: problem)
-  }
+  public func failure(_ problem: String) -> FormatError { FormatError(file: file, place: place, problem: problem) }
 
   /// The member of that name; nil when it is absent or null. Throws when the value is not an object.
   public func optional(_ key: String) throws(FormatError) -> JSONField? {
@@ -40,9 +41,6 @@ public struct JSONField: Sendable {
     }
     return field
   }
-
-  /// Whether the object has the key at all, be it null.
-  public func has(_ key: String) throws(FormatError) -> Bool { try object()[key] != nil }
 
   /// The value as an object.
   public func object() throws(FormatError) -> JSONObject {

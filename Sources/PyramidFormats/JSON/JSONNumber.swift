@@ -3,21 +3,15 @@
 // Separate from `JSONValue` because the grammar lives here once, for the reader and for numbers that a program makes.
 
 /// A number in JSON's grammar, kept as written: `1.0` and `1` are different numbers here.
-public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
+public struct JSONNumber: Hashable, Sendable {
   /// The digits as in the file.
   public let text: String
 
   /// A whole number.
   public init(_ value: Int) { text = String(value) }
 
-  /// The shortest text that reads back as the same double; nil when it is infinite or not a number.
-  public init?(_ value: Double) {
-    guard value.isFinite else { return nil }
-    text = value.description
-  }
-
-  /// The shortest text that reads back as the same float; nil when it is infinite or not a number.
-  public init?(_ value: Float) {
+  /// The shortest text that reads back as the same value of the same type; nil when it is infinite or not a number.
+  public init?(_ value: some BinaryFloatingPoint & LosslessStringConvertible) {
     guard value.isFinite else { return nil }
     text = value.description
   }
@@ -43,8 +37,6 @@ public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
     guard let value = Double(text), value.isFinite else { return nil }
     return value
   }
-
-  public var description: String { text }
 
   /// The number of bytes that the number starting at `start` takes; nil when none is there.
   static func length(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {

@@ -9,50 +9,28 @@ extension JSONParser {
   mutating func string() throws(FormatError) -> String {
     let start = position
     position += 1
-    let first = position
+    // The bytes before the last escape; a string without escapes is copied once, straight from the file.
+    var unescaped: [UInt8] = []
+    var first = position
     while position < bytes.count {
       switch bytes[position] {
       case UInt8(ascii: "\""):
-        let text = try text(of: UnsafeRawBufferPointer(rebasing: bytes[first..<position]), from: start)
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[first..<position])
         position += 1
+        let text =
+          unescaped.isEmpty
+          ? String(validating: rest, as: UTF8.self) : String(validating: unescaped + rest, as: UTF8.self)
+        guard let text else { throw failure("invalid UTF-8 in a string", at: start) }
         return text
       case UInt8(ascii: "\\"):
-        return try escapedString(from: start)
-      case 0..<0x20:
-        throw failure("unescaped control character in a string")
-      default:
-        position += 1
+        unescaped += bytes[first..<position]
+        unescaped += UTF8.encode(try escape()).unsafelyUnwrapped
+        first = position
+      case 0..<0x20: throw failure("unescaped control character in a string")
+      default: position += 1
       }
     }
     throw failure("string without an end", at: start)
-  }
-
-  /// Goes on from the first backslash, collecting the unescaped bytes.
-  private mutating func escapedString(from start: Int) throws(FormatError) -> String {
-    var collected = Array(bytes[start + 1..<position])
-    while position < bytes.count {
-      let byte = bytes[position]
-      switch byte {
-      case UInt8(ascii: "\""):
-        position += 1
-        return try text(of: collected, from: start)
-      case UInt8(ascii: "\\"):
-        collected.append(contentsOf: UTF8.encode(try escape()).unsafelyUnwrapped)
-      case 0..<0x20:
-        throw failure("unescaped control character in a string")
-      default:
-        collected.append(byte)
-        position += 1
-      }
-    }
-    throw failure("string without an end", at: start)
-  }
-
-  private func text(of bytes: some Sequence<UInt8>, from start: Int) throws(FormatError) -> String {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw failure("invalid UTF-8 in a string", at: start)
-    }
-    return text
   }
 
   /// Reads one escape sequence, for a surrogate both halves.
@@ -76,15 +54,13 @@ extension JSONParser {
   private mutating func unicodeEscape(from start: Int) throws(FormatError) -> Unicode.Scalar {
     let unit = try fourHexDigits(from: start)
     if let scalar = Unicode.Scalar(unit) { return scalar }
-    guard unit < 0xDC00, current == UInt8(ascii: "\\") else { throw failure("lone surrogate", at: start) }
-    position += 1
-    guard current == UInt8(ascii: "u") else { throw failure("lone surrogate", at: start) }
-    position += 1
-    let low = try fourHexDigits(from: start)
-    guard (0xDC00...0xDFFF).contains(low),
-      let scalar = Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00))
-    else { throw failure("lone surrogate", at: start) }
-    return scalar
+    if unit < 0xDC00, take("\\"), take("u") {
+      let low = try fourHexDigits(from: start)
+      if (0xDC00...0xDFFF).contains(low) {
+        return Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00)).unsafelyUnwrapped
+      }
+    }
+    throw failure("lone surrogate", at: start)
   }
 
   private mutating func fourHexDigits(from start: Int) throws(FormatError) -> UInt32 {

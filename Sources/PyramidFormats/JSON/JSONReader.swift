@@ -12,16 +12,12 @@ public struct JSONLimits: Sendable, Equatable {
   /// The largest number of values, containers and keys' values together.
   public let maximumValues: Int
   /// The longest number in bytes.
-  public let maximumNumberLength: Int
+  static let maximumNumberLength = 1024
 
   /// Makes limits; what is left out is as in `standard`.
-  public init(
-    maximumDepth: Int = 64, maximumBytes: Int = 64 << 20, maximumValues: Int = 4_000_000,
-    maximumNumberLength: Int = 1024
-  ) {
+  public init(maximumDepth: Int = 64, maximumBytes: Int = 64 << 20, maximumValues: Int = 4_000_000) {
     precondition((1...512).contains(maximumDepth))
-    (self.maximumDepth, self.maximumBytes) = (maximumDepth, maximumBytes)
-    (self.maximumValues, self.maximumNumberLength) = (maximumValues, maximumNumberLength)
+    (self.maximumDepth, self.maximumBytes, self.maximumValues) = (maximumDepth, maximumBytes, maximumValues)
   }
 
   /// 64 levels, 64 MiB, 4 million values: above every tokenizer.json there is, below what hurts.
@@ -54,15 +50,6 @@ public struct JSONReader {
   ) throws(FormatError) -> JSONValue {
     try read(Array(text.utf8), file: file, limits: limits)
   }
-
-  /// Maps a file and reads exactly one value from it.
-  public static func read(
-    path: String, limits: JSONLimits = .standard
-  ) throws(FormatError) -> JSONValue {
-    try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
-      try read(bytes, file: path, limits: limits)
-    }
-  }
 }
 
 /// The state of one reading; recursive descent with an explicit depth.
@@ -71,19 +58,12 @@ struct JSONParser {
   let file: String
   let limits: JSONLimits
   var position = 0
-  private var depth = 0
-  private var values = 0
-
-  init(bytes: UnsafeRawBufferPointer, file: String, limits: JSONLimits) {
-    self.bytes = bytes
-    self.file = file
-    self.limits = limits
-  }
+  fileprivate var depth = 0
+  fileprivate var values = 0
 
   mutating func document() throws(FormatError) -> JSONValue {
     guard bytes.count <= limits.maximumBytes else {
-      throw FormatError(
-        file: file, problem: "JSON of \(bytes.count) bytes, expected at most \(limits.maximumBytes)")
+      throw FormatError(file: file, problem: "JSON of \(bytes.count) bytes, expected at most \(limits.maximumBytes)")
     }
     skipSpace()
     let value = try value()
@@ -154,14 +134,12 @@ struct JSONParser {
 
   private mutating func number() throws(FormatError) -> JSONValue {
     guard let length = JSONNumber.length(in: bytes, from: position) else { throw failure("malformed number") }
-    guard length <= limits.maximumNumberLength else {
-      throw failure("number of \(length) characters, expected at most \(limits.maximumNumberLength)")
+    guard length <= JSONLimits.maximumNumberLength else {
+      throw failure("number of \(length) characters, expected at most \(JSONLimits.maximumNumberLength)")
     }
     let text = String(decoding: bytes[position..<position + length], as: UTF8.self)
     position += length
-    if isWordByte(current) || current == UInt8(ascii: ".") {
-      throw failure("malformed number", at: position - length)
-    }
+    if isWordByte(current) || current == UInt8(ascii: ".") { throw failure("malformed number", at: position - length) }
     return .number(JSONNumber(checked: text))
   }
 
@@ -189,7 +167,7 @@ extension JSONParser {
     }
   }
 
-  private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+  mutating func take(_ scalar: Unicode.Scalar) -> Bool {
     guard current == UInt8(ascii: scalar) else { return false }
     position += 1
     return true

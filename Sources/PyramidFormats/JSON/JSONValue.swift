@@ -14,17 +14,15 @@ public indirect enum JSONValue: Sendable {
 
   /// A whole number.
   public init(_ value: Int) { self = .number(JSONNumber(value)) }
-  /// A number that reads back as the same double; null when it is infinite or not a number, which JSON cannot say.
-  public init(_ value: Double) { self = JSONNumber(value).map(JSONValue.number) ?? .null }
-  /// A number that reads back as the same float; null when it is infinite or not a number.
-  public init(_ value: Float) { self = JSONNumber(value).map(JSONValue.number) ?? .null }
+  /// A number that reads back as the same one; null when it is infinite or not a number, which JSON cannot say.
+  public init(_ value: some BinaryFloatingPoint & LosslessStringConvertible) {
+    self = JSONNumber(value).map(JSONValue.number) ?? .null
+  }
   /// A string.
   public init(_ value: String) { self = .string(value) }
 
   /// The member of that name, when the value is an object that has it.
-  public subscript(key: String) -> JSONValue? {
-    if case .object(let object) = self { object[key] } else { nil }
-  }
+  public subscript(key: String) -> JSONValue? { if case .object(let object) = self { object[key] } else { nil } }
 }
 
 extension JSONValue: Equatable {
@@ -115,6 +113,4 @@ public struct JSONObject: Sendable, Equatable {
     if members.count > JSONObject.scanned { return positions[ExactString(key)] }
     return members.firstIndex { $0.key.hasSameBytes(as: key) }
   }
-
-  public static func == (left: JSONObject, right: JSONObject) -> Bool { left.members == right.members }
 }

@@ -6,7 +6,7 @@
 /// Turns a value into JSON text, compact or pretty.
 public struct JSONWriter {
   /// How the text is laid out.
-  public enum Style: Sendable {
+  public enum Style: Sendable, Equatable {
     /// No space at all; one line.
     case compact
     /// Two spaces per level; an array without containers stays on one line. Ends without a newline.
@@ -22,13 +22,6 @@ public struct JSONWriter {
     return writer.text
   }
 
-  /// The text of a string with its quotes.
-  public static func quote(_ string: String) -> String {
-    var writer = JSONWriter(style: .compact)
-    writer.append(string)
-    return writer.text
-  }
-
   private let style: Style
   private var text = ""
 
@@ -40,38 +33,30 @@ public struct JSONWriter {
     case .bool(let value): text += value ? "true" : "false"
     case .number(let number): text += number.text
     case .string(let string): append(string)
-    case .array(let elements): append(elements, level: level)
-    case .object(let object): append(object, level: level)
+    case .array(let elements):
+      let isNested = elements.contains { $0.isContainer }
+      append(elements.map { (nil, $0) }, "[", "]", breaks: breaks(isNested, elements.count, level), level)
+    case .object(let object):
+      append(object.members.map { ($0.key, $0.value) }, "{", "}", breaks: breaks(true, object.count, level), level)
     }
   }
 
-  private mutating func append(_ elements: [JSONValue], level: Int) {
-    let breaks = breaks(elements.contains(where: \.isContainer), elements.count, level)
-    text += "["
-    for (index, element) in elements.enumerated() {
-      if index > 0 { text += isCompact || breaks ? "," : ", " }
+  private mutating func append(
+    _ members: [(key: String?, value: JSONValue)], _ opening: String, _ closing: String, breaks: Bool, _ level: Int
+  ) {
+    text += opening
+    for (index, member) in members.enumerated() {
+      if index > 0 { text += style == .compact || breaks ? "," : ", " }
       if breaks { newLine(level + 1) }
-      append(element, level: level + 1)
-    }
-    if breaks { newLine(level) }
-    text += "]"
-  }
-
-  private mutating func append(_ object: JSONObject, level: Int) {
-    let breaks = breaks(true, object.count, level)
-    text += "{"
-    for (index, member) in object.members.enumerated() {
-      if index > 0 { text += isCompact || breaks ? "," : ", " }
-      if breaks { newLine(level + 1) }
-      append(member.key)
-      text += isCompact ? ":" : ": "
+      if let key = member.key {
+        append(key)
+        text += style == .compact ? ":" : ": "
+      }
       append(member.value, level: level + 1)
     }
     if breaks { newLine(level) }
-    text += "}"
+    text += closing
   }
-
-  private var isCompact: Bool { if case .compact = style { true } else { false } }
 
   /// Whether a container of `count` elements breaks into lines; `isNested` when a pretty one would.
   private func breaks(_ isNested: Bool, _ count: Int, _ level: Int) -> Bool {
@@ -82,9 +67,7 @@ public struct JSONWriter {
     }
   }
 
-  private mutating func newLine(_ level: Int) {
-    text += "\n" + String(repeating: "  ", count: level)
-  }
+  private mutating func newLine(_ level: Int) { text += "\n" + String(repeating: "  ", count: level) }
 
   /// U+2028 and U+2029 are escaped although JSON allows them: reports are embedded in HTML pages, where scripts may
   /// not.

@@ -21,14 +21,6 @@ public enum ElementType: String, Sendable, CaseIterable {
     case .U64, .I64, .F64: 8
     }
   }
-
-  /// Whether the elements convert to Float: F32, F16 and BF16.
-  public var isFloat: Bool {
-    switch self {
-    case .F32, .F16, .BF16: true
-    default: false
-    }
-  }
 }
 
 extension Float {

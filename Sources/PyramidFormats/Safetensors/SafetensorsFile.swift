@@ -7,39 +7,32 @@
 public final class SafetensorsFile: Sendable {
   /// The file itself; pointers handed out are valid while it, or this object, is alive.
   public let file: MappedFile
-  /// The checked header.
-  public let header: SafetensorsHeader
-  private let positions: [String: Int]
+  /// The strings under `__metadata__`.
+  public let metadata: [String: String]
+  /// The tensors in the order of their data.
+  public let tensors: [TensorEntry]
+  private let entries: [String: TensorEntry]
 
   /// Maps the file and checks all of its header; throws what `MappedFile` and `SafetensorsHeader` throw.
-  public convenience init(path: String) throws(FormatError) {
-    try self.init(MappedFile(path: path))
-  }
-
-  /// Checks the header of a file that is mapped already.
-  public init(_ file: MappedFile) throws(FormatError) {
-    self.file = file
-    header = try SafetensorsHeader(reading: file.bytes, file: file.path)
-    var positions: [String: Int] = [:]
-    for (index, tensor) in header.tensors.enumerated() {
-      guard positions.updateValue(index, forKey: tensor.name) == nil else {
+  public init(path: String) throws(FormatError) {
+    file = try MappedFile(path: path)
+    let header = try SafetensorsHeader(reading: file.bytes, file: file.path)
+    var entries: [String: TensorEntry] = [:]
+    for tensor in header.tensors {
+      guard entries.updateValue(tensor, forKey: tensor.name) == nil else {
         throw FormatError(
           file: file.path, place: tensor.name.printable(limit: 80),
           problem: "the same name as another tensor's but for Unicode normalisation")
       }
     }
-    self.positions = positions
+    (metadata, tensors, self.entries) = (header.metadata, header.tensors, entries)
   }
 
   /// The path as it was given.
   public var path: String { file.path }
-  /// The strings under `__metadata__`.
-  public var metadata: [String: String] { header.metadata }
-  /// The tensors in the order of their data.
-  public var tensors: [TensorEntry] { header.tensors }
 
   /// The tensor of that name, if there is one.
-  public func entry(named name: String) -> TensorEntry? { positions[name].map { header.tensors[$0] } }
+  public func entry(named name: String) -> TensorEntry? { entries[name] }
 
   /// The tensor's bytes, little-endian, not aligned unless the writer saw to it; valid while this object is alive.
   public func bytes(of entry: TensorEntry) -> UnsafeRawBufferPointer {
@@ -48,32 +41,15 @@ public final class SafetensorsFile: Sendable {
 
   /// The elements of an F32, F16 or BF16 tensor as Float; any other type is an error.
   public func floats(of entry: TensorEntry) throws(FormatError) -> [Float] {
-    try checkFloat(entry)
+    guard [.F32, .F16, .BF16].contains(entry.type) else {
+      throw FormatError(
+        file: path, place: entry.name.printable(limit: 80),
+        problem: "expected F32, F16 or BF16, found \(entry.type.rawValue)")
+    }
     return [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
-      convert(entry, into: UnsafeMutableBufferPointer(rebasing: buffer[..<entry.elementCount]))
       count = entry.elementCount
+      convert(entry, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
     }
-  }
-
-  /// Writes the elements of an F32, F16 or BF16 tensor as Float; `destination` has room for exactly as many.
-  public func copyFloats(
-    of entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>
-  ) throws(FormatError) {
-    try checkFloat(entry)
-    guard destination.count == entry.elementCount else {
-      throw failure(entry, "has \(entry.elementCount) elements, but \(destination.count) are asked for")
-    }
-    convert(entry, into: destination)
-  }
-
-  private func checkFloat(_ entry: TensorEntry) throws(FormatError) {
-    guard entry.type.isFloat else {
-      throw failure(entry, "expected F32, F16 or BF16, found \(entry.type.rawValue)")
-    }
-  }
-
-  private func failure(_ entry: TensorEntry, _ problem: String) -> FormatError {
-    FormatError(file: path, place: entry.name.printable(limit: 80), problem: problem)
   }
 
   private func convert(_ entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>) {

@@ -20,35 +20,30 @@ public struct TensorEntry: Sendable, Equatable {
 }
 
 /// The header of a safetensors file.
-public struct SafetensorsHeader: Sendable, Equatable {
+struct SafetensorsHeader: Sendable {
   /// The strings under `__metadata__`.
-  public let metadata: [String: String]
+  let metadata: [String: String]
   /// The tensors in the order of their data, alignment padding of `SafetensorsWriter` left out.
-  public let tensors: [TensorEntry]
-  /// Where the data starts, in bytes from the start of the file.
-  public let dataStart: Int
+  let tensors: [TensorEntry]
 
   /// The names that `SafetensorsWriter` gives to the bytes between aligned tensors start like this.
   static let paddingPrefix = "__padding__."
   /// The reference implementation's bound on the header's length.
   static let maximumLength = 100_000_000
-  private static let limits = JSONLimits(maximumBytes: maximumLength)
 
   /// Reads and checks the header of a file of which `bytes` is the whole.
-  public init(reading bytes: UnsafeRawBufferPointer, file: String) throws(FormatError) {
-    let json = try SafetensorsHeader.json(in: bytes, file: file)
+  init(reading bytes: UnsafeRawBufferPointer, file: String) throws(FormatError) {
+    let json = try Self.json(bytes, file)
     let root = JSONField(
-      try JSONReader.read(json, file: file, limits: SafetensorsHeader.limits), file: file)
-    dataStart = 8 + json.count
-    let dataCount = bytes.count - dataStart
+      try JSONReader.read(json, file: file, limits: JSONLimits(maximumBytes: Self.maximumLength)), file: file)
+    let data = 8 + json.count..<bytes.count
     var metadata: [String: String] = [:]
     var tensors: [TensorEntry] = []
     for (name, field) in try root.members() {
       if name == "__metadata__" {
-        metadata = try SafetensorsHeader.metadata(field)
+        metadata = try Self.metadata(field)
       } else {
-        tensors.append(
-          try SafetensorsHeader.tensor(name, field, dataStart: dataStart, dataCount: dataCount))
+        tensors.append(try Self.tensor(name, field, data: data))
       }
     }
     // Stable for tensors of no bytes, which may share an offset with their neighbour.
@@ -57,18 +52,16 @@ public struct SafetensorsHeader: Sendable, Equatable {
       return (left.lowerBound, left.upperBound, $0) < (right.lowerBound, right.upperBound, $1)
     }
     tensors = order.map { tensors[$0] }
-    try SafetensorsHeader.checkCoverage(tensors, data: dataStart..<bytes.count, file: file)
+    try Self.checkCoverage(tensors, data: data, file: file)
     self.metadata = metadata
-    self.tensors = tensors.filter { !$0.name.hasPrefix(SafetensorsHeader.paddingPrefix) }
+    self.tensors = tensors.filter { !$0.name.hasPrefix(Self.paddingPrefix) }
   }
 
   /// The bytes of the JSON text, by the length in front of it.
-  private static func json(
-    in bytes: UnsafeRawBufferPointer, file: String
-  ) throws(FormatError) -> UnsafeRawBufferPointer {
-    func failure(_ problem: String) -> FormatError {
-      FormatError(file: file, place: "header length", problem: problem)
-    }
+  private static func json(_ bytes: UnsafeRawBufferPointer, _ file: String) throws(FormatError)
+    -> UnsafeRawBufferPointer
+  {
+    func failure(_ problem: String) -> FormatError { FormatError(file: file, place: "header length", problem: problem) }
     guard bytes.count >= 8 else { throw failure("the file has \(bytes.count) bytes, expected at least 8") }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(maximumLength) else {
@@ -93,9 +86,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
     return metadata
   }
 
-  private static func tensor(
-    _ name: String, _ field: JSONField, dataStart: Int, dataCount: Int
-  ) throws(FormatError) -> TensorEntry {
+  private static func tensor(_ name: String, _ field: JSONField, data: Range<Int>) throws(FormatError) -> TensorEntry {
     for (key, member) in try field.members() where !["dtype", "shape", "data_offsets"].contains(key) {
       throw member.failure("unknown key")
     }
@@ -105,48 +96,34 @@ public struct SafetensorsHeader: Sendable, Equatable {
       throw typeField.failure("expected one of \(known), found \(typeField.found)")
     }
     var shape: [Int] = []
-    for extent in try field.required("shape").elements() {
-      shape.append(try extent.integer(in: 0...Int.max))
+    for extent in try field.required("shape").elements() { shape.append(try extent.integer(in: 0...Int.max)) }
+    guard let size = type.size(of: shape) else {
+      throw field.failure("shape \(shape) has more elements than can be counted")
     }
-    let (elementCount, byteCount) = try size(of: shape, type, field)
     let offsets = try field.required("data_offsets")
     let pair = try offsets.elements()
     guard pair.count == 2 else { throw offsets.failure("expected 2 integers, found \(pair.count)") }
     let start = try pair[0].integer(in: 0...Int.max)
     let end = try pair[1].integer(in: 0...Int.max)
     guard start <= end else { throw offsets.failure("starts at \(start), behind its end at \(end)") }
-    guard end <= dataCount else {
-      throw offsets.failure("ends at \(end), but the file has \(dataCount) bytes of data")
+    guard end <= data.count else {
+      throw offsets.failure("ends at \(end), but the file has \(data.count) bytes of data")
     }
-    guard end - start == byteCount else {
-      throw offsets.failure(
-        "spans \(end - start) bytes, but shape \(shape) of \(type.rawValue) takes \(byteCount)")
+    guard end - start == size.bytes else {
+      throw offsets.failure("spans \(end - start) bytes, but shape \(shape) of \(type.rawValue) takes \(size.bytes)")
     }
     return TensorEntry(
-      name: name, type: type, shape: shape, byteRange: dataStart + start..<dataStart + end,
-      elementCount: elementCount)
+      name: name, type: type, shape: shape, byteRange: data.lowerBound + start..<data.lowerBound + end,
+      elementCount: size.elements)
   }
 
-  private static func size(
-    of shape: [Int], _ type: ElementType, _ field: JSONField
-  ) throws(FormatError) -> (elements: Int, bytes: Int) {
-    guard let size = type.size(of: shape) else {
-      throw field.failure("shape \(shape) has more elements than can be counted")
-    }
-    return size
-  }
-
-  private static func checkCoverage(
-    _ tensors: [TensorEntry], data: Range<Int>, file: String
-  ) throws(FormatError) {
+  private static func checkCoverage(_ tensors: [TensorEntry], data: Range<Int>, file: String) throws(FormatError) {
     var covered = data.lowerBound
     var previous = "the header"
     for tensor in tensors {
       let start = tensor.byteRange.lowerBound
       let name = tensor.name.printable(limit: 80)
-      if start < covered {
-        throw FormatError(file: file, place: name, problem: "data overlaps that of \(previous)")
-      }
+      if start < covered { throw FormatError(file: file, place: name, problem: "data overlaps that of \(previous)") }
       if start > covered {
         throw FormatError(
           file: file, place: name, problem: "\(start - covered) bytes between \(previous) and it belong to no tensor")
@@ -155,8 +132,7 @@ public struct SafetensorsHeader: Sendable, Equatable {
       previous = tensor.name.quoted
     }
     if covered < data.upperBound {
-      throw FormatError(
-        file: file, problem: "\(data.upperBound - covered) bytes at the end belong to no tensor")
+      throw FormatError(file: file, problem: "\(data.upperBound - covered) bytes at the end belong to no tensor")
     }
   }
 }

@@ -34,8 +34,8 @@ public struct SafetensorsWriter: ~Copyable {
   private let output: OutputFile
   private let slots: [Slot]
   // The tensor whose turn it is, and how many of its bytes are written.
-  private var position: Int
-  private var written: Int
+  private var position = 0
+  private var written = 0
 
   /// Starts the file and writes its header.
   ///
@@ -50,13 +50,16 @@ public struct SafetensorsWriter: ~Copyable {
     precondition(alignment > 0 && alignment <= 4096 && alignment & (alignment - 1) == 0)
     var slots: [Slot] = []
     var header = JSONObject()
-    try SafetensorsWriter.describe(metadata, path: path, header: &header)
-    try SafetensorsWriter.layOut(tensors, alignment: alignment, path: path, header: &header, slots: &slots)
-    let output = try SafetensorsWriter.start(path, header: header, alignment: alignment)
-    self.output = output
-    self.slots = slots
-    position = 0
-    written = 0
+    var strings = JSONObject()
+    for (key, value) in metadata {
+      guard strings.append(key, .string(value)) else {
+        throw OutputError(file: path, place: key.printable(limit: 80), problem: "metadata key given twice")
+      }
+    }
+    if !metadata.isEmpty { header["__metadata__"] = .object(strings) }
+    try Self.layOut(tensors, alignment: alignment, path: path, header: &header, slots: &slots)
+    let output = try Self.start(path, header: header, alignment: alignment)
+    (self.output, self.slots) = (output, slots)
   }
 
   /// Appends bytes to a tensor: all of it or its next piece. `name` must be the tensor whose turn it is.
@@ -64,12 +67,10 @@ public struct SafetensorsWriter: ~Copyable {
     try skipFullSlots(until: name)
     guard position < slots.count, slots[position].name == name else {
       let expected = position < slots.count ? slots[position].name.quoted : "no more tensors"
-      throw OutputError(file: output.path, place: name.printable(limit: 80), problem: "expected \(expected)")
+      throw failure(name, "expected \(expected)")
     }
     guard bytes.count <= slots[position].byteCount - written else {
-      throw OutputError(
-        file: output.path, place: name.printable(limit: 80),
-        problem: "\(written + bytes.count) bytes given, \(slots[position].byteCount) declared")
+      throw failure(name, "\(written + bytes.count) bytes given, \(slots[position].byteCount) declared")
     }
     try output.write(bytes)
     written += bytes.count
@@ -83,9 +84,7 @@ public struct SafetensorsWriter: ~Copyable {
     case .F32: try appendElements(values.map(\.bitPattern.littleEndian), to: name)
     case .F16: try appendElements(values.map(\.float16Bits.littleEndian), to: name)
     case .BF16: try appendElements(values.map(\.bfloat16Bits.littleEndian), to: name)
-    default:
-      throw OutputError(
-        file: output.path, place: name.printable(limit: 80), problem: "floats given, \(type.rawValue) declared")
+    default: throw failure(name, "floats given, \(type.rawValue) declared")
     }
   }
 
@@ -94,14 +93,16 @@ public struct SafetensorsWriter: ~Copyable {
   public consuming func finish(checking check: (_ path: String) throws -> Void = { _ in }) throws {
     try skipFullSlots(until: nil)
     guard position == slots.count else {
-      throw OutputError(
-        file: output.path, place: slots[position].name.printable(limit: 80),
-        problem: "\(written) bytes given, \(slots[position].byteCount) declared")
+      throw failure(slots[position].name, "\(written) bytes given, \(slots[position].byteCount) declared")
     }
     do { try check(output.temporaryPath) } catch let error as FormatError where error.file == output.temporaryPath {
       throw FormatError(file: output.path, place: error.place, problem: error.problem)
     }
     try output.commit()
+  }
+
+  private func failure(_ name: String, _ problem: String) -> OutputError {
+    OutputError(file: output.path, place: name.printable(limit: 80), problem: problem)
   }
 
   private mutating func appendElements(_ elements: [some FixedWidthInteger], to name: String) throws(OutputError) {
@@ -120,9 +121,7 @@ public struct SafetensorsWriter: ~Copyable {
   }
 
   /// Opens the file and writes the header, padded with spaces so that the data starts aligned.
-  private static func start(
-    _ path: String, header: JSONObject, alignment: Int
-  ) throws(OutputError) -> OutputFile {
+  private static func start(_ path: String, header: JSONObject, alignment: Int) throws(OutputError) -> OutputFile {
     var json = Array(JSONWriter.string(.object(header)).utf8)
     // The reference implementation pads its headers to 8 bytes as well.
     let unit = max(alignment, 8)
@@ -134,19 +133,6 @@ public struct SafetensorsWriter: ~Copyable {
     try output.write(withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) })
     try output.write(json)
     return output
-  }
-
-  private static func describe(
-    _ metadata: [(key: String, value: String)], path: String, header: inout JSONObject
-  ) throws(OutputError) {
-    if metadata.isEmpty { return }
-    var strings = JSONObject()
-    for (key, value) in metadata {
-      guard strings.append(key, .string(value)) else {
-        throw OutputError(file: path, place: key.printable(limit: 80), problem: "metadata key given twice")
-      }
-    }
-    header["__metadata__"] = .object(strings)
   }
 
   /// Gives every tensor its offsets, and the gaps their padding tensors.
@@ -181,8 +167,7 @@ public struct SafetensorsWriter: ~Copyable {
 
   private static func entry(_ type: ElementType, _ shape: [Int], _ range: Range<Int>) -> JSONValue {
     [
-      "dtype": .string(type.rawValue),
-      "shape": .array(shape.map { JSONValue($0) }),
+      "dtype": .string(type.rawValue), "shape": .array(shape.map { JSONValue($0) }),
       "data_offsets": [JSONValue(range.lowerBound), JSONValue(range.upperBound)],
     ]
   }

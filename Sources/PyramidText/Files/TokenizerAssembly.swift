@@ -19,16 +19,11 @@ struct TokenizerAssembly {
 
   /// Starts from the word pieces; throws when one occurs twice.
   init(wordPieces: [String], file: String, place: String) throws(FormatError) {
-    self.file = file
-    self.place = place
-    tokens = wordPieces
-    modelCount = wordPieces.count
+    (self.file, self.place, tokens, modelCount) = (file, place, wordPieces, wordPieces.count)
     ids.reserveCapacity(wordPieces.count)
     for (id, token) in wordPieces.enumerated() {
-      if let first = ids.updateValue(Int32(id), forKey: ExactString(token)) {
-        throw FormatError(
-          file: file, place: place, problem: "token \(token.quoted) has two ids, \(first) and \(id)")
-      }
+      guard let first = ids.updateValue(Int32(id), forKey: ExactString(token)) else { continue }
+      throw FormatError(file: file, place: place, problem: "token \(token.quoted) has two ids, \(first) and \(id)")
     }
   }
 

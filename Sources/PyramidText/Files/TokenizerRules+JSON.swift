@@ -23,9 +23,7 @@ extension TokenizerRules {
     self = try assembly.finish(
       unknown: description.required("unk_token").string(), cls: cls.content, sep: sep.content,
       pad: parsed.special["pad_token"]?.content ?? "[PAD]", mask: parsed.special["mask_token"]?.content)
-    guard clsID == cls.id, sepID == sep.id else {
-      throw processor.failure("its ids are not those of the vocabulary")
-    }
+    guard clsID == cls.id, sepID == sep.id else { throw processor.failure("its ids are not those of the vocabulary") }
     model = .wordPiece(
       continuingPrefix: try description.required("continuing_subword_prefix").string(),
       maxWordScalars: try description.optional("max_input_chars_per_word")?.integer(in: 1...100_000) ?? 100)
@@ -124,8 +122,7 @@ extension TokenizerRules {
     let field = try tokens.required(name)
     let (ids, texts) = (try field.required("ids").elements(), try field.required("tokens").elements())
     guard ids.count == 1, texts.count == 1 else { throw field.failure("expected one token with one id") }
-    return SpecialToken(
-      content: try texts[0].string(), id: Int32(try ids[0].integer(in: 0...Vocabulary.maximumCount)))
+    return SpecialToken(content: try texts[0].string(), id: Int32(try ids[0].integer(in: 0...Vocabulary.maximumCount)))
   }
 
   /// BertProcessing's `["[SEP]", 102]`.

@@ -47,9 +47,7 @@ extension TokenizerRules {
       guard !line.isEmpty else { throw failure("expected a token, found an empty line") }
       guard !line.contains(0x0D) else { throw failure("carriage return inside a token") }
       guard let token = String(validating: line, as: UTF8.self) else { throw failure("invalid UTF-8") }
-      guard tokens.count < Vocabulary.maximumCount else {
-        throw failure("more than \(Vocabulary.maximumCount) tokens")
-      }
+      guard tokens.count < Vocabulary.maximumCount else { throw failure("more than \(Vocabulary.maximumCount) tokens") }
       tokens.append(token)
       start = end + 1
     }
@@ -61,9 +59,7 @@ extension TokenizerAssembly {
   /// Adds what tokenizer_config.json names: tokens with ids, then roles, then additional tokens, in `transformers`'
   /// order.
   mutating func add(_ settings: TokenizerSettings, file: String) throws(FormatError) {
-    for token in settings.decoder {
-      try add(token, from: (file, "added_tokens_decoder.\(token.id)"))
-    }
+    for token in settings.decoder { try add(token, from: (file, "added_tokens_decoder.\(token.id)")) }
     for role in TokenizerSettings.roles {
       guard var token = settings.special[role] else { continue }
       token.id = try id(ofRole: token.content)

@@ -29,7 +29,7 @@ struct TokenizerSettings {
     tokenizerClass = try root.optional("tokenizer_class")?.string()
     lowercase = try root.optional("do_lower_case")?.bool()
     splitCJK = try root.optional("tokenize_chinese_chars")?.bool()
-    if try root.has("strip_accents") { stripAccents = .some(try root.optional("strip_accents")?.bool()) }
+    if try root.object()["strip_accents"] != nil { stripAccents = .some(try root.optional("strip_accents")?.bool()) }
     modelMaxLength = try TokenizerSettings.length(root.optional("model_max_length"))
     for role in TokenizerSettings.roles {
       if let field = try root.optional(role) { special[role] = try TokenizerSettings.token(field) }

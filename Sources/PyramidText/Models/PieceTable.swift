@@ -15,9 +15,7 @@ struct PieceTable: Sendable {
   static var emptyHash: UInt64 { 0xCBF2_9CE4_8422_2325 }
 
   @inline(__always)
-  static func extend(_ hash: UInt64, by byte: UInt8) -> UInt64 {
-    (hash ^ UInt64(byte)) &* 0x9E37_79B9_7F4A_7C15
-  }
+  static func extend(_ hash: UInt64, by byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x9E37_79B9_7F4A_7C15 }
 
   private var slots: [Slot]
   private let mask: Int

@@ -26,9 +26,7 @@ final class WordPiece: Sendable {
     for id in 0..<count {
       let range = vocabulary.range(of: id)
       initial.insert(range, id: Int32(id))
-      if bytes[range].starts(with: prefix) {
-        continuing.insert(range.dropFirst(prefix.count), id: Int32(id))
-      }
+      if bytes[range].starts(with: prefix) { continuing.insert(range.dropFirst(prefix.count), id: Int32(id)) }
     }
     (self.initial, self.continuing) = (initial, continuing)
     (self.unknownID, self.maxWordScalars) = (unknownID, maxWordScalars)
@@ -79,9 +77,7 @@ struct TokenSink {
   private(set) var count = 0
   private let capacity: Int
 
-  init(capacity: Int) {
-    self.capacity = capacity
-  }
+  init(capacity: Int) { self.capacity = capacity }
 
   @inline(__always)
   mutating func append(_ id: Int32) {

@@ -18,9 +18,7 @@ struct ScalarTable<Value: Sendable & Equatable>: Sendable {
 
   /// The value of a scalar; `scalar` is at most 0x10FFFF.
   @inline(__always)
-  subscript(scalar: UInt32) -> Value {
-    pages[Int(pageOf[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)]
-  }
+  subscript(scalar: UInt32) -> Value { pages[Int(pageOf[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)] }
 
   /// Changes the value of every scalar in `range` by `change`, which is applied to one value per uniform page.
   mutating func update(_ range: ClosedRange<UInt32>, _ change: (inout Value) -> Void) {

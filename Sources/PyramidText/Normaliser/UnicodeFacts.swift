@@ -47,9 +47,7 @@ final class UnicodeFacts: Sendable {
       (UnicodeTables.barrierMarks, .barrier),
     ]
     for (ranges, fact) in sets {
-      UnicodeTables.forEachRun(ranges) { run in
-        facts.update(run[0]...run[run.count - 1]) { $0.formUnion(fact) }
-      }
+      UnicodeTables.forEachRun(ranges) { run in facts.update(run[0]...run[run.count - 1]) { $0.formUnion(fact) } }
     }
     var decompositions = Self.unpack(UnicodeTables.decompositions, as: .decomposes, into: &facts)
     var sequences: [[UInt32]] = []
@@ -58,12 +56,19 @@ final class UnicodeFacts: Sendable {
       facts.update(run[0]...run[0]) { $0.insert(.decomposes) }
       sequences.append(Array(run.dropFirst()))
     }
-    lowercase = Self.unpack(UnicodeTables.lowercase, as: .lowercases, into: &facts)
+    var lowercase = ScalarTable<UInt32>(default: 0)
+    UnicodeTables.forEachRun(UnicodeTables.lowercase) { run in
+      let step = run.count > 3 ? run[3] : 1
+      for index in 0..<(run.count > 2 ? run[2] : 1) {
+        let scalar = run[0] + index * step
+        lowercase.update(scalar...scalar) { $0 = run[1] + index * step }
+        facts.update(scalar...scalar) { $0.insert(.lowercases) }
+      }
+    }
     facts.update(0x130...0x130) { $0.insert(.lowercases) }
     combiningClasses = Self.unpack(UnicodeTables.combiningClasses, as: .reordered, into: &facts)
-    self.decompositions = decompositions
-    self.sequences = sequences
-    self.facts = facts
+    (self.facts, self.lowercase) = (facts, lowercase)
+    (self.decompositions, self.sequences) = (decompositions, sequences)
   }
 
   /// Unpacks runs whose first number is a scalar and whose others are the values of it and its successors.

@@ -14,10 +14,8 @@ protocol WordSink {
 final class WordSplitter: Sendable {
   fileprivate enum ASCIIAction: UInt8, Sendable { case drop, space, punctuation, letter }
 
-  fileprivate let lowercase: Bool
+  fileprivate let rules: TokenizerRules
   fileprivate let stripAccents: Bool
-  fileprivate let splitCJK: Bool
-  fileprivate let cleanText: Bool
   /// Scalars of a word that are kept; further ones are only counted.
   fileprivate let wordLimit: Int
   fileprivate let unicode = UnicodeFacts.shared
@@ -25,11 +23,8 @@ final class WordSplitter: Sendable {
   fileprivate let ascii: [(action: ASCIIAction, byte: UInt8)]
 
   init(rules: TokenizerRules, wordLimit: Int) {
-    lowercase = rules.lowercase
+    (self.rules, self.wordLimit) = (rules, wordLimit)
     stripAccents = rules.stripAccents ?? rules.lowercase
-    splitCJK = rules.splitCJK
-    cleanText = rules.cleanText
-    self.wordLimit = wordLimit
     let unicode = unicode
     ascii = (UInt32(0)..<128).map { byte in
       let facts = unicode.facts[byte]
@@ -92,8 +87,8 @@ private struct SplittingPass {
   /// All steps for a scalar beyond ASCII.
   private mutating func takeScalar(_ scalar: UInt32, _ sink: inout some WordSink) {
     let facts = splitter.unicode.facts[scalar]
-    if splitter.cleanText, facts.contains(.removed) { return }
-    if splitter.splitCJK, UnicodeFacts.isCJK(scalar) {
+    if splitter.rules.cleanText, facts.contains(.removed) { return }
+    if splitter.rules.splitCJK, UnicodeFacts.isCJK(scalar) {
       endWord(&sink)
       decompose(scalar, facts, &sink)
       endWord(&sink)
@@ -148,7 +143,7 @@ private struct SplittingPass {
       endWord(&sink)
     } else if facts.contains(.punctuation) {
       takeAlone(scalar, &sink)
-    } else if splitter.lowercase, facts.contains(.lowercases) {
+    } else if splitter.rules.lowercase, facts.contains(.lowercases) {
       if scalar == 0x130 {
         appendToWord(0x69)
         appendToWord(0x307)
