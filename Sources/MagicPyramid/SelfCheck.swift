@@ -28,6 +28,9 @@ public struct SelfCheck: Sendable {
   /// scores reach their thresholds elsewhere, and the answers are what counts: half of the texts must get their label.
   var passes: Bool { largestDifference <= tolerance && (isExact ? decidedOtherwise <= 1 : agreeing >= texts / 2) }
 
+  /// Most tokens of a text: the oracle's time grows with them, and a vocabulary of few words makes many of a sentence.
+  private static let mostTokens = 32
+
   /// News, questions, names, other scripts, an empty text: short, so that the slow oracle answers soon.
   private static let builtIn = [
     "The company reported record profits for the third quarter, sending its shares to an all-time high.",
@@ -51,7 +54,8 @@ public struct SelfCheck: Sendable {
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(
       graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies)
-    let encodings = Self.builtIn.map { classifier.encode($0) }
+    let limit = min(classifier.tokenLimit, Self.mostTokens)
+    let encodings = Self.builtIn.map { classifier.tokenizer.encode($0, limit: limit) }
     let expected = try oracle.run(ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
     for (found, expected) in zip(try classifier.classify(encodings: encodings), expected) {
       if found.labelIndex == expected.label { agreeing += 1 }
