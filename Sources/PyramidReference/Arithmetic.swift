@@ -90,19 +90,13 @@ enum Arithmetic {
     let width = gamma.count
     var result = x
     for start in stride(from: 0, to: x.count, by: max(width, 1)) {
-      var mean = 0.0
-      for column in 0..<width { mean += Double(x[start + column]) }
-      mean /= Double(width)
-      var variance = 0.0
-      for column in 0..<width {
-        let difference = Double(x[start + column]) - mean
-        variance += difference * difference
-      }
-      variance /= Double(width)
+      let row = x[start..<start + width].map { Double($0) }
+      let mean = row.reduce(0, +) / Double(width)
+      let centred = row.map { $0 - mean }
+      let variance = centred.reduce(0) { $0 + $1 * $1 } / Double(width)
       let scale = 1 / (variance + Double(epsilon)).squareRoot()
-      for column in 0..<width {
-        let normal = (Double(x[start + column]) - mean) * scale
-        result[start + column] = Float(normal * Double(gamma[column]) + Double(beta[column]))
+      for (column, value) in centred.enumerated() {
+        result[start + column] = Float(value * scale * Double(gamma[column]) + Double(beta[column]))
       }
     }
     return result
@@ -129,9 +123,7 @@ enum Arithmetic {
 
   /// Euclidean norm of a row.
   static func norm(_ row: ArraySlice<Float>) -> Float {
-    var sum = 0.0
-    for value in row { sum += Double(value) * Double(value) }
-    return Float(sum.squareRoot())
+    Float(row.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
   }
 
   /// Index of the largest value, the lowest on ties. NaN is larger than nothing, so a row of NaN answers 0.

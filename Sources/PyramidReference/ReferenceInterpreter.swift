@@ -38,16 +38,12 @@ public struct ReferenceInterpreter {
     for node in graph.nodes { try checkPolicy(of: node) }
   }
 
-  /// Answers each sample of a batch, in the order of the batch.
+  /// Answers each sample of a batch, in the order of the batch. `observer` is shown every value as it is made: its node,
+  /// its name without `%`, and the tensor.
   ///
   /// - Throws: `ReferenceError`, with the node at which it was found.
-  public func run(_ batch: ReferenceBatch) throws -> [ReferenceAnswer] {
-    try run(batch) { _, _, _ in }
-  }
-
-  /// The same, and shows every value as it is made: its node, its name without `%`, and the tensor.
   public func run(
-    _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void
+    _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void = { _, _, _ in }
   ) throws -> [ReferenceAnswer] {
     var execution = try Execution(self, batch)
     for node in graph.nodes {

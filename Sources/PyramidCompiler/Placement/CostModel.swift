@@ -16,22 +16,6 @@ struct CostModel {
 
 /// How many samples and tokens the nodes of one layer see.
 struct LayerFlow {
-  /// What a dim of the layer counts.
-  enum Population: Hashable { case samplesEntering, samplesStaying, tokensEntering, tokensStaying, tokensKept }
-
   var samplesEntering = 0.0, samplesStaying = 0.0
   var tokensEntering = 0.0, tokensStaying = 0.0, tokensKept = 0.0
-
-  /// The sum over samples of their rows, or of the squares of them as if all were of one length.
-  func rows(_ population: Population, squared: Bool) -> Double {
-    let (rows, samples): (Double, Double) =
-      switch population {
-      case .samplesEntering: (samplesEntering, samplesEntering)
-      case .samplesStaying: (samplesStaying, samplesStaying)
-      case .tokensEntering: (tokensEntering, samplesEntering)
-      case .tokensStaying: (tokensStaying, samplesStaying)
-      case .tokensKept: (tokensKept, samplesStaying)
-      }
-    return squared ? rows * rows / max(samples, 1e-9) : rows
-  }
 }

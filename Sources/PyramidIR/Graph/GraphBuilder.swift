@@ -26,7 +26,8 @@ public struct GraphBuilder {
     _ op: Op, _ inputs: [ValueID], _ weights: [WeightID] = [], names: [String]
   ) throws(GraphError) -> [ValueID] {
     let types = try op.resultTypes(
-      inputs: inputs.map { graph[$0].type }, weights: weights.map { graph[$0].type }, newDim: newDim(of: op))
+      inputs: inputs.map { graph[$0].type }, weights: weights.map { graph[$0].type },
+      newDim: op.definedFamily.map { graph.nextDim($0) })
     let results = zip(names, types).map { graph.makeValue($0, $1) }
     if let family = op.definedFamily, let parent = parentDim(of: op, inputs) {
       _ = graph.declareDim(family, boundedBy: parent, definedBy: results[0])
@@ -38,12 +39,8 @@ public struct GraphBuilder {
 
   /// Appends a node without results.
   public mutating func addEffect(_ op: Op, _ inputs: [ValueID]) throws(GraphError) {
-    _ = try op.resultTypes(inputs: inputs.map { graph[$0].type }, weights: [], newDim: nil)
-    let node = graph.makeNode(op, inputs, [], results: [], in: section)
-    graph.nodes.append(node)
+    try addAll(op, inputs, names: [])
   }
-
-  private func newDim(of op: Op) -> Dim? { op.definedFamily.map { graph.nextDim($0) } }
 
   /// The dim that bounds what `op` defines: the samples or tokens that it chooses from.
   private func parentDim(of op: Op, _ inputs: [ValueID]) -> Dim? {
@@ -56,7 +53,7 @@ public struct GraphBuilder {
 
   /// The token dim whose offsets a segments value holds: the admitted one, or that of the `keep` it was compacted with.
   private func tokens(countedBy segments: ValueID) -> Dim? {
-    guard let node = graph.nodes.first(where: { $0.results.contains(segments) }) else { return nil }
+    guard let node = graph.producer(of: segments) else { return nil }
     if node.op == .input(.segments) { return .admittedTokens }
     return node.op == .compactSegments ? graph[node.inputs[1]].type.rows.dim : nil
   }
