@@ -9,9 +9,7 @@ import PyramidIR
 enum Arithmetic {
   /// Four sums in fixed order: products of f32 are exact in Double, and four chains keep the adder busy. Adds the
   /// multiplications done to `products`: that is what operation counts are checked against.
-  static func dot(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ products: inout Int
-  ) -> Double {
+  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ products: inout Int) -> Double {
     var sums = (0.0, 0.0, 0.0, 0.0)
     var index = 0
     while index + 4 <= count {
@@ -34,9 +32,7 @@ enum Arithmetic {
   ///
   /// Each sum runs from the first element to the last. Rows stand side by side in blocks, and columns are taken some at
   /// a time for all blocks, so that their weights come from memory once.
-  static func linear(
-    _ x: [Float], rows: Int, weight: [Float], bias: [Float]
-  ) -> (values: [Float], products: [Int]) {
+  static func linear(_ x: [Float], rows: Int, weight: [Float], bias: [Float]) -> (values: [Float], products: [Int]) {
     let (width, lanes, columnsAtOnce) = (bias.count, Int(mp_reference_lanes), 32)
     let depth = width == 0 ? 0 : weight.count / width
     let blocks = stride(from: 0, to: rows, by: lanes).map { first in

@@ -140,9 +140,7 @@ extension Execution {
     return rows
   }
 
-  private func eachRow(
-    _ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]
-  ) throws(ReferenceError) -> [Float] {
+  private func eachRow(_ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]) throws(ReferenceError) -> [Float] {
     let values = try x.floats
     return (0..<x.rows).flatMap { body(values[$0 * x.columns..<($0 + 1) * x.columns]) }
   }

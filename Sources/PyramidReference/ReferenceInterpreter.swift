@@ -77,11 +77,10 @@ public struct ReferenceInterpreter {
   private func checkPolicy(of node: Node) throws(ReferenceError) {
     if case .decideExit(let name, _, let reads) = node.op {
       // Logits are an operand of every head, so they need not be listed.
-      let supplied = Set(reads.map(\.rawValue) + [ExitSignal.logits.rawValue])
-      try require(try checked(name, .exit).exitSignals.map(\.rawValue), in: supplied, name)
+      try refuse(checked(name, .exit).exitSignals.subtracting(reads + [.logits]), of: name)
     }
     if case .decidePrune(let name, _, let reads, _) = node.op {
-      try require(try checked(name, .prune).tokenSignals.map(\.rawValue), in: Set(reads.map(\.rawValue)), name)
+      try refuse(checked(name, .prune).tokenSignals.subtracting(reads), of: name)
     }
   }
 
@@ -101,9 +100,8 @@ public struct ReferenceInterpreter {
     return policy
   }
 
-  private func require(_ read: [String], in supplied: Set<String>, _ name: String) throws(ReferenceError) {
-    for signal in read.sorted() where !supplied.contains(signal) {
-      throw ReferenceError("@\(name) reads \(signal), which the graph does not supply")
-    }
+  private func refuse(_ missing: Set<some RawRepresentable<String>>, of name: String) throws(ReferenceError) {
+    guard let signal = missing.map(\.rawValue).min() else { return }
+    throw ReferenceError("@\(name) reads \(signal), which the graph does not supply")
   }
 }

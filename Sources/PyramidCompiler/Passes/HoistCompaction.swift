@@ -35,8 +35,8 @@ struct HoistCompaction: Pass {
       let tail = Set(path.tail.map(\.id))
       let tailResults = Set(path.tail.flatMap(\.results))
       // A value made between may be read by the tail alone, and no signal may come from there.
-      guard !signals.contains(where: { tail.contains($0.id) || $0.inputs.contains { tailResults.contains($0) } }),
-        !decision.inputs.contains(where: { tailResults.contains($0) }),
+      guard !signals.contains(where: { tail.contains($0.id) || !tailResults.isDisjoint(with: $0.inputs) }),
+        tailResults.isDisjoint(with: decision.inputs),
         tailResults.allSatisfy({ value in
           (readers[value] ?? []).allSatisfy { tail.contains(graph.nodes[$0].id) || graph.nodes[$0].id == move.id }
         })

@@ -7,11 +7,9 @@ struct CostModel {
   /// takes as long as 8 operations a weight in f32 and 10 in int8, whose weights are a quarter of the bytes and whose
   /// operations take a quarter of the time (`mp-bench latency` of models compiled with `fixed-layer(layer=1)`).
   var operationsPerWeight: Double
-  /// Samples that share one reading of a weight.
-  var samplesPerReading: Double
 
-  /// Batch 1, the case in which a decision is most easily worth less than it costs.
-  static let batchOfOne = CostModel(operationsPerWeight: 10, samplesPerReading: 1)
+  /// Batch 1, where each sample reads all weights: the case in which a decision is most easily worth less than it costs.
+  static let batchOfOne = CostModel(operationsPerWeight: 10)
 }
 
 /// How many samples and tokens the nodes of one layer see.

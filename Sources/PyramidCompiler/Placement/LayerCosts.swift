@@ -50,7 +50,7 @@ struct LayerCost {
       return sum + Double(cost.term.coefficient) * count
     }
     let read = Double(weightsEntering) * flow.samplesEntering + Double(weightsStaying) * flow.samplesStaying
-    return executed + read * model.operationsPerWeight / model.samplesPerReading
+    return executed + read * model.operationsPerWeight
   }
 }
 

@@ -29,7 +29,10 @@ public struct GraphBuilder {
       inputs: inputs.map { graph[$0].type }, weights: weights.map { graph[$0].type },
       newDim: op.definedFamily.map { graph.nextDim($0) })
     let results = zip(names, types).map { graph.makeValue($0, $1) }
-    if let family = op.definedFamily, let parent = parentDim(of: op, inputs) {
+    // What bounds the new dim: the samples or the tokens that are chosen from.
+    if let family = op.definedFamily,
+      let parent = family == .samples ? graph[inputs[0]].type.rows.dim : tokens(countedBy: inputs[0])
+    {
       _ = graph.declareDim(family, boundedBy: parent, definedBy: results[0])
     }
     let node = graph.makeNode(op, inputs, weights, results: results, in: section)
@@ -40,15 +43,6 @@ public struct GraphBuilder {
   /// Appends a node without results.
   public mutating func addEffect(_ op: Op, _ inputs: [ValueID]) throws(GraphError) {
     try addAll(op, inputs, names: [])
-  }
-
-  /// The dim that bounds what `op` defines: the samples or tokens that it chooses from.
-  private func parentDim(of op: Op, _ inputs: [ValueID]) -> Dim? {
-    switch op.definedFamily {
-    case .samples: graph[inputs[0]].type.rows.dim
-    case .tokens: tokens(countedBy: inputs[0])
-    case nil: nil
-    }
   }
 
   /// The token dim whose offsets a segments value holds: the admitted one, or that of the `keep` it was compacted with.

@@ -13,8 +13,6 @@ extension Parser {
 
   var isWord: Bool { kind == .word }
 
-  func isWord(_ word: String) -> Bool { isWord && text(of: token) == word }
-
   /// The bytes of a token as they stand.
   func text(of token: Token) -> String { String(decoding: lexer.bytes[token.start..<token.end], as: UTF8.self) }
 
@@ -47,7 +45,7 @@ extension Parser {
 
   /// Moves past a word if it is there.
   mutating func skipWord(_ word: String) throws(ParseError) -> Bool {
-    guard isWord(word) else { return false }
+    guard isWord, text(of: token) == word else { return false }
     try advance()
     return true
   }
