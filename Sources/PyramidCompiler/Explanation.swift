@@ -8,15 +8,12 @@ extension Graph {
   /// then its nodes.
   public func explanation(tokens: Int) -> String {
     var lines = ["; operations for one text of \(tokens) tokens that stays to the end and keeps all of them"]
-    var section: Section?
-    for node in nodes {
-      if node.section != section {
-        section = node.section
-        let total = nodes.filter { $0.section == node.section }.reduce(0) { $0 + operations(of: $1, tokens: tokens) }
-        lines += ["", "\(node.section): \(total) operations"]
+    for nodes in sections {
+      let counts = nodes.map { operations(of: $0, tokens: tokens) }
+      lines += ["", "\(nodes.first!.section): \(counts.reduce(0, +)) operations"]
+      for (node, count) in zip(nodes, counts) {
+        lines += ["  \(line(of: node))", "      ; \(count) operations; \(reason(for: node))"]
       }
-      lines.append("  \(line(of: node))")
-      lines.append("      ; \(operations(of: node, tokens: tokens)) operations; \(reason(for: node))")
     }
     return lines.joined(separator: "\n")
   }
@@ -48,9 +45,8 @@ extension Graph {
       return "attention of the [CLS] tokens alone; keys and values of the others are never formed"
         + (emits.isEmpty ? "" : "; hands out from-first for the pruning policy")
     case .firstRows:
-      return isInLayer
-        ? "the [CLS] rows, which are all that exit head or classifier reads of the layer"
-        : "the [CLS] rows, which are all that the classifier reads"
+      return "the [CLS] rows, which are all that "
+        + (isInLayer ? "exit head or classifier reads of the layer" : "the classifier reads")
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm: return "a signal of the pruning policy"
     case .decideExit(let policy, _, _): return "@\(policy) is active here and the checkpoint has a head"

@@ -9,9 +9,7 @@ import PyramidIR
 enum Arithmetic {
   /// Four sums in fixed order: products of f32 are exact in Double, and four chains keep the adder busy. Adds the
   /// multiplications done to `products`: that is what operation counts are checked against.
-  static func dot(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ products: inout Int
-  ) -> Double {
+  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, _ products: inout Int) -> Double {
     var sums = (0.0, 0.0, 0.0, 0.0)
     var index = 0
     while index + 4 <= count {
@@ -34,9 +32,7 @@ enum Arithmetic {
   ///
   /// Each sum runs from the first element to the last. Rows stand side by side in blocks, and columns are taken some at
   /// a time for all blocks, so that their weights come from memory once.
-  static func linear(
-    _ x: [Float], rows: Int, weight: [Float], bias: [Float]
-  ) -> (values: [Float], products: [Int]) {
+  static func linear(_ x: [Float], rows: Int, weight: [Float], bias: [Float]) -> (values: [Float], products: [Int]) {
     let (width, lanes, columnsAtOnce) = (bias.count, Int(mp_reference_lanes), 32)
     let depth = width == 0 ? 0 : weight.count / width
     let blocks = stride(from: 0, to: rows, by: lanes).map { first in
@@ -90,19 +86,13 @@ enum Arithmetic {
     let width = gamma.count
     var result = x
     for start in stride(from: 0, to: x.count, by: max(width, 1)) {
-      var mean = 0.0
-      for column in 0..<width { mean += Double(x[start + column]) }
-      mean /= Double(width)
-      var variance = 0.0
-      for column in 0..<width {
-        let difference = Double(x[start + column]) - mean
-        variance += difference * difference
-      }
-      variance /= Double(width)
+      let row = x[start..<start + width].map { Double($0) }
+      let mean = row.reduce(0, +) / Double(width)
+      let centred = row.map { $0 - mean }
+      let variance = centred.reduce(0) { $0 + $1 * $1 } / Double(width)
       let scale = 1 / (variance + Double(epsilon)).squareRoot()
-      for column in 0..<width {
-        let normal = (Double(x[start + column]) - mean) * scale
-        result[start + column] = Float(normal * Double(gamma[column]) + Double(beta[column]))
+      for (column, value) in centred.enumerated() {
+        result[start + column] = Float(value * scale * Double(gamma[column]) + Double(beta[column]))
       }
     }
     return result
@@ -129,9 +119,7 @@ enum Arithmetic {
 
   /// Euclidean norm of a row.
   static func norm(_ row: ArraySlice<Float>) -> Float {
-    var sum = 0.0
-    for value in row { sum += Double(value) * Double(value) }
-    return Float(sum.squareRoot())
+    Float(row.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot())
   }
 
   /// Index of the largest value, the lowest on ties. NaN is larger than nothing, so a row of NaN answers 0.

@@ -58,9 +58,7 @@ struct Attention {
   }
 
   /// softmax(q k^T / sqrt(H / heads)) of one query and head over the keys of its sample.
-  private func probabilities(
-    of queryRow: Int, over rows: Range<Int>, head: Int, _ products: inout Int
-  ) -> [Double] {
+  private func probabilities(of queryRow: Int, over rows: Range<Int>, head: Int, _ products: inout Int) -> [Double] {
     let headWidth = width / heads
     let scale = Double(headWidth).squareRoot()
     var scores = [Double](repeating: 0, count: rows.count)

@@ -44,8 +44,7 @@ extension Execution {
     var keep: [Int] = []
     for sample in samples {
       let rows = offsets[sample]..<offsets[sample + 1]
-      let scores =
-        retention == .all ? [Float](repeating: 0, count: rows.count) : try score(policy, decision, rows)
+      let scores = retention == .all ? [Float](repeating: 0, count: rows.count) : try score(policy, decision, rows)
       keep += Selection.survivors(scores, retention).map { rows.lowerBound + $0 }
     }
     return keep
@@ -55,14 +54,14 @@ extension Execution {
     _ decision: ExitDecision<ReferenceTensor>, logits: [Float], row: Int, _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(layer: decision.layer + 1, layers: graph.shape.layers, classes: logits.count)
-    view.logits = buffers.floats(logits)
+    view.logits = buffers.copy(logits)
     for (signal, tensors) in decision.signals {
       switch signal {
       case .logits: continue
-      case .probabilities: view.probabilities = buffers.floats(try tensors[0].row(row))
+      case .probabilities: view.probabilities = buffers.copy(try tensors[0].row(row))
       case .hidden:
         view.width = tensors[0].columns
-        view.hidden = buffers.floats(try tensors[0].row(row))
+        view.hidden = buffers.copy(try tensors[0].row(row))
       case .tokensAlive:
         let offsets = try offsets(tensors[0])
         view.tokensAlive = offsets[row + 1] - offsets[row]
@@ -71,7 +70,7 @@ extension Execution {
         for head in tensors { earlier += try head.row(row) }
         view.earlierHeads = tensors.count
         view.earlierStride = logits.count
-        view.earlierProbabilities = buffers.floats(earlier)
+        view.earlierProbabilities = buffers.copy(earlier)
       }
     }
     return view
@@ -85,15 +84,15 @@ extension Execution {
     var view = TokenViewStorage(count: rows.count, layer: decision.layer + 1, layers: graph.shape.layers)
     for (signal, tensor) in decision.signals {
       func floats() throws(ReferenceError) -> UnsafePointer<Float> {
-        buffers.floats(try tensor.floats[rows.lowerBound * tensor.columns..<rows.upperBound * tensor.columns])
+        buffers.copy(try tensor.floats[rows.lowerBound * tensor.columns..<rows.upperBound * tensor.columns])
       }
       switch signal {
       case .receivedAttention: view.receivedAttention = try floats()
       case .attentionFromCLS: view.attentionFromCLS = try floats()
       case .valueNorm: view.valueNorm = try floats()
       case .hiddenNorm: view.hiddenNorm = try floats()
-      case .position: view.positions = buffers.integers(try tensor.integers[rows])
-      case .tokenID: view.tokenIDs = buffers.integers(try tensor.integers[rows])
+      case .position: view.positions = buffers.copy(try tensor.integers[rows])
+      case .tokenID: view.tokenIDs = buffers.copy(try tensor.integers[rows])
       case .hidden:
         view.width = tensor.columns
         view.hidden = try floats()

@@ -11,8 +11,7 @@ extension Execution {
     case .embed:
       return [try result(node, .floats(embed(node)))]
     case .linear(let activation):
-      let product = try linear(node)
-      return [try result(node, .floats(Arithmetic.activate(product, activation)))]
+      return [try result(node, .floats(Arithmetic.activate(linear(node), activation)))]
     case .linearAddNorm(let epsilon):
       let sum = zip(try linear(node), try operand(node, 1).floats).map { $0 + $1 }
       return [try result(node, .floats(norm(node, sum, gammaAt: 2, epsilon)))]
@@ -25,9 +24,8 @@ extension Execution {
       return [try result(node, .floats(norm(node, operand(node, 0).floats, gammaAt: 0, epsilon)))]
     case .attention(let heads, let emits):
       let width = try operand(node, 0).columns
-      var operands: [AttentionOperand] = []
-      for index in 0..<3 {
-        operands.append(AttentionOperand(values: try operand(node, index).floats, stride: width, first: 0))
+      let operands = try operands(node).prefix(3).map { tensor throws(ReferenceError) in
+        AttentionOperand(values: try tensor.floats, stride: width, first: 0)
       }
       return try attend(node, operands, width: width, segments: operand(node, 3), heads: heads, emits)
     case .attentionQKV(let heads, let emits):
@@ -45,18 +43,14 @@ extension Execution {
     case .softmax:
       return [try result(node, .floats(eachRow(operand(node, 0)) { Arithmetic.softmax($0) }))]
     case .rowNorm(let first, let count):
-      let norms = try eachRow(operand(node, 0)) { row in
-        [Arithmetic.norm(row.dropFirst(first).prefix(count))]
-      }
+      let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
       return [try result(node, .floats(norms))]
     case .decideExit:
-      let stay = try decideExit(node)
-      return [try definition(node, stay)]
+      return [try definition(node, decideExit(node))]
     case .decidePrune:
       return [try definition(node, decidePrune(node))]
     case .keepSamples:
-      let keep = try tokens(ofSamples: operand(node, 1), in: operand(node, 0))
-      return [try definition(node, keep)]
+      return [try definition(node, tokens(ofSamples: operand(node, 1), in: operand(node, 0)))]
     case .compact:
       return [try result(node, compact(operand(node, 0), operand(node, 1)))]
     case .compactSegments:
@@ -146,9 +140,7 @@ extension Execution {
     return rows
   }
 
-  private func eachRow(
-    _ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]
-  ) throws(ReferenceError) -> [Float] {
+  private func eachRow(_ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]) throws(ReferenceError) -> [Float] {
     let values = try x.floats
     return (0..<x.rows).flatMap { body(values[$0 * x.columns..<($0 + 1) * x.columns]) }
   }

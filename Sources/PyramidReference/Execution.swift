@@ -86,9 +86,7 @@ struct Execution {
   }
 
   func operands(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
-    var tensors: [ReferenceTensor] = []
-    for index in node.inputs.indices { tensors.append(try operand(node, index)) }
-    return tensors
+    try node.inputs.indices.map { index throws(ReferenceError) in try operand(node, index) }
   }
 
   func weight(_ node: Node, _ index: Int) -> [Float] { interpreter.weights[node.weights[index].index] }
@@ -98,8 +96,7 @@ struct Execution {
     _ node: Node, _ elements: ReferenceTensor.Elements, at index: Int = 0
   ) throws(ReferenceError) -> ReferenceTensor {
     let type = graph[node.results[index]].type
-    var extents: [Int] = []
-    for extent in type.extents { extents.append(try dims.resolve(extent)) }
+    let extents = try type.extents.map { extent throws(ReferenceError) in try dims.resolve(extent) }
     return try ReferenceTensor(type: type, extents: extents, elements: elements)
   }
 

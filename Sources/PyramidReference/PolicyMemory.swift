@@ -7,15 +7,12 @@ import PyramidPolicy
 struct SignalBuffers {
   private var allocations: [UnsafeMutableRawPointer] = []
 
-  mutating func floats(_ values: some Collection<Float>) -> UnsafePointer<Float> { copy(values) }
-
-  mutating func integers(_ values: some Collection<Int32>) -> UnsafePointer<Int32> { copy(values) }
-
   func deallocate() {
     for allocation in allocations { allocation.deallocate() }
   }
 
-  private mutating func copy<Value: BitwiseCopyable>(_ values: some Collection<Value>) -> UnsafePointer<Value> {
+  /// The address of a copy.
+  mutating func copy<Value: BitwiseCopyable>(_ values: some Collection<Value>) -> UnsafePointer<Value> {
     let buffer = UnsafeMutableBufferPointer<Value>.allocate(capacity: max(values.count, 1))
     _ = buffer.initialize(fromContentsOf: values)
     allocations.append(UnsafeMutableRawPointer(buffer.baseAddress!))

@@ -38,16 +38,12 @@ public struct ReferenceInterpreter {
     for node in graph.nodes { try checkPolicy(of: node) }
   }
 
-  /// Answers each sample of a batch, in the order of the batch.
+  /// Answers each sample of a batch, in the order of the batch. `observer` is shown every value as it is made: its node,
+  /// its name without `%`, and the tensor.
   ///
   /// - Throws: `ReferenceError`, with the node at which it was found.
-  public func run(_ batch: ReferenceBatch) throws -> [ReferenceAnswer] {
-    try run(batch) { _, _, _ in }
-  }
-
-  /// The same, and shows every value as it is made: its node, its name without `%`, and the tensor.
   public func run(
-    _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void
+    _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void = { _, _, _ in }
   ) throws -> [ReferenceAnswer] {
     var execution = try Execution(self, batch)
     for node in graph.nodes {
@@ -81,11 +77,10 @@ public struct ReferenceInterpreter {
   private func checkPolicy(of node: Node) throws(ReferenceError) {
     if case .decideExit(let name, _, let reads) = node.op {
       // Logits are an operand of every head, so they need not be listed.
-      let supplied = Set(reads.map(\.rawValue) + [ExitSignal.logits.rawValue])
-      try require(try checked(name, .exit).exitSignals.map(\.rawValue), in: supplied, name)
+      try refuse(checked(name, .exit).exitSignals.subtracting(reads + [.logits]), of: name)
     }
     if case .decidePrune(let name, _, let reads, _) = node.op {
-      try require(try checked(name, .prune).tokenSignals.map(\.rawValue), in: Set(reads.map(\.rawValue)), name)
+      try refuse(checked(name, .prune).tokenSignals.subtracting(reads), of: name)
     }
   }
 
@@ -105,9 +100,8 @@ public struct ReferenceInterpreter {
     return policy
   }
 
-  private func require(_ read: [String], in supplied: Set<String>, _ name: String) throws(ReferenceError) {
-    for signal in read.sorted() where !supplied.contains(signal) {
-      throw ReferenceError("@\(name) reads \(signal), which the graph does not supply")
-    }
+  private func refuse(_ missing: Set<some RawRepresentable<String>>, of name: String) throws(ReferenceError) {
+    guard let signal = missing.map(\.rawValue).min() else { return }
+    throw ReferenceError("@\(name) reads \(signal), which the graph does not supply")
   }
 }

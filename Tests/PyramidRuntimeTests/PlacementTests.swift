@@ -104,7 +104,7 @@ import Testing
     let costs = try LayerCosts(fused, context, pipeline.demand)
     let everywhere = context.everywhere(fused)
     let expected = costs.total(
-      everywhere, profile.flows(everywhere), CostModel(operationsPerWeight: 0, samplesPerReading: 1))
+      everywhere, profile.flows(everywhere), CostModel(operationsPerWeight: 0))
     #expect(Int(expected.rounded()) == answers.reduce(0) { $0 + $1.operations.executed })
   }
 

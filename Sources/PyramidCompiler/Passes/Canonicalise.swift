@@ -11,18 +11,12 @@ struct Canonicalise: Pass {
     removeIdentities(&graph)
     mergeRepeated(&graph)
     graph.removeDeadNodes()
-    graph.dropUnusedWeights()
   }
 
   private func removeIdentities(_ graph: inout Graph) {
-    var removed: Set<NodeID> = []
-    for node in graph.nodes {
-      if case .activate(.none) = node.op {
-        graph.replaceUses(of: node.results[0], by: node.inputs[0])
-        removed.insert(node.id)
-      }
-    }
-    graph.remove(removed)
+    let identities = graph.nodes.filter { $0.op == .activate(.none) }
+    for node in identities { graph.replaceUses(of: node.results[0], by: node.inputs[0]) }
+    graph.remove(Set(identities.map(\.id)))
   }
 
   private struct Computation: Hashable {
@@ -51,7 +45,7 @@ struct Canonicalise: Pass {
 
 extension Graph {
   /// Removes nodes whose results nothing reads and that have no effect, last first. A definition of a dim that a
-  /// declaration or a type still names stays.
+  /// declaration or a type still names stays. Weights that nothing reads then go, too.
   mutating func removeDeadNodes() {
     var read: Set<ValueID> = []
     var dead: Set<NodeID> = []
@@ -63,5 +57,6 @@ extension Graph {
       }
     }
     remove(dead)
+    dropUnusedWeights()
   }
 }

@@ -9,9 +9,8 @@ struct FuseQKV: Pass {
 
   func run(on graph: inout Graph, _ context: PassContext) {
     for attention in graph.nodes {
-      guard case .attention(let heads, let emits) = attention.op, let joined = join(attention, in: &graph) else {
-        continue
-      }
+      guard case .attention(let heads, let emits) = attention.op, let joined = join(attention, in: &graph)
+      else { continue }
       let index = graph.index(of: attention.id)!
       graph.nodes[index] = graph.makeNode(
         .attentionQKV(heads: heads, emits: emits), [joined, attention.inputs[3]], [], results: attention.results,
@@ -53,7 +52,6 @@ struct FuseQKV: Pass {
 extension Weight {
   /// The first axis of a weight, which is always fixed.
   var rowCount: Int {
-    if case .fixed(let count) = type.rows { return count }
-    return 0
+    if case .fixed(let count) = type.rows { count } else { 0 }
   }
 }

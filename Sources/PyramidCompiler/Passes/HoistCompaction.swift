@@ -13,8 +13,7 @@ struct HoistCompaction: Pass {
       // Looked up anew: hoisting in an earlier layer changes what later nodes read.
       guard let index = graph.index(of: id) else { continue }
       let node = graph.nodes[index]
-      guard let decision = PruneDecision(node), decision.stay == nil else { continue }
-      try hoist(node, in: &graph)
+      if let decision = PruneDecision(node), decision.stay == nil { try hoist(node, in: &graph) }
     }
     graph.removeDeadNodes()
   }
@@ -23,18 +22,21 @@ struct HoistCompaction: Pass {
     let keep = decision.results[0]
     let readers = graph.readers
     let nodes = graph.nodes.filter { $0.section == decision.section }
-    let moves = nodes.filter { $0.op == .compact && $0.inputs[1] == keep }
-    for move in moves {
+    // Nodes of the layer that make signals for the decision out of what is known after attention.
+    let signals = nodes.filter { node in
+      guard case .rowNorm = node.op else { return false }
+      return decision.inputs.contains(node.results[0])
+    }
+    for move in nodes where move.op == .compact && move.inputs[1] == keep {
       let hidden = move.inputs[0]
       guard let path = FirstRowPath(graph, to: hidden), path.section == decision.section, readers[hidden]?.count == 1,
         let attention = graph.nodes.firstIndex(where: { $0.results.first == path.context })
       else { continue }
       let tail = Set(path.tail.map(\.id))
       let tailResults = Set(path.tail.flatMap(\.results))
-      let signals = signals(of: decision, nodes)
       // A value made between may be read by the tail alone, and no signal may come from there.
-      guard !signals.contains(where: { tail.contains($0.id) || $0.inputs.contains { tailResults.contains($0) } }),
-        !decision.inputs.contains(where: { tailResults.contains($0) }),
+      guard !signals.contains(where: { tail.contains($0.id) || !tailResults.isDisjoint(with: $0.inputs) }),
+        tailResults.isDisjoint(with: decision.inputs),
         tailResults.allSatisfy({ value in
           (readers[value] ?? []).allSatisfy { tail.contains(graph.nodes[$0].id) || graph.nodes[$0].id == move.id }
         })
@@ -57,14 +59,6 @@ struct HoistCompaction: Pass {
       graph.nodes = before + signals + [decision] + compactions + moved + after
       graph.replaceUses(of: move.results[0], by: hidden)
       try graph.inferTypes()
-    }
-  }
-
-  /// Nodes of the layer that make signals for the decision out of what is known after attention.
-  private func signals(of decision: Node, _ nodes: [Node]) -> [Node] {
-    nodes.filter { node in
-      guard case .rowNorm = node.op else { return false }
-      return decision.inputs.contains(node.results[0])
     }
   }
 }

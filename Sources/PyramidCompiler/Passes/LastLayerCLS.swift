@@ -10,8 +10,8 @@ struct LastLayerCLS: Pass {
   func run(on graph: inout Graph, _ context: PassContext) throws {
     for reader in graph.nodes where reader.op == .firstRows {
       let hidden = reader.inputs[0]
-      guard let maker = graph.nodes.first(where: { $0.results.contains(hidden) }),
-        maker.section == .layer(graph.shape.layers - 1), graph.readers[hidden]?.count == 1,
+      guard graph.producer(of: hidden)?.section == .layer(graph.shape.layers - 1),
+        graph.readers[hidden]?.count == 1,
         let path = FirstRowPath(graph, to: hidden), path.segments == reader.inputs[1]
       else { continue }
       let (nodes, rows) = try path.makeNodes(in: &graph)
@@ -20,7 +20,6 @@ struct LastLayerCLS: Pass {
       graph.replaceUses(of: reader.results[0], by: rows)
       graph.remove([reader.id])
       graph.removeDeadNodes()
-      graph.dropUnusedWeights()
     }
   }
 }

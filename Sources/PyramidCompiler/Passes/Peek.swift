@@ -17,7 +17,6 @@ struct Peek: Pass {
       if let peek = LayerWithExit(graph, layer: layer) { graph = try peek.rewritten() }
     }
     graph.removeDeadNodes()
-    graph.dropUnusedWeights()
     graph.renumberDims()
   }
 }
@@ -35,8 +34,8 @@ private struct LayerWithExit {
 
   init?(_ graph: Graph, layer: Int) {
     let nodes = graph.nodes.filter { $0.section == .layer(layer) }
-    let exit = nodes.first { ExitDecision($0) != nil }
-    guard let exit, let first = nodes.last(where: { $0.op == .firstRows }),
+    guard let exit = nodes.first(where: { ExitDecision($0) != nil }),
+      let first = nodes.last(where: { $0.op == .firstRows }),
       let path = FirstRowPath(graph, to: first.inputs[0]), path.section == .layer(layer),
       path.segments == first.inputs[1],
       let selection = nodes.first(where: {

@@ -28,9 +28,7 @@ struct PlacePolicies: Pass {
   }
 
   /// Starts from all decisions and takes out the one whose loss saves most, again and again, until none saves anything.
-  static func cheapest(
-    _ context: PassContext, in graph: Graph, cost: (PolicyPlacement) -> Double
-  ) -> PolicyPlacement {
+  static func cheapest(_ context: PassContext, in graph: Graph, cost: (PolicyPlacement) -> Double) -> PolicyPlacement {
     var best = context.everywhere(graph)
     var lowest = cost(best)
     while true {

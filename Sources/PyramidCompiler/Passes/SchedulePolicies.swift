@@ -31,7 +31,6 @@ struct SchedulePolicies: Pass {
       (graph, state) = try boundary.finish()
     }
     graph.removeDeadNodes()
-    graph.dropUnusedWeights()
     let asked = Set(graph.nodes.compactMap(\.op.policy))
     for (kind, policy) in graph.policies.all where !asked.contains(policy.name) { graph.policies[kind] = nil }
   }

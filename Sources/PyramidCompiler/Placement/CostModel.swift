@@ -7,31 +7,13 @@ struct CostModel {
   /// takes as long as 8 operations a weight in f32 and 10 in int8, whose weights are a quarter of the bytes and whose
   /// operations take a quarter of the time (`mp-bench latency` of models compiled with `fixed-layer(layer=1)`).
   var operationsPerWeight: Double
-  /// Samples that share one reading of a weight.
-  var samplesPerReading: Double
 
-  /// Batch 1, the case in which a decision is most easily worth less than it costs.
-  static let batchOfOne = CostModel(operationsPerWeight: 10, samplesPerReading: 1)
+  /// Batch 1, where each sample reads all weights: the case in which a decision is most easily worth less than it costs.
+  static let batchOfOne = CostModel(operationsPerWeight: 10)
 }
 
 /// How many samples and tokens the nodes of one layer see.
 struct LayerFlow {
-  /// What a dim of the layer counts.
-  enum Population: Hashable { case samplesEntering, samplesStaying, tokensEntering, tokensStaying, tokensKept }
-
   var samplesEntering = 0.0, samplesStaying = 0.0
   var tokensEntering = 0.0, tokensStaying = 0.0, tokensKept = 0.0
-
-  /// The sum over samples of their rows, or of the squares of them as if all were of one length.
-  func rows(_ population: Population, squared: Bool) -> Double {
-    let (rows, samples): (Double, Double) =
-      switch population {
-      case .samplesEntering: (samplesEntering, samplesEntering)
-      case .samplesStaying: (samplesStaying, samplesStaying)
-      case .tokensEntering: (tokensEntering, samplesEntering)
-      case .tokensStaying: (tokensStaying, samplesStaying)
-      case .tokensKept: (tokensKept, samplesStaying)
-      }
-    return squared ? rows * rows / max(samples, 1e-9) : rows
-  }
 }

@@ -6,14 +6,12 @@ import PyramidIR
 
 /// Cost terms of one layer, over what its dims count.
 struct LayerCost {
-  private var operations: [Term] = []
-  private var weightsEntering = 0, weightsStaying = 0
+  private typealias Count = KeyPath<LayerFlow, Double>
 
-  private struct Term {
-    let coefficient: Int
-    let population: LayerFlow.Population
-    let isSquared: Bool
-  }
+  /// Operations for each row, or for each pair of rows of a sample, and what counts the rows and their samples.
+  private var operations: [(term: CostTerm, rows: Count, samples: Count)] = []
+  /// Weights that are read where the samples are those that enter, and where they are those that stay.
+  private var weightsEntering = 0, weightsStaying = 0
 
   /// The costs of a section of a compiled graph.
   init(_ graph: Graph, _ section: Section) {
@@ -21,36 +19,38 @@ struct LayerCost {
     for node in graph.nodes where node.op.definesDim {
       if let dim = graph[node.results[0]].type.rows.dim { definitions[dim] = node }
     }
-    func population(_ dim: Dim) -> LayerFlow.Population {
+    func population(_ dim: Dim) -> (rows: Count, samples: Count) {
       guard let definition = definitions[dim], definition.section == section else {
-        return dim.family == .samples ? .samplesEntering : .tokensEntering
+        return (dim.family == .samples ? \.samplesEntering : \.tokensEntering, \.samplesEntering)
       }
-      if dim.family == .samples { return .samplesStaying }
-      return definition.op == .keepSamples ? .tokensStaying : .tokensKept
+      if dim.family == .samples { return (\.samplesStaying, \.samplesStaying) }
+      return (definition.op == .keepSamples ? \.tokensStaying : \.tokensKept, \.samplesStaying)
     }
     var counted: Set<WeightID> = []
     for node in graph.nodes where node.section == section {
       for term in graph.executedOperations(of: node) {
-        operations.append(
-          Term(coefficient: term.coefficient, population: population(term.dim), isSquared: term.power == 2))
+        let (rows, samples) = population(term.dim)
+        operations.append((term, rows, samples))
       }
       // Tables are read one row per token, not whole.
       guard node.op != .embed, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
-      let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) { $0 + graph[$1].elementCount }
-      switch population(dim) {
-      case .samplesEntering, .tokensEntering: weightsEntering += weights
-      case .samplesStaying, .tokensStaying, .tokensKept: weightsStaying += weights
+      let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) {
+        $0 + graph[$1].rowCount * graph[$1].type.columns
       }
+      if population(dim).samples == \.samplesEntering { weightsEntering += weights } else { weightsStaying += weights }
     }
   }
 
   /// What the layer costs over all samples of a flow, in operations.
   func total(_ flow: LayerFlow, _ model: CostModel) -> Double {
-    let executed = operations.reduce(0) { sum, term in
-      sum + Double(term.coefficient) * flow.rows(term.population, squared: term.isSquared)
+    let executed = operations.reduce(0.0) { sum, cost in
+      let rows = flow[keyPath: cost.rows]
+      // Squares of rows are summed as if all samples were of one length.
+      let count = cost.term.power == 2 ? rows * rows / max(flow[keyPath: cost.samples], 1e-9) : rows
+      return sum + Double(cost.term.coefficient) * count
     }
     let read = Double(weightsEntering) * flow.samplesEntering + Double(weightsStaying) * flow.samplesStaying
-    return executed + read * model.operationsPerWeight / model.samplesPerReading
+    return executed + read * model.operationsPerWeight
   }
 }
 
@@ -74,9 +74,8 @@ struct LayerCosts {
       compiled.placement = PolicyPlacement(
         exits: hasExit ? everywhere.exits : [], prunes: hasPrune ? everywhere.prunes : [])
       for pass in demand { try pass.run(on: &compiled, context) }
-      layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = (0..<graph.shape.layers).map {
-        LayerCost(compiled, .layer($0))
-      }
+      let costs = (0..<graph.shape.layers).map { LayerCost(compiled, .layer($0)) }
+      layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = costs
       if !hasExit && !hasPrune { plain = compiled }
     }
     embeddings = LayerCost(plain, .embeddings)
@@ -86,9 +85,7 @@ struct LayerCosts {
   /// What all sections cost together under a placement, in operations over all samples of a profile.
   func total(_ placement: PolicyPlacement, _ flows: [LayerFlow], _ model: CostModel) -> Double {
     var sum = flows.first.map { embeddings.total($0, model) } ?? 0
-    for (layer, flow) in flows.enumerated() {
-      sum += total(ofLayer: layer, placement, flow, model)
-    }
+    for (layer, flow) in flows.enumerated() { sum += total(ofLayer: layer, placement, flow, model) }
     return sum + (flows.last.map { output.total($0, model) } ?? 0)
   }
 
@@ -97,8 +94,4 @@ struct LayerCosts {
     let both = Case(hasExit: placement.exits.contains(layer), hasPrune: placement.prunes.contains(layer))
     return layers[both]![layer].total(flow, model)
   }
-}
-
-extension Weight {
-  fileprivate var elementCount: Int { type.columns * rowCount }
 }

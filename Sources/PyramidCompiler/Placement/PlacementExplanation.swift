@@ -40,9 +40,7 @@ struct PlacementExplanation {
     var lines = ["; \(basis)", "; in operations, a weight that is read counts as \(Int(model.operationsPerWeight))"]
     if everywhere == PolicyPlacement() { lines.append("no policy decides anywhere") }
     for layer in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: layer) }
-    if isPlaced {
-      lines.append("as chosen \(amount(cost(chosen))), with every decision \(amount(cost(everywhere)))")
-    }
+    if isPlaced { lines.append("as chosen \(amount(cost(chosen))), with every decision \(amount(cost(everywhere)))") }
     return lines.joined(separator: "\n")
   }
 
@@ -57,10 +55,8 @@ struct PlacementExplanation {
     if everywhere.exits.contains(layer) {
       let with = PolicyPlacement(exits: chosen.exits.union([layer]), prunes: chosen.prunes)
       let without = PolicyPlacement(exits: chosen.exits.subtracting([layer]), prunes: chosen.prunes)
-      let isFixed = isPlaced && !context.mayDropHeads
-      row(
-        "head", with: cost(with), without: cost(without),
-        hasHead ? (isFixed ? "kept: the policy looks back at earlier heads" : "kept") : "dropped")
+      let kept = isPlaced && !context.mayDropHeads ? "kept: the policy looks back at earlier heads" : "kept"
+      row("head", with: cost(with), without: cost(without), hasHead ? kept : "dropped")
       // Where a row was computed to prune before the layer, the exit is decided early in any case.
       let late = costWithoutPeek(with, at: layer)
       if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }

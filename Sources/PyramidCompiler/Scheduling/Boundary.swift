@@ -1,7 +1,8 @@
 // One boundary under construction: the decisions after a layer, or before it, and the rows that go on. It is apart from
-// `schedule-policies`, which says where boundaries are; how signals and exit heads come about is in ScheduledSignals.swift.
+// `schedule-policies`, which says where boundaries are; how signals of tokens come about is in ScheduledSignals.swift.
 
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// The values that every boundary hands to the next layer.
@@ -61,10 +62,11 @@ struct Boundary {
     else {
       throw CompileError("layer \(layer) has no attention")
     }
+    var input = graph.nodes[attention].inputs[0]
+    if let projection = graph.producer(of: input), case .linear = projection.op { input = projection.inputs[0] }
     self.init(
-      layer: layer, state: state, hidden: try Self.crossing(graph, layer: layer),
-      input: Self.input(of: graph.nodes[attention], in: graph), builder: Self.builder(graph, upTo: split, layer),
-      attention: attention, later: Array(graph.nodes[split...]))
+      layer: layer, state: state, hidden: try Self.crossing(graph, layer: layer), input: input,
+      builder: Self.builder(graph, upTo: split, layer), attention: attention, later: Array(graph.nodes[split...]))
   }
 
   /// The graph's nodes before `split`, to go on with in a layer.
@@ -88,8 +90,7 @@ struct Boundary {
   /// The exit head, its decision, and what the decision reads.
   mutating func decideExit(_ policy: PolicyInstance) throws {
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    let logits = try addHead(first)
-    var operands = [before.samples, logits]
+    let logits = try ExitHead(layer: layer).lower(into: &builder, first: first)
     let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
       after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(layer)"))
@@ -112,10 +113,9 @@ struct Boundary {
   mutating func decidePrune(_ policy: PolicyInstance) throws {
     let reads = TokenSignal.allCases.filter(policy.tokenSignals.contains)
     try emitAttention(for: reads)
-    var signals: [(TokenSignal, ValueID)] = []
-    for signal in reads { signals.append((signal, try tokenSignal(signal))) }
     let decision = PruneDecision(
-      policy: policy.type.name, layer: layer, segments: before.segments, stay: stay, signals: signals)
+      policy: policy.type.name, layer: layer, segments: before.segments, stay: stay,
+      signals: try reads.map { ($0, try tokenSignal($0)) })
     keep = try builder.add(decision.op, decision.operands, name: "keep\(layer)")
   }
 

@@ -13,8 +13,11 @@ struct FirstRowPath {
   /// The layer's input, its attention's offsets and context, and the value whose [CLS] rows are wanted.
   let input, segments, context, output: ValueID
   let heads: Int
-  /// Weight and bias of the query, key and value projections.
-  private let projections: [(weight: Weight, bias: Weight)]
+  /// A weight and a bias, each by its type and the checkpoint tensors that it is made of.
+  private typealias Projection = (weight: Part, bias: Part)
+  private typealias Part = (type: TensorType, sources: [String])
+  /// Of query, key and value.
+  private let projections: [Projection]
   /// Nodes after attention, in program order.
   let tail: [Node]
 
@@ -79,25 +82,19 @@ struct FirstRowPath {
   /// The value that query, key and value are projected from, and the three projections.
   private static func projections(
     of attention: Node, _ producers: [ValueID: Int], _ graph: Graph
-  ) -> (ValueID, [(Weight, Weight)])? {
+  ) -> (ValueID, [Projection])? {
     let makers = attention.inputs.dropLast().compactMap { producers[$0].map { graph.nodes[$0] } }
     guard makers.count == attention.inputs.count - 1, let input = makers.first?.inputs.first,
       makers.allSatisfy({ $0.op == .linear(.none) && $0.inputs == [input] })
     else { return nil }
-    let weights = makers.map { (graph[$0.weights[0]], graph[$0.weights[1]]) }
+    func part(_ weight: WeightID) -> Part { (graph[weight].type, graph[weight].sources) }
+    let weights: [Projection] = makers.map { (part($0.weights[0]), part($0.weights[1])) }
     if weights.count == 3 { return (input, weights) }
     // One joined projection: its sources are those of query, key and value.
     guard let (weight, bias) = weights.first, weight.sources.count == 3, bias.sources.count == 3 else { return nil }
-    let columns = weight.rowCount / 3
-    let parts = (0..<3).map { part in
-      (
-        Weight(
-          name: "", type: TensorType(.f32, [.fixed(columns), .fixed(weight.type.columns)]),
-          sources: [weight.sources[part]]),
-        Weight(name: "", type: TensorType(.f32, [.fixed(columns)]), sources: [bias.sources[part]])
-      )
-    }
-    return (input, parts)
+    let columns = Extent.fixed(graph[makers[0].weights[0]].rowCount / 3)
+    let (matrix, vector) = (TensorType(.f32, [columns, .fixed(weight.type.columns)]), TensorType(.f32, [columns]))
+    return (input, zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) })
   }
 }
 

@@ -1,15 +1,9 @@
-// How each signal that a policy reads comes about in the graph, and the exit head. Only what is read is computed.
+// How each signal of the tokens that a policy reads comes about in the graph. Only what is read is computed.
 
 import PyramidIR
-import PyramidModels
 import PyramidPolicy
 
 extension Boundary {
-  /// The layer's exit head on the [CLS] rows.
-  mutating func addHead(_ first: ValueID) throws -> ValueID {
-    try ExitHead(layer: layer).lower(into: &builder, first: first)
-  }
-
   /// Makes the layer's attention hand out the scores that the signals need.
   mutating func emitAttention(for reads: [TokenSignal]) throws {
     guard let attention else { return }
@@ -17,18 +11,9 @@ extension Boundary {
       .filter { reads.contains($0.0) }.map(\.1)
     let node = builder.graph.nodes[attention]
     let vector = TensorType(.f32, [builder.graph[node.results[0]].type.rows])
-    let scores = emits.map { builder.graph.makeValue("\($0.valueName)\(layer)", vector) }
+    let scores = emits.map { builder.graph.makeValue("\($0)\(layer)", vector) }
     builder.graph.nodes[attention] = builder.graph.makeNode(
       node.op.emitting(emits), node.inputs, [], results: [node.results[0]] + scores, in: node.section)
-  }
-
-  /// The rows that an attention's queries are projected from.
-  static func input(of attention: Node, in graph: Graph) -> ValueID {
-    let query = attention.inputs[0]
-    guard let producer = graph.nodes.last(where: { $0.results.contains(query) }), case .linear = producer.op else {
-      return query
-    }
-    return producer.inputs[0]
   }
 
   /// The value of a token signal.
@@ -53,15 +38,6 @@ extension Boundary {
     case .position: return before.positions
     case .tokenID: return before.tokenIDs
     case .hidden: return input
-    }
-  }
-}
-
-extension Emission {
-  fileprivate var valueName: String {
-    switch self {
-    case .received: "received"
-    case .fromFirst: "fromFirst"
     }
   }
 }

@@ -38,14 +38,14 @@ public enum DimBound: Hashable, Sendable {
 /// One line of the preamble: a dim, its bound, and for a data-dependent one the value whose rows it counts.
 public struct DimDeclaration: Hashable, Sendable {
   /// The dim declared.
-  public let dim: Dim
+  public internal(set) var dim: Dim
   /// Its bound: a constant for `B0` and `T0`, an earlier dim of the same family otherwise.
-  public let bound: DimBound
+  public internal(set) var bound: DimBound
   /// The one value that defines it; nil for `B0` and `T0`.
-  public let definedBy: ValueID?
+  public internal(set) var definedBy: ValueID?
 
   /// A declaration; the verifier checks that bound and definition fit together.
-  public init(_ dim: Dim, bound: DimBound, definedBy: ValueID?) {
+  public init(_ dim: Dim, bound: DimBound, definedBy: ValueID? = nil) {
     self.dim = dim
     self.bound = bound
     self.definedBy = definedBy

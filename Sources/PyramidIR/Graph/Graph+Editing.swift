@@ -43,22 +43,20 @@ extension Graph {
     else { return }
     let declaration = dims.remove(at: later)
     dims.insert(declaration, at: place)
-    dims[place + 1] = DimDeclaration(dims[place + 1].dim, bound: .dim(declaration.dim), definedBy: value)
+    dims[place + 1].bound = .dim(declaration.dim)
   }
 
   /// Numbers the dims of each family in the order of their declarations.
   public mutating func renumberDims() {
     var numbers: [DimFamily: Int] = [:]
     var renumbered: [Dim: Dim] = [:]
-    for declaration in dims {
-      let family = declaration.dim.family
-      renumbered[declaration.dim] = Dim(family, numbers[family, default: 0])
-      numbers[family, default: 0] += 1
+    for dim in dims.map(\.dim) {
+      renumbered[dim] = Dim(dim.family, numbers[dim.family, default: 0])
+      numbers[dim.family, default: 0] += 1
     }
-    dims = dims.map { declaration in
-      var bound = declaration.bound
-      if case .dim(let dim) = bound { bound = .dim(renumbered[dim] ?? dim) }
-      return DimDeclaration(renumbered[declaration.dim]!, bound: bound, definedBy: declaration.definedBy)
+    for index in dims.indices {
+      dims[index].dim = renumbered[dims[index].dim]!
+      if case .dim(let dim) = dims[index].bound { dims[index].bound = .dim(renumbered[dim] ?? dim) }
     }
     for index in values.indices {
       let type = values[index].type
@@ -100,6 +98,15 @@ extension Graph {
       for input in Set(node.inputs) { table[input, default: []].append(index) }
     }
     return table
+  }
+
+  /// The node that makes a value.
+  public func producer(of value: ValueID) -> Node? { nodes.last { $0.results.contains(value) } }
+
+  /// The stretches of nodes that stand in one section, in program order.
+  public var sections: [ArraySlice<Node>] {
+    let starts = nodes.indices.filter { $0 == 0 || nodes[$0].section != nodes[$0 - 1].section }
+    return zip(starts, starts.dropFirst() + [nodes.count]).map { nodes[$0..<$1] }
   }
 
   /// Index of a node in program order.

@@ -151,8 +151,8 @@ public struct Graph: Sendable {
     self.name = name
     self.shape = shape
     dims = [
-      DimDeclaration(.admittedSamples, bound: .constant(samples), definedBy: nil),
-      DimDeclaration(.admittedTokens, bound: .constant(tokens), definedBy: nil),
+      DimDeclaration(.admittedSamples, bound: .constant(samples)),
+      DimDeclaration(.admittedTokens, bound: .constant(tokens)),
     ]
   }
 

@@ -26,9 +26,13 @@ public struct GraphBuilder {
     _ op: Op, _ inputs: [ValueID], _ weights: [WeightID] = [], names: [String]
   ) throws(GraphError) -> [ValueID] {
     let types = try op.resultTypes(
-      inputs: inputs.map { graph[$0].type }, weights: weights.map { graph[$0].type }, newDim: newDim(of: op))
+      inputs: inputs.map { graph[$0].type }, weights: weights.map { graph[$0].type },
+      newDim: op.definedFamily.map { graph.nextDim($0) })
     let results = zip(names, types).map { graph.makeValue($0, $1) }
-    if let family = op.definedFamily, let parent = parentDim(of: op, inputs) {
+    // What bounds the new dim: the samples or the tokens that are chosen from.
+    if let family = op.definedFamily,
+      let parent = family == .samples ? graph[inputs[0]].type.rows.dim : tokens(countedBy: inputs[0])
+    {
       _ = graph.declareDim(family, boundedBy: parent, definedBy: results[0])
     }
     let node = graph.makeNode(op, inputs, weights, results: results, in: section)
@@ -38,25 +42,12 @@ public struct GraphBuilder {
 
   /// Appends a node without results.
   public mutating func addEffect(_ op: Op, _ inputs: [ValueID]) throws(GraphError) {
-    _ = try op.resultTypes(inputs: inputs.map { graph[$0].type }, weights: [], newDim: nil)
-    let node = graph.makeNode(op, inputs, [], results: [], in: section)
-    graph.nodes.append(node)
-  }
-
-  private func newDim(of op: Op) -> Dim? { op.definedFamily.map { graph.nextDim($0) } }
-
-  /// The dim that bounds what `op` defines: the samples or tokens that it chooses from.
-  private func parentDim(of op: Op, _ inputs: [ValueID]) -> Dim? {
-    switch op.definedFamily {
-    case .samples: graph[inputs[0]].type.rows.dim
-    case .tokens: tokens(countedBy: inputs[0])
-    case nil: nil
-    }
+    try addAll(op, inputs, names: [])
   }
 
   /// The token dim whose offsets a segments value holds: the admitted one, or that of the `keep` it was compacted with.
   private func tokens(countedBy segments: ValueID) -> Dim? {
-    guard let node = graph.nodes.first(where: { $0.results.contains(segments) }) else { return nil }
+    guard let node = graph.producer(of: segments) else { return nil }
     if node.op == .input(.segments) { return .admittedTokens }
     return node.op == .compactSegments ? graph[node.inputs[1]].type.rows.dim : nil
   }

@@ -21,9 +21,7 @@ public struct ExitDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(
-    policy: String, layer: Int, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]
-  ) {
+  public init(policy: String, layer: Int, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]) {
     (self.policy, self.layer) = (policy, layer)
     (self.samples, self.logits, self.signals) = (samples, logits, signals)
   }
@@ -68,9 +66,7 @@ public struct PruneDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(
-    policy: String, layer: Int, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]
-  ) {
+  public init(policy: String, layer: Int, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]) {
     (self.policy, self.layer) = (policy, layer)
     (self.segments, self.stay, self.signals) = (segments, stay, signals)
   }

@@ -119,8 +119,7 @@ extension Op {
     case .attentionQKV(let heads, let emits):
       return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0))
     case .firstAttention(let heads, let emits):
-      var facts = OpFacts(
-        .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, isOfFirst: true))
+      var facts = OpFacts(.firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, isOfFirst: true))
       facts.reducible = 0..<2
       return facts
     case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)

@@ -7,7 +7,7 @@ struct OperandCheck {
   let weights: [TensorType]
 
   func error(_ constraint: Int, _ problem: String) -> GraphError {
-    GraphError("\(op.mnemonic) C\(constraint): \(problem)")
+    GraphError(description: "\(op.mnemonic) C\(constraint): \(problem)")
   }
 
   func require(_ condition: Bool, _ constraint: Int, _ problem: @autoclosure () -> String) throws(GraphError) {
@@ -46,9 +46,7 @@ struct OperandCheck {
     try require(epsilon > 0 && epsilon.isFinite, constraint, "epsilon is \(epsilon), expected a positive number")
   }
 
-  func normWeights(
-    _ gamma: TensorType, _ beta: TensorType, width: Int, constraint: Int
-  ) throws(GraphError) {
+  func normWeights(_ gamma: TensorType, _ beta: TensorType, width: Int, constraint: Int) throws(GraphError) {
     let wanted = TensorType(.f32, [.fixed(width)])
     try require(
       gamma == wanted && beta == wanted, constraint, "#gamma and #beta are \(gamma) and \(beta), expected \(wanted)")

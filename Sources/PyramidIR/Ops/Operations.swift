@@ -31,7 +31,7 @@ public struct SectionCost: Hashable, Sendable {
   public let executed: [CostTerm]
   /// 2 (4 d^2 n_a + 2 d n_a^2 + 2 d d_ff n_f) for tokens n_a that enter the layer and n_f that outlive its pruning. A
   /// sample that leaves after the layer is not pruned there: for it n_f = n_a.
-  public let paper: [CostTerm]
+  public internal(set) var paper: [CostTerm]
 
   /// The costs of a section.
   public init(section: Section, executed: [CostTerm], paper: [CostTerm]) {
@@ -70,40 +70,30 @@ extension Graph {
       guard case .fixed(let columns) = type.rows else { return 0 }
       return columns * (2 * type.columns + 1 + activation.operations)
     }
+    guard let result = node.results.first else { return [] }
+    func elements(_ perElement: Int) -> [CostTerm] { rows(result, perElement * self[result].type.columns) }
     switch node.op {
-    case .input, .classify:
-      return []
-    case .embed:
-      return rows(node.results[0], (node.weights.count - 1) * self[node.results[0]].type.columns)
-    case .linear(let activation):
-      return rows(node.results[0], linear(activation))
-    case .linearAddNorm:
-      return rows(node.results[0], linear(.none) + self[node.results[0]].type.columns * (1 + Self.normOperations))
-    case .activate(let activation):
-      return rows(node.results[0], activation.operations * self[node.results[0]].type.columns)
-    case .add:
-      return rows(node.results[0], self[node.results[0]].type.columns)
-    case .layerNorm:
-      return rows(node.results[0], Self.normOperations * self[node.results[0]].type.columns)
+    case .input, .classify: return []
+    case .embed: return elements(node.weights.count - 1)
+    case .linear(let activation): return rows(result, linear(activation))
+    case .linearAddNorm: return rows(result, linear(.none) + self[result].type.columns * (1 + Self.normOperations))
+    case .activate(let activation): return elements(activation.operations)
+    case .add, .firstRows, .compact: return elements(1)
+    case .layerNorm: return elements(Self.normOperations)
+    case .softmax: return elements(Self.softmaxOperations)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
     case .firstAttention(let heads, let emits):
       let (width, depth) = (self[node.inputs[0]].type.columns, self[node.inputs[1]].type.columns)
       let emitted = emits.isEmpty ? 0 : heads + 1
-      return rows(node.results[0], width * (4 * depth + 1))
+      return rows(result, width * (4 * depth + 1))
         + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations) + emitted)
-    case .firstRows, .compact:
-      return rows(node.results[0], self[node.results[0]].type.columns)
-    case .softmax:
-      return rows(node.results[0], Self.softmaxOperations * self[node.results[0]].type.columns)
-    case .rowNorm(_, let count):
-      return rows(node.results[0], 2 * count + 1)
+    case .rowNorm(_, let count): return rows(result, 2 * count + 1)
     case .decideExit:
       return ExitDecision(node).map { rows($0.logits, self[$0.logits].type.columns) } ?? []
     case .decidePrune:
       return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
-    case .keepSamples, .compactSegments:
-      return rows(node.results[0], 1)
+    case .keepSamples, .compactSegments: return rows(result, 1)
     }
   }
 
@@ -117,10 +107,9 @@ extension Graph {
 
   /// Executed and paper operations of every section that has any, terms of one dim and power added up.
   public func countOperations() -> [SectionCost] {
-    var sections: [Section] = []
-    for node in nodes where sections.last != node.section { sections.append(node.section) }
-    return sections.map { section in
-      let executed = nodes.filter { $0.section == section }.flatMap { executedOperations(of: $0) }
+    sections.map { nodes in
+      let section = nodes.first!.section
+      let executed = nodes.flatMap { executedOperations(of: $0) }
       return SectionCost(section: section, executed: Self.sum(executed), paper: paperOperations(of: section))
     }
   }
@@ -160,17 +149,12 @@ extension Graph {
   /// Executed operations of the same model without policies, for samples of T0 tokens each: every layer at full length,
   /// neither heads nor decisions nor moves between layers, and no scores handed out by attention.
   public func denseOperations() -> [CostTerm] {
-    let terms = nodes.filter { isDense($0) }.flatMap { node in
-      executedOperations(of: silent(node)).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
+    let terms = nodes.filter(isDense).flatMap { node in
+      var silent = node
+      silent.op = node.op.emitting([])
+      return executedOperations(of: silent).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
     }
     return Self.sum(terms)
-  }
-
-  /// The node without what only policies read.
-  private func silent(_ node: Node) -> Node {
-    var node = node
-    node.op = node.op.emitting([])
-    return node
   }
 
   private func isDense(_ node: Node) -> Bool {

@@ -5,8 +5,6 @@
 public struct GraphError: Error, Equatable, CustomStringConvertible {
   /// One line: `linear C2: #w is f32[384, 768], expected f32[_, 384]`.
   public let description: String
-  /// An error with its text.
-  public init(_ description: String) { self.description = description }
 }
 
 extension Op {

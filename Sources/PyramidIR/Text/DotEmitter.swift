@@ -15,45 +15,36 @@ private struct DotEmitter {
   let graph: Graph
   var text = ""
 
-  init(graph: Graph) { self.graph = graph }
-
   mutating func emit() {
     text += "digraph \(quoted(graph.name)) {\n"
     text += "  label=\(quoted(title)); labelloc=t; fontname=\"Helvetica\";\n"
     text += "  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"Helvetica\", fontsize=10];\n"
     text += "  edge [fontname=\"Helvetica\", fontsize=9];\n"
-    var start = 0
-    while start < graph.nodes.count {
-      let section = graph.nodes[start].section
-      let end = graph.nodes[start...].firstIndex { $0.section != section } ?? graph.nodes.count
-      text += "  subgraph cluster_\(start) {\n    label=\(quoted(section.description)); color=gray70;\n"
-      for index in start..<end { text += "    n\(index) [\(attributes(of: graph.nodes[index]))];\n" }
+    for nodes in graph.sections {
+      let label = quoted(nodes.first!.section.description)
+      text += "  subgraph cluster_\(nodes.startIndex) {\n    label=\(label); color=gray70;\n"
+      for index in nodes.indices { text += "    n\(index) [\(attributes(of: nodes[index]))];\n" }
       text += "  }\n"
-      start = end
     }
     emitEdges()
     text += "}\n"
   }
 
   private var title: String {
-    ([graph.name] + graph.policyLines + dimLines).joined(separator: "\n")
-  }
-
-  private var dimLines: [String] {
-    graph.dims.compactMap { entry in
+    let dims = graph.dims.compactMap { entry in
       entry.definedBy.map { "\(entry.dim): rows of %\(graph[$0].name)" }
     }
+    return ([graph.name] + graph.policyLines + dims).joined(separator: "\n")
   }
 
   private mutating func emitEdges() {
-    var producer: [ValueID: Int] = [:]
+    let producers = graph.producers
     for (index, node) in graph.nodes.enumerated() {
       for input in node.inputs {
-        guard let source = producer[input] else { continue }
+        guard let source = producers[input] else { continue }
         let type = graph[input].type
         text += "  n\(source) -> n\(index) [label=\(quoted("\(type)")), color=\"\(colour(type))\"];\n"
       }
-      for result in node.results { producer[result] = index }
     }
   }
 

@@ -5,8 +5,8 @@
 struct Token {
   enum Kind: Equatable {
     case word, value, weight, policy, integer, number, string
-    case leftBrace, rightBrace, leftParenthesis, rightParenthesis, leftBracket, rightBracket
-    case comma, colon, equals, atMost, plus, star, caret, dash
+    /// A sign that stands for itself; `<` stands for `<=`.
+    case symbol(Unicode.Scalar)
     /// The end of a node's line, seen by the parser only while it reads a node.
     case endOfLine
     case endOfText
@@ -19,22 +19,21 @@ struct Token {
   var line: Int
 }
 
-/// What the lexer could not read, and where.
-struct LexicalError: Error {
-  let offset: Int
-  let message: String
-}
-
 /// Reads tokens one by one.
 struct Lexer {
+  /// The file as the caller named it, for errors.
+  let file: String
   let bytes: [UInt8]
   private var position = 0
   private var line = 1
 
-  init(_ text: String) { bytes = Array(text.utf8) }
+  init(_ text: String, file: String) {
+    self.file = file
+    bytes = Array(text.utf8)
+  }
 
   /// The next token; `endOfText` for ever at the end.
-  mutating func next() throws(LexicalError) -> Token {
+  mutating func next() throws(ParseError) -> Token {
     skipBlanks()
     let start = position
     guard start < bytes.count else { return Token(kind: .endOfText, start: start, end: start, line: line) }
@@ -66,7 +65,7 @@ struct Lexer {
     }
   }
 
-  private mutating func scan(_ byte: UInt8) throws(LexicalError) -> Token.Kind {
+  private mutating func scan(_ byte: UInt8) throws(ParseError) -> Token.Kind {
     switch byte {
     case UInt8(ascii: "%"): return try name(.value)
     case UInt8(ascii: "#"): return try name(.weight)
@@ -75,39 +74,20 @@ struct Lexer {
     case UInt8(ascii: "<"):
       guard peek(1) == UInt8(ascii: "=") else { throw error("expected `<=`") }
       position += 2
-      return .atMost
+      return .symbol("<")
     case UInt8(ascii: "-") where Self.isDigit(peek(1)): return try number()
     case _ where Self.isDigit(byte): return try number()
     case _ where Self.startsWord(byte):
       skipName()
       return .word
     default:
-      guard let kind = Self.symbol(byte) else { throw error("unexpected \(describe(byte))") }
+      guard "{}()[],:=+*^-".utf8.contains(byte) else { throw error("unexpected \(describe(byte))") }
       position += 1
-      return kind
+      return .symbol(Unicode.Scalar(byte))
     }
   }
 
-  private static func symbol(_ byte: UInt8) -> Token.Kind? {
-    switch byte {
-    case UInt8(ascii: "{"): .leftBrace
-    case UInt8(ascii: "}"): .rightBrace
-    case UInt8(ascii: "("): .leftParenthesis
-    case UInt8(ascii: ")"): .rightParenthesis
-    case UInt8(ascii: "["): .leftBracket
-    case UInt8(ascii: "]"): .rightBracket
-    case UInt8(ascii: ","): .comma
-    case UInt8(ascii: ":"): .colon
-    case UInt8(ascii: "="): .equals
-    case UInt8(ascii: "+"): .plus
-    case UInt8(ascii: "*"): .star
-    case UInt8(ascii: "^"): .caret
-    case UInt8(ascii: "-"): .dash
-    default: nil
-    }
-  }
-
-  private mutating func name(_ kind: Token.Kind) throws(LexicalError) -> Token.Kind {
+  private mutating func name(_ kind: Token.Kind) throws(ParseError) -> Token.Kind {
     guard Self.isNameByte(peek(1)) else { throw error("expected a name after \(describe(bytes[position]))") }
     position += 1
     skipName()
@@ -122,7 +102,7 @@ struct Lexer {
     while Self.isDigit(peek(0)) { position += 1 }
   }
 
-  private mutating func number() throws(LexicalError) -> Token.Kind {
+  private mutating func number() throws(ParseError) -> Token.Kind {
     var kind = Token.Kind.integer
     if peek(0) == UInt8(ascii: "-") { position += 1 }
     skipDigits()
@@ -142,7 +122,7 @@ struct Lexer {
     return kind
   }
 
-  private mutating func string() throws(LexicalError) -> Token.Kind {
+  private mutating func string() throws(ParseError) -> Token.Kind {
     let start = position
     position += 1
     while position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
@@ -156,7 +136,7 @@ struct Lexer {
         position += 1
       }
     }
-    throw LexicalError(offset: start, message: "the string does not end on its line")
+    throw error("the string does not end on its line", at: start)
   }
 
   /// The byte `distance` ahead; 0, which no token contains, past the end.
@@ -164,7 +144,14 @@ struct Lexer {
     position + distance < bytes.count ? bytes[position + distance] : 0
   }
 
-  private func error(_ message: String) -> LexicalError { LexicalError(offset: position, message: message) }
+  /// An error at an offset; without one, where the lexer stands.
+  func error(_ message: String, at offset: Int? = nil) -> ParseError {
+    let before = bytes[..<min(offset ?? position, bytes.count)]
+    let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    let line = 1 + before.count { $0 == UInt8(ascii: "\n") }
+    let column = 1 + before[lineStart...].count { $0 & 0xc0 != 0x80 }
+    return ParseError(file: file, line: line, column: column, message: message)
+  }
 
   private func describe(_ byte: UInt8) -> String {
     byte > 0x20 && byte < 0x7f ? "`\(Unicode.Scalar(byte))`" : "byte 0x\(String(byte, radix: 16))"

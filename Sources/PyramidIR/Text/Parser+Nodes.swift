@@ -7,13 +7,13 @@ extension Parser {
       throw error("more than \(Graph.maximumNodes) nodes", at: token)
     }
     nodeLine = token.line
-    lines.nodes.append(nodeLine)
+    lines.numbers[.node(graph.nodes.count)] = nodeLine
     let names = try parseResultNames()
     let operation = try parseOperation()
     let types = try parseResultTypes(names.count)
     let slots = try parseSlots(names.count)
     let kernel = try parseKernel(of: operation.op)
-    guard kind == .endOfLine || kind == .rightBrace else { throw unexpected("the end of the node") }
+    guard kind == .endOfLine || kind == .symbol("}") else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
     for (index, token) in names.enumerated() {
@@ -33,29 +33,16 @@ extension Parser {
     guard parts[0] == op.mnemonic, parts.count == 2 || parts.count == 3 else {
       throw error("`\(name)` is not a kernel of \(op.mnemonic), expected \(op.mnemonic).SET[.PRECISION]", at: start)
     }
-    let set = try instructionSet(parts[1], at: start)
-    return Kernel(set, parts.count == 3 ? try precision(parts[2], at: start) : .f32)
-  }
-
-  /// The instruction set of a name.
-  func instructionSet(_ name: Substring, at place: Token) throws(ParseError) -> InstructionSet {
-    if let set = InstructionSet(rawValue: String(name)) { return set }
-    let known = InstructionSet.allCases.map(\.rawValue)
-    throw error("`\(name)` is not an instruction set\(suggestion(for: String(name), among: known))", at: place)
-  }
-
-  /// The precision of a name.
-  func precision(_ name: Substring, at place: Token) throws(ParseError) -> Precision {
-    if let precision = Precision(rawValue: String(name)) { return precision }
-    let known = Precision.allCases.map(\.rawValue)
-    throw error("`\(name)` is not a precision\(suggestion(for: String(name), among: known))", at: place)
+    let set: InstructionSet = try known(String(parts[1]), at: start, else: "`\(parts[1])` is not an instruction set")
+    guard parts.count == 3 else { return Kernel(set) }
+    return Kernel(set, try known(String(parts[2]), at: start, else: "`\(parts[2])` is not a precision"))
   }
 
   private mutating func parseResultNames() throws(ParseError) -> [Token] {
     guard kind == .value else { return [] }
     var names: [Token] = []
-    repeat { names.append(try take(.value, "`%` and a result's name").token) } while try skip(.comma)
-    _ = try take(.equals, "`,` or `=`")
+    repeat { names.append(try take(.value, "`%` and a result's name").token) } while try skip(",")
+    try take("=", "`,` or `=`")
     return names
   }
 
@@ -71,12 +58,12 @@ extension Parser {
 
   private mutating func parseResultTypes(_ count: Int) throws(ParseError) -> [TensorType] {
     guard count > 0 else {
-      if kind == .colon { throw error("a type without a result", at: token) }
+      if kind == .symbol(":") { throw error("a type without a result", at: token) }
       return []
     }
-    let start = try take(.colon, "`:` and the type").token
+    let start = try take(":", "`:` and the type")
     var types: [TensorType] = []
-    repeat { types.append(try parseType()) } while try skip(.comma)
+    repeat { types.append(try parseType()) } while try skip(",")
     guard types.count == count else { throw error("\(types.count) types for \(count) results", at: start) }
     return types
   }
@@ -85,7 +72,7 @@ extension Parser {
     let start = token
     guard try skipWord("in") else { return Array(repeating: nil, count: count) }
     var slots: [Int?] = []
-    repeat { slots.append(try skip(.dash) ? nil : try takeCount("a slot's number or `-`")) } while try skip(.comma)
+    repeat { slots.append(try skip("-") ? nil : try takeCount("a slot's number or `-`")) } while try skip(",")
     guard slots.count == count else { throw error("\(slots.count) slots for \(count) results", at: start) }
     return slots
   }
@@ -97,20 +84,20 @@ extension Parser {
     guard let element = Element(rawValue: word) else {
       throw error("`\(word)` is not an element type, expected f32 or i32", at: start)
     }
-    _ = try take(.leftBracket, "`[`")
+    try take("[")
     var extents: [Extent] = []
     repeat {
       guard extents.count < 2 else { throw error("more than two axes", at: token) }
       extents.append(try parseExtent())
-    } while try skip(.comma)
-    _ = try take(.rightBracket, "`,` or `]`")
+    } while try skip(",")
+    try take("]", "`,` or `]`")
     return TensorType(element, extents)
   }
 
   private mutating func parseExtent() throws(ParseError) -> Extent {
     guard isWord else { return .fixed(try takeCount("a dim or a size")) }
     let dim = try takeDim()
-    guard try skip(.plus) else { return .dim(dim) }
+    guard try skip("+") else { return .dim(dim) }
     let start = token
     guard try takeInteger("1") == 1 else { throw error("only \(dim) + 1 is an axis", at: start) }
     return .dimPlusOne(dim)
@@ -137,7 +124,7 @@ extension Parser {
         }
         weights.append(weight)
       }
-    } while try skip(.comma)
+    } while try skip(",")
     return (inputs, weights)
   }
 }

@@ -15,10 +15,7 @@ extension Parser {
   mutating func parseOperation() throws(ParseError) -> ParsedOperation {
     let start = token
     let word = try takeWord("an operation")
-    guard let mnemonic = Mnemonic(rawValue: word) else {
-      let known = Mnemonic.allCases.map(\.rawValue)
-      throw error("`\(word)` is not an operation\(suggestion(for: word, among: known))", at: start)
-    }
+    let mnemonic: Mnemonic = try known(word, at: start, else: "`\(word)` is not an operation")
     let input = mnemonic == .input ? try parseInputKind() : .tokenIDs
     var policy = ""
     if mnemonic == .decideExit || mnemonic == .decidePrune {
@@ -34,9 +31,7 @@ extension Parser {
   private mutating func parseInputKind() throws(ParseError) -> InputKind {
     let start = token
     let word = try takeWord("what to bring in")
-    if let kind = InputKind(rawValue: word) { return kind }
-    let known = InputKind.allCases.map(\.rawValue)
-    throw error("`\(word)` is not an input\(suggestion(for: word, among: known))", at: start)
+    return try known(word, at: start, else: "`\(word)` is not an input")
   }
 
   private func makeOp(
@@ -80,7 +75,7 @@ extension Parser {
   /// `{key word..., ...}`, or nothing.
   mutating func parseAttributes(of owner: String, at start: Token) throws(ParseError) -> AttributeReader {
     var reader = AttributeReader(owner: owner, end: start)
-    guard try skip(.leftBrace) else { return reader }
+    guard try skip("{") else { return reader }
     repeat {
       let key = token
       let word = try takeWord("an attribute of \(owner)")
@@ -93,8 +88,8 @@ extension Parser {
       }
       guard !values.isEmpty else { throw unexpected("the value of `\(word)`") }
       reader.entries.append((key: word, at: key, values: values))
-    } while try skip(.comma)
-    reader.end = try take(.rightBrace, "`,` or `}`").token
+    } while try skip(",")
+    reader.end = try take("}", "`,` or `}`")
     return reader
   }
 
@@ -129,16 +124,13 @@ extension Parser {
 
 /// The attributes of one operation, taken by name.
 struct AttributeReader {
+  typealias Entry = (key: String, at: Token, values: [Token])
+
   let owner: String
   /// Where a missing attribute is reported: the closing brace, or the owner's name when there are no braces.
   var end: Token
-  var entries: [(key: String, at: Token, values: [Token])] = []
-  private var known: [String] = []
-
-  init(owner: String, end: Token) {
-    self.owner = owner
-    self.end = end
-  }
+  var entries: [Entry] = []
+  fileprivate var known: [String] = []
 
   func has(_ key: String) -> Bool { entries.contains { $0.key == key } }
 
@@ -170,9 +162,8 @@ struct AttributeReader {
   mutating func words<Word: RawRepresentable<String> & CaseIterable>(
     _ key: String, _ parser: Parser, of kind: String? = nil
   ) throws(ParseError) -> [Word] {
-    var words: [Word] = []
-    for token in take(key)?.values ?? [] { words.append(try word(token, key, parser, of: kind)) }
-    return words
+    let values = take(key)?.values ?? []
+    return try values.map { token throws(ParseError) in try word(token, key, parser, of: kind) }
   }
 
   /// A set of counts; empty when the attribute is left out.
@@ -211,19 +202,13 @@ struct AttributeReader {
     _ token: Token, _ key: String, _ parser: Parser, of kind: String? = nil
   ) throws(ParseError) -> Word {
     let text = parser.text(of: token)
-    guard let word = Word(rawValue: text) else {
-      let hint = parser.suggestion(for: text, among: Word.allCases.map(\.rawValue))
-      let problem = kind.map { "`\(text)` is not \($0)" } ?? "`\(key)` has no value `\(text)`"
-      throw parser.error(problem + hint, at: token)
-    }
-    return word
+    return try parser.known(
+      text, at: token, else: kind.map { "`\(text)` is not \($0)" } ?? "`\(key)` has no value `\(text)`")
   }
 
-  private mutating func take(_ key: String) -> (at: Token, values: [Token])? {
+  private mutating func take(_ key: String) -> Entry? {
     known.append(key)
-    guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
-    let entry = entries.remove(at: index)
-    return (entry.at, entry.values)
+    return entries.firstIndex { $0.key == key }.map { entries.remove(at: $0) }
   }
 
   private mutating func one(_ key: String, _ parser: Parser) throws(ParseError) -> Token {

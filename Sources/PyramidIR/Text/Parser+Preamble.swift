@@ -32,7 +32,8 @@ extension Parser {
       try advance()
       if graph.target != nil { throw error("a second `target`", at: start) }
       let name = token
-      graph.target = try instructionSet(try takeWord("the name of an instruction set")[...], at: name)
+      let set = try takeWord("the name of an instruction set")
+      graph.target = try known(set, at: name, else: "`\(set)` is not an instruction set") as InstructionSet
     case "policies": try parsePolicies()
     case "place":
       try advance()
@@ -56,15 +57,15 @@ extension Parser {
 
   private mutating func parsePolicies() throws(ParseError) {
     try advance()
-    _ = try take(.leftBrace, "`{`")
-    while kind != .rightBrace {
+    try take("{")
+    while kind != .symbol("}") {
       let start = token
       let word = try takeWord("`exit` or `prune`")
       guard let kind = PolicyKind(rawValue: word) else {
         throw error("expected `exit` or `prune`, found `\(word)`", at: start)
       }
       guard graph.policies[kind] == nil else { throw error("a second \(word) policy", at: start) }
-      lines.policies[kind] = start.line
+      lines.numbers[.policy(kind)] = start.line
       graph.policies[kind] = try parsePolicySpec()
     }
     try advance()
@@ -86,18 +87,18 @@ extension Parser {
   }
 
   private mutating func parseDimDeclaration() throws(ParseError) {
-    lines.dims.append(token.line)
+    lines.numbers[.dim(graph.dims.count)] = token.line
     try advance()
     let start = token
     let dim = try takeDim()
     guard graph.dims.count < Graph.maximumDims else { throw error("more than \(Graph.maximumDims) dims", at: start) }
     guard declaredDims.insert(dim).inserted else { throw error("\(dim) is declared twice", at: start) }
-    _ = try take(.atMost, "`<=`")
+    try take("<", "`<=`")
     let bound: DimBound = isWord ? .dim(try takeDim()) : .constant(try takeCount("a constant or a dim"))
     if try skipWord("by") {
       definitions.append((graph.dims.count, try take(.value, "`%` and the defining value").token))
     }
-    graph.dims.append(DimDeclaration(dim, bound: bound, definedBy: nil))
+    graph.dims.append(DimDeclaration(dim, bound: bound))
   }
 
   mutating func takeDim() throws(ParseError) -> Dim {
@@ -111,35 +112,36 @@ extension Parser {
   }
 
   private mutating func parseWeight() throws(ParseError) {
-    lines.weights.append(token.line)
+    lines.numbers[.weight(graph.weights.count)] = token.line
     try advance()
     let (name, start) = try take(.weight, "`#` and the weight's name")
     guard weightNames.updateValue(WeightID(graph.weights.count), forKey: name) == nil else {
       throw error("#\(name) is declared twice", at: start)
     }
-    _ = try take(.colon, "`:`")
+    try take(":")
     var weight = Weight(name: name, type: try parseType(), sources: [])
-    if try skip(.equals) {
-      repeat { weight.sources.append(try takeString("a tensor's name as a string")) } while try skip(.comma)
+    if try skip("=") {
+      repeat { weight.sources.append(try takeString("a tensor's name as a string")) } while try skip(",")
     }
     if try skipWord("packed") { weight.layout = .panels(try takeCount("the width of a panel")) }
     if try skipWord("as") {
-      let word = token
-      weight.precision = try precision(try takeWord("a precision")[...], at: word)
+      let start = token
+      let word = try takeWord("a precision")
+      weight.precision = try known(word, at: start, else: "`\(word)` is not a precision")
     }
     graph.weights.append(weight)
   }
 
   private mutating func parseSlot() throws(ParseError) {
-    lines.slots.append(token.line)
+    lines.numbers[.slot(graph.slots.count)] = token.line
     try advance()
     let start = token
     guard try takeInteger("the slot's number") == graph.slots.count else {
       throw error("slots are numbered from 0 in order, expected \(graph.slots.count)", at: start)
     }
-    _ = try take(.colon, "`:`")
+    try take(":")
     let bytes = try takeCount("bytes for each row")
-    _ = try take(.star, "`*`")
+    try take("*")
     let dimToken = token
     let dim = try takeDim()
     guard dim.index == 0 else { throw error("a slot scales with B0 or T0, not \(dim)", at: dimToken) }
@@ -149,25 +151,19 @@ extension Parser {
   private mutating func parseCost() throws(ParseError) {
     let start = token
     try advance()
-    let section: Section
-    switch try takeWord("a section") {
-    case "embeddings": section = .embeddings
-    case "layer": section = .layer(try takeCount("the layer's number"))
-    case "output": section = .output
-    default: throw error("expected `embeddings`, `layer` or `output`", at: start)
-    }
+    guard let section = try takeSection() else { throw error("expected `embeddings`, `layer` or `output`", at: start) }
     let kindToken = token
     switch try takeWord("`executed` or `paper`") {
     case "executed":
-      lines.costs.append(start.line)
+      lines.numbers[.cost(graph.costs.count)] = start.line
       graph.costs.append(SectionCost(section: section, executed: try parseTerms(), paper: []))
       hasOpenCost = true
     case "paper":
-      guard hasOpenCost, let last = graph.costs.last, last.section == section else {
+      let last = graph.costs.count - 1
+      guard hasOpenCost, graph.costs[last].section == section else {
         throw error("`paper` must follow the `executed` line of the same section", at: kindToken)
       }
-      graph.costs[graph.costs.count - 1] = SectionCost(
-        section: section, executed: last.executed, paper: try parseTerms())
+      graph.costs[last].paper = try parseTerms()
       hasOpenCost = false
     default: throw error("expected `executed` or `paper`, found `\(text(of: kindToken))`", at: kindToken)
     }
@@ -180,9 +176,9 @@ extension Parser {
       let coefficient = try takeCount("operations for each unit")
       if coefficient == 0, terms.isEmpty, !isDimName { return [] }
       let dim = try takeDim()
-      let power = try skip(.caret) ? try takeCount("a power") : 1
+      let power = try skip("^") ? try takeCount("a power") : 1
       terms.append(CostTerm(coefficient, dim, power: power))
-    } while try skip(.plus)
+    } while try skip("+")
     return terms
   }
 

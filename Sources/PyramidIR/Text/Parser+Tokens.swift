@@ -5,11 +5,7 @@ extension Parser {
   /// Moves on; while a node is read, a token of a later line counts as the end of the line.
   mutating func advance() throws(ParseError) {
     previousEnd = token.end
-    do {
-      token = try lexer.next()
-    } catch {
-      throw self.error(error.message, offset: error.offset)
-    }
+    token = try lexer.next()
   }
 
   /// The current token's kind, with the end of a node's line made visible.
@@ -17,34 +13,39 @@ extension Parser {
 
   var isWord: Bool { kind == .word }
 
-  func isWord(_ word: String) -> Bool { isWord && text(of: token) == word }
-
   /// The bytes of a token as they stand.
   func text(of token: Token) -> String { String(decoding: lexer.bytes[token.start..<token.end], as: UTF8.self) }
 
   /// A name without its sigil.
   func name(of token: Token) -> String { String(decoding: lexer.bytes[(token.start + 1)..<token.end], as: UTF8.self) }
 
+  /// The name and the token of a value, weight or policy.
   mutating func take(_ wanted: Token.Kind, _ description: String) throws(ParseError) -> (name: String, token: Token) {
     guard kind == wanted else { throw unexpected(description) }
     let taken = token
     try advance()
-    switch wanted {
-    case .value, .weight, .policy: return (name(of: taken), taken)
-    default: return ("", taken)
-    }
+    return (name(of: taken), taken)
   }
 
-  /// Moves past a token of a kind if it is there.
-  mutating func skip(_ wanted: Token.Kind) throws(ParseError) -> Bool {
-    guard kind == wanted else { return false }
+  /// Moves past a symbol, which errors call by `description`.
+  @discardableResult
+  mutating func take(_ symbol: Unicode.Scalar, _ description: String? = nil) throws(ParseError) -> Token {
+    guard kind == .symbol(symbol) else { throw unexpected(description ?? "`\(symbol)`") }
+    let taken = token
+    try advance()
+    return taken
+  }
+
+  /// Moves past a symbol if it is there.
+  mutating func skip(_ symbol: Unicode.Scalar) throws(ParseError) -> Bool {
+    guard kind == .symbol(symbol) else { return false }
     try advance()
     return true
   }
 
   /// Moves past a word if it is there.
   mutating func skipWord(_ word: String) throws(ParseError) -> Bool {
-    guard isWord(word) else { return false }
+    guard isWord, text(of: token) == word else { return false }
     try advance()
     return true
   }
@@ -72,15 +73,6 @@ extension Parser {
     let start = token
     let value = try takeInteger(description)
     guard value >= 0 else { throw error("\(value) is negative", at: start) }
-    return value
-  }
-
-  mutating func takeNumber(_ description: String) throws(ParseError) -> Double {
-    guard kind == .integer || kind == .number else { throw unexpected(description) }
-    guard let value = Double(text(of: token)), value.isFinite else {
-      throw error("\(text(of: token)) is too large", at: token)
-    }
-    try advance()
     return value
   }
 
@@ -117,11 +109,11 @@ extension Parser {
         digits[(position + 1)..<close].allSatisfy(Lexer.isHexDigit),
         let number = UInt32(String(decoding: digits[(position + 1)..<close], as: UTF8.self), radix: 16),
         let scalar = Unicode.Scalar(number)
-      else { throw error("malformed `\\u{...}`", offset: start) }
+      else { throw lexer.error("malformed `\\u{...}`", at: start) }
       bytes.append(contentsOf: UTF8.encode(scalar)!)
       position = close + 1
     default:
-      throw error("unknown escape, expected \\\" \\\\ \\n \\t or \\u{...}", offset: start)
+      throw lexer.error("unknown escape, expected \\\" \\\\ \\n \\t or \\u{...}", at: start)
     }
   }
 
@@ -133,16 +125,16 @@ extension Parser {
       case .endOfLine: "the end of the line"
       default: "`\(text(of: token))`"
       }
-    return error("expected \(description), found \(found)", offset: kind == .endOfLine ? previousEnd : token.start)
+    return lexer.error("expected \(description), found \(found)", at: kind == .endOfLine ? previousEnd : token.start)
   }
 
-  func error(_ message: String, at token: Token) -> ParseError { error(message, offset: token.start) }
+  func error(_ message: String, at token: Token) -> ParseError { lexer.error(message, at: token.start) }
 
-  func error(_ message: String, offset: Int) -> ParseError {
-    let before = lexer.bytes[..<min(offset, lexer.bytes.count)]
-    let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-    let line = before.reduce(1) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
-    let column = before[lineStart...].reduce(1) { $1 & 0xc0 == 0x80 ? $0 : $0 + 1 }
-    return ParseError(file: file, line: line, column: column, message: message)
+  /// The word of a closed vocabulary that `text` is; `problem` is what to say, before a suggestion, when it is none.
+  func known<Word: RawRepresentable<String> & CaseIterable>(
+    _ text: String, at place: Token, else problem: @autoclosure () -> String
+  ) throws(ParseError) -> Word {
+    if let word = Word(rawValue: text) { return word }
+    throw error(problem() + suggestion(for: text, among: Word.allCases.map(\.rawValue)), at: place)
   }
 }

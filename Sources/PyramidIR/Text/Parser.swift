@@ -21,27 +21,10 @@ public struct ParseError: Error, Equatable, CustomStringConvertible {
 
 /// The line of each part of a parsed graph, so that verifier issues can be shown where they are.
 public struct SourceLines: Sendable {
-  var graph = 1
-  var policies = PolicyPair<Int>()
-  var dims: [Int] = []
-  var weights: [Int] = []
-  var slots: [Int] = []
-  var costs: [Int] = []
-  var nodes: [Int] = []
+  var numbers: [GraphLocation: Int] = [:]
 
   /// The line, from 1, of a location of the graph as it was parsed; the graph's first line for one that is unknown.
-  public func line(of location: GraphLocation) -> Int {
-    func at(_ lines: [Int], _ index: Int) -> Int { lines.indices.contains(index) ? lines[index] : graph }
-    return switch location {
-    case .graph: graph
-    case .policy(let kind): policies[kind] ?? graph
-    case .dim(let index): at(dims, index)
-    case .weight(let index): at(weights, index)
-    case .slot(let index): at(slots, index)
-    case .cost(let index): at(costs, index)
-    case .node(let index): at(nodes, index)
-    }
-  }
+  public func line(of location: GraphLocation) -> Int { numbers[location] ?? numbers[.graph] ?? 1 }
 }
 
 extension Graph {
@@ -74,7 +57,6 @@ extension Graph {
 
 /// The state of one parse.
 struct Parser {
-  let file: String
   var lexer: Lexer
   /// The token under consideration.
   var token: Token
@@ -94,8 +76,7 @@ struct Parser {
   var hasOpenCost = false
 
   init(_ text: String, file: String) throws(ParseError) {
-    self.file = file
-    lexer = Lexer(text)
+    lexer = Lexer(text, file: file)
     token = Token(kind: .endOfText, start: 0, end: 0, line: 1)
     graph = Graph(
       name: "", shape: ModelShape(family: "", layers: 0, hidden: 0, heads: 0, intermediate: 0, classes: 0),
@@ -105,7 +86,7 @@ struct Parser {
   }
 
   mutating func parseGraph() throws(ParseError) {
-    lines.graph = token.line
+    lines.numbers[.graph] = token.line
     try expectWord("graph")
     graph.name = try take(.policy, "`@` and the graph's name").name
     try expectWord("version")
@@ -113,10 +94,10 @@ struct Parser {
     guard try takeInteger("the version") == 1 else {
       throw error("version \(text(of: version)) is not known, expected 1", at: version)
     }
-    _ = try take(.leftBrace, "`{`")
+    try take("{")
     try parseModel()
     while isWord, try parsePreambleItem() {}
-    while token.kind != .rightBrace { try parseSection() }
+    while token.kind != .symbol("}") { try parseSection() }
     try advance()
     guard token.kind == .endOfText else { throw unexpected("the end of the text") }
     try resolveDefinitions()
@@ -124,26 +105,30 @@ struct Parser {
 
   private mutating func parseSection() throws(ParseError) {
     let start = token
-    let section: Section
-    switch try takeWord("a section") {
-    case "embeddings": section = .embeddings
-    case "layer": section = .layer(try takeCount("the layer's number"))
-    case "output": section = .output
-    case let word:
-      throw error("expected `embeddings`, `layer`, `output` or `}`, found `\(word)`", at: start)
+    guard let section = try takeSection() else {
+      throw error("expected `embeddings`, `layer`, `output` or `}`, found `\(text(of: start))`", at: start)
     }
-    _ = try take(.leftBrace, "`{`")
-    while token.kind != .rightBrace { try parseNode(in: section) }
+    try take("{")
+    while token.kind != .symbol("}") { try parseNode(in: section) }
     try advance()
+  }
+
+  /// The section that a word names, with its number; nil for another word.
+  mutating func takeSection() throws(ParseError) -> Section? {
+    switch try takeWord("a section") {
+    case "embeddings": .embeddings
+    case "layer": .layer(try takeCount("the layer's number"))
+    case "output": .output
+    default: nil
+    }
   }
 
   private mutating func resolveDefinitions() throws(ParseError) {
     for (index, token) in definitions {
-      let declaration = graph.dims[index]
       guard let value = valueNames[name(of: token)] else {
-        throw error("no node makes %\(name(of: token)), which should define \(declaration.dim)", at: token)
+        throw error("no node makes %\(name(of: token)), which should define \(graph.dims[index].dim)", at: token)
       }
-      graph.dims[index] = DimDeclaration(declaration.dim, bound: declaration.bound, definedBy: value)
+      graph.dims[index].definedBy = value
     }
   }
 }

@@ -31,9 +31,7 @@ private struct NodePieces {
   func joined(resultWidth: Int, operationWidth: Int) -> String {
     var line = results.isEmpty ? operation : padded(results, resultWidth) + " = " + operation
     guard !types.isEmpty else { return line }
-    if !results.isEmpty {
-      line = padded(line, resultWidth + 3 + operationWidth)
-    }
+    if !results.isEmpty { line = padded(line, resultWidth + 3 + operationWidth) }
     return line + types
   }
 
@@ -50,19 +48,11 @@ private struct Printer {
   let graph: Graph
   var text = ""
 
-  init(graph: Graph) { self.graph = graph }
-
   mutating func print() {
     text.reserveCapacity(256 + 128 * (graph.nodes.count + graph.weights.count))
     text += "graph @\(graph.name) version 1 {\n"
     printPreamble()
-    var start = 0
-    while start < graph.nodes.count {
-      let section = graph.nodes[start].section
-      let end = graph.nodes[start...].firstIndex { $0.section != section } ?? graph.nodes.count
-      printSection(section, graph.nodes[start..<end])
-      start = end
-    }
+    for nodes in graph.sections { printSection(nodes) }
     text += "}\n"
   }
 
@@ -114,15 +104,13 @@ private struct Printer {
     terms.isEmpty ? "0" : terms.map(\.description).joined(separator: " + ")
   }
 
-  private mutating func printSection(_ section: Section, _ nodes: ArraySlice<Node>) {
+  private mutating func printSection(_ nodes: ArraySlice<Node>) {
     let lines = nodes.map(pieces)
     let withResults = lines.filter { !$0.results.isEmpty }
     let resultWidth = withResults.map(\.results.utf8.count).filter { $0 <= Self.widestResults }.max() ?? 0
     let operationWidth = withResults.map(\.operation.utf8.count).filter { $0 <= Self.widestOperation }.max() ?? 0
-    text += "\n  \(section) {\n"
-    for line in lines {
-      text += "    \(line.joined(resultWidth: resultWidth, operationWidth: operationWidth))\n"
-    }
+    text += "\n  \(nodes.first!.section) {\n"
+    for line in lines { text += "    \(line.joined(resultWidth: resultWidth, operationWidth: operationWidth))\n" }
     text += "  }\n"
   }
 
