@@ -57,7 +57,7 @@ let package = Package(
     .target(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
-    .target(name: "PyramidPlugins", dependencies: ["PyramidPolicy"]),
+    .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
       name: "MagicPyramid",

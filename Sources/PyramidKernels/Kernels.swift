@@ -6,6 +6,14 @@
 import CPyramidKernels
 import PyramidIR
 
+/// What happens to x W^T + bias in a linear layer.
+public enum LinearFinish {
+  /// An elementwise function.
+  case activation(Activation)
+  /// layer_norm(... + residual) * gamma + beta; residual [rows][columns], which y may be; gamma, beta [columns].
+  case norm(residual: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Float)
+}
+
 /// The kernels of one instruction set and precision, run by a team of `threads`.
 public struct Kernels: Sendable {
   private let isa: mp_isa
@@ -19,25 +27,76 @@ public struct Kernels: Sendable {
     self.threads = Int32(threads)
   }
 
-  /// Runs a linear layer.
-  public func linear(_ call: LinearCall) {
-    var c = call.c
+  /// y [rows][columns] = x W^T + bias of x [rows][depth], finished as `finish` says. `weight` [columns][depth] as
+  /// `Weight.packed` made it for the kernel's set and precision; `scratch` holds `linearScratchBytes`.
+  public func linear(
+    rows: Int, depth: Int, columns: Int, x: UnsafePointer<Float>, weight: UnsafeRawPointer,
+    bias: UnsafePointer<Float>?, finish: LinearFinish, y: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer
+  ) {
+    var c = mp_linear_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
+    (c.rows, c.depth, c.columns) = (Int32(rows), Int32(depth), Int32(columns))
+    (c.x, c.weight, c.bias, c.y, c.scratch) = (x, weight, bias, y, scratch)
+    switch finish {
+    case .activation(let activation): c.activation = activation.number
+    case .norm(let residual, let gamma, let beta, let epsilon):
+      (c.residual, c.gamma, c.beta, c.epsilon) = (residual, gamma, beta, epsilon)
+    }
     mp_linear(&c)
   }
 
-  /// Runs an attention.
-  public func attention(_ call: AttentionCall) {
-    var c = call.c
+  /// Bytes of scratch that layers of reduced precision need for at most `rows` rows of at most `depth` columns.
+  public static func linearScratchBytes(threads: Int, rows: Int, depth: Int) -> Int {
+    mp_linear_scratch_bytes(Int32(threads), Int32(rows), Int32(depth))
+  }
+
+  /// Attention of each sample's tokens to each other, in `heads` heads of `headSize` columns. q, k and v
+  /// [tokens][stride]; `segments` [samples + 1] the first token of each sample, then the number of tokens; out
+  /// [tokens][heads * headSize]. received [tokens], if wanted: mean over heads of the attention that a token receives,
+  /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token to
+  /// each, times the sample's length. `scratch` holds `attentionScratchCount` floats.
+  public func attention(
+    q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
+    segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>,
+    received: UnsafeMutablePointer<Float>?, fromFirst: UnsafeMutablePointer<Float>?,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    var c = mp_attention_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
+    (c.q, c.k, c.v, c.stride, c.segments, c.samples) = (q, k, v, Int32(stride), segments, Int32(samples))
+    (c.heads, c.head_dim, c.out) = (Int32(heads), Int32(headSize), out)
+    (c.received, c.from_first, c.scratch) = (received, fromFirst, scratch)
     mp_attention(&c)
   }
 
-  /// Runs attention of each sample's first token.
-  public func firstAttention(_ call: FirstAttentionCall) {
-    var c = call.c
+  /// Floats of scratch for at most `tokens` tokens, in samples that may be as long.
+  public static func attentionScratchCount(
+    _ kernel: Kernel, threads: Int, tokens: Int, heads: Int, headSize: Int
+  ) -> Int {
+    mp_attention_scratch_count(
+      kernel.set.runningSet, Int32(threads), kernel.precision.number, Int32(tokens), Int32(tokens), Int32(heads),
+      Int32(headSize))
+  }
+
+  /// Attention of each sample's first token alone, without keys and values. q and out [samples][heads * headSize]; x
+  /// [tokens][depth]; wk and wv [heads * headSize][depth] as `Weight.packed` made them; segments and fromFirst as in
+  /// `attention`; `scratch` holds `firstAttentionScratchCount` floats.
+  public func firstAttention(
+    q: UnsafePointer<Float>, x: UnsafePointer<Float>, depth: Int, wk: UnsafeRawPointer, wv: UnsafeRawPointer,
+    bv: UnsafePointer<Float>, segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int,
+    out: UnsafeMutablePointer<Float>, fromFirst: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+  ) {
+    var c = mp_first_attention_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
+    (c.q, c.x, c.depth, c.wk, c.wv, c.bv) = (q, x, Int32(depth), wk, wv, bv)
+    (c.segments, c.samples, c.heads, c.head_dim) = (segments, Int32(samples), Int32(heads), Int32(headSize))
+    (c.out, c.from_first, c.scratch) = (out, fromFirst, scratch)
     mp_first_attention(&c)
+  }
+
+  /// Floats of scratch for at most `tokens` tokens of `depth` columns, in samples that may be as long.
+  public static func firstAttentionScratchCount(threads: Int, tokens: Int, heads: Int, depth: Int) -> Int {
+    mp_first_attention_scratch_count(Int32(threads), Int32(tokens), Int32(tokens), Int32(heads), Int32(depth))
   }
 
   /// y = activation(x), [rows][columns]; y may be x.
@@ -68,8 +127,7 @@ public struct Kernels: Sendable {
     wordTable: UnsafePointer<Float>, positionTable: UnsafePointer<Float>, typeTable: UnsafePointer<Float>?,
     into y: UnsafeMutablePointer<Float>
   ) {
-    mp_embed(
-      isa, threads, ids, positions, types, Int32(rows), Int32(columns), wordTable, positionTable, typeTable, y)
+    mp_embed(isa, threads, ids, positions, types, Int32(rows), Int32(columns), wordTable, positionTable, typeTable, y)
   }
 
   /// y = the softmax of each row of x, [rows][columns]; y may be x.

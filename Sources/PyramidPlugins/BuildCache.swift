@@ -10,8 +10,6 @@ struct BuildCache {
   /// Whether `root` is a temporary folder of this process, which is not read again.
   let isTemporary: Bool
 
-  private static let fileLimit = 1 << 28
-
   /// The user's cache: `$XDG_CACHE_HOME/magic-pyramid`, else `~/.cache/magic-pyramid`, else a private temporary folder.
   /// A folder that others may write to is passed over, as its content would be run.
   static func open() -> BuildCache? {
@@ -39,7 +37,9 @@ struct BuildCache {
     guard let work = FileAccess.makePrivateDirectory("\(root)/.work-") else { return nil }
     defer { FileAccess.removeDirectory(work) }
     try build(work)
-    guard seal(work, files), publish(work, as: entry, files) else { return nil }
+    guard let seal = FileAccess.checksums(of: files, in: work),
+      FileAccess.write(Array(seal.utf8), to: "\(work)/seal"), publish(work, as: entry, files)
+    else { return nil }
     return entry
   }
 
@@ -57,22 +57,8 @@ struct BuildCache {
   }
 
   private func isIntact(_ entry: String, _ files: [String]) -> Bool {
-    guard let seal = FileAccess.read("\(entry)/seal", limit: 1 << 16) else { return false }
-    return sealText(entry, files).map { Array($0.utf8) } == seal
-  }
-
-  private func seal(_ folder: String, _ files: [String]) -> Bool {
-    guard let text = sealText(folder, files) else { return false }
-    return FileAccess.write(Array(text.utf8), to: "\(folder)/seal")
-  }
-
-  private func sealText(_ folder: String, _ files: [String]) -> String? {
-    var lines = ""
-    for file in files {
-      guard let bytes = FileAccess.read("\(folder)/\(file)", limit: Self.fileLimit) else { return nil }
-      lines += "\(ContentHash.of(bytes)) \(file)\n"
-    }
-    return lines
+    guard let seal = FileAccess.read("\(entry)/seal") else { return false }
+    return FileAccess.checksums(of: files, in: entry).map { Array($0.utf8) } == seal
   }
 
   private static func isOurs(_ folder: String) -> Bool {

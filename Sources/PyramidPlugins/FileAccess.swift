@@ -1,57 +1,38 @@
-// The few file operations that compiling and caching a plugin need, on plain C calls: Foundation would cost each tool
-// several milliseconds of start-up. Everything reports failure as a value; callers know which file they name.
+// The few file operations that compiling and caching a plugin need, on plain C calls and the formats' files: Foundation
+// would cost each tool several milliseconds of start-up. Everything reports failure as a value; callers know which file
+// they name.
 
 import Glibc
+import PyramidFormats
 
 enum FileAccess {
-  enum Kind: Equatable {
-    case file(size: Int)
-    case directory
-    case other
+  /// The first `limit` bytes of a regular file, `nil` when it cannot be read.
+  static func read(_ path: String, first limit: Int = .max) -> [UInt8]? {
+    if let file = try? MappedFile(path: path) { return file.withBytes { Array($0.prefix(limit)) } }
+    // Nothing of an empty file can be mapped.
+    return FileKind(at: path) == .regular && access(path, R_OK) == 0 ? [] : nil
   }
 
-  /// What a path leads to, links followed; `nil` when nothing is there.
-  static func kind(of path: String) -> Kind? {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: return .file(size: Int(status.st_size))
-    case S_IFDIR: return .directory
-    default: return .other
+  /// A line "SHA-256 name" for each of the files `names` of a folder; `nil` when one is empty or cannot be read.
+  static func checksums(of names: [String], in folder: String) -> String? {
+    var lines = ""
+    for name in names {
+      guard let file = try? MappedFile(path: "\(folder)/\(name)") else { return nil }
+      lines += "\(file.withBytes { Checksum.sha256(of: $0) }) \(name)\n"
     }
+    return lines
   }
 
-  /// The bytes of a regular file, `nil` when it cannot be read or has more than `limit` bytes.
-  static func read(_ path: String, limit: Int) -> [UInt8]? {
-    guard case .file(let size)? = kind(of: path), size <= limit else { return nil }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: size)
-    var filled = 0
-    while filled < size {
-      let count = bytes.withUnsafeMutableBytes { buffer in
-        Glibc.read(descriptor, buffer.baseAddress! + filled, size - filled)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return nil }
-      filled += count
-    }
-    return bytes
-  }
-
-  /// Writes a new file; `false` when that fails, in which case a part of it may be left.
+  /// Writes a file; `false` when that fails, in which case there is none.
   static func write(_ bytes: [UInt8], to path: String) -> Bool {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { return false }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + written, bytes.count - written) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { break }
-      written += count
+    do {
+      let file = try OutputFile(path: path)
+      try file.write(bytes)
+      try file.commit()
+      return true
+    } catch {
+      return false
     }
-    return close(descriptor) == 0 && written == bytes.count
   }
 
   /// Names in a directory, sorted, without `.` and `..`.
@@ -71,7 +52,7 @@ enum FileAccess {
   /// Makes a directory and those above it; `false` when one cannot be made.
   static func makeDirectories(_ path: String) -> Bool {
     if mkdir(path, 0o700) == 0 { return true }
-    if errno == EEXIST { return kind(of: path) == .directory }
+    if errno == EEXIST { return FileKind(at: path) == .folder }
     guard errno == ENOENT, let parent = parent(of: path), makeDirectories(parent) else { return false }
     return mkdir(path, 0o700) == 0 || errno == EEXIST
   }

@@ -2,12 +2,13 @@
 // which is compiled once per compiler. Results are cached by content, so the second run of a tool compiles nothing.
 
 import Glibc
+import PyramidFormats
 
 struct PluginCompiler {
   /// The file as the user named it, for messages.
   private let file: String
   private let compiler: String
-  private let compilerVersion: [UInt8]
+  private let compilerVersion: String
   private let sdk: SDKSources
   private let cache: BuildCache
 
@@ -33,16 +34,12 @@ struct PluginCompiler {
   /// - Throws: `PluginError.doesNotCompile` with the compiler's output, `missingEntry`, or `buildFailed`.
   func library(from source: [UInt8]) throws(PluginError) -> String {
     let plugin = PluginEntry(source: source, file: file)
-    var hash = ContentHash()
-    hash.add(compilerVersion)
-    hash.add(Array(sdk.hash.utf8))
-    let sdkName = "sdk-\(hash.text)"
-    hash.add(source)
-    for candidate in plugin.candidates { hash.add(Array(candidate.utf8)) }
-    let name = "plugin-\(hash.text)"
-    let entry = try cache.entry(name, files: ["plugin.so"]) { folder throws(PluginError) in
+    let sdkHash = Checksum.sha256(of: compilerVersion + sdk.checksums)
+    let sourceHash = source.withUnsafeBytes { Checksum.sha256(of: $0) }
+    let hash = Checksum.sha256(of: "\(sdkHash) \(sourceHash) \(plugin.candidates)")
+    let entry = try cache.entry("plugin-\(hash)", files: ["plugin.so"]) { folder throws(PluginError) in
       guard !plugin.candidates.isEmpty else { throw .missingEntry(file: file, expected: plugin.expected) }
-      try compile(source, plugin, module: "Plugin_\(hash.text)", sdk: try compiledSDK(sdkName), in: folder)
+      try compile(source, plugin, module: "Plugin_\(hash)", sdk: try compiledSDK("sdk-\(sdkHash)"), in: folder)
     }
     guard let entry else { throw cacheFailure }
     return "\(entry)/plugin.so"
@@ -120,25 +117,23 @@ struct PluginCompiler {
     guard let status = Subprocess.run(compiler, common + arguments, output: output) else {
       throw .buildFailed(file: file, reason: "'\(compiler)' could not be run, or was ended by a signal")
     }
-    let bytes = FileAccess.read(output, limit: 1 << 26) ?? []
+    let bytes = FileAccess.read(output, first: Self.diagnosticsLimit) ?? []
     unlink(output)
-    return (status, String(decoding: bytes.prefix(Self.diagnosticsLimit), as: UTF8.self))
+    return (status, String(decoding: bytes, as: UTF8.self))
   }
 
-  private static func version(
-    of compiler: String, in cache: BuildCache, file: String
-  ) throws(PluginError) -> [UInt8] {
+  private static func version(of compiler: String, in cache: BuildCache, file: String) throws(PluginError) -> String {
     guard let folder = FileAccess.makePrivateDirectory("\(cache.root)/.work-") else {
       throw .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
     }
     defer { FileAccess.removeDirectory(folder) }
     let output = "\(folder)/version.txt"
     guard Subprocess.run(compiler, ["--version"], output: output) == 0,
-      let version = FileAccess.read(output, limit: 1 << 16), !version.isEmpty
+      let version = FileAccess.read(output, first: 1 << 16), !version.isEmpty
     else {
       throw .buildFailed(file: file, reason: "'\(compiler) --version' failed")
     }
-    return version
+    return String(decoding: version, as: UTF8.self)
   }
 
   private var cacheFailure: PluginError {

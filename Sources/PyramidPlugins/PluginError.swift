@@ -33,28 +33,20 @@ extension PluginError: CustomStringConvertible {
   /// One line; the compiler's diagnostics follow on lines of their own.
   public var description: String {
     switch self {
-    case .notFound(let file):
-      "plugin '\(file)': no such file, or it cannot be read"
-    case .isDirectory(let file):
-      "plugin '\(file)': is a directory; give a .swift file or a built library"
-    case .notAPlugin(let file, let reason):
-      "plugin '\(file)': not a plugin: \(reason)"
-    case .missingEntry(let file, let expected):
-      "plugin '\(file)': has no entry: expected \(expected)"
+    case .notFound(let file): "plugin '\(file)': no such file, or it cannot be read"
+    case .isDirectory(let file): "plugin '\(file)': is a directory; give a .swift file or a built library"
+    case .notAPlugin(let file, let reason): "plugin '\(file)': not a plugin: \(reason)"
+    case .missingEntry(let file, let expected): "plugin '\(file)': has no entry: expected \(expected)"
     case .otherVersion(let file, let plugin, let host):
       "plugin '\(file)': built for \(versions(plugin)), but this program has \(versions(host)); build it again"
-    case .doesNotCompile(let file, let diagnostics):
-      "plugin '\(file)': does not compile:\n\(diagnostics)"
+    case .doesNotCompile(let file, let diagnostics): "plugin '\(file)': does not compile:\n\(diagnostics)"
     case .compilerNotFound(let file):
       "plugin '\(file)': needs 'swiftc' in PATH; install a Swift toolchain (swift.org/install), or give a built library"
     case .sdkNotFound(let file):
       "plugin '\(file)': the sources of PyramidPolicy were not found; set MP_SDK_PATH to magic-pyramid's folder Sources/PyramidPolicy"
-    case .buildFailed(let file, let reason):
-      "plugin '\(file)': could not be built: \(reason)"
-    case .duplicatePolicy(let file, let name):
-      "plugin '\(file)': policy '\(name)' is listed twice; rename one"
-    case .badPolicy(let file, let error):
-      "plugin '\(file)': \(error)"
+    case .buildFailed(let file, let reason): "plugin '\(file)': could not be built: \(reason)"
+    case .duplicatePolicy(let file, let name): "plugin '\(file)': policy '\(name)' is listed twice; rename one"
+    case .badPolicy(let file, let error): "plugin '\(file)': \(error)"
     }
   }
 

@@ -2,6 +2,7 @@
 // before anything else in the library is called, because another version's table has another meaning.
 
 import Glibc
+import PyramidFormats
 import PyramidPolicy
 
 /// Loads policies that live outside this program.
@@ -25,19 +26,18 @@ public enum PluginLoader {
 
   private static func policies(in path: String) throws(PluginError) -> [PolicyType] {
     guard let resolved = FileAccess.resolve(path) else { throw .notFound(file: path) }
-    let size: Int
-    switch FileAccess.kind(of: resolved) {
-    case .file(let bytes)?: size = bytes
-    case .directory?: throw .isDirectory(file: path)
-    case .other?: throw .notAPlugin(file: path, reason: "it is not a regular file")
-    case nil: throw .notFound(file: path)
+    switch FileKind(at: resolved) {
+    case .regular: break
+    case .folder: throw .isDirectory(file: path)
+    case .other: throw .notAPlugin(file: path, reason: "it is not a regular file")
+    case .missing: throw .notFound(file: path)
     }
     if try isLibrary(resolved, named: path) { return try open(resolved, named: path) }
     guard resolved.utf8.reversed().starts(with: ".swift".utf8.reversed()) else {
       throw .notAPlugin(file: path, reason: "it is neither a .swift file nor a shared library")
     }
-    guard size <= sourceLimit else { throw .notAPlugin(file: path, reason: "it is larger than 4 MiB") }
-    guard let source = FileAccess.read(resolved, limit: sourceLimit) else { throw .notFound(file: path) }
+    guard let source = FileAccess.read(resolved, first: sourceLimit + 1) else { throw .notFound(file: path) }
+    guard source.count <= sourceLimit else { throw .notAPlugin(file: path, reason: "it is larger than 4 MiB") }
     let compiler = try PluginCompiler(for: path)
     defer { compiler.discardTemporaryCache() }
     return try open(try compiler.library(from: source), named: path)
@@ -45,13 +45,9 @@ public enum PluginLoader {
 
   /// Whether the file is an ELF shared library; an ELF file of another sort is an error.
   private static func isLibrary(_ path: String, named file: String) throws(PluginError) -> Bool {
-    var header = [UInt8](repeating: 0, count: 20)
-    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .notFound(file: file) }
-    let count = read(descriptor, &header, header.count)
-    close(descriptor)
-    guard count >= 4, header.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else { return false }
-    guard count == header.count, header[16] == 3, header[17] == 0 else {
+    guard let header = FileAccess.read(path, first: 20) else { throw .notFound(file: file) }
+    guard header.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else { return false }
+    guard header.count == 20, header[16] == 3, header[17] == 0 else {
       throw .notAPlugin(file: file, reason: "it is an ELF file, but not a shared library")
     }
     return true

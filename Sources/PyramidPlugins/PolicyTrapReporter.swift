@@ -25,9 +25,7 @@ public enum PolicyTrapReporter {
   ///
   /// A report is one line, "policy @name of plugin FILE trapped (SIGILL) in shouldExit", and exit status 1. A stack
   /// overflow is reported on the calling thread only, as other threads have no stack for handlers.
-  public static func install() {
-    _ = installed
-  }
+  public static func install() { _ = installed }
 
   /// A policy that recurses without end leaves no stack to report it on.
   private static func giveSignalStack() {
@@ -70,10 +68,6 @@ private func name(of signal: Int32) -> StaticString {
   }
 }
 
-private func put(_ text: StaticString) {
-  put(text.utf8Start, text.utf8CodeUnitCount)
-}
+private func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
 
-private func put(_ start: UnsafePointer<UInt8>, _ count: Int) {
-  _ = write(2, start, count)
-}
+private func put(_ start: UnsafePointer<UInt8>, _ count: Int) { _ = write(2, start, count) }

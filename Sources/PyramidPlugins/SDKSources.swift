@@ -4,8 +4,8 @@
 struct SDKSources {
   /// Absolute paths of the `.swift` files, sorted.
   let files: [String]
-  /// Hash of their names and contents.
-  let hash: String
+  /// Their names and the checksums of their contents.
+  let checksums: String
 
   /// Looks in `MP_SDK_PATH`, then beside an installed executable (`../share/magic-pyramid/PyramidPolicy`), then in the
   /// folders above the executable for `Sources/PyramidPolicy`, as in a build folder, then beside this file as it was
@@ -30,14 +30,10 @@ struct SDKSources {
     let names = FileAccess.names(in: folder).flatMap { name in
       [name] + FileAccess.names(in: "\(folder)/\(name)").map { "\(name)/\($0)" }
     }.filter { $0.utf8.reversed().starts(with: ".swift".utf8.reversed()) }.sorted()
-    guard names.contains("Contract/Policy.swift") else { return nil }
-    var hash = ContentHash()
-    for name in names {
-      guard let bytes = FileAccess.read("\(folder)/\(name)", limit: 1 << 22) else { return nil }
-      hash.add(Array(name.utf8))
-      hash.add(bytes)
+    guard names.contains("Contract/Policy.swift"), let checksums = FileAccess.checksums(of: names, in: folder) else {
+      return nil
     }
     files = names.map { "\(folder)/\($0)" }
-    self.hash = hash.text
+    self.checksums = checksums
   }
 }

@@ -1,6 +1,7 @@
 // Runs the compiler: one process, its output in a file (so that no pipe can fill up and block), waited for.
 
 import Glibc
+import PyramidFormats
 
 enum Subprocess {
   /// The first executable file of a name in PATH.
@@ -8,7 +9,7 @@ enum Subprocess {
     let path = FileAccess.environment("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
     for folder in path.split(separator: ":") {
       let candidate = "\(folder)/\(name)"
-      if case .file? = FileAccess.kind(of: candidate), access(candidate, X_OK) == 0 { return candidate }
+      if FileKind(at: candidate) == .regular, access(candidate, X_OK) == 0 { return candidate }
     }
     return nil
   }

@@ -91,8 +91,8 @@ extension Execution {
       case .attentionFromCLS: view.attentionFromCLS = try floats()
       case .valueNorm: view.valueNorm = try floats()
       case .hiddenNorm: view.hiddenNorm = try floats()
-      case .position: view.positions = buffers.copy(try tensor.integers[rows])
-      case .tokenID: view.tokenIDs = buffers.copy(try tensor.integers[rows])
+      case .position: view.position = buffers.copy(try tensor.integers[rows])
+      case .tokenID: view.tokenID = buffers.copy(try tensor.integers[rows])
       case .hidden:
         view.width = tensor.columns
         view.hidden = try floats()

@@ -15,7 +15,7 @@ import Testing
     "PyramidFormats": [],
     "PyramidText": ["PyramidFormats"],
     "PyramidModels": ["PyramidFormats", "PyramidIR", "PyramidText"],
-    "PyramidPlugins": ["PyramidPolicy"],
+    "PyramidPlugins": ["PyramidFormats", "PyramidPolicy"],
     "PyramidReference": ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
     "PyramidKernels": ["CPyramidKernels", "PyramidIR"],
     "PyramidCompiler": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy"],

@@ -55,11 +55,12 @@ public final class MappedFile: Sendable {
 }
 
 /// What a path leads to, symbolic links followed.
-enum FileKind {
+public enum FileKind: Sendable {
+  /// Nothing, a regular file, a folder, or a pipe, device or socket.
   case missing, regular, folder, other
 
   /// Looks at the path; anything that cannot be examined counts as missing.
-  init(at path: String) {
+  public init(at path: String) {
     var status = stat()
     guard !path.utf8.contains(0), stat(path, &status) == 0 else {
       self = .missing

@@ -86,9 +86,9 @@ extension ExitPolicy where Memory == Void {
 
 extension PruningPolicy {
   public var moment: PruningMoment { .afterAttention }
-  public static var conformance: PolicyConformance { PruningConformance<Self>() }
+  public static var conformance: PolicyConformance { PolicyConformance(pruning: Self.self) }
 }
 
 extension ExitPolicy {
-  public static var conformance: PolicyConformance { ExitConformance<Self>() }
+  public static var conformance: PolicyConformance { PolicyConformance(exit: Self.self) }
 }

@@ -3,14 +3,23 @@
 // `var`, or from behind a pointer, each call would copy it first.
 
 /// A policy type behind a class, so that C functions can reach it. Made by the SDK; an author does not need it.
-public class PolicyConformance {
-  init() {}
+public final class PolicyConformance {
+  let description: PolicyDescription
+  let memoryLayout: (size: Int, stride: Int, alignment: Int)
+  let make: (PolicyArguments) throws -> ErasedPolicy
 
-  var describing: PolicyDescription { unreachable() }
-  var memoryLayout: (size: Int, stride: Int, alignment: Int) { (0, 1, 1) }
-  func make(_ arguments: PolicyArguments) throws -> ErasedPolicy { unreachable() }
+  init<Conformer: PruningPolicy>(pruning type: Conformer.Type) {
+    description = PolicyDescription(kind: .prune, name: type.name, parameters: type.parameters)
+    memoryLayout = (0, 1, 1)
+    make = { ErasedPruningPolicy(try type.init($0)) }
+  }
 
-  private func unreachable() -> Never { fatalError("a policy conforms to ExitPolicy or to PruningPolicy") }
+  init<Conformer: ExitPolicy>(exit type: Conformer.Type) {
+    typealias Layout = MemoryLayout<Conformer.Memory>
+    description = PolicyDescription(kind: .exit, name: type.name, parameters: type.parameters)
+    memoryLayout = (Layout.size, Layout.stride, Layout.alignment)
+    make = { ErasedExitPolicy(try type.init($0)) }
+  }
 }
 
 /// A policy behind a class. Which of the functions are called follows from the kind.
@@ -31,31 +40,6 @@ class ErasedPolicy {
   func shouldExit(_ head: UnsafePointer<ExitViewStorage>, _ memory: UnsafeMutableRawPointer) -> Bool { false }
 }
 
-final class PruningConformance<Conformer: PruningPolicy>: PolicyConformance {
-  override var describing: PolicyDescription {
-    PolicyDescription(kind: .prune, name: Conformer.name, parameters: Conformer.parameters)
-  }
-
-  override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {
-    ErasedPruningPolicy(try Conformer(arguments))
-  }
-}
-
-final class ExitConformance<Conformer: ExitPolicy>: PolicyConformance {
-  override var describing: PolicyDescription {
-    PolicyDescription(kind: .exit, name: Conformer.name, parameters: Conformer.parameters)
-  }
-
-  override var memoryLayout: (size: Int, stride: Int, alignment: Int) {
-    typealias Layout = MemoryLayout<Conformer.Memory>
-    return (Layout.size, Layout.stride, Layout.alignment)
-  }
-
-  override func make(_ arguments: PolicyArguments) throws -> ErasedPolicy {
-    ErasedExitPolicy(try Conformer(arguments))
-  }
-}
-
 private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy {
   private let policy: Conformer
 
@@ -66,9 +50,7 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
 
   override var moment: PruningMoment { policy.moment }
 
-  override func retention(_ layer: Int) -> Retention {
-    policy.retention(afterLayer: layer)
-  }
+  override func retention(_ layer: Int) -> Retention { policy.retention(afterLayer: layer) }
 
   override func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {
     var scores = MutableSpan(_unsafeStart: scores, count: sample.pointee.count)

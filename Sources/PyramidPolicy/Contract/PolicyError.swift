@@ -52,16 +52,12 @@ extension PolicyError: CustomStringConvertible {
     case .missingLearned(let policy, let parameter, let symbol):
       "policy '\(policy)': the checkpoint has no learned '\(symbol)' for parameter '\(parameter)'; "
         + "fit it with `\(trainingCommand(for: symbol))`, or give \(parameter)=[...]"
-    case .badDeclaration(let policy, let reason):
-      "policy '\(policy)' is declared wrongly: \(reason)"
-    case .rejected(let reason):
-      oneLine(reason)
+    case .badDeclaration(let policy, let reason): "policy '\(policy)' is declared wrongly: \(reason)"
+    case .rejected(let reason): oneLine(reason)
     }
   }
 
-  private func list(_ names: [String]) -> String {
-    names.isEmpty ? "none" : names.joined(separator: ", ")
-  }
+  private func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
   /// Thresholds are learned in the soft stage and settled in the hard one; anything else needs all four stages.
   private func trainingCommand(for symbol: String) -> String {

@@ -29,24 +29,16 @@ public struct LayerSet: Sendable, Equatable {
   public static let none = LayerSet([])
 
   /// The boundaries after the layers of `range`.
-  public init(_ range: ClosedRange<Int>) {
-    members = .range(range)
-  }
+  public init(_ range: ClosedRange<Int>) { members = .range(range) }
 
   /// The boundaries after the listed layers; layers that the model lacks are ignored.
-  public init(_ layers: Set<Int>) {
-    members = .listed(layers)
-  }
+  public init(_ layers: Set<Int>) { members = .listed(layers) }
 
   /// The boundary after one layer.
-  public static func only(_ layer: Int) -> LayerSet {
-    LayerSet([layer])
-  }
+  public static func only(_ layer: Int) -> LayerSet { LayerSet([layer]) }
 
   /// The boundaries after `layer` and every later layer.
-  public static func from(_ layer: Int) -> LayerSet {
-    LayerSet(layer...Int.max)
-  }
+  public static func from(_ layer: Int) -> LayerSet { LayerSet(layer...Int.max) }
 
   /// Whether the boundary after `layer` is in the set.
   public func contains(_ layer: Int) -> Bool {

@@ -31,7 +31,7 @@ public struct PolicyArguments: Sendable {
   public init(
     _ spec: String? = nil, for type: any Policy.Type, model: ModelFacts, learned: [String: [Float]] = [:]
   ) throws(PolicyError) {
-    let description = type.conformance.describing
+    let description = type.conformance.description
     let given = try PolicySpec(spec ?? description.name)
     self.init(try description.substitute(learned, in: try description.resolve(given)), model: model)
   }
@@ -49,9 +49,7 @@ public struct PolicyArguments: Sendable {
   }
 
   /// The value of a `.number` or `.integer` parameter, rounded to single precision.
-  public func float(_ name: String) -> Float {
-    Float(number(name))
-  }
+  public func float(_ name: String) -> Float { Float(number(name)) }
 
   /// The value of an `.integer` parameter.
   public func integer(_ name: String) -> Int {
@@ -86,9 +84,7 @@ public struct PolicyArguments: Sendable {
   }
 
   /// The value of a `.flag` parameter.
-  public func flag(_ name: String) -> Bool {
-    word(name) == "true"
-  }
+  public func flag(_ name: String) -> Bool { word(name) == "true" }
 
   private func value(_ name: String) -> PolicySpec.Value {
     guard let value = spec[name] else {

@@ -16,18 +16,8 @@ public struct PolicyPair<Element> {
 
   /// What there is of a kind.
   public subscript(kind: PolicyKind) -> Element? {
-    get {
-      switch kind {
-      case .exit: exit
-      case .prune: prune
-      }
-    }
-    set {
-      switch kind {
-      case .exit: exit = newValue
-      case .prune: prune = newValue
-      }
-    }
+    get { kind == .exit ? exit : prune }
+    set { if kind == .exit { exit = newValue } else { prune = newValue } }
   }
 
   /// What is there, exit first.

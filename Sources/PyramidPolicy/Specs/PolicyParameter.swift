@@ -26,9 +26,7 @@ public struct PolicyParameter: Sendable, Equatable {
     case learned(String)
 
     /// `[]`, `[0.5]` and so on.
-    public init(arrayLiteral elements: Double...) {
-      self = .values(elements)
-    }
+    public init(arrayLiteral elements: Double...) { self = .values(elements) }
   }
 
   /// Kebab-case name, as in `name=value`.
@@ -41,33 +39,29 @@ public struct PolicyParameter: Sendable, Equatable {
   /// A finite number in `range`.
   public static func number(
     _ name: String, default value: Double, in range: ClosedRange<Double>, help: String
-  ) -> PolicyParameter {
+  ) -> Self {
     PolicyParameter(name: name, kind: .number(default: value, range: range), help: help)
   }
 
   /// A whole number in `range`.
-  public static func integer(
-    _ name: String, default value: Int, in range: ClosedRange<Int>, help: String
-  ) -> PolicyParameter {
+  public static func integer(_ name: String, default value: Int, in range: ClosedRange<Int>, help: String) -> Self {
     PolicyParameter(name: name, kind: .integer(default: value, range: range), help: help)
   }
 
   /// A list of finite numbers, each in `range`; `default: .learned("prune.thresholds")` takes the checkpoint's.
   public static func numbers(
     _ name: String, default value: NumbersDefault, in range: ClosedRange<Double>, help: String
-  ) -> PolicyParameter {
+  ) -> Self {
     PolicyParameter(name: name, kind: .numbers(default: value, range: range), help: help)
   }
 
   /// One of the words in `choices`.
-  public static func word(
-    _ name: String, default value: String, oneOf choices: [String], help: String
-  ) -> PolicyParameter {
+  public static func word(_ name: String, default value: String, oneOf choices: [String], help: String) -> Self {
     PolicyParameter(name: name, kind: .word(default: value, choices: choices), help: help)
   }
 
   /// `true` or `false`.
-  public static func flag(_ name: String, default value: Bool = false, help: String) -> PolicyParameter {
+  public static func flag(_ name: String, default value: Bool = false, help: String) -> Self {
     PolicyParameter(name: name, kind: .flag(default: value), help: help)
   }
 

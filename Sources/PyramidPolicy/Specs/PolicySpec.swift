@@ -53,9 +53,7 @@ public struct PolicySpec: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// The value given for a parameter, `nil` when it was left out.
-  public subscript(parameter: String) -> Value? {
-    arguments.first { $0.name == parameter }?.value
-  }
+  public subscript(parameter: String) -> Value? { arguments.first { $0.name == parameter }?.value }
 
   /// Canonical text: `entropy(threshold=0.1)`, or the bare name without arguments.
   public var description: String { text(assigning: "=") }

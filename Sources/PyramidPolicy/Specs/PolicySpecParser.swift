@@ -24,7 +24,7 @@ extension PolicySpec {
       throw .syntax(text: "...", column: Self.limits.bytes, expected: "at most \(Self.limits.bytes) bytes")
     }
     let bytes = Array(text.utf8)
-    var parser = PolicySpecParser(bytes, from: 0)
+    var parser = PolicySpecParser(bytes: bytes)
     do {
       let spec = try parser.spec()
       try parser.finish(spec)
@@ -39,22 +39,16 @@ extension PolicySpec {
   /// Reads the specification that begins at `offset` of a longer text and moves `offset` to its end. Between its parts
   /// there may be white space and comments, from `;` to the end of the line: this is how a graph's text has it.
   public static func read(from bytes: [UInt8], at offset: inout Int) throws(SyntaxError) -> PolicySpec {
-    var parser = PolicySpecParser(bytes, from: offset, hasComments: true)
+    var parser = PolicySpecParser(bytes: bytes, offset: offset, hasComments: true)
     defer { offset = parser.offset }
     return try parser.spec()
   }
 }
 
 private struct PolicySpecParser {
-  private let bytes: [UInt8]
-  private let hasComments: Bool
-  private(set) var offset: Int
-
-  init(_ bytes: [UInt8], from offset: Int, hasComments: Bool = false) {
-    self.bytes = bytes
-    self.hasComments = hasComments
-    self.offset = offset
-  }
+  let bytes: [UInt8]
+  var offset = 0
+  var hasComments = false
 
   mutating func spec() throws(PolicySpec.SyntaxError) -> PolicySpec {
     skipSpace()
@@ -197,9 +191,7 @@ private struct PolicySpecParser {
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
   }
 
-  private func isDigit(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-  }
+  private func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
   private func isWordByte(_ byte: UInt8) -> Bool {
     isLetter(byte) || isDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")

@@ -31,18 +31,13 @@ public enum PolicySDK {
   public static var versionText: String { "\(version) \(compilerVersion)" }
 
   /// Kept for the life of the process because C callers hold the pointer.
-  fileprivate static let versionCString: UInt = {
-    let text = UnsafeMutablePointer<CChar>.allocate(capacity: versionText.utf8.count + 1)
-    for (index, byte) in versionText.utf8.enumerated() { text[index] = CChar(bitPattern: byte) }
-    text[versionText.utf8.count] = 0
-    return UInt(bitPattern: text)
-  }()
+  nonisolated(unsafe) fileprivate static let versionCString = immortalCString(versionText)
 }
 
 /// The C symbol that every plugin carries: "<SDK version> <compiler version>".
 @_cdecl("magic_pyramid_plugin_version")
 public func pluginVersion() -> UnsafePointer<CChar> {
-  UnsafePointer(bitPattern: PolicySDK.versionCString)!
+  UnsafeRawPointer(PolicySDK.versionCString).assumingMemoryBound(to: CChar.self)
 }
 
 /// The table of a plugin's policies, which its entry `magic_pyramid_plugin` returns. It lives as long as the process.
@@ -52,7 +47,14 @@ public func exportPlugin(_ policies: [any Policy.Type]) -> UnsafeRawPointer {
     (tables + index).initialize(to: PolicyTable(policy.conformance))
   }
   let plugin = UnsafeMutablePointer<PluginTable>.allocate(capacity: 1)
-  plugin.initialize(
-    to: PluginTable(size: MemoryLayout<PluginTable>.size, count: policies.count, tables: tables))
+  plugin.initialize(to: PluginTable(size: MemoryLayout<PluginTable>.size, count: policies.count, tables: tables))
   return UnsafeRawPointer(plugin)
+}
+
+/// A copy of a text as UTF-8 that ends with a NUL; it lives as long as the process.
+func immortalCString(_ text: String) -> UnsafePointer<UInt8> {
+  let bytes = Array(text.utf8) + [0]
+  let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+  copy.initialize(from: bytes, count: bytes.count)
+  return UnsafePointer(copy)
 }

@@ -23,7 +23,7 @@ public enum PolicyCall: UInt8, Sendable {
 /// The table of running policy calls.
 public enum PolicyCallNotes {
   /// One thread's running call. `label` is UTF-8 that ends with a NUL, and lives as long as the process.
-  public struct Note {
+  private struct Note {
     var thread: UInt
     var label: UnsafePointer<UInt8>?
     var call: PolicyCall

@@ -24,7 +24,9 @@ struct PolicyDescription: Equatable {
     }
     return lines.joined(separator: "\n")
   }
+}
 
+extension PolicyDescription {
   /// Reads and checks a description; names, ranges and defaults must agree with each other.
   init(_ text: String) throws(PolicyError) {
     let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -48,12 +50,6 @@ struct PolicyDescription: Equatable {
       parameters.append(parameter)
     }
   }
-
-  init(kind: PolicyKind, name: String, parameters: [PolicyParameter]) {
-    self.kind = kind
-    self.name = name
-    self.parameters = parameters
-  }
 }
 
 /// An integer's default is written as such: a `Double` would lose digits beyond 2^53.
@@ -70,24 +66,22 @@ extension PolicyParameter {
     let kind: Kind
     switch fields[0] {
     case "number":
-      guard let number = Double(value), let range = realRange(fields[3]) else { return nil }
+      guard let number = Double(value), let range: ClosedRange<Double> = bounds(fields[3]) else { return nil }
       kind = .number(default: number, range: range)
     case "integer":
-      guard let number = Int(value), let range = wholeRange(fields[3]) else { return nil }
+      guard let number = Int(value), let range: ClosedRange<Int> = bounds(fields[3]) else { return nil }
       kind = .integer(default: number, range: range)
     case "numbers":
-      guard let range = realRange(fields[3]), let spec = try? PolicySpec("x(x=\(value))") else { return nil }
+      let range: ClosedRange<Double>? = bounds(fields[3])
+      guard let range, let spec = try? PolicySpec("x(x=\(value))") else { return nil }
       switch spec.arguments[0].value {
       case .numbers(let values): kind = .numbers(default: .values(values), range: range)
       case .learned(let symbol): kind = .numbers(default: .learned(symbol), range: range)
       case .number, .word: return nil
       }
-    case "word":
-      kind = .word(default: value, choices: fields[3].split(separator: "|").map { String($0) })
-    case "flag":
-      kind = .flag(default: value == "true")
-    default:
-      return nil
+    case "word": kind = .word(default: value, choices: fields[3].split(separator: "|").map { String($0) })
+    case "flag": kind = .flag(default: value == "true")
+    default: return nil
     }
     self.init(name: fields[1], kind: kind, help: fields[4])
   }
@@ -133,24 +127,12 @@ func oneLine(_ text: String) -> String {
   String(decoding: text.utf8.map { $0 < 0x20 ? 0x20 : $0 }, as: UTF8.self)
 }
 
-private func bounds(_ text: String) -> (Substring, Substring)? {
-  let utf8 = Array(text.utf8)
-  let dots = Array("...".utf8)
-  guard let start = utf8.indices.dropLast(2).first(where: { Array(utf8[$0..<$0 + 3]) == dots }) else { return nil }
-  return (
-    Substring(decoding: utf8[..<start], as: UTF8.self), Substring(decoding: utf8[(start + 3)...], as: UTF8.self)
-  )
-}
-
-/// Bounds of a range are checked before it is formed: a reversed range would trap.
-private func realRange(_ text: String) -> ClosedRange<Double>? {
-  guard let (low, high) = bounds(text), let lower = Double(low), let upper = Double(high), lower <= upper else {
-    return nil
-  }
-  return lower...upper
-}
-
-private func wholeRange(_ text: String) -> ClosedRange<Int>? {
-  guard let (low, high) = bounds(text), let lower = Int(low), let upper = Int(high), lower <= upper else { return nil }
+/// A range from its bounds, joined by `...`; they are compared before it is formed, as a reversed range would trap.
+private func bounds<Bound: Comparable & LosslessStringConvertible>(_ text: String) -> ClosedRange<Bound>? {
+  let bytes = Array(text.utf8)
+  guard let dots = bytes.indices.dropLast(2).first(where: { bytes[$0..<$0 + 3].elementsEqual("...".utf8) }),
+    let lower = Bound(String(decoding: bytes[..<dots], as: UTF8.self)),
+    let upper = Bound(String(decoding: bytes[(dots + 3)...], as: UTF8.self)), lower <= upper
+  else { return nil }
   return lower...upper
 }

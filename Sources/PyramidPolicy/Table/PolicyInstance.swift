@@ -22,9 +22,7 @@ public final class PolicyInstance: Sendable {
     label = type.label
   }
 
-  deinit {
-    table.destroy(handle)
-  }
+  deinit { table.destroy(handle) }
 
   /// Whether the policy is asked after a layer; false for the last layer, which always exits and prunes nothing.
   public func isActive(afterLayer layer: Int) -> Bool {
@@ -34,16 +32,12 @@ public final class PolicyInstance: Sendable {
 
   /// The signals that an exit policy reads; empty for a pruning policy.
   public var exitSignals: Set<ExitSignal> {
-    guard type.kind == .exit else { return [] }
-    let bits = table.reads(handle)
-    return Set(ExitSignal.allCases.filter { bits & $0.bit != 0 })
+    Set(type.kind == .exit ? ExitSignal.allCases.filter { table.reads(handle) & $0.bit != 0 } : [])
   }
 
   /// The signals that a pruning policy reads; empty for an exit policy.
   public var tokenSignals: Set<TokenSignal> {
-    guard type.kind == .prune else { return [] }
-    let bits = table.reads(handle)
-    return Set(TokenSignal.allCases.filter { bits & $0.bit != 0 })
+    Set(type.kind == .prune ? TokenSignal.allCases.filter { table.reads(handle) & $0.bit != 0 } : [])
   }
 
   /// When in a layer a pruning policy decides; `.afterAttention` for an exit policy.
@@ -89,9 +83,7 @@ public final class PolicyInstance: Sendable {
   }
 
   /// Ends a sample's memory; call once for each `initializeMemory(at:)`.
-  public func destroyMemory(at memory: UnsafeMutableRawPointer) {
-    table.destroyMemory(handle, memory)
-  }
+  public func destroyMemory(at memory: UnsafeMutableRawPointer) { table.destroyMemory(handle, memory) }
 
   /// Runs `body` with the memory of a new sample, which ends with the call.
   public func withMemory<Result>(_ body: (UnsafeMutableRawPointer) throws -> Result) rethrows -> Result {

@@ -3,30 +3,24 @@
 
 extension PolicyTable {
   /// The table of a policy type. The type behind it is kept for the life of the process, as tables have no end.
-  init(_ conformance: PolicyConformance) {
+  init(_ type: PolicyConformance) {
     size = MemoryLayout<PolicyTable>.size
-    context = Unmanaged.passRetained(conformance).toOpaque()
-    (memorySize, memoryStride, memoryAlignment) = conformance.memoryLayout
-    describe = { context, buffer, capacity in
-      withType(context) { copy($0.describing.text, to: buffer, capacity) }
-    }
+    context = Unmanaged.passRetained(type).toOpaque()
+    (memorySize, memoryStride, memoryAlignment) = type.memoryLayout
+    describe = { copy(conformance($0).description.text, to: $1, $2) }
     create = { context, text, length, error, capacity, errorLength in
-      withType(context) { type in
-        do {
-          let text = String(decoding: UnsafeBufferPointer(start: text, count: length), as: UTF8.self)
-          return Unmanaged.passRetained(try type.make(CreationText.read(text))).toOpaque()
-        } catch let failure {
-          errorLength.pointee = copy("\(failure)", to: error, capacity)
-          return nil
-        }
+      do {
+        let text = String(decoding: UnsafeBufferPointer(start: text, count: length), as: UTF8.self)
+        return Unmanaged.passRetained(try conformance(context).make(CreationText.read(text))).toOpaque()
+      } catch let failure {
+        errorLength.pointee = copy("\(failure)", to: error, capacity)
+        return nil
       }
     }
     destroy = { Unmanaged<ErasedPolicy>.fromOpaque($0).release() }
     isActive = { instance, layer in withPolicy(instance) { $0.layers.contains(layer) } }
     reads = { withPolicy($0) { $0.declared } }
-    moment = { instance in
-      PruningMoment.allCases.firstIndex(of: withPolicy(instance) { $0.moment }) ?? 0
-    }
+    moment = { PruningMoment.allCases.firstIndex(of: withPolicy($0) { $0.moment }) ?? 0 }
     retention = { instance, layer, payload in
       let encoded = withPolicy(instance) { $0.retention(layer) }.encoded
       payload.pointee = encoded.payload
@@ -48,8 +42,8 @@ private func withPolicy<Result>(_ instance: UnsafeMutableRawPointer, _ body: (Er
   Unmanaged<ErasedPolicy>.fromOpaque(instance)._withUnsafeGuaranteedRef(body)
 }
 
-private func withType<Result>(_ context: UnsafeMutableRawPointer, _ body: (PolicyConformance) -> Result) -> Result {
-  Unmanaged<PolicyConformance>.fromOpaque(context)._withUnsafeGuaranteedRef(body)
+private func conformance(_ context: UnsafeMutableRawPointer) -> PolicyConformance {
+  Unmanaged.fromOpaque(context).takeUnretainedValue()
 }
 
 /// Copies what fits and returns the bytes of the whole.

@@ -59,7 +59,7 @@ public struct PolicyType: Sendable {
     }
     self.table = table
     self.origin = origin
-    label = makeLabel("policy @\(description.name) \(place)")
+    label = immortalCString("policy @\(description.name) \(place)")
   }
 
   /// Makes an instance for a model. `learned` holds the checkpoint's learned values by name, such as
@@ -90,11 +90,4 @@ public struct PolicyType: Sendable {
     guard let handle else { throw .rejected("policy '\(name)': \(message)") }
     return handle
   }
-}
-
-private func makeLabel(_ text: String) -> UnsafePointer<UInt8> {
-  let label = UnsafeMutablePointer<UInt8>.allocate(capacity: text.utf8.count + 1)
-  for (index, byte) in text.utf8.enumerated() { label[index] = byte }
-  label[text.utf8.count] = 0
-  return UnsafePointer(label)
 }

@@ -46,8 +46,8 @@ extension TokenView {
     signals.keep(attentionFromCLS, at: \.attentionFromCLS, TokenSignal.attentionFromCLS.bit)
     signals.keep(valueNorm, at: \.valueNorm, TokenSignal.valueNorm.bit)
     signals.keep(hiddenNorm, at: \.hiddenNorm, TokenSignal.hiddenNorm.bit)
-    signals.keep(position, at: \.positions, TokenSignal.position.bit)
-    signals.keep(tokenID, at: \.tokenIDs, TokenSignal.tokenID.bit)
+    signals.keep(position, at: \.position, TokenSignal.position.bit)
+    signals.keep(tokenID, at: \.tokenID, TokenSignal.tokenID.bit)
     signals.keep(hidden.map { Array($0.joined()) }, at: \.hidden, TokenSignal.hidden.bit)
     self.init(signals.storage, declared: signals.declared, signals)
   }

@@ -19,14 +19,11 @@ public enum TokenSelection {
   ) -> Int {
     guard count > 0 else { return 0 }
     switch retention {
-    case .all:
-      return fill(kept, count) { _ in true }
-    case .above(let threshold):
-      return fill(kept, count) { $0 == 0 || !(scores[$0] < threshold) }
+    case .all: return fill(kept, count) { _ in true }
+    case .above(let threshold): return fill(kept, count) { $0 == 0 || !(scores[$0] < threshold) }
     case .fraction(let fraction):
       return keepBest(survivors(ofFraction: fraction, count: count), scores, count, scratch, kept)
-    case .count(let wanted):
-      return keepBest(max(1, min(wanted, count)), scores, count, scratch, kept)
+    case .count(let wanted): return keepBest(max(1, min(wanted, count)), scores, count, scratch, kept)
     }
   }
 
@@ -82,9 +79,7 @@ public enum TokenSelection {
     }
   }
 
-  private static func fill(
-    _ kept: UnsafeMutablePointer<Int32>, _ count: Int, where stays: (Int) -> Bool
-  ) -> Int {
+  private static func fill(_ kept: UnsafeMutablePointer<Int32>, _ count: Int, where stays: (Int) -> Bool) -> Int {
     var written = 0
     for index in 0..<count where stays(index) {
       kept[written] = Int32(truncatingIfNeeded: index)

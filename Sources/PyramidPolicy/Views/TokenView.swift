@@ -23,9 +23,9 @@ public struct TokenViewStorage {
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   public var hiddenNorm: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.position`.
-  public var positions: UnsafePointer<Int32>?
+  public var position: UnsafePointer<Int32>?
   /// `[count]`, see `TokenSignal.tokenID`.
-  public var tokenIDs: UnsafePointer<Int32>?
+  public var tokenID: UnsafePointer<Int32>?
   /// `[count, width]` without gaps, see `TokenSignal.hidden`.
   public var hidden: UnsafePointer<Float>?
 
@@ -81,11 +81,11 @@ public struct TokenView: ~Copyable, ~Escapable {
   }
   /// `[count]`, see `TokenSignal.position`.
   @inlinable public var position: Span<Int32> {
-    @_lifetime(borrow self) get { vend(storage.pointee.positions, count, .position) }
+    @_lifetime(borrow self) get { vend(storage.pointee.position, count, .position) }
   }
   /// `[count]`, see `TokenSignal.tokenID`.
   @inlinable public var tokenID: Span<Int32> {
-    @_lifetime(borrow self) get { vend(storage.pointee.tokenIDs, count, .tokenID) }
+    @_lifetime(borrow self) get { vend(storage.pointee.tokenID, count, .tokenID) }
   }
   /// `[count * width]`, row after row, see `TokenSignal.hidden`.
   @inlinable public var hidden: Span<Float> {

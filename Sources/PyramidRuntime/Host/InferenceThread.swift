@@ -25,7 +25,7 @@ final class InferenceThread: Sendable {
   private let line: Line
 
   /// The works that wait for a turn. The thread keeps it, too, and whatever stands in it.
-  private final class Line: @unchecked Sendable {
+  fileprivate final class Line: @unchecked Sendable {
     let teamSize: Int
     let lock = Lock()
     /// Signalled once for each work that is appended, and at the end.
@@ -102,26 +102,20 @@ final class InferenceThread: Sendable {
     line.arrivals.signal()
     pthread_join(thread, nil)
   }
-
-  /// The thread's loop.
-  fileprivate static func loop(_ raw: UnsafeMutableRawPointer) {
-    let line = Unmanaged<Line>.fromOpaque(raw).takeRetainedValue()
-    let threads = line.teamSize
-    Team.setUp(threads: threads)
-    while let work = line.removeFirst() {
-      Team.perform(
-        threads: threads,
-        { raw in
-          let work = Unmanaged<InferenceWork>.fromOpaque(raw!).takeUnretainedValue()
-          work.hasMore = work.turn()
-        }, Unmanaged.passUnretained(work).toOpaque())
-      if work.hasMore { line.append(work) }
-    }
-  }
 }
 
-/// A free function: a closure literal handed to `pthread_create` would be bound to the main actor and trap.
+/// The thread's loop. A free function: a closure literal handed to `pthread_create` would be bound to the main actor and trap.
 private func inferenceThreadMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  InferenceThread.loop(raw!)
+  let line = Unmanaged<InferenceThread.Line>.fromOpaque(raw!).takeRetainedValue()
+  Team.setUp(threads: line.teamSize)
+  while let work = line.removeFirst() {
+    Team.perform(
+      threads: line.teamSize,
+      { raw in
+        let work = Unmanaged<InferenceWork>.fromOpaque(raw!).takeUnretainedValue()
+        work.hasMore = work.turn()
+      }, Unmanaged.passUnretained(work).toOpaque())
+    if work.hasMore { line.append(work) }
+  }
   return nil
 }

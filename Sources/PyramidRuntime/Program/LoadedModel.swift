@@ -77,8 +77,7 @@ public final class LoadedModel: Sendable {
     if forced.rank < set.rank {
       throw RuntimeError(
         "\(path): compiled for \(set.rawValue), but MP_ISA allows \(forced.rawValue); "
-          + "compile with --target \(forced.rawValue)"
-      )
+          + "compile with --target \(forced.rawValue)")
     }
   }
 
@@ -90,8 +89,7 @@ public final class LoadedModel: Sendable {
     let wanted = weight.storedCount(instructionSet)
     let type: ElementType = weight.precision == .f32 ? .F32 : .U8
     guard entry.type == type, entry.elementCount == wanted else {
-      throw problem(
-        "has \(entry.elementCount) \(entry.type.rawValue) elements, expected \(wanted) \(type.rawValue)")
+      throw problem("has \(entry.elementCount) \(entry.type.rawValue) elements, expected \(wanted) \(type.rawValue)")
     }
     let bytes = file.bytes(of: entry)
     guard let base = bytes.baseAddress, UInt(bitPattern: base) % 64 == 0 else {

@@ -22,18 +22,13 @@ struct OperationMeter: Sendable {
   func count(tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int) -> OperationCount
   {
     // Wrapping arithmetic: an artefact may claim any coefficient, and a wrong count is no reason to trap.
+    func value(_ term: CostTerm, _ rows: Int32) -> Int {
+      term.coefficient &* (term.power == 2 ? Int(rows) &* Int(rows) : Int(rows))
+    }
     func value(_ term: CostTerm) -> Int {
-      switch term.dim.family {
-      case .samples: return term.coefficient &* Int(samples[term.dim.index])
-      case .tokens:
-        let count = Int(tokens[term.dim.index])
-        return term.coefficient &* (term.power == 2 ? count &* count : count)
-      }
+      value(term, term.dim.family == .samples ? samples[term.dim.index] : tokens[term.dim.index])
     }
-    func admitted(_ term: CostTerm) -> Int {
-      let count = term.dim.family == .samples ? 1 : Int(tokens[0])
-      return term.coefficient &* (term.power == 2 ? count &* count : count)
-    }
+    func admitted(_ term: CostTerm) -> Int { value(term, term.dim.family == .samples ? 1 : tokens[0]) }
     var result = OperationCount()
     for term in executed { result.executed &+= value(term) }
     for layer in paper.prefix(exitLayer) {

@@ -61,7 +61,7 @@ extension Graph {
         let type = self[value].type
         return CarriedValue(location: location(value), rows: type.rows, words: type.columns, indexes: indexes)
       }
-      (start, step) = (step, step + nodes[first..<end].count { !$0.op.isInput })
+      (start, step) = (step, step + nodes[first..<end].count { if case .input = $0.op { false } else { true } })
       let dims = Set(carried.compactMap(\.rows.dim)).union(latest.values)
       sections.append(
         ProgramSection(steps: start..<step, carried: carried, dims: Array(dims), tokens: latest[.tokens]!))
@@ -87,12 +87,5 @@ extension Graph {
       .firstAttention, .firstRows, .softmax, .rowNorm, .classify:
       nil
     }
-  }
-}
-
-extension Op {
-  fileprivate var isInput: Bool {
-    if case .input = self { return true }
-    return false
   }
 }

@@ -25,8 +25,7 @@ extension ResolvedPolicies {
     self = try graph.policies.map { kind, compiled in
       let instance = try make(kind, override[kind] ?? compiled)
       // A graph that mp-compile wrote hands its policies what they read; another need not.
-      try graph.check(
-        override: instance, of: override[kind] == nil ? instance : try? make(kind, compiled), kind)
+      try graph.check(override: instance, of: override[kind] == nil ? instance : try? make(kind, compiled), kind)
       return instance
     }
   }
@@ -56,9 +55,7 @@ extension Graph {
 
   /// Throws when `instance` is active at a boundary without a decision, or reads a signal that a decision isn't handed.
   /// Boundaries that the compiled policy too was active at, but that have no exit head, don't count.
-  fileprivate func check(
-    override instance: PolicyInstance, of compiled: PolicyInstance?, _ kind: PolicyKind
-  ) throws {
+  fileprivate func check(override instance: PolicyInstance, of compiled: PolicyInstance?, _ kind: PolicyKind) throws {
     let again = "compile the model again with --\(kind.rawValue) '\(instance.spec)'"
     if kind == .prune, let decided = pruningMoment, instance.moment != decided {
       throw RuntimeError(

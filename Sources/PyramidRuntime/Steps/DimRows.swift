@@ -5,23 +5,24 @@ import PyramidIR
 
 /// Rows of every dim of a graph.
 struct DimRows {
-  private var samples: [Int]
-  private var tokens: [Int]
+  /// Of the sample dims, then of the token dims.
+  private var counts: [Int]
+  private let sampleDims: Int
 
   /// No dim defined; dims are numbered below the counts given.
   init(sampleDims: Int, tokenDims: Int) {
-    samples = Array(repeating: -1, count: sampleDims)
-    tokens = Array(repeating: -1, count: tokenDims)
+    counts = Array(repeating: -1, count: sampleDims + tokenDims)
+    self.sampleDims = sampleDims
   }
 
   /// Rows of a dim; -1 before its definition.
   subscript(dim: Dim) -> Int {
-    get { dim.family == .samples ? samples[dim.index] : tokens[dim.index] }
-    set { if dim.family == .samples { samples[dim.index] = newValue } else { tokens[dim.index] = newValue } }
+    get { counts[dim.family == .samples ? dim.index : sampleDims + dim.index] }
+    set { counts[dim.family == .samples ? dim.index : sampleDims + dim.index] = newValue }
   }
 
   /// Whether no sample was admitted.
-  var isEmpty: Bool { samples[0] < 0 }
+  var isEmpty: Bool { counts[0] < 0 }
 
   /// Rows along an axis.
   func rows(_ extent: Extent) -> Int {
@@ -34,18 +35,18 @@ struct DimRows {
 
   /// Forgets all dims.
   mutating func clear() {
-    for index in samples.indices { samples[index] = -1 }
-    for index in tokens.indices { tokens[index] = -1 }
+    for index in counts.indices { counts[index] = -1 }
   }
 
   /// Adds the rows of other samples that stand before the same section, so that the same dims are defined.
   mutating func add(_ other: borrowing DimRows) {
-    if isEmpty {
-      for index in samples.indices { samples[index] = other.samples[index] }
-      for index in tokens.indices { tokens[index] = other.tokens[index] }
-      return
+    let wasEmpty = isEmpty
+    for index in counts.indices {
+      if wasEmpty {
+        counts[index] = other.counts[index]
+      } else if counts[index] >= 0 {
+        counts[index] += other.counts[index]
+      }
     }
-    for index in samples.indices where samples[index] >= 0 { samples[index] += other.samples[index] }
-    for index in tokens.indices where tokens[index] >= 0 { tokens[index] += other.tokens[index] }
   }
 }

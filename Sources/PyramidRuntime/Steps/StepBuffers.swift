@@ -15,16 +15,16 @@ struct StepBuffers {
 
   /// Takes memory for up to `samples` samples and `tokens` tokens.
   init(program: Program, samples: Int, tokens: Int, threads: Int, arena: Arena) throws {
+    let (heads, headSize) = (program.heads, program.headSize)
     let attentionCounts = program.attentionKernels.map {
-      AttentionCall.scratchCount($0, threads: threads, tokens: tokens, heads: program.heads, headSize: program.headSize)
+      Kernels.attentionScratchCount($0, threads: threads, tokens: tokens, heads: heads, headSize: headSize)
     }
-    let scratch = max(
-      attentionCounts.max() ?? 0,
-      FirstAttentionCall.scratchCount(
-        threads: threads, tokens: tokens, heads: program.heads, depth: program.firstAttentionDepth))
+    let firstCount = Kernels.firstAttentionScratchCount(
+      threads: threads, tokens: tokens, heads: heads, depth: program.firstAttentionDepth)
+    let scratch = max(attentionCounts.max() ?? 0, firstCount)
     let reducedBytes =
       program.reducedDepth == 0
-      ? 0 : LinearCall.scratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)
+      ? 0 : Kernels.linearScratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)
     attention = try arena.take(Float.self, scratch)
     reduced = UnsafeMutableRawPointer(try arena.take(UInt8.self, reducedBytes))
     inputs = Dictionary(

@@ -18,8 +18,7 @@ final class StepRunner {
   init(_ program: Program, samples: Int, tokens: Int, threads: Int) throws {
     (self.program, self.threads) = (program, threads)
     alive = DimRows(sampleDims: program.sampleDims, tokenDims: program.tokenDims)
-    buffers = try StepBuffers(
-      program: program, samples: samples, tokens: tokens, threads: threads, arena: arena)
+    buffers = try StepBuffers(program: program, samples: samples, tokens: tokens, threads: threads, arena: arena)
   }
 
   /// Rows that an extent has now.
@@ -58,39 +57,33 @@ final class StepRunner {
         ids: integers(step.inputs[0]), positions: integers(step.inputs[1]),
         types: hasTypes ? integers(step.inputs[2]) : nil, rows: count, columns: columns, wordTable: step.weights[0],
         positionTable: step.weights[1], typeTable: hasTypes ? step.weights[2] : nil, into: result())
-    case .linear(let activation):
-      kernels.linear(linearCall(step, rows: count, columns: columns, .activation(activation)))
+    case .linear(let activation): linear(step, kernels, rows: count, columns: columns, .activation(activation))
     case .linearAddNorm(let epsilon):
-      kernels.linear(
-        linearCall(
-          step, rows: count, columns: columns,
-          .norm(residual: input(1), gamma: step.weights[2], beta: step.weights[3], epsilon: epsilon)))
+      linear(
+        step, kernels, rows: count, columns: columns,
+        .norm(residual: input(1), gamma: step.weights[2], beta: step.weights[3], epsilon: epsilon))
     case .activate(let activation):
       kernels.activate(input(0), rows: count, columns: columns, activation, into: result())
-    case .add:
-      kernels.add(input(0), input(1), rows: count, columns: columns, into: result())
+    case .add: kernels.add(input(0), input(1), rows: count, columns: columns, into: result())
     case .layerNorm(let epsilon):
       kernels.layerNorm(
         input(0), rows: count, columns: columns, gamma: step.weights[0], beta: step.weights[1], epsilon: epsilon,
         into: result())
     case .attention(let heads, let emits):
-      kernels.attention(
-        attentionCall(
-          step, input(0), input(1), input(2), stride: step.inputs[0].columns, segments: step.inputs[3], heads, emits))
+      attention(
+        step, kernels, input(0), input(1), input(2), stride: step.inputs[0].columns, segments: step.inputs[3], heads,
+        emits)
     case .attentionQKV(let heads, let emits):
       let (base, width) = (input(0), step.inputs[0].columns / 3)
-      kernels.attention(
-        attentionCall(
-          step, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits))
+      attention(
+        step, kernels, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits)
     case .firstAttention(let heads, let emits):
       kernels.firstAttention(
-        FirstAttentionCall(
-          q: input(0), x: input(1), depth: step.inputs[1].columns, wk: step.weights[0], wv: step.weights[1],
-          bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
-          headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
-          scratch: buffers.attention))
-    case .softmax:
-      kernels.softmax(input(0), rows: count, columns: columns, into: result())
+        q: input(0), x: input(1), depth: step.inputs[1].columns, wk: step.weights[0], wv: step.weights[1],
+        bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
+        headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
+        scratch: buffers.attention)
+    case .softmax: kernels.softmax(input(0), rows: count, columns: columns, into: result())
     case .rowNorm(let first, let width):
       kernels.rowNorm(
         input(0), rows: count, stride: step.inputs[0].columns, columns: first..<first + width, into: result())
@@ -102,16 +95,16 @@ final class StepRunner {
     return true
   }
 
-  private func linearCall(_ step: Step, rows: Int, columns: Int, _ finish: LinearCall.Finish) -> LinearCall {
-    LinearCall(
+  private func linear(_ step: Step, _ kernels: Kernels, rows: Int, columns: Int, _ finish: LinearFinish) {
+    kernels.linear(
       rows: rows, depth: step.weightDepth, columns: columns, x: floats(step.inputs[0]), weight: step.weights[0],
       bias: step.weights[1], finish: finish, y: floats(step.results[0]), scratch: buffers.reduced)
   }
 
-  private func attentionCall(
-    _ step: Step, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>, stride: Int,
-    segments: Operand, _ heads: Int, _ emits: [Emission]
-  ) -> AttentionCall {
+  private func attention(
+    _ step: Step, _ kernels: Kernels, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>,
+    stride: Int, segments: Operand, _ heads: Int, _ emits: [Emission]
+  ) {
     var received: UnsafeMutablePointer<Float>?
     var fromFirst: UnsafeMutablePointer<Float>?
     for (emission, result) in zip(emits, step.results.dropFirst()) {
@@ -120,7 +113,7 @@ final class StepRunner {
       case .fromFirst: fromFirst = floats(result)
       }
     }
-    return AttentionCall(
+    kernels.attention(
       q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1, heads: heads,
       headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: received,
       fromFirst: fromFirst, scratch: buffers.attention)

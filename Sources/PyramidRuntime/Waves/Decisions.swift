@@ -120,8 +120,7 @@ final class Decisions {
     for (signal, operands) in decision.signals {
       switch signal {
       case .logits: continue
-      case .probabilities:
-        view.probabilities = UnsafePointer(runner.floats(operands[0]) + row * classes)
+      case .probabilities: view.probabilities = UnsafePointer(runner.floats(operands[0]) + row * classes)
       case .hidden:
         view.width = operands[0].columns
         view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
@@ -163,8 +162,8 @@ final class Decisions {
       case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
       case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
       case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
-      case .position: view.positions = UnsafePointer(runner.integers(operand) + first)
-      case .tokenID: view.tokenIDs = UnsafePointer(runner.integers(operand) + first)
+      case .position: view.position = UnsafePointer(runner.integers(operand) + first)
+      case .tokenID: view.tokenID = UnsafePointer(runner.integers(operand) + first)
       case .hidden:
         view.width = operand.columns
         view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)

@@ -18,8 +18,6 @@ final class Request: @unchecked Sendable {
   fileprivate var continuation: CheckedContinuation<Void, any Error>?
   fileprivate let semaphore = Semaphore()
 
-  init() {}
-
   /// Sets what is asked; `table` is large enough.
   func prepare(_ batch: PackedBatch, into table: AnswerTable) {
     (self.batch, self.table, wanted) = (batch, table, batch.sampleCount)
@@ -134,8 +132,7 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     request.admitted += 1
     let isLast = request.admitted == request.wanted
     if isLast { remove(request) }
-    return AdmittedSample(
-      id: SampleID(request: .passUnretained(request), index: index), tokens: length, isLast: isLast)
+    return AdmittedSample(id: SampleID(request: .passUnretained(request), index: index), tokens: length, isLast: isLast)
   }
 
   func deliver(_ answer: SampleAnswer, to sample: SampleID) {

@@ -23,9 +23,7 @@ struct SampleSlots {
 
   /// Takes memory for `capacity` slots, all free. `memory` is the stride and alignment of a policy's memory of a
   /// sample; `longest` the most tokens of a sample whose dropped tokens are recorded, 0 when they are not.
-  init(
-    _ capacity: Int, program: Program, memory: (stride: Int, alignment: Int), longest: Int, arena: Arena
-  ) throws {
+  init(_ capacity: Int, program: Program, memory: (stride: Int, alignment: Int), longest: Int, arena: Arena) throws {
     guard capacity <= Self.most else {
       throw RuntimeError("room for \(capacity) samples at once is more than \(Self.most)")
     }

@@ -38,9 +38,7 @@ final class WaveLoop {
     scheduler = WaveScheduler(
       room: WaveRows(samples: options.samples, tokens: options.tokens), hasExits: hasExits, patience: 2 * sections)
     let (room, arena) = (scheduler.waitingRoom, arena)
-    runner = try StepRunner(
-      program, samples: options.samples, tokens: options.roomForTokens,
-      threads: options.threads)
+    runner = try StepRunner(program, samples: options.samples, tokens: options.roomForTokens, threads: options.threads)
     decisions = try Decisions(
       program, model.graph.shape, policies, options, capacity: options.samples + sections * room.samples,
       source: source)

@@ -14,16 +14,15 @@ struct WavePool {
   /// Takes memory for `room` from the arena, for the tokens' places too when they are recorded.
   init(_ section: ProgramSection, room: WaveRows, recordsPositions: Bool, rows: DimRows, arena: Arena) throws {
     (self.section, self.rows) = (section, rows)
-    storage = try section.carried.map { try arena.take(Int32.self, Self.capacity($0, room)) }
+    storage = try section.carried.map { value in
+      let rows = value.rows.dim?.family == .tokens ? room.tokens : room.samples + 1
+      return try arena.take(Int32.self, value.words * rows)
+    }
     places = recordsPositions ? try arena.take(Int32.self, room.tokens) : nil
   }
 
   /// The most rows of a dim that wait.
   var waveRows: WaveRows { section.waveRows(rows) }
-
-  private static func capacity(_ value: CarriedValue, _ room: WaveRows) -> Int {
-    value.words * (value.rows.dim?.family == .tokens ? room.tokens : room.samples + 1)
-  }
 
   /// Appends the wave in the runner's buffers, whose tokens have `wavePlaces`, to what waits.
   mutating func park(_ runner: StepRunner, places wavePlaces: UnsafeMutablePointer<Int32>) {
