@@ -102,24 +102,18 @@ public struct Kernels: Sendable {
   /// y = activation(x), [rows][columns]; y may be x.
   public func activate(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, _ activation: Activation, into y: UnsafeMutablePointer<Float>
-  ) {
-    mp_activate(isa, threads, x, Int32(rows), Int32(columns), activation.number, y)
-  }
+  ) { mp_activate(isa, threads, x, Int32(rows), Int32(columns), activation.number, y) }
 
   /// y = a + b, [rows][columns]; y may be a or b.
   public func add(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Float>
-  ) {
-    mp_add(isa, threads, a, b, Int32(rows), Int32(columns), y)
-  }
+  ) { mp_add(isa, threads, a, b, Int32(rows), Int32(columns), y) }
 
   /// y = the layer norm of each row of x, [rows][columns]; y may be x.
   public func layerNorm(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     epsilon: Float, into y: UnsafeMutablePointer<Float>
-  ) {
-    mp_layer_norm(isa, threads, x, Int32(rows), Int32(columns), gamma, beta, epsilon, y)
-  }
+  ) { mp_layer_norm(isa, threads, x, Int32(rows), Int32(columns), gamma, beta, epsilon, y) }
 
   /// y [rows][columns] = the sum of one row of each table; every index is a row of its table. Types may be left out.
   public func embed(
@@ -138,14 +132,10 @@ public struct Kernels: Sendable {
   /// y [rows] = the Euclidean norm of the columns `range` of each row of x [rows][stride].
   public func rowNorm(
     _ x: UnsafePointer<Float>, rows: Int, stride: Int, columns range: Range<Int>, into y: UnsafeMutablePointer<Float>
-  ) {
-    mp_row_norm(isa, x, Int32(rows), Int32(stride), Int32(range.lowerBound), Int32(range.count), y)
-  }
+  ) { mp_row_norm(isa, x, Int32(rows), Int32(stride), Int32(range.lowerBound), Int32(range.count), y) }
 
   /// y[r] = x[index[r]], for `rows` rows of `columns` elements of 4 bytes.
   public func gather(
     _ x: UnsafeRawPointer, columns: Int, index: UnsafePointer<Int32>, rows: Int, into y: UnsafeMutableRawPointer
-  ) {
-    mp_gather_rows(threads, x, Int32(columns), index, Int32(rows), y)
-  }
+  ) { mp_gather_rows(threads, x, Int32(columns), index, Int32(rows), y) }
 }

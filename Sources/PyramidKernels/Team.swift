@@ -14,9 +14,7 @@ public enum Team {
   /// sooner.
   public static func perform(
     threads: Int, _ work: @convention(c) (UnsafeMutableRawPointer?) -> Void, _ argument: UnsafeMutableRawPointer?
-  ) {
-    mp_with_team(Int32(threads), work, argument)
-  }
+  ) { mp_with_team(Int32(threads), work, argument) }
 }
 
 /// The measured peak of the instruction that a precision's products are made of.

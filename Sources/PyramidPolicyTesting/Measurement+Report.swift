@@ -23,7 +23,9 @@ extension ComparisonReport {
     }
     self.init(
       command: command,
-      machine: .current(threads: ThreadCount.choose(requested: threads), instructionSet: kernels), model: source.path,
+      machine: .current(
+        cores: ThreadCount.allowedCPUs(), threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
+      model: source.path,
       checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.encodings.count,
       repetitions: measurement.repetitions, batch: workload.batch,
       tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, dense: entries[0],

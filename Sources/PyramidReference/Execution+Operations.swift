@@ -6,10 +6,8 @@ extension Execution {
   /// Computes the results of a node, in order.
   mutating func evaluate(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
     switch node.op {
-    case .input(let kind):
-      return [try result(node, .integers(input(kind)))]
-    case .embed:
-      return [try result(node, .floats(embed(node)))]
+    case .input(let kind): return [try result(node, .integers(input(kind)))]
+    case .embed: return [try result(node, .floats(embed(node)))]
     case .linear(let activation):
       return [try result(node, .floats(Arithmetic.activate(linear(node), activation)))]
     case .linearAddNorm(let epsilon):
@@ -38,21 +36,16 @@ extension Execution {
       let rows = try firstAttention(node, heads: heads)
       let first = try result(node, .floats(rows.flatMap(\.context)))
       return emits.isEmpty ? [first] : [first, try result(node, .floats(rows.flatMap(\.fromFirst)), at: 1)]
-    case .firstRows:
-      return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
-    case .softmax:
-      return [try result(node, .floats(eachRow(operand(node, 0)) { Arithmetic.softmax($0) }))]
+    case .firstRows: return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
+    case .softmax: return [try result(node, .floats(eachRow(operand(node, 0)) { Arithmetic.softmax($0) }))]
     case .rowNorm(let first, let count):
       let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
       return [try result(node, .floats(norms))]
-    case .decideExit:
-      return [try definition(node, decideExit(node))]
-    case .decidePrune:
-      return [try definition(node, decidePrune(node))]
+    case .decideExit: return [try definition(node, decideExit(node))]
+    case .decidePrune: return [try definition(node, decidePrune(node))]
     case .keepSamples:
       return [try definition(node, tokens(ofSamples: operand(node, 1), in: operand(node, 0)))]
-    case .compact:
-      return [try result(node, compact(operand(node, 0), operand(node, 1)))]
+    case .compact: return [try result(node, compact(operand(node, 0), operand(node, 1)))]
     case .compactSegments:
       let stay = node.inputs.count == 3 ? try operand(node, 2) : nil
       return [try result(node, .integers(compactSegments(operand(node, 0), keep: operand(node, 1), stay: stay)))]

@@ -8,16 +8,13 @@ enum Selection {
   /// earlier token is preferred.
   static func survivors(_ scores: [Float], _ retention: Retention) -> [Int] {
     switch retention {
-    case .all:
-      return Array(scores.indices)
-    case .above(let threshold):
-      return scores.indices.filter { $0 == 0 || !(scores[$0] < threshold) }
+    case .all: return Array(scores.indices)
+    case .above(let threshold): return scores.indices.filter { $0 == 0 || !(scores[$0] < threshold) }
     case .fraction(let fraction):
       // The product is rounded to Float: 0.7 of 10 is 7, where the exact product of Float(0.7) would exceed it.
       let wanted = (fraction * Float(scores.count)).rounded(.up)
       return best(wanted < Float(scores.count) ? Int(max(wanted, 1)) : scores.count, of: scores)
-    case .count(let count):
-      return best(count, of: scores)
+    case .count(let count): return best(count, of: scores)
     }
   }
 

@@ -8,7 +8,5 @@ struct CountOperations: Pass {
   static let name = "count-operations"
   static let isOptional = false
 
-  func run(on graph: inout Graph, _ context: PassContext) {
-    graph.costs = graph.countOperations()
-  }
+  func run(on graph: inout Graph, _ context: PassContext) { graph.costs = graph.countOperations() }
 }

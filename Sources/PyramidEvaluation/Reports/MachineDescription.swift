@@ -13,12 +13,11 @@ public struct MachineDescription: Sendable, Equatable {
   /// Kernels that ran, such as `avx512`.
   public var instructionSet: String
 
-  /// This machine; what the kernel doesn't tell is `unknown CPU` and as many cores as threads.
-  public static func current(threads: Int, instructionSet: String) -> MachineDescription {
+  /// This machine, of which the process may use `cores` CPUs; what the kernel doesn't tell is `unknown CPU`.
+  public static func current(cores: Int, threads: Int, instructionSet: String) -> MachineDescription {
     let cpu = value(of: "model name", in: "/proc/cpuinfo").map { $0.printable(limit: 100) }
-    let cores = value(of: "Cpus_allowed_list", in: "/proc/self/status").flatMap(count(ofList:))
     return MachineDescription(
-      cpu: cpu ?? "unknown CPU", cores: cores ?? threads, threads: threads, instructionSet: instructionSet)
+      cpu: cpu ?? "unknown CPU", cores: cores, threads: threads, instructionSet: instructionSet)
   }
 
   /// The text after the first `key:` of a file of such lines, without spaces around it; nil when there is none.
@@ -30,19 +29,6 @@ public struct MachineDescription: Sendable, Equatable {
       if parts.count == 2, parts[0].trimmed == key { return parts[1].trimmed.isEmpty ? nil : parts[1].trimmed }
     }
     return nil
-  }
-
-  /// The number of CPUs in a list such as `0-3,8`; nil when it is none.
-  static func count(ofList list: String) -> Int? {
-    var count = 0
-    for range in list.split(separator: ",") {
-      let ends = range.split(separator: "-").map { Int($0) }
-      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, 0 <= first, first <= last,
-        last < 1 << 20
-      else { return nil }
-      count += last - first + 1
-    }
-    return count == 0 ? nil : count
   }
 }
 

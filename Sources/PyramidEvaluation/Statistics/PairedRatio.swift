@@ -41,9 +41,7 @@ public struct PairedRatio: Sendable {
     return Interval(value: value, low: percentiles(0.025), high: percentiles(0.975))
   }
 
-  private static func dot(_ a: [Double], _ b: [Double]) -> Double {
-    zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
-  }
+  private static func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 }
 
 /// The SplitMix64 generator (Steele, Lea and Flood 2014): the same numbers everywhere, which the system's generator

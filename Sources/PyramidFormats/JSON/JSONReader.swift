@@ -47,9 +47,7 @@ public struct JSONReader {
   /// Reads exactly one value from a string.
   public static func read(
     _ text: String, file: String, limits: JSONLimits = .standard
-  ) throws(FormatError) -> JSONValue {
-    try read(Array(text.utf8), file: file, limits: limits)
-  }
+  ) throws(FormatError) -> JSONValue { try read(Array(text.utf8), file: file, limits: limits) }
 }
 
 /// The state of one reading; recursive descent with an explicit depth.

@@ -122,9 +122,7 @@ extension Graph {
   }
 
   /// Removes nodes by identity; their values become unused.
-  public mutating func remove(_ ids: Set<NodeID>) {
-    nodes.removeAll { ids.contains($0.id) }
-  }
+  public mutating func remove(_ ids: Set<NodeID>) { nodes.removeAll { ids.contains($0.id) } }
 
   /// Drops weights that no node reads, and renumbers the rest.
   public mutating func dropUnusedWeights() {

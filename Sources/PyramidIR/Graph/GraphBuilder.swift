@@ -16,9 +16,7 @@ public struct GraphBuilder {
   @discardableResult
   public mutating func add(
     _ op: Op, _ inputs: [ValueID], _ weights: [WeightID] = [], name: String
-  ) throws(GraphError) -> ValueID {
-    try addAll(op, inputs, weights, names: [name])[0]
-  }
+  ) throws(GraphError) -> ValueID { try addAll(op, inputs, weights, names: [name])[0] }
 
   /// Appends a node and returns all its results; `names` are given to the results in order.
   @discardableResult

@@ -138,8 +138,7 @@ struct OperandCheck {
     for (signal, carriers) in decision.signals {
       switch signal {
       case .logits: continue
-      case .probabilities:
-        try require(carriers == [logits], 3, "probabilities are not \(logits)")
+      case .probabilities: try require(carriers == [logits], 3, "probabilities are not \(logits)")
       case .hidden:
         let type = carriers.first
         try require(

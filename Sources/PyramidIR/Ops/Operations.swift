@@ -89,8 +89,7 @@ extension Graph {
       return rows(result, width * (4 * depth + 1))
         + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations) + emitted)
     case .rowNorm(_, let count): return rows(result, 2 * count + 1)
-    case .decideExit:
-      return ExitDecision(node).map { rows($0.logits, self[$0.logits].type.columns) } ?? []
+    case .decideExit: return ExitDecision(node).map { rows($0.logits, self[$0.logits].type.columns) } ?? []
     case .decidePrune:
       return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
     case .keepSamples, .compactSegments: return rows(result, 1)

@@ -18,8 +18,7 @@ extension Op {
     case .input(let kind):
       try check.counts(1, inputs: 0...0, weights: 0...0)
       return [kind.type]
-    case .embed:
-      return [try check.embed()]
+    case .embed: return [try check.embed()]
     case .linear:
       try check.counts(1, inputs: 1...1, weights: 2...2)
       return [try check.linear()]
@@ -57,8 +56,7 @@ extension Op {
       try check.tokenMatrix(inputs[0], "%qkv", 1)
       try check.require(inputs[0].columns % 3 == 0, 1, "%qkv is \(inputs[0]), expected three equal blocks")
       return try check.attention(rows: inputs[0], width: inputs[0].columns / 3, segments: inputs[1], heads, emits)
-    case .firstAttention(let heads, let emits):
-      return try check.firstAttention(heads, emits)
+    case .firstAttention(let heads, let emits): return try check.firstAttention(heads, emits)
     case .firstRows:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%x", 1)
@@ -76,8 +74,7 @@ extension Op {
         first >= 0 && count > 0 && first <= width && count <= width - first, 2,
         "columns \(first) and \(count) more do not lie in \(width)")
       return [TensorType(.f32, [inputs[0].rows])]
-    case .decideExit:
-      return [try check.decideExit(newDim)]
+    case .decideExit: return [try check.decideExit(newDim)]
     case .decidePrune(_, _, _, let afterExit):
       return [try check.decidePrune(leading: afterExit ? 2 : 1, newDim)]
     case .keepSamples:

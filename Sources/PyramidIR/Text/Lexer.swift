@@ -52,15 +52,13 @@ struct Lexer {
   private mutating func skipBlanks() {
     while position < bytes.count {
       switch bytes[position] {
-      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"):
-        position += 1
+      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): position += 1
       case UInt8(ascii: "\n"):
         position += 1
         line += 1
       case UInt8(ascii: ";"):
         while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
-      default:
-        return
+      default: return
       }
     }
   }
@@ -130,10 +128,8 @@ struct Lexer {
       case UInt8(ascii: "\""):
         position += 1
         return .string
-      case UInt8(ascii: "\\") where peek(1) != UInt8(ascii: "\n"):
-        position = min(position + 2, bytes.count)
-      default:
-        position += 1
+      case UInt8(ascii: "\\") where peek(1) != UInt8(ascii: "\n"): position = min(position + 2, bytes.count)
+      default: position += 1
       }
     }
     throw error("the string does not end on its line", at: start)

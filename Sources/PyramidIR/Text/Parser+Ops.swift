@@ -154,9 +154,7 @@ struct AttributeReader {
 
   mutating func word<Word: RawRepresentable<String> & CaseIterable>(
     _ key: String, _ parser: Parser
-  ) throws(ParseError) -> Word {
-    try word(try one(key, parser), key, parser)
-  }
+  ) throws(ParseError) -> Word { try word(try one(key, parser), key, parser) }
 
   /// A list; empty when the attribute is left out. `kind` says in errors what its words are.
   mutating func words<Word: RawRepresentable<String> & CaseIterable>(

@@ -183,7 +183,5 @@ extension Parser {
   }
 
   /// Whether a dim stands here, not the keyword of the next item.
-  private var isDimName: Bool {
-    isWord && Lexer.isDigit(lexer.bytes[token.end - 1])
-  }
+  private var isDimName: Bool { isWord && Lexer.isDigit(lexer.bytes[token.end - 1]) }
 }

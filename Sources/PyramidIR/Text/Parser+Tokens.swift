@@ -112,8 +112,7 @@ extension Parser {
       else { throw lexer.error("malformed `\\u{...}`", at: start) }
       bytes.append(contentsOf: UTF8.encode(scalar)!)
       position = close + 1
-    default:
-      throw lexer.error("unknown escape, expected \\\" \\\\ \\n \\t or \\u{...}", at: start)
+    default: throw lexer.error("unknown escape, expected \\\" \\\\ \\n \\t or \\u{...}", at: start)
     }
   }
 

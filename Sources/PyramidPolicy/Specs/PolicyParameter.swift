@@ -39,9 +39,7 @@ public struct PolicyParameter: Sendable, Equatable {
   /// A finite number in `range`.
   public static func number(
     _ name: String, default value: Double, in range: ClosedRange<Double>, help: String
-  ) -> Self {
-    PolicyParameter(name: name, kind: .number(default: value, range: range), help: help)
-  }
+  ) -> Self { PolicyParameter(name: name, kind: .number(default: value, range: range), help: help) }
 
   /// A whole number in `range`.
   public static func integer(_ name: String, default value: Int, in range: ClosedRange<Int>, help: String) -> Self {
@@ -51,9 +49,7 @@ public struct PolicyParameter: Sendable, Equatable {
   /// A list of finite numbers, each in `range`; `default: .learned("prune.thresholds")` takes the checkpoint's.
   public static func numbers(
     _ name: String, default value: NumbersDefault, in range: ClosedRange<Double>, help: String
-  ) -> Self {
-    PolicyParameter(name: name, kind: .numbers(default: value, range: range), help: help)
-  }
+  ) -> Self { PolicyParameter(name: name, kind: .numbers(default: value, range: range), help: help) }
 
   /// One of the words in `choices`.
   public static func word(_ name: String, default value: String, oneOf choices: [String], help: String) -> Self {

@@ -27,7 +27,7 @@ public enum ThreadCount {
   }
 
   /// CPUs in the process's affinity mask, from a list such as `0-3,8`.
-  static func allowedCPUs(status: String = "/proc/self/status") -> Int {
+  public static func allowedCPUs(status: String = "/proc/self/status") -> Int {
     for line in (read(status) ?? "").split(separator: "\n") where line.hasPrefix("Cpus_allowed_list:") {
       let ranges = line.dropFirst("Cpus_allowed_list:".count).split { $0 == "," || $0.isWhitespace }
       let count = ranges.reduce(0) { count, range in

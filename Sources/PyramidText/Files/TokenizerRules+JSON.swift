@@ -80,8 +80,7 @@ extension TokenizerRules {
   /// The tokens around the texts, from either of the two post-processors that BERT tokenizers have.
   private static func template(_ field: JSONField) throws(FormatError) -> (cls: SpecialToken, sep: SpecialToken) {
     switch try field.required("type").string() {
-    case "BertProcessing":
-      return (try pair(field.required("cls")), try pair(field.required("sep")))
+    case "BertProcessing": return (try pair(field.required("cls")), try pair(field.required("sep")))
     case "TemplateProcessing":
       let single = try pieces(field.required("single"))
       let pair = try pieces(field.required("pair"))

@@ -16,8 +16,7 @@ func decodeScalar(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> 
 func encodeScalar(_ scalar: UInt32, onto bytes: inout [UInt8]) {
   func continuation(_ shift: UInt32) -> UInt8 { UInt8(0x80 | (scalar >> shift) & 0x3F) }
   switch scalar {
-  case ..<0x80:
-    bytes.append(UInt8(scalar))
+  case ..<0x80: bytes.append(UInt8(scalar))
   case ..<0x800:
     bytes.append(UInt8(0xC0 | scalar >> 6))
     bytes.append(continuation(0))
