@@ -1,5 +1,5 @@
-// The sums of the oracle's matrix products. They are C for one reason: Swift can't be asked for wide vectors function by
-// function. The same loop is compiled for several kinds of vectors and the machine picks one. All give equal bits: a
+// The sums of the oracle's matrix products. They are C for one reason: Swift can't be asked for wide vectors function
+// by function. The same loop is compiled for several kinds of vectors and the machine picks one. All give equal bits: a
 // product of two f32 is exact in double, so that a fused multiply-add rounds just as an addition does, and each lane is
 // one sum in the order of k.
 

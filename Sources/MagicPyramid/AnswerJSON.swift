@@ -1,5 +1,5 @@
-// An answer as text, the same from every tool. JSON is the stable form (DESIGN section 9); `pretty` is for eyes, CSV for
-// spreadsheets.
+// An answer as text, the same from every tool. JSON is the stable form (DESIGN section 9); `pretty` is for eyes, CSV
+// for spreadsheets.
 
 import PyramidFormats
 

@@ -1,5 +1,5 @@
-// The loop of everything that classifies more texts than fit in memory: read records until there are some waves of them,
-// classify, hand them out, again. Memory is that of these records however long the input.
+// The loop of everything that classifies more texts than fit in memory: read records until there are some waves of
+// them, classify, hand them out, again. Memory is that of these records however long the input.
 
 import PyramidFormats
 import PyramidText
@@ -37,8 +37,9 @@ public final class ClassificationStream {
     self.classifier = classifier
   }
 
-  /// The next lot, in the order of the source; nil at the end. A lot ends at some waves of records, and where the source
-  /// has to wait for more. Throws what classifying throws, and once everything before is handed out what the source did.
+  /// The next lot, in the order of the source; nil at the end. A lot ends at some waves of records, and where the
+  /// source has to wait for more. Throws what classifying throws, and once everything before is handed out what the
+  /// source did.
   public func next() throws -> [Element]? {
     var lot: [Admitted] = []
     var encodings: [Encoding] = []

@@ -1,5 +1,5 @@
-// Compiling as the tools do it: policies by name, the artefact checked against the oracle before it takes its name. What
-// happens to the graph is in PyramidCompiler, which knows neither registries nor this machine.
+// Compiling as the tools do it: policies by name, the artefact checked against the oracle before it takes its name.
+// What happens to the graph is in PyramidCompiler, which knows neither registries nor this machine.
 
 import PyramidCompiler
 import PyramidFormats
@@ -67,8 +67,8 @@ public struct Compilation: Sendable {
   }
 
   /// Compiles to an artefact at `path`. Unless `skipsCheck`, or where this machine can't run it, the file is first run
-  /// against the reference interpreter, and refused when it differs by more than `SelfCheck` tolerates at its precision.
-  /// An existing file is replaced only by a complete, checked one.
+  /// against the reference interpreter, and refused when it differs by more than `SelfCheck` tolerates at its
+  /// precision. An existing file is replaced only by a complete, checked one.
   public func write(
     to path: String, skipsCheck: Bool = false, observe: (_ pass: String, _ graph: Graph) throws -> Void = { _, _ in }
   ) throws -> CompiledModel {

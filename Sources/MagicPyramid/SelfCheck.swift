@@ -20,8 +20,8 @@ public struct SelfCheck: Sendable {
   public let texts = Self.builtIn.count
   private let isExact: Bool
 
-  /// Largest difference of a probability that passes. Reduced precision moves probabilities by a few hundredths; what is
-  /// far beyond that is not rounding.
+  /// Largest difference of a probability that passes. Reduced precision moves probabilities by a few hundredths; what
+  /// is far beyond that is not rounding.
   var tolerance: Float { isExact ? 1e-3 : 0.5 }
 
   /// In f32 one text can be decided otherwise by chance, since it lies at a threshold, not two. In reduced precision

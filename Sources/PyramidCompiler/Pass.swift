@@ -1,5 +1,5 @@
-// What a pass is and what it may know. A pass reads no clock, environment or CPU; kernel choice gets the instruction set
-// as a value. Which passes there are, and their order, is in Pipeline.swift.
+// What a pass is and what it may know. A pass reads no clock, environment or CPU; kernel choice gets the instruction
+// set as a value. Which passes there are, and their order, is in Pipeline.swift.
 
 import PyramidFormats
 import PyramidIR

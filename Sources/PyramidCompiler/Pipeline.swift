@@ -1,5 +1,5 @@
-// The passes in their order, in groups, and the loop that runs them. Whatever asks what some passes will make of a graph
-// gets a group of this list; no pass is listed anywhere else. The verifier runs after every pass.
+// The passes in their order, in groups, and the loop that runs them. Whatever asks what some passes will make of a
+// graph gets a group of this list; no pass is listed anywhere else. The verifier runs after every pass.
 
 import PyramidIR
 

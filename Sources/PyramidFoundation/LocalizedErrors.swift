@@ -1,6 +1,6 @@
-// Foundation's `error.localizedDescription` gives a project's message only for errors that are `LocalizedError`s. It is a
-// module of its own, in the product but in no tool: Foundation costs 2 to 10 million instructions at start-up, as many as
-// the rest of a tool's start.
+// Foundation's `error.localizedDescription` gives a project's message only for errors that are `LocalizedError`s. It is
+// a module of its own, in the product but in no tool: Foundation costs 2 to 10 million instructions at start-up, as
+// many as the rest of a tool's start.
 
 import FoundationEssentials
 import MagicPyramid

@@ -53,8 +53,8 @@ public struct Kernels: Sendable {
   /// Attention of each sample's tokens to each other, in `heads` heads of `headSize` columns. q, k and v
   /// [tokens][stride]; `segments` [samples + 1] the first token of each sample, then the number of tokens; out
   /// [tokens][heads * headSize]. received [tokens], if wanted: mean over heads of the attention that a token receives,
-  /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token to
-  /// each, times the sample's length. `scratch` holds `attentionScratchCount` floats.
+  /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token
+  /// to each, times the sample's length. `scratch` holds `attentionScratchCount` floats.
   public func attention(
     q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
     segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>,

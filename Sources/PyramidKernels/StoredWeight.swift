@@ -16,8 +16,8 @@ extension Weight {
     return precision == .f32 ? bytes / 4 : bytes
   }
 
-  /// The weight's `values`, row-major, as the kernels of a set read them, in words of 4 bytes: stored sizes are multiples
-  /// of that. In bf16 and int8 the values must be finite.
+  /// The weight's `values`, row-major, as the kernels of a set read them, in words of 4 bytes: stored sizes are
+  /// multiples of that. In bf16 and int8 the values must be finite.
   public func packed(_ values: [Float], for set: InstructionSet) -> [Float] {
     if layout == .plain && precision == .f32 { return values }
     let (rows, columns) = matrix

@@ -24,7 +24,8 @@ struct SDKSources {
     return FileAccess.parent(of: #filePath).flatMap { SDKSources(folder: "\($0)/../PyramidPolicy") }
   }
 
-  /// The sources in a folder and in its folders; `nil` when there is no `Contract/Policy.swift` or a file cannot be read.
+  /// The sources in a folder and in its folders; `nil` when there is no `Contract/Policy.swift` or a file cannot be
+  /// read.
   private init?(folder: String) {
     guard let folder = FileAccess.resolve(folder) else { return nil }
     let names = FileAccess.names(in: folder).flatMap { name in

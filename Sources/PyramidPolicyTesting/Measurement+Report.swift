@@ -1,12 +1,12 @@
-// From measurements to the report: everything that follows from times and answers is decided in PyramidEvaluation, which
-// knows no models.
+// From measurements to the report: everything that follows from times and answers is decided in PyramidEvaluation,
+// which knows no models.
 
 import MagicPyramid
 import PyramidEvaluation
 
 extension ComparisonReport {
-  /// The report of a measurement of contenders of `source`. `command` says how to repeat it; `threads` is what was asked
-  /// for, nil for the default.
+  /// The report of a measurement of contenders of `source`. `command` says how to repeat it; `threads` is what was
+  /// asked for, nil for the default.
   public init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
     let (workload, dense) = (measurement.workload, measurement.contenders[0].classifier)
     let (model, precision) = (dense.model, dense.model.graph.precision)

@@ -1,5 +1,6 @@
-// Operations that move rows and compute nothing: the offsets of packed samples, and which rows are left after a decision. Their
-// checks are what only a run can know: offsets ascend and end where the rows end, and every index hits a row.
+// Operations that move rows and compute nothing: the offsets of packed samples, and which rows are left after a
+// decision. Their checks are what only a run can know: offsets ascend and end where the rows end, and every index hits
+// a row.
 
 import PyramidIR
 

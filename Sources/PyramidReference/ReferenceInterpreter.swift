@@ -38,8 +38,8 @@ public struct ReferenceInterpreter {
     for node in graph.nodes { try checkPolicy(of: node) }
   }
 
-  /// Answers each sample of a batch, in the order of the batch. `observer` is shown every value as it is made: its node,
-  /// its name without `%`, and the tensor.
+  /// Answers each sample of a batch, in the order of the batch. `observer` is shown every value as it is made: its
+  /// node, its name without `%`, and the tensor.
   ///
   /// - Throws: `ReferenceError`, with the node at which it was found.
   public func run(

@@ -1,5 +1,5 @@
-// The tools' side of the terminal: notes and progress on standard error, the latter only where it is a terminal. Separate
-// from standard output because that may be a file or a pipe while this is not.
+// The tools' side of the terminal: notes and progress on standard error, the latter only where it is a terminal.
+// Separate from standard output because that may be a file or a pipe while this is not.
 
 import Glibc
 

@@ -1,5 +1,5 @@
-// Options that several tools take, and what the library's types need to be options: the tools differ in what they do, not
-// in what `--threads` means.
+// Options that several tools take, and what the library's types need to be options: the tools differ in what they do,
+// not in what `--threads` means.
 
 import ArgumentParser
 import MagicPyramid

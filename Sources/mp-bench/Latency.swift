@@ -1,5 +1,5 @@
-// The table of latencies by length. Models take turns of a few runs each, so that what else the machine does hits all of them alike,
-// while within a turn the caches hold what they hold when one model serves requests.
+// The table of latencies by length. Models take turns of a few runs each, so that what else the machine does hits all
+// of them alike, while within a turn the caches hold what they hold when one model serves requests.
 
 import ArgumentParser
 import MagicPyramid

@@ -1,5 +1,5 @@
-// One model under the clock: made-up batches of any shape, and the time that one run of them takes. Both commands measure through
-// this, so that a table and a comparison with other runtimes mean the same time: ids in, logits out.
+// One model under the clock: made-up batches of any shape, and the time that one run of them takes. Both commands
+// measure through this, so that a table and a comparison with other runtimes mean the same time: ids in, logits out.
 
 import MagicPyramid
 
@@ -12,8 +12,8 @@ struct TimedModel {
   /// The kernels that it runs on.
   var instructionSet: InstructionSet { classifier.model.instructionSet }
 
-  /// Samples of the given lengths, with ids that are spread over the vocabulary: rows of the embedding table come from memory as
-  /// those of a text do. Throws `RuntimeError` when they are more than the model admits in one batch.
+  /// Samples of the given lengths, with ids that are spread over the vocabulary: rows of the embedding table come from
+  /// memory as those of a text do. Throws `RuntimeError` when they are more than the model admits in one batch.
   func batch(lengths: [Int]) throws -> PackedBatch {
     let limits = classifier.batchLimits
     guard lengths.count <= limits.samples, lengths.allSatisfy({ (1...limits.tokens).contains($0) }),

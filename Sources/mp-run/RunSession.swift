@@ -1,4 +1,5 @@
-// What mp-run does with a stream's answers: prints them, counts what the summary and a profile say, and draws the first.
+// What mp-run does with a stream's answers: prints them, counts what the summary and a profile say, and draws the
+// first.
 
 import MagicPyramid
 import PyramidEvaluation

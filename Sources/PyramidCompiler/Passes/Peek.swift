@@ -101,7 +101,8 @@ private struct LayerWithExit {
     return head
   }
 
-  /// Nodes that take the samples that leave out of what the rest of the layer reads, and by which value each is replaced.
+  /// Nodes that take the samples that leave out of what the rest of the layer reads, and by which value each is
+  /// replaced.
   private func narrowing(_ graph: inout Graph, _ rest: [Node]) throws -> ([Node], [ValueID: ValueID]) {
     let stay = decision.results[0]
     return try graph.makeNodes(in: path.section) { builder in

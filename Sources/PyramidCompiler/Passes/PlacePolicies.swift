@@ -114,11 +114,7 @@ extension PolicyProfile {
       flow.samplesStaying = Double(layer.samplesEntered - layer.samplesLeft) + late.samples
       flow.tokensStaying = staying * growth + late.tokens
       let share = staying > 0 ? Double(layer.tokensKept) / staying : 1
-      if placement.prunes.contains(index) {
-        late.tokens *= share
-      } else if share > 0 {
-        growth /= share
-      }
+      if placement.prunes.contains(index) { late.tokens *= share } else if share > 0 { growth /= share }
       flow.tokensKept = Double(layer.tokensKept) * growth + late.tokens
       return flow
     }

@@ -1,6 +1,6 @@
-// Weaves the policies in. After each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to new
-// dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors' rows
-// only. Without policies the graph is untouched. One boundary is built in Scheduling/Boundary.swift.
+// Weaves the policies in. After each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to
+// new dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors'
+// rows only. Without policies the graph is untouched. One boundary is built in Scheduling/Boundary.swift.
 
 import PyramidIR
 import PyramidPolicy

@@ -3,12 +3,13 @@
 
 /// Weighs operations against weights that are read.
 struct CostModel {
-  /// Operations that take as long as reading a weight. Measured on MiniLM-L6 at batch 1 and 2 threads of a Zen 4: a peek
-  /// takes as long as 8 operations a weight in f32 and 10 in int8, whose weights are a quarter of the bytes and whose
-  /// operations take a quarter of the time (`mp-bench latency` of models compiled with `fixed-layer(layer=1)`).
+  /// Operations that take as long as reading a weight. Measured on MiniLM-L6 at batch 1 and 2 threads of a Zen 4: a
+  /// peek takes as long as 8 operations a weight in f32 and 10 in int8, whose weights are a quarter of the bytes and
+  /// whose operations take a quarter of the time (`mp-bench latency` of models compiled with `fixed-layer(layer=1)`).
   var operationsPerWeight: Double
 
-  /// Batch 1, where each sample reads all weights: the case in which a decision is most easily worth less than it costs.
+  /// Batch 1, where each sample reads all weights: the case in which a decision is most easily worth less than it
+  /// costs.
   static let batchOfOne = CostModel(operationsPerWeight: 10)
 }
 

@@ -37,7 +37,8 @@ struct Boundary {
   var builder: GraphBuilder
   /// The layer's attention, from which signals are asked; nil before the layer.
   let attention: Int?
-  /// [CLS] rows of the layer's output, and the attention weight of each token there, if they were computed before the layer.
+  /// [CLS] rows of the layer's output, and the attention weight of each token there, if they were computed before the
+  /// layer.
   let early: (rows: ValueID, fromFirst: ValueID)?
   let later: [Node]
   private var after: BoundaryState

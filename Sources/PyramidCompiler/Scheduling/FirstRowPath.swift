@@ -1,5 +1,5 @@
-// The [CLS] row of one layer, computed without the layer's other rows. Shared by `last-layer-cls`, where no other row is
-// read, and `peek`, where the others are computed later for the samples that stay.
+// The [CLS] row of one layer, computed without the layer's other rows. Shared by `last-layer-cls`, where no other row
+// is read, and `peek`, where the others are computed later for the samples that stay.
 //
 // With one query for each head, attention re-associates (Op.firstAttention): keys and values of the other tokens are
 // never formed. Everything after attention works row by row and is cloned for the [CLS] rows.
@@ -56,7 +56,8 @@ struct FirstRowPath {
     try graph.makeNodes(in: section) { builder in try makeNodes(in: &builder).output }
   }
 
-  /// Appends those nodes, and returns the rows of the output and the attention weight of each token, f32[T], if that is asked.
+  /// Appends those nodes, and returns the rows of the output and the attention weight of each token, f32[T], if that is
+  /// asked.
   func makeNodes(
     in builder: inout GraphBuilder, emits: [Emission] = []
   ) throws -> (output: ValueID, emitted: [ValueID]) {

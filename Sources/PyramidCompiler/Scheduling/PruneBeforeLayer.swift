@@ -1,7 +1,7 @@
 // A policy that prunes before the layer: the [CLS] row is computed first, over all tokens that entered; the exit is
-// decided on it, tokens die by the attention weight that [CLS] gives them, and only then the layer runs, on the survivors. Part of
-// `schedule-policies` and not of a later pass, because which tokens the layer's attention sees is what the policy
-// means, not how it is computed.
+// decided on it, tokens die by the attention weight that [CLS] gives them, and only then the layer runs, on the
+// survivors. Part of `schedule-policies` and not of a later pass, because which tokens the layer's attention sees is
+// what the policy means, not how it is computed.
 
 import PyramidIR
 import PyramidPolicy

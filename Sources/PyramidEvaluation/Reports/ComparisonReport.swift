@@ -103,8 +103,8 @@ public struct MeasuredContender: Sendable {
 }
 
 extension ComparisonReport.Entry {
-  /// A contender's part of the report; `expected` holds the data set's classes. `dense` is what it is compared with, nil
-  /// for dense itself.
+  /// A contender's part of the report; `expected` holds the data set's classes. `dense` is what it is compared with,
+  /// nil for dense itself.
   public init(
     name: String, exit: String?, prune: String?, _ measured: MeasuredContender, against dense: MeasuredContender?,
     expected: [Int], layers: Int

@@ -1,5 +1,7 @@
 // A table that is Markdown and reads as a table in a terminal: columns are padded to their widest cell.
 
+import PyramidFormats
+
 /// Rows of as many cells each, the first being the header, as lines that end in a newline. The first column is text,
 /// aligned left, the others are numbers, aligned right.
 func markdownTable(_ rows: [[String]]) -> String {
@@ -25,3 +27,12 @@ private func escaped(_ cell: String) -> String {
   cell.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
     .split(separator: "\n", omittingEmptySubsequences: false).joined(separator: " ")
 }
+
+/// A number with enough decimals to show three digits of it, at most six of them.
+func significant(_ value: Double) -> String {
+  let decimals = [100.0, 10, 1, 0.1, 0.01, 0.001].firstIndex { abs(value) >= $0 } ?? 6
+  return decimal(value, decimals)
+}
+
+/// A probability with three digits after the point, or the bound that it is below.
+func probability(_ value: Double) -> String { value < 0.001 ? "< 0.001" : decimal(value, 3) }

@@ -1,4 +1,5 @@
-// A file's bytes, mapped read-only: checkpoints are read where they lie, and a tensor that is never read is never paged in.
+// A file's bytes, mapped read-only: checkpoints are read where they lie, and a tensor that is never read is never paged
+// in.
 //
 // It is separate because it is the only place that opens files for reading, and so the only one that has to refuse
 // folders, pipes, devices and empty files.

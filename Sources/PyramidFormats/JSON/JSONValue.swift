@@ -50,9 +50,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   /// An object in the order written; a repeated key is a programmer's error and traps.
   public init(dictionaryLiteral elements: (String, JSONValue)...) {
     var object = JSONObject()
-    for (key, value) in elements {
-      precondition(object.append(key, value), "duplicate key in an object literal")
-    }
+    for (key, value) in elements { precondition(object.append(key, value), "duplicate key in an object literal") }
     self = .object(object)
   }
 }
@@ -88,11 +86,7 @@ public struct JSONObject: Sendable, Equatable {
     get { position(of: key).map { members[$0].value } }
     set {
       guard let newValue else { return }
-      if let position = position(of: key) {
-        members[position].value = newValue
-      } else {
-        append(key, newValue)
-      }
+      if let position = position(of: key) { members[position].value = newValue } else { append(key, newValue) }
     }
   }
 

@@ -1,9 +1,9 @@
 // Writes a safetensors file tensor by tensor, so that no more than one of them need be in memory.
 //
 // Alignment: the format allows spaces after the header's JSON, which aligns the start of the data, but no bytes
-// between tensors. Where a tensor's size is not a multiple of the alignment, the gap is therefore itself declared as a U8
-// tensor named `__padding__.<n>`. Any reader of the format accepts the file; `SafetensorsHeader` leaves those tensors
-// out.
+// between tensors. Where a tensor's size is not a multiple of the alignment, the gap is therefore itself declared as a
+// U8 tensor named `__padding__.<n>`. Any reader of the format accepts the file; `SafetensorsHeader` leaves those
+// tensors out.
 
 /// A tensor that is going to be written.
 public struct TensorDeclaration: Sendable, Equatable {

@@ -1,6 +1,7 @@
 // model.safetensors.index.json: which shard holds which tensor.
 //
-// Separate because the file names in it can't be trusted: they are opened only when they are plain names in the same folder.
+// Separate because the file names in it can't be trusted: they are opened only when they are plain names in the same
+// folder.
 
 /// A checked shard index.
 public struct ShardIndex: Sendable {

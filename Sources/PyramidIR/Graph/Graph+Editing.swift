@@ -85,9 +85,7 @@ extension Graph {
   /// Index in `nodes` of the node that makes each value.
   public var producers: [ValueID: Int] {
     var table: [ValueID: Int] = [:]
-    for (index, node) in nodes.enumerated() {
-      for result in node.results { table[result] = index }
-    }
+    for (index, node) in nodes.enumerated() { for result in node.results { table[result] = index } }
     return table
   }
 

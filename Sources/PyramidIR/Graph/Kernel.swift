@@ -19,7 +19,8 @@ public struct Kernel: Hashable, Sendable {
 
 extension Op {
   /// The precisions in which a set has kernels for the operation; none for moves and decisions, of which one version
-  /// serves every set. Where a set multiplies bf16 no faster than f32, its attention, which has nothing to load, is f32.
+  /// serves every set. Where a set multiplies bf16 no faster than f32, its attention, which has nothing to load, is
+  /// f32.
   public func kernelPrecisions(_ set: InstructionSet) -> [Precision] {
     let facts = facts
     if !facts.hasKernel { return [] }

@@ -7,7 +7,8 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
   case f32
   /// Weights and inputs rounded to 16 bits, 8 of them mantissa; sums in f32.
   case bf16
-  /// Weights of 8 bits with one scale for each output column; inputs of 8 bits with one scale per row, found on the fly.
+  /// Weights of 8 bits with one scale for each output column; inputs of 8 bits with one scale per row, found on the
+  /// fly.
   case int8
 
   /// The deepest product whose whole numbers fit into 32 bits: 127 * 127 a step.

@@ -1,6 +1,6 @@
 // The closed set of operations, each documented once with its numbered constraints. Verifier errors and negative
-// filetests cite the numbers as `op C<n>`. The set is closed so that facts, shape rule, operation count, interpreter and
-// kernel choice are exhaustive switches: an operation that lacks one of them does not compile. Policies stay open.
+// filetests cite the numbers as `op C<n>`. The set is closed so that facts, shape rule, operation count, interpreter
+// and kernel choice are exhaustive switches: an operation that lacks one of them does not compile. Policies stay open.
 
 import PyramidPolicy
 

@@ -41,7 +41,8 @@ public struct OpFacts: Sendable {
   public var packable: Range<Int> = 0..<0
   /// Weights whose values may be stored in a reduced precision.
   public var reducible: Range<Int> = 0..<0
-  /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no kernel.
+  /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no
+  /// kernel.
   public var hasKernel = true
   /// What attention has besides operands.
   public var attention: Attention?

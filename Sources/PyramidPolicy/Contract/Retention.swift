@@ -13,7 +13,8 @@ public enum Retention: Sendable, Equatable {
   case count(Int)
 }
 
-/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is not a boundary and is ignored.
+/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is not a boundary and is
+/// ignored.
 public struct LayerSet: Sendable, Equatable {
   private enum Members: Equatable {
     case range(ClosedRange<Int>)

@@ -1,7 +1,8 @@
 // What a policy may read: two closed lists. A signal is computed only where an active policy declares it, so each case
 // says who produces it and what that costs. The lists are closed because each signal needs a producer in the compiler.
 
-/// A number (or a row of numbers) per token that a pruning policy may read. n is the number of tokens alive, H the hidden width.
+/// A number (or a row of numbers) per token that a pruning policy may read. n is the number of tokens alive, H the
+/// hidden width.
 public enum TokenSignal: String, CaseIterable, Sendable {
   /// Mean attention that the token receives, over heads and alive queries, times n: 1 is uniform at any length.
   /// Producer: the layer's attention. Price: heads * n^2 additions, no product.

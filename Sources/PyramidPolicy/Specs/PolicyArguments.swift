@@ -24,8 +24,9 @@ public struct PolicyArguments: Sendable {
   public let model: ModelFacts
   private let spec: PolicySpec
 
-  /// The arguments that the engine would hand to a policy of `type`, for its unit tests: `spec` is read, checked against
-  /// the declared parameters and completed with defaults and `learned` values. Without a `spec` all are defaults.
+  /// The arguments that the engine would hand to a policy of `type`, for its unit tests: `spec` is read, checked
+  /// against the declared parameters and completed with defaults and `learned` values. Without a `spec` all are
+  /// defaults.
   ///
   /// - Throws: `PolicyError`, as `PolicyType.make` does.
   public init(

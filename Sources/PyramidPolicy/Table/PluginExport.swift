@@ -12,18 +12,14 @@ public enum PolicySDK {
 
   /// Version of the compiler that built this copy of the module; Swift promises no stable ABI on Linux.
   public static var compilerVersion: String {
-    #if compiler(>=7.0)
-      "7"
-    #elseif compiler(>=6.6)
+    #if compiler(>=6.6)
       "6.6 or later"
     #elseif compiler(>=6.5)
       "6.5"
     #elseif compiler(>=6.4)
       "6.4"
-    #elseif compiler(>=6.3)
-      "6.3"
     #else
-      "6.2"
+      "6.3"
     #endif
   }
 

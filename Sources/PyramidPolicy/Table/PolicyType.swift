@@ -1,5 +1,5 @@
-// A policy that the tools can use, built in or from a plugin. Built-in policies go through the same table of C functions as a
-// plugin's, so that there is one path to test and a plugin is never slower than a built-in.
+// A policy that the tools can use, built in or from a plugin. Built-in policies go through the same table of C
+// functions as a plugin's, so that there is one path to test and a plugin is never slower than a built-in.
 
 /// A policy type behind its C table: what it is called, which parameters it has, and how an instance is made.
 public struct PolicyType: Sendable {

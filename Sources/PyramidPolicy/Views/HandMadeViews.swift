@@ -6,8 +6,8 @@ extension ExitView {
   /// An exit head of a sample with the signals that are given; see `ExitSignal` for their units.
   ///
   /// `logits`, `probabilities` and each of `earlierProbabilities` (of the heads passed before, first to last) have one
-  /// number per class; `hidden` is the [CLS] row. In `#expect` compare the answer, `policy.shouldExit(head) == true`: the
-  /// macro takes a bare call apart and cannot hold a view.
+  /// number per class; `hidden` is the [CLS] row. In `#expect` compare the answer, `policy.shouldExit(head) == true`:
+  /// the macro takes a bare call apart and cannot hold a view.
   @_lifetime(immortal)
   public init(
     layer: Int, layers: Int, logits: [Float]? = nil, probabilities: [Float]? = nil, hidden: [Float]? = nil,

@@ -104,7 +104,8 @@ final class InferenceThread: Sendable {
   }
 }
 
-/// The thread's loop. A free function: a closure literal handed to `pthread_create` would be bound to the main actor and trap.
+/// The thread's loop. A free function: a closure literal handed to `pthread_create` would be bound to the main actor
+/// and trap.
 private func inferenceThreadMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   let line = Unmanaged<InferenceThread.Line>.fromOpaque(raw!).takeRetainedValue()
   Team.setUp(threads: line.teamSize)
