@@ -7,12 +7,8 @@ public enum TokenSelection {
   ///
   /// Token 0 ([CLS]) always stays. `.above` keeps `!(score < threshold)`. `.fraction` and `.count` keep the best
   /// scores, ties going to the earlier token; NaN ranks above every number, so that it keeps its token. O(n log n) at
-  /// most, no allocation.
-  ///
-  /// - Parameters:
-  ///   - scores: `[count]`; not read for `.all`.
-  ///   - scratch: `[count]`, overwritten; used by `.fraction` and `.count` only.
-  ///   - kept: room for `count` indices.
+  /// most, no allocation. `scores` [count] are not read for `.all`; `scratch` [count] is overwritten by `.fraction` and
+  /// `.count` only; `kept` has room for `count` indices.
   public static func keep(
     scores: UnsafePointer<Float>, count: Int, retention: Retention, scratch: UnsafeMutablePointer<UInt64>,
     into kept: UnsafeMutablePointer<Int32>
