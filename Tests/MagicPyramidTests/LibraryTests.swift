@@ -28,6 +28,15 @@ import Testing
     #expect(try classifier.classify(pairs: [("w7", "")]).count == 1)
   }
 
+  @Test func `Pairs are classified for a task as for a thread`() async throws {
+    let classifier = try Classifier(model: CompiledCheckpoint(CheckpointRecipe(), for: .portable).model)
+    let pairs = [(first: "w7 w9", second: "w8")]
+    let encodings = [classifier.encode("w7 w9", pair: "w8")]
+    let expected = try await classifier.classify(encodings: encodings)[0]
+    let found = try await classifier.classify(pairs: pairs)[0]
+    #expect(found.probabilities == expected.probabilities && found.fullLength == expected.fullLength)
+  }
+
   @Test func `An error's localised description is its message`() {
     let error = #expect(throws: FormatError.self) { try Classifier(path: "/no/such/model.mpc") }
     #expect(error?.localizedDescription == error?.description)
