@@ -70,12 +70,11 @@ extension Folder {
 
   /// `weights_only` keeps PyTorch from running what a pickle says; copies separate tensors that share memory.
   private var convertCommand: String {
-    let quoted = path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-    return "python3 -c \"import glob, sys, torch; from safetensors.torch import save_file; "
+    "python3 -c \"import glob, sys, torch; from safetensors.torch import save_file; "
       + "w = {}; p = glob.escape(sys.argv[1]); "
       + "[w.update(torch.load(f, map_location='cpu', weights_only=True)) "
       + "for f in glob.glob(p + '/pytorch_model*.bin')]; "
       + "save_file({k: v.clone().contiguous() for k, v in w.items()}, "
-      + "sys.argv[1] + '/model.safetensors', {'format': 'pt'})\" '\(quoted)'"
+      + "sys.argv[1] + '/model.safetensors', {'format': 'pt'})\" \(path.shellQuoted)"
   }
 }

@@ -46,8 +46,9 @@ public struct Weights: Sendable {
       guard let original = originals[source] else {
         throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
       }
+      let floats = try tensors.floats(of: original)
       // One source, the ordinary case, is not copied.
-      values = values.isEmpty ? try tensors.floats(of: original) : values + (try tensors.floats(of: original))
+      if values.isEmpty { values = floats } else { values += floats }
     }
     let wanted = weight.type.extents.reduce(1) { product, extent in
       if case .fixed(let count) = extent { product * count } else { product }

@@ -1,5 +1,7 @@
 // The command line as it can be typed again: a report says how to repeat it.
 
+import PyramidFormats
+
 /// This process's command line as text for a shell.
 public enum ShellText {
   /// The tool's name without its folder, and its arguments, quoted where a shell would read something into them.
@@ -12,6 +14,6 @@ public enum ShellText {
   private static func quoted(_ word: String) -> String {
     let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%".utf8
     if !word.isEmpty, word.utf8.allSatisfy(plain.contains) { return word }
-    return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    return word.shellQuoted
   }
 }

@@ -57,6 +57,11 @@ extension String {
   /// The string in double quotes, at most 80 scalars of it, with control and direction-changing characters escaped.
   public var quoted: String { "\"\(printable(limit: 80))\"" }
 
+  /// The string as one word of a POSIX shell, in single quotes.
+  public var shellQuoted: String {
+    "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+
   /// At most `limit` scalars of the string with everything escaped that a terminal would not show as one visible cell.
   public func printable(limit: Int) -> String {
     var result = ""
