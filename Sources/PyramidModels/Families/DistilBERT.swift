@@ -8,6 +8,8 @@ enum DistilBERT: ModelFamily {
     hidden: "dim", layers: "n_layers", heads: "n_heads", intermediate: "hidden_dim", activation: "activation",
     types: nil, epsilon: nil)
   static let classifier = "classifier"
+  static let architecture = "DistilBertForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier", "pre_classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: false)
