@@ -68,14 +68,18 @@ struct Calibration {
   let labels: [Int]
   private var classes: Int { labels.isEmpty ? 0 : logits.count / labels.count }
 
-  /// Mean cross-entropy in nats at a temperature.
+  /// Mean cross-entropy in nats at a temperature. Of n labels one in n + 1 is taken to be of any class: where every
+  /// sample is right, nothing else would keep a temperature from going to 0 (Platt 1999 smooths targets alike).
   func loss(_ temperature: Double) -> Double {
+    let doubt = 1 / Double(labels.count + 1)
     var sum = 0.0
     for (sample, label) in labels.enumerated() {
       let row = logits[sample * classes..<(sample + 1) * classes]
       let largest = Double(row.max() ?? 0)
       let total = row.reduce(0.0) { $0 + exp((Double($1) - largest) / temperature) }
-      sum += log(total) - (Double(row[row.startIndex + label]) - largest) / temperature
+      let mean = row.reduce(0.0) { $0 + Double($1) } / Double(classes)
+      let target = Double(row[row.startIndex + label]) + doubt * (mean - Double(row[row.startIndex + label]))
+      sum += log(total) - (target - largest) / temperature
     }
     return sum / Double(max(labels.count, 1))
   }
