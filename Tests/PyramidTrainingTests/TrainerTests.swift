@@ -218,5 +218,5 @@ private class WrappedStage: TrainingStage {
   func prepare() { stage.prepare() }
   func accumulate(_ batch: TrainingBatch) throws -> Double { stage.accumulate(batch) }
   func predict(_ batch: TrainingBatch) -> [[Float]] { stage.predict(batch) }
-  func score(_ heads: [HeadResult]) -> Double { heads[0].accuracy }
+  func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }
 }

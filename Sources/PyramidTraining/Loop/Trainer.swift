@@ -150,6 +150,7 @@ public final class Trainer {
     let score = stage.score(results)
     guard score.isFinite else { throw notFinite(stage, "score on dev") }
     let isBest = position.bestScore.map { score > $0 } ?? true
+    if isBest || !stage.keepsBest { position.results = results }
     if isBest {
       (position.bestScore, position.stale) = (score, 0)
       if stage.keepsBest {
@@ -174,7 +175,7 @@ public final class Trainer {
   }
 
   private func summarise(_ stage: any TrainingStage, updates: Int) throws {
-    let results = try evaluate(stage)
+    let results = try position.results.isEmpty ? evaluate(stage) : position.results
     try log.append(
       "stage",
       [
