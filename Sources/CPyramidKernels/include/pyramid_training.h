@@ -33,10 +33,7 @@ void mp_linear_weight_gradient(mp_isa isa, int threads, const float *x, const fl
 
 // MARK: Dropout
 
-/// The key of one dropout in one step: SplitMix64's finaliser over seed, step and stream.
-uint64_t mp_dropout_key(uint64_t seed, uint64_t step, uint64_t stream);
-
-/// y = x with elements dropped, element i being number i; y may equal x. The gradient of it is the same.
+/// y = x with elements dropped, the counter of element i being i; y may equal x. Its gradient is the same of dy.
 void mp_apply_dropout(mp_isa isa, int threads, const float *x, int rows, int columns, mp_dropout dropout, float *y);
 
 // MARK: Elementwise and row operations
@@ -48,7 +45,7 @@ void mp_activation_gradient(mp_isa isa, int threads, const float *x, const float
 /// Floats of scratch that `mp_layer_norm_gradient` needs.
 size_t mp_layer_norm_gradient_scratch_count(int rows, int columns);
 
-/// Of y = layer_norm(x) * gamma + beta: dx [rows][columns], dgamma and dbeta += [columns] (both or neither NULL);
+/// Of y = layer_norm(x) * gamma + beta: dx [rows][columns], dgamma and dbeta += [columns] (or NULL);
 /// dx may equal dy or x, or be NULL.
 void mp_layer_norm_gradient(mp_isa isa, int threads, const float *x, const float *dy, int rows, int columns,
                             const float *gamma, float epsilon, float *dx, float *dgamma, float *dbeta, float *scratch);
@@ -123,14 +120,14 @@ void mp_attention_gradient(const mp_attention_gradient_call *call);
 
 // MARK: Optimiser
 
-/// One step of AdamW (decoupled decay) in the terms of torch.optim.AdamW: `step` counts from 1, epsilon is added outside
-/// the square root. Gradients are multiplied by `gradient_scale` first.
+/// What one step of AdamW multiplies by. In the terms of torch.optim.AdamW: step_size = lr / (1 - beta1^t),
+/// second_scale = 1 / (1 - beta2^t), keep = 1 - lr * weight_decay.
 typedef struct {
-  double rate, decay, beta1, beta2, epsilon, gradient_scale;
-  int step;
+  float gradient_scale, step_size, second_scale, keep, beta1, beta2, epsilon;
 } mp_adamw;
 
-/// Updates parameters, first and second moments, [count] each, and zeroes the gradients.
+/// With g = gradient * gradient_scale: first += (g - first) (1 - beta1), second = second beta2 + g^2 (1 - beta2),
+/// parameter = parameter * keep - step_size * first / (sqrt(second * second_scale) + epsilon), gradient = 0; all [count].
 void mp_adamw_step(int threads, mp_adamw settings, float *parameters, float *gradients, float *first, float *second,
                    size_t count);
 

@@ -52,8 +52,7 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
     .scratch = scratch,
     .dropout = call->dropout,
-    .first_index = (uint32_t)(first * (size_t)call->heads + (size_t)head) * MP_KEY_INDICES,
-    .row_indices = (uint32_t)call->heads * MP_KEY_INDICES,
+    .counter = ((uint64_t)head << 48) + ((uint64_t)first << 24),
   };
   run->task(&job);
 }

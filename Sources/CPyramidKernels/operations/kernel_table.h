@@ -27,9 +27,6 @@ static inline int mp_steps(mp_precision precision, int depth) {
   return depth;
 }
 
-/// Indices of dropout between one query's keys and the next head's.
-enum { MP_KEY_INDICES = 4096 };
-
 /// One (sample, head, query range) of an attention.
 typedef struct {
   const float *q, *k, *v;  // of the sample's first token and this head
@@ -42,7 +39,7 @@ typedef struct {
   float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
   mp_dropout dropout;
-  uint32_t first_index, row_indices;  // of query 0 and key 0 for dropout; from one query to the next
+  uint64_t counter;  // of query 0 and key 0 for dropout; 2^24 more for each query
 } mp_attention_job;
 
 /// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.

@@ -20,10 +20,15 @@ public struct RandomState: Hashable, Sendable {
   /// The least 24-bit number that is kept at a rate: P * 2^24, rounded up.
   public static func threshold(rate: Float) -> UInt32 { UInt32((rate * 0x1p24).rounded(.up)) }
 
-  /// Whether an element is kept: the upper 24 bits of mix(key + counter * 0x9E3779B97F4A7C15), wrapping, are at least
-  /// the threshold.
+  /// Whether an element is kept: whether the upper 24 bits of a hash of its counter are at least the threshold. The hash
+  /// is murmur3's finaliser with the key's halves mixed in, on words of 32 bits, since vector units are slow at longer
+  /// products.
   public static func keeps(_ counter: UInt64, key: UInt64, threshold: UInt32) -> Bool {
-    mix(key &+ counter &* 0x9E37_79B9_7F4A_7C15) >> 40 >= UInt64(threshold)
+    var h = UInt32(truncatingIfNeeded: counter) ^ UInt32(truncatingIfNeeded: key)
+    h = (h ^ (h >> 16)) &* 0x85EB_CA6B
+    h ^= UInt32(truncatingIfNeeded: key >> 32) ^ (UInt32(truncatingIfNeeded: counter >> 32) &* 0x9E37_79B1)
+    h = (h ^ (h >> 13)) &* 0xC2B2_AE35
+    return (h ^ (h >> 16)) >> 8 >= threshold
   }
 
   /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014, with Stafford's constants).

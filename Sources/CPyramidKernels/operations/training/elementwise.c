@@ -1,21 +1,8 @@
-// Dropout and the gradient of activations over whole matrices, each one flat run that may be cut anywhere; and the key
-// from which dropout's masks follow.
+// Dropout and the gradient of activations over whole matrices, each one flat run that may be cut anywhere.
 #include "operations/training/training_table.h"
 
 /// Elements, about a microsecond of one thread, from which a second thread pays off.
 static const size_t worth_a_team = 8 * 1024;
-
-/// SplitMix64's finaliser.
-static uint64_t mixed(uint64_t z) {
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
-uint64_t mp_dropout_key(uint64_t seed, uint64_t step, uint64_t stream) {
-  const uint64_t increment = 0x9e3779b97f4a7c15u;
-  return mixed(mixed(mixed(seed + increment) + step + increment) + stream + increment);
-}
 
 typedef struct {
   const mp_training_kernels *kernels;
@@ -33,7 +20,7 @@ static void run_flat(const void *context, int thread, int threads) {
   if (run->dy) {
     run->kernels->activation_gradient(run->x + first, run->dy + first, count, run->activation, run->y + first);
   } else {
-    run->kernels->dropout(run->x + first, count, (uint32_t)first, run->dropout, run->y + first);
+    run->kernels->dropout(run->x + first, count, first, run->dropout, run->y + first);
   }
 }
 

@@ -9,23 +9,24 @@
 
 static const size_t worth_a_team = 16 * 1024;
 
-/// What a step multiplies by, from the settings.
 typedef struct {
-  float scale, keep, mix1, beta2, mix2, rate, root, epsilon;
+  mp_adamw settings;
   float *parameters, *gradients, *first, *second;
   size_t count;
 } adamw_run;
 
 static void run_adamw(const void *context, int thread, int threads) {
   const adamw_run run = *(const adamw_run *)context;
+  const mp_adamw s = run.settings;
+  const float mix1 = 1.0f - s.beta1, mix2 = 1.0f - s.beta2;
   float *restrict p = run.parameters, *restrict g = run.gradients;
   float *restrict m = run.first, *restrict v = run.second;
   const size_t end = mp_share(run.count, thread + 1, threads);
   for (size_t i = mp_share(run.count, thread, threads); i < end; i++) {
-    const float gradient = g[i] * run.scale;
-    const float first = m[i] + (gradient - m[i]) * run.mix1;
-    const float second = v[i] * run.beta2 + gradient * gradient * run.mix2;
-    p[i] = p[i] * run.keep - run.rate * (first / (sqrtf(second) * run.root + run.epsilon));
+    const float gradient = g[i] * s.gradient_scale;
+    const float first = m[i] + (gradient - m[i]) * mix1;
+    const float second = v[i] * s.beta2 + gradient * gradient * mix2;
+    p[i] = p[i] * s.keep - s.step_size * (first / (sqrtf(second * s.second_scale) + s.epsilon));
     g[i] = 0;
     m[i] = first;
     v[i] = second;
@@ -34,17 +35,7 @@ static void run_adamw(const void *context, int thread, int threads) {
 
 void mp_adamw_step(int threads, mp_adamw settings, float *parameters, float *gradients, float *first, float *second,
                    size_t count) {
-  const adamw_run run = {
-    .scale = (float)settings.gradient_scale,
-    .keep = (float)(1 - settings.rate * settings.decay),
-    .mix1 = (float)(1 - settings.beta1),
-    .beta2 = (float)settings.beta2,
-    .mix2 = (float)(1 - settings.beta2),
-    .rate = (float)(settings.rate / (1 - pow(settings.beta1, settings.step))),
-    .root = (float)(1 / sqrt(1 - pow(settings.beta2, settings.step))),
-    .epsilon = (float)settings.epsilon,
-    .parameters = parameters, .gradients = gradients, .first = first, .second = second, .count = count,
-  };
+  const adamw_run run = {settings, parameters, gradients, first, second, count};
   mp_run(mp_worthwhile(threads, count, worth_a_team), run_adamw, &run);
 }
 

@@ -28,18 +28,18 @@ static void run_norm_gradient(const void *context, int thread, int threads) {
   const size_t end = mp_share(blocks, thread + 1, threads);
   for (size_t block = mp_share(blocks, thread, threads); block < end; block++) {
     const size_t row = block * NORM_ROWS, left = (size_t)run->rows - row, place = row * columns;
-    float *sums = run->dgamma ? run->sums + block * 2 * columns : NULL;
+    float *sums = run->dgamma || run->dbeta ? run->sums + block * 2 * columns : NULL;
     run->kernels->layer_norm_gradient(run->x + place, run->dy + place, (int)(left < NORM_ROWS ? left : NORM_ROWS),
                                       run->columns, run->gamma, run->epsilon, run->dx ? run->dx + place : NULL, sums,
                                       sums ? sums + columns : NULL);
   }
-  if (!run->dgamma) return;
+  if (!run->dgamma && !run->dbeta) return;
   mp_barrier(threads);
   const size_t first = mp_share(columns, thread, threads), count = mp_share(columns, thread + 1, threads) - first;
   for (size_t block = 0; block < blocks; block++) {
     const float *sums = run->sums + block * 2 * columns + first;
-    add_to(sums, count, run->dgamma + first);
-    add_to(sums + columns, count, run->dbeta + first);
+    if (run->dgamma) add_to(sums, count, run->dgamma + first);
+    if (run->dbeta) add_to(sums + columns, count, run->dbeta + first);
   }
 }
 
