@@ -208,7 +208,8 @@ public struct VectorKernels: Sendable {
     first: UnsafeMutableBufferPointer<Float>, second: UnsafeMutableBufferPointer<Float>, gradientScale: Float,
     stepSize: Float, secondScale: Float, keep: Float, beta1: Float, beta2: Float, epsilon: Float
   ) {
-    precondition([gradient.count, first.count, second.count].allSatisfy { $0 == values.count }, "vectors of one length")
+    precondition(
+      [gradient.count, first.count, second.count].allSatisfy { $0 == values.count }, "vectors of one length")
     guard let base = values.baseAddress else { return }
     let settings = mp_adamw(
       gradient_scale: gradientScale, step_size: stepSize, second_scale: secondScale, keep: keep, beta1: beta1,

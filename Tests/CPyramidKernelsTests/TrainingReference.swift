@@ -1,5 +1,6 @@
 // What the kernels of training compute, in Double and in the most obvious way.
 import CPyramidKernels
+import Testing
 
 import Glibc
 
@@ -36,12 +37,12 @@ struct LayerCase {
 
 extension Reference {
   /// The definition of dropout in pyramid_kernels.h.
-  static func isKept(_ dropout: mp_dropout, _ counter: UInt64) -> Bool {
-    var h = UInt32(truncatingIfNeeded: counter) ^ UInt32(truncatingIfNeeded: dropout.key)
+  static func isKept(_ dropout: mp_dropout, _ counter: UInt32) -> Bool {
+    var h = counter ^ UInt32(truncatingIfNeeded: dropout.key)
     h = (h ^ (h >> 16)) &* 0x85eb_ca6b
-    h ^= UInt32(truncatingIfNeeded: dropout.key >> 32) ^ (UInt32(truncatingIfNeeded: counter >> 32) &* 0x9e37_79b1)
+    h ^= UInt32(truncatingIfNeeded: dropout.key >> 32)
     h = (h ^ (h >> 13)) &* 0xc2b2_ae35
-    return Float((h ^ (h >> 16)) >> 8) >= dropout.rate * 0x1p24
+    return Float((h ^ (h >> 16)) >> 8) >= (dropout.rate * 0x1p24).rounded()
   }
 
   /// The derivative of an activation by central differences.
@@ -92,7 +93,7 @@ extension AttentionCase {
       kept.append(
         (0..<length).map { key in
           if dropout.rate == 0 { return 1 }
-          let counter = UInt64(head) << 48 + UInt64(query) << 24 + UInt64(key)
+          let counter = UInt32((query * heads + head) * 4096 + key)
           return Reference.isKept(dropout, counter) ? 1 / (1 - Double(dropout.rate)) : 0
         })
     }

@@ -107,7 +107,7 @@ extension Kernels {
         mp_apply_dropout(setting.isa, setting.threads, x, 1, Int32(count), dropout, y.start)
         y.expectMarginsIntact("dropout")
         let scale = 1 / (1 - dropout.rate)
-        #expect(y.values == x.enumerated().map { Reference.isKept(dropout, UInt64($0)) ? $1 * scale : 0 })
+        #expect(y.values == x.enumerated().map { Reference.isKept(dropout, UInt32($0)) ? $1 * scale : 0 })
         if count == 40_000 { #expect(abs(Double(y.values.count { $0 == 0 }) / 40_000 - 0.1) < 0.006) }
       }
     }

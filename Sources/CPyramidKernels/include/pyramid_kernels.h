@@ -159,10 +159,10 @@ void mp_gather_rows(int threads, const void *x, int words, const int32_t *index,
 
 // MARK: Attention
 
-/// Which elements of something are dropped in training: a pure function of a key and the element's counter, on 32-bit
-/// words that wrap. With halves k0, k1 of the key and c0, c1 of the counter, the lower first: h = c0 ^ k0, h ^= h >> 16,
-/// h *= 0x85ebca6b, h ^= k1 ^ c1 * 0x9e3779b1, h ^= h >> 13, h *= 0xc2b2ae35, h ^= h >> 16; the element is kept if
-/// (h >> 8) >= rate * 2^24, and then times 1 / (1 - rate). 0 <= rate < 1; at 0 nothing changes.
+/// Which elements of something are dropped in training: a pure function of a key and the element's counter c, on 32-bit
+/// words that wrap. With a and b the low and high half of the key, h = c ^ a, h ^= h >> 16, h *= 0x85ebca6b, h ^= b,
+/// h ^= h >> 13, h *= 0xc2b2ae35, h ^= h >> 16; the element is kept if (h >> 8) >= round(rate * 2^24), and then times
+/// 1 / (1 - rate). 0 <= rate < 1; at 0 nothing changes.
 typedef struct {
   float rate;
   uint64_t key;
@@ -189,8 +189,8 @@ typedef struct {
                                    // the token, times the sample's length (uniform = 1 as well)
   float *scratch;                  // `mp_attention_scratch_count` floats
   mp_dropout dropout;              // f32 only: of the probabilities that multiply v, not of those handed out; that of
-                                   // head h, query row t (of all tokens) and the sample's key j has the counter
-                                   // h * 2^48 + t * 2^24 + j
+                                   // query row t (of all tokens), head h and the sample's key j has the counter
+                                   // (t * heads + h) * 4096 + j
 } mp_attention_call;
 
 /// Runs an attention. In bf16 a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to

@@ -52,7 +52,8 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
     .scratch = scratch,
     .dropout = call->dropout,
-    .counter = ((uint64_t)head << 48) + ((uint64_t)first << 24),
+    .counter = (uint32_t)(first * (size_t)call->heads + (size_t)head) * MP_KEY_COUNTERS,
+    .row_counters = (uint32_t)call->heads * MP_KEY_COUNTERS,
   };
   run->task(&job);
 }

@@ -27,6 +27,9 @@ static inline int mp_steps(mp_precision precision, int depth) {
   return depth;
 }
 
+/// Counters of dropout between one (query, head) and the next.
+enum { MP_KEY_COUNTERS = 4096 };
+
 /// One (sample, head, query range) of an attention.
 typedef struct {
   const float *q, *k, *v;  // of the sample's first token and this head
@@ -39,7 +42,7 @@ typedef struct {
   float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
   mp_dropout dropout;
-  uint64_t counter;  // of query 0 and key 0 for dropout; 2^24 more for each query
+  uint32_t counter, row_counters;  // of query 0 and key 0 for dropout; more for each query
 } mp_attention_job;
 
 /// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.

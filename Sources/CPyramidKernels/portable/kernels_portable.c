@@ -190,7 +190,7 @@ static void attention_portable(const mp_attention_job *job) {
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
     for (size_t i = 0; i < (size_t)rows && job->dropout.rate > 0; i++) {
       mp_training_portable.dropout(scores + i * tokens, tokens,
-                                   job->counter + ((uint64_t)(query + (int)i) << 24), job->dropout,
+                                   job->counter + (uint32_t)(query + (int)i) * job->row_counters, job->dropout,
                                    scores + i * tokens);
     }
     blas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, job->head_dim, job->tokens, 1.0f, scores, job->tokens,

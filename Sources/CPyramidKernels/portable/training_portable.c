@@ -47,9 +47,9 @@ static void activation_gradient_portable(const float *x, const float *dy, size_t
   for (size_t i = 0; i < count; i++) dx[i] = (float)(dy[i] * slope(fmin(fmax(x[i], -30), 30), activation));
 }
 
-static void dropout_portable(const float *x, size_t count, uint64_t first, mp_dropout dropout, float *y) {
+static void dropout_portable(const float *x, size_t count, uint32_t first, mp_dropout dropout, float *y) {
   const float scale = mp_kept_scale(dropout);
-  for (size_t i = 0; i < count; i++) y[i] = mp_is_kept(dropout, first + i) ? x[i] * scale : 0.0f;
+  for (size_t i = 0; i < count; i++) y[i] = mp_is_kept(dropout, first + (uint32_t)i) ? x[i] * scale : 0.0f;
 }
 
 static void layer_norm_gradient_portable(const float *x, const float *dy, int rows, int columns, const float *gamma,
@@ -101,7 +101,7 @@ static void differentiate_query(const mp_attention_gradient_job *job, size_t que
   }
   for (size_t j = 0; j < tokens; j++) all += p[j] = expf(p[j] - greatest);
   for (size_t j = 0; j < tokens; j++) {
-    const uint64_t counter = job->counter + (query << 24) + j;
+    const uint32_t counter = job->counter + (uint32_t)query * job->row_counters + (uint32_t)j;
     const float kept = job->dropout.rate == 0 ? 1.0f : mp_is_kept(job->dropout, counter) ? mp_kept_scale(job->dropout) : 0;
     p[j] = (float)(p[j] / all);
     dp[j] = (float)dot(dout, job->v + j * job->stride, job->head_dim) * kept;

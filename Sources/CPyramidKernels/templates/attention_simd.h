@@ -88,7 +88,8 @@ static void MP_NAME(attention)(const mp_attention_job *job) {
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, (size_t)job->tokens * sizeof(float));
     for (int i = 0; i < rows && job->dropout.rate > 0; i++) {
       float *row = scores + (size_t)i * stride;
-      MP_NAME(dropout)(row, (size_t)job->tokens, job->counter + ((uint64_t)(query + i) << 24), job->dropout, row);
+      MP_NAME(dropout)(row, (size_t)job->tokens, job->counter + (uint32_t)(query + i) * job->row_counters,
+                       job->dropout, row);
     }
     mix_values(multiply_blocks, job, (const mp_word *)scores, stride, job->tokens, (const mp_word *)values, query,
                rows);

@@ -20,7 +20,7 @@ static void run_flat(const void *context, int thread, int threads) {
   if (run->dy) {
     run->kernels->activation_gradient(run->x + first, run->dy + first, count, run->activation, run->y + first);
   } else {
-    run->kernels->dropout(run->x + first, count, first, run->dropout, run->y + first);
+    run->kernels->dropout(run->x + first, count, (uint32_t)first, run->dropout, run->y + first);
   }
 }
 

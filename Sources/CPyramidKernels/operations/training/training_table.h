@@ -12,7 +12,7 @@ typedef struct {
   size_t stride;
   int tokens, head_dim;
   mp_dropout dropout;
-  uint64_t counter;        // as in mp_attention_job
+  uint32_t counter, row_counters;  // as in mp_attention_job
   const float *dout;       // of the sample's first token and this head, as dq, dk and dv
   size_t width;            // from one token's row to the next
   const float *dreceived;  // [tokens] or NULL
@@ -31,8 +31,8 @@ typedef struct mp_training_kernels {
   void (*transpose)(const float *x, int rows, int columns, int first, int end, float *y, size_t y_stride, float *sums);
 
   void (*activation_gradient)(const float *x, const float *dy, size_t count, mp_activation activation, float *dx);
-  /// Element i has the counter first + i, all with one upper half.
-  void (*dropout)(const float *x, size_t count, uint64_t first, mp_dropout dropout, float *y);
+  /// Element i has the counter first + i.
+  void (*dropout)(const float *x, size_t count, uint32_t first, mp_dropout dropout, float *y);
   /// Rows' dx (unless NULL), and their dgamma and dbeta, which are set (unless NULL).
   void (*layer_norm_gradient)(const float *x, const float *dy, int rows, int columns, const float *gamma,
                               float epsilon, float *dx, float *dgamma, float *dbeta);
@@ -52,18 +52,13 @@ extern const mp_training_kernels mp_training_portable, mp_training_avx2, mp_trai
   }
 
 /// The smallest (h >> 8) of an element that is kept, and what it is multiplied by.
-static inline uint32_t mp_least_kept(mp_dropout dropout) { return (uint32_t)__builtin_ceilf(dropout.rate * 0x1p24f); }
+static inline uint32_t mp_least_kept(mp_dropout dropout) { return (uint32_t)__builtin_roundf(dropout.rate * 0x1p24f); }
 static inline float mp_kept_scale(mp_dropout dropout) { return 1.0f / (1.0f - dropout.rate); }
 
-/// What the upper halves of key and counter come to.
-static inline uint32_t mp_upper_key(mp_dropout dropout, uint64_t counter) {
-  return (uint32_t)(dropout.key >> 32) ^ (uint32_t)(counter >> 32) * 0x9e3779b1u;
-}
-
 /// Whether the element of a counter is kept.
-static inline int mp_is_kept(mp_dropout dropout, uint64_t counter) {
-  uint32_t h = (uint32_t)counter ^ (uint32_t)dropout.key;
-  h = (h ^ h >> 16) * 0x85ebca6bu ^ mp_upper_key(dropout, counter);
+static inline int mp_is_kept(mp_dropout dropout, uint32_t counter) {
+  uint32_t h = counter ^ (uint32_t)dropout.key;
+  h = (h ^ h >> 16) * 0x85ebca6bu ^ (uint32_t)(dropout.key >> 32);
   h = (h ^ h >> 13) * 0xc2b2ae35u;
   return (h ^ h >> 16) >> 8 >= mp_least_kept(dropout);
 }

@@ -52,12 +52,12 @@ MP_INLINE void differentiate_row(const mp_attention_gradient_job *job, const gra
   const float *shares = s->shares + row * s->columns;
   float *kept = s->kept + row * s->columns, *slopes = s->slopes + row * s->columns;
   const int drops = job->dropout.rate > 0;
-  const uint64_t counter = job->counter + ((uint64_t)query << 24);
-  const vector_dropout dropout = v_dropout(job->dropout, counter);
+  const uint32_t counter = job->counter + (uint32_t)query * job->row_counters;
+  const vector_dropout dropout = v_dropout(job->dropout);
   vec sum = v_zero();
   for (size_t j = 0; j < count; j += LANES) {
     const vec p = v_keep_some(count - j, v_load(shares + j));
-    const vec factor = drops ? v_drop(dropout, (uint32_t)(counter + j), v_set(1.0f)) : v_set(1.0f);
+    const vec factor = drops ? v_drop(dropout, counter + (uint32_t)j, v_set(1.0f)) : v_set(1.0f);
     const vec dp = v_fma(v_load(slopes + j), factor, v_load(s->received + j));
     v_store(kept + j, v_mul(p, factor));
     v_store(slopes + j, dp);
