@@ -143,18 +143,16 @@ extension Kernels {
           return y.values
         }
         let (r, c) = (Int32(rows), Int32(columns))
-        #expect(
-          run(rows * columns) { mp_scale_rows(threads, a, factor, r, c, $0) }
-            == a.enumerated().map { $1 * factor[$0 / columns] })
-        let dots = (0..<rows).map { row in
-          (row * columns..<(row + 1) * columns).reduce(0.0) { $0 + Double(a[$1]) * Double(b[$1]) }
-        }
+        let scaled = run(rows * columns) { mp_scale_rows(threads, a, factor, r, c, $0) }
+        #expect(scaled == a.indices.map { a[$0] * factor[$0 / columns] })
+        var dots = [Double](repeating: 0, count: rows)
+        for index in a.indices { dots[index / columns] += Double(a[index]) * Double(b[index]) }
         expectClose(run(rows) { mp_row_dot(threads, a, b, r, c, $0) }, dots, within: 1e-5, "row_dot")
         let first = columns / 3, count = columns - first
-        #expect(
-          run(rows * count) { mp_copy_columns(threads, a, r, c, Int32(first), Int32(count), $0) }
-            == (0..<rows).flatMap { a[$0 * columns + first..<($0 + 1) * columns] })
-        let index = (0..<rows).map { Int32(2 * (rows - 1 - $0)) }
+        let copied = run(rows * count) { mp_copy_columns(threads, a, r, c, Int32(first), Int32(count), $0) }
+        let right: [Float] = (0..<rows).flatMap { Array(a[$0 * columns + first..<($0 + 1) * columns]) }
+        #expect(copied == right)
+        let index: [Int32] = (0..<r).map { 2 * (r - 1 - $0) }
         let scattered = run(2 * rows * columns) { mp_scatter_rows(threads, a, index, r, 2 * r, c, $0) }
         for row in 0..<2 * rows {
           let source = (rows - 1 - row / 2) * columns
@@ -165,7 +163,7 @@ extension Kernels {
         let spread = run(rows * columns) { mp_segment_mean_gradient(threads, means, segments, 2, c, $0) }
         for row in 0..<rows {
           let sample = row < 2 ? 0 : 1, length = Float(sample == 0 ? 2 : rows - 2)
-          let expected = (0..<columns).map { Double(means[sample * columns + $0] / length) }
+          let expected = means[sample * columns..<(sample + 1) * columns].map { Double($0 / length) }
           expectClose(Array(spread[row * columns..<(row + 1) * columns]), expected, within: 1e-6, "row \(row)")
         }
       }
