@@ -40,6 +40,17 @@ public struct Pipeline: Sendable {
     backend = enabled([ChooseKernels(), PlanMemory(), CountOperations()])
   }
 
+  /// Chooses kernels and memory for a graph that trains and counts its operations: what comes after the gradients.
+  static let training: [any Pass] = [ChooseKernels(), PlanMemory(), CountOperations()]
+
+  /// Makes a graph that trains ready to run. `precision` is that of its products; weights stay f32.
+  package static func prepareTraining(_ graph: inout Graph, target: InstructionSet, precision: Precision) throws {
+    for pass in training {
+      try pass.run(on: &graph, PassContext(target: target, precision: precision))
+      do { try graph.verify() } catch { throw CompileError("after pass \(pass.name) for training: \(error)") }
+    }
+  }
+
   /// Runs the passes, verifying after each; `observe` sees the graph after each pass. Throws whatever a pass throws.
   public func run(
     on graph: inout Graph, _ context: PassContext,
