@@ -116,7 +116,7 @@ let package = Package(
       name: "PyramidTestSupport",
       dependencies: [
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
-        "PyramidRuntime", "PyramidText",
+        "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
       name: "PyramidRuntimeTests",

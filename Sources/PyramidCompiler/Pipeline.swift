@@ -2,6 +2,7 @@
 // graph gets a group of this list; no pass is listed anywhere else. The verifier runs after every pass.
 
 import PyramidIR
+import PyramidPolicy
 
 /// The passes in the order in which they run, less those that are left out.
 public struct Pipeline: Sendable {
@@ -38,6 +39,16 @@ public struct Pipeline: Sendable {
     demand = enabled([SchedulePolicies(), Peek(), HoistCompaction(), LastLayerCLS()])
     placement = enabled([PlacePolicies(demand: demand)])
     backend = enabled([ChooseKernels(), PlanMemory(), CountOperations()])
+  }
+
+  /// Weave a pruning policy into a plain graph that is to train: operations stay those that have gradients.
+  static let pruning: [any Pass] = [SchedulePolicies(), HoistCompaction()]
+
+  /// Weaves a pruning policy into a plain graph, before it becomes one that trains.
+  package static func weavePruning(into graph: inout Graph, _ policy: PolicyInstance) throws {
+    for pass in pruning {
+      try pass.run(on: &graph, PassContext(policies: PolicyPair(prune: policy), target: .portable))
+    }
   }
 
   /// Chooses kernels and memory for a graph that trains and counts its operations: what comes after the gradients.
