@@ -59,12 +59,6 @@ let package = Package(
     .target(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
-    .target(
-      name: "PyramidTraining",
-      dependencies: [
-        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
-        "PyramidText",
-      ]),
     .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -119,8 +113,6 @@ let package = Package(
       name: "training-probe",
       dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],
       path: "Tests/TrainingProbe"),
-    .testTarget(
-      name: "PyramidTrainingTests", dependencies: ["PyramidTestSupport", "PyramidTraining"]),
     .testTarget(
       name: "ToolTests",
       dependencies: [

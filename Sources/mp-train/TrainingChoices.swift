@@ -41,7 +41,8 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Softness of the mask in stage 2.") var softTemperature = usual.softTemperature
   @Option(help: "Weight decay of matrices.") var weightDecay = usual.weightDecay
   @Option(help: "Share of a stage in which learning rates rise.") var warmUp = usual.warmUp
-  @Option(help: "Most tokens in a batch.") var batchTokens = usual.batchTokens
+  @Option(help: "Most tokens in a batch; a longer text goes alone.") var batchTokens = usual.batchTokens
+  @Option(help: "Most texts in a batch.") var batchSamples = usual.batchSamples
   @Option(help: "Batches in an update.") var accumulate = usual.accumulate
   @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
   @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
@@ -60,7 +61,8 @@ struct TrainingChoices: ParsableArguments {
       throw ValidationError("--soft-temperature must be above 0 and at most 1000")
     }
     for (name, value, range) in [
-      ("batch-tokens", batchTokens, 1...1_000_000), ("accumulate", accumulate, 1...10_000),
+      ("batch-tokens", batchTokens, 1...1_000_000), ("batch-samples", batchSamples, 1...64),
+      ("accumulate", accumulate, 1...10_000),
       ("max-tokens", maxTokens ?? 3, 3...1_000_000), ("patience", patience ?? 1, 1...10_000),
     ] where !range.contains(value) {
       throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
@@ -87,7 +89,8 @@ struct TrainingChoices: ParsableArguments {
     options.thresholdLearningRate = thresholdLearningRate
     (options.regularisation, options.softTemperature) = (regularisation, softTemperature)
     (options.weightDecay, options.warmUp) = (weightDecay, warmUp)
-    (options.batchTokens, options.accumulate, options.maximumTokens) = (batchTokens, accumulate, maxTokens)
+    (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
+    options.maximumTokens = maxTokens
     (options.seed, options.precision, options.patience) = (seed, precision, patience)
     return options
   }

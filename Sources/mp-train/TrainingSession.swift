@@ -20,7 +20,8 @@ struct TrainingSession {
     let data = try TrainingData(
       path: command.files.data, dev: command.files.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
-    let training = try Training(checkpoint, data, options, progress: terminal.progress)
+    let training = try Training(
+      checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
     let folder = try TrainingFolder(
       path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
     terminal.endProgress()
@@ -28,7 +29,7 @@ struct TrainingSession {
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.isHeldOut ? "held out" : "of dev"), "
         + "\(data.labels.count) classes")
     let summary = try training.run(
-      in: folder, saveMinutes: command.running.checkpointMinutes, threads: command.running.team.threads,
+      in: folder, saveMinutes: command.running.checkpointMinutes,
       console: TrainingConsole(progress: terminal.progress, note: note))
     terminal.endProgress()
     let out = StandardOutput()

@@ -50,11 +50,11 @@ enum TrainingProbe {
     let data = try TrainingData(
       path: folder + "/train.tsv", dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1,
       layout: { _ in TextLayout(.tsv) })
-    let training = try Training(checkpoint, data, options)
+    let training = try Training(checkpoint, data, options, threads: 1)
     let output = try TrainingFolder(
       path: "\(folder)/\(name)", start == "resume" ? .resuming : .new, arguments: training.arguments,
       source: folder + "/model")
-    _ = try training.run(in: output, saveMinutes: Double(words[3])!, threads: 1, console: TrainingConsole()) {
+    _ = try training.run(in: output, saveMinutes: Double(words[3])!, console: TrainingConsole()) {
       let stage = BagStage($0, $1)
       stage.disturbance = {
         say("batch \($0.number)")
