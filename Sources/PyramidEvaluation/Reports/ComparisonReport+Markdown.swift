@@ -46,7 +46,8 @@ extension ComparisonReport {
     for entry in policies {
       lines.append("\(inline(entry.name)): exit `\(entry.exit ?? "none")`, prune `\(entry.prune ?? "none")`")
     }
-    lines.append("Not in the times: tokenising, \(significant(tokenizationMicroseconds)) µs per text")
+    lines.append(
+      "Times are text in, label out; \(significant(tokenizationMicroseconds)) µs per text of them are tokenising")
     lines += notes
     return lines.map { "- \($0)\n" }.joined()
   }
