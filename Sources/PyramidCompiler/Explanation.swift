@@ -56,6 +56,7 @@ extension Graph {
     case .compact: return "later layers run on the rows that are left"
     case .compactSegments: return "offsets of what is left"
     case .classify: return "answers the samples that came to the end"
+    case .gradient: return node.op.facts.training == .backward ? "a step of the gradients" : "for training only"
     }
   }
 }

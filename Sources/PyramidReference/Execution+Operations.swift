@@ -52,6 +52,7 @@ extension Execution {
     case .classify:
       try classify(operand(node, 0), operand(node, 1))
       return []
+    case .gradient: throw ReferenceError("operations of training graphs are not computed yet")
     }
   }
 

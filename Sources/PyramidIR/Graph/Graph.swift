@@ -9,12 +9,15 @@ public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
   case embeddings
   case layer(Int)
   case output
+  /// What training graphs end with: all backward nodes.
+  case gradients
 
   public var description: String {
     switch self {
     case .embeddings: "embeddings"
     case .layer(let number): "layer \(number)"
     case .output: "output"
+    case .gradients: "gradients"
     }
   }
 }
@@ -115,12 +118,22 @@ public struct Slot: Hashable, Sendable {
   }
 }
 
+/// What a graph is for; the rules on its sections and answers depend on it.
+public enum Purpose: String, Hashable, Sendable, CaseIterable {
+  /// Answers every sample.
+  case classify
+  /// Computes losses and the gradients of weights by them; answers nothing.
+  case train
+}
+
 /// A lowered classifier.
 public struct Graph: Sendable {
   /// Name without `@`.
   public var name: String
   /// Model sizes.
   public var shape: ModelShape
+  /// What it is for.
+  public var purpose = Purpose.classify
   /// `sha256:...` of the checkpoint's weights, when known.
   public var checkpoint: String?
   /// Instruction set that kernels were chosen for; nil before `choose-kernels`.

@@ -108,4 +108,6 @@ public enum Op: Hashable, Sendable {
   /// `classify %samples, %logits`: answers the samples that are left. No result.
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C].
   case classify
+  /// An operation of a training graph.
+  case gradient(GradientOp)
 }

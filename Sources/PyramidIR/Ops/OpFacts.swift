@@ -2,7 +2,7 @@
 // and runtime read the facts from here, so that a new operation states each once, and one that lacks a spelling, an
 // effect or a place in memory does not compile.
 
-/// The word that names an operation in text.
+/// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
   case input, embed, linear, activate, add, attention, softmax, compact, classify
   case linearAddNorm = "linear_add_norm"
@@ -17,10 +17,22 @@ public enum Mnemonic: String, CaseIterable, Sendable {
   case compactSegments = "compact_segments"
 }
 
+/// What an operation of training graphs is there for.
+public enum TrainingRole: Sendable {
+  /// Brought in by the trainer.
+  case source
+  /// On the way from the batch to the losses.
+  case forward
+  /// Its result, a number for each sample, is part of the loss.
+  case loss
+  /// Computes gradients.
+  case backward
+}
+
 /// What holds for an operation whatever it is applied to. Places among operands and weights count from 0.
 public struct OpFacts: Sendable {
   /// Its name in text.
-  public let mnemonic: Mnemonic
+  public let mnemonic: String
   /// Its payload as text has it between braces, in the order printed.
   public var attributes: [OpAttribute] = []
   /// What it brings in, which text has before the operands.
@@ -48,6 +60,10 @@ public struct OpFacts: Sendable {
   public var attention: Attention?
   /// Whether such a node stands in a layer for the sake of policies only, unless it is the last layer.
   public var servesPolicies = false
+  /// What it is in a training graph; nil for an operation of any graph.
+  public var training: TrainingRole?
+  /// Whether the factors of its product may be rounded to bf16 on the fly, what is stored staying f32.
+  public var roundsFactors = false
 
   /// Facts of an operation that attends.
   public struct Attention: Sendable {
@@ -61,11 +77,15 @@ public struct OpFacts: Sendable {
     public var isOfFirst = false
   }
 
+  init(_ mnemonic: String, _ attributes: [OpAttribute]) {
+    self.mnemonic = mnemonic
+    self.attributes = attributes
+  }
+
   fileprivate init(
     _ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false, hasKernel: Bool = true
   ) {
-    self.mnemonic = mnemonic
-    self.attributes = attributes
+    self.init(mnemonic.rawValue, attributes)
     self.servesPolicies = servesPolicies
     self.hasKernel = hasKernel
   }
@@ -144,11 +164,12 @@ extension Op {
       var facts = OpFacts(.classify, hasKernel: false)
       facts.hasEffect = true
       return facts
+    case .gradient(let op): return op.facts
     }
   }
 
   /// The word that names the operation in text.
-  public var mnemonic: String { facts.mnemonic.rawValue }
+  public var mnemonic: String { facts.mnemonic }
 
   /// The policy that the operation asks; nil when it asks none.
   public var policy: String? { facts.policy }
@@ -163,6 +184,9 @@ extension Op {
   public func emitting(_ emits: [Emission]) -> Op {
     if case .attention(let heads, _) = self { return .attention(heads: heads, emits: emits) }
     if case .attentionQKV(let heads, _) = self { return .attentionQKV(heads: heads, emits: emits) }
+    if case .gradient(.dropoutAttention(let heads, let rate, let stream, _)) = self {
+      return .gradient(.dropoutAttention(heads: heads, rate: rate, stream: stream, emits: emits))
+    }
     return self
   }
 

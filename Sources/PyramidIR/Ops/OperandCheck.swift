@@ -42,6 +42,12 @@ struct OperandCheck {
     try require(Set(words).count == words.count, constraint, "a signal is read twice")
   }
 
+  func columns(_ first: Int, _ count: Int, in width: Int, _ constraint: Int) throws(GraphError) {
+    try require(
+      first >= 0 && count > 0 && first <= width && count <= width - first, constraint,
+      "columns \(first) and \(count) more do not lie in \(width)")
+  }
+
   func positive(_ epsilon: Float, _ constraint: Int) throws(GraphError) {
     try require(epsilon > 0 && epsilon.isFinite, constraint, "epsilon is \(epsilon), expected a positive number")
   }

@@ -70,7 +70,8 @@ extension Graph {
       guard case .fixed(let columns) = type.rows else { return 0 }
       return columns * (2 * type.columns + 1 + activation.operations)
     }
-    guard let result = node.results.first else { return [] }
+    // What has no result is counted by the rows that it adds up: its last operand.
+    guard let result = node.results.first ?? node.inputs.last else { return [] }
     func elements(_ perElement: Int) -> [CostTerm] { rows(result, perElement * self[result].type.columns) }
     switch node.op {
     case .input, .classify: return []
@@ -93,10 +94,11 @@ extension Graph {
     case .decidePrune:
       return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
     case .keepSamples, .compactSegments: return rows(result, 1)
+    case .gradient(let op): return executedOperations(of: op, node)
     }
   }
 
-  private func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
+  func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
     guard let tokens = self[node.results[0]].type.rows.dim else { return [] }
     let width = self[node.results[0]].type.columns
     let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (emits.contains(.received) ? 1 : 0))

@@ -15,6 +15,7 @@ extension Parser {
   mutating func parseOperation() throws(ParseError) -> ParsedOperation {
     let start = token
     let word = try takeWord("an operation")
+    if let mnemonic = GradientMnemonic(rawValue: word) { return try parseGradientOperation(mnemonic, at: start) }
     let mnemonic: Mnemonic = try known(word, at: start, else: "`\(word)` is not an operation")
     let input = mnemonic == .input ? try parseInputKind() : .tokenIDs
     var policy = ""

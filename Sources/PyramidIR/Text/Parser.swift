@@ -106,7 +106,7 @@ struct Parser {
   private mutating func parseSection() throws(ParseError) {
     let start = token
     guard let section = try takeSection() else {
-      throw error("expected `embeddings`, `layer`, `output` or `}`, found `\(text(of: start))`", at: start)
+      throw error("expected `embeddings`, `layer`, `output`, `gradients` or `}`, found `\(text(of: start))`", at: start)
     }
     try take("{")
     while token.kind != .symbol("}") { try parseNode(in: section) }
@@ -119,6 +119,7 @@ struct Parser {
     case "embeddings": .embeddings
     case "layer": .layer(try takeCount("the layer's number"))
     case "output": .output
+    case "gradients": .gradients
     default: nil
     }
   }

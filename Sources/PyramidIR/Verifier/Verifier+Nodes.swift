@@ -5,17 +5,39 @@ import PyramidPolicy
 extension Verifier {
   mutating func checkNodes() {
     var kinds: Set<InputKind> = []
+    var sources: Set<String> = []
     for (index, node) in graph.nodes.enumerated() {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
+      if node.op.facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
+        report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
+      }
+      checkPurpose(of: node, at: index)
       checkPlace(of: node, at: index)
       checkKernel(of: node, at: index)
       let operandsHold = checkOperands(of: node, at: index)
       checkResults(of: node, at: index)
       if operandsHold, checkTypes(of: node, at: index) { checkRows(of: node, at: index) }
     }
-    checkClassify()
+    if graph.purpose == .classify { checkClassify() }
+  }
+
+  /// Rule 10, as far as one node can break it.
+  private mutating func checkPurpose(of node: Node, at index: Int) {
+    switch graph.purpose {
+    case .classify:
+      if case .gradient = node.op {
+        report(.node(index), "\(node.op.mnemonic) belongs in a graph that trains")
+      } else if node.section == .gradients {
+        report(.node(index), "a graph that classifies has no gradients")
+      }
+    case .train:
+      if node.answered != nil { report(.node(index), "\(node.op.mnemonic): a graph that trains answers nothing") }
+      if node.op.facts.training == .backward, node.section != .gradients {
+        report(.node(index), "\(node.op.mnemonic) stands in \(node.section), not in gradients")
+      }
+    }
   }
 
   /// Rule 9, and the policy's kind.

@@ -128,7 +128,7 @@ extension Verifier {
         layers.insert(number)
       }
     }
-    if layers.count < graph.shape.layers, graph.shape.layers <= Self.largestAxis {
+    if graph.purpose == .classify, layers.count < graph.shape.layers, graph.shape.layers <= Self.largestAxis {
       let missing = (0..<graph.shape.layers).first { !layers.contains($0) } ?? 0
       report(.graph, "layer \(missing) has no nodes")
     }

@@ -90,7 +90,7 @@ final class StepRunner {
     case .firstRows, .compact:
       // The offsets of samples are the row numbers of their [CLS] tokens.
       kernels.gather(input(0), columns: columns, index: integers(step.inputs[1]), rows: count, into: result())
-    case .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: return false
+    case .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify, .gradient: return false
     }
     return true
   }
