@@ -25,8 +25,8 @@ public enum GradientOp: Hashable, Sendable {
   /// (C1) %x is f32. (C2) 0 <= P < 1. (C3) S is not negative; it tells the dropouts of a graph apart.
   case dropout(rate: Float, stream: Int)
   /// `dropout_attention %q, %k, %v, %segments {heads N, rate P, stream S[, emit received]}`: as attention, the
-  /// probabilities dropped out before they multiply the values; the counter of one is head * 2^48 + r * 2^24 + j for
-  /// the query's row r among all tokens and the key's number j in its sample, from 0. What is emitted is taken before.
+  /// probabilities dropped out before they multiply the values; the counter of one is (r * heads + head) * 4096 + j
+  /// for the query's row r among all tokens and the key's number j in its sample, from 0. What is emitted is taken before.
   /// (C1), (C2), (C3) and (C4) as attention. (C5) only received is emitted. (C6) rate and stream as dropout.
   case dropoutAttention(heads: Int, rate: Float, stream: Int, emits: [Emission])
   /// `soft_keep %score, %segments, #thresholds {layer L, temperature t}`: the soft mask

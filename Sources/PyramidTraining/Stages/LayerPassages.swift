@@ -1,5 +1,5 @@
 // Where the rows of each layer lie in a forward graph, pruned or not: what a layer's attention reads, and with which
-// offsets. Exit heads, soft masks and stop-gradients are all put there, so one place knows how to find it.
+// offsets. Exit heads and stop-gradients are both put there, so one place knows how to find it.
 
 import PyramidIR
 import PyramidModels

@@ -1,5 +1,5 @@
-// From the plain graph of a model to what a stage runs: tokens pruned, heads attached, masks and losses put in, and for
-// training dropout and the backward nodes. Order matters: decisions first, since they change which rows there are.
+// From the plain graph of a model to what a stage runs: tokens pruned, masks put in, heads and losses attached, and for
+// training dropout and the backward nodes. Order matters: decisions come first, since they say which rows there are.
 
 import PyramidCompiler
 import PyramidIR
@@ -7,54 +7,94 @@ import PyramidModels
 import PyramidPolicy
 
 /// A graph that a stage runs, with the values that the trainer reads after a run.
-public struct StageGraph: Sendable {
+struct StageGraph: Sendable {
   /// Verified, kernels chosen, memory planned.
-  public private(set) var graph: Graph
-  /// Logits [B, classes] of the exit heads in the order of the recipe's exits, then of the last head.
-  public private(set) var logits: [ValueID] = []
-  /// What the exit heads read [B, width], in the same order.
-  public private(set) var features: [ValueID] = []
-  /// The losses, [B, 1] each; they sum up to the loss of a sample.
-  public private(set) var losses: [ValueID] = []
-  /// Share of tokens that each layer's soft mask keeps, f32[T] per layer; empty without soft pruning.
-  public private(set) var masks: [ValueID] = []
-
-  /// The number of the threshold tensor.
-  static let thresholds = "prune.thresholds"
+  private(set) var graph: Graph
+  /// Logits [B, classes] of the recipe's exits in their order, then of the last head.
+  private(set) var logits: [ValueID] = []
+  /// What the exit heads read [B, width], in the order of the exits.
+  private(set) var features: [ValueID] = []
+  /// The rows that layers hand on, before they are detached; empty where gradients flow freely.
+  private var blockEnds: [ValueID] = []
 
   /// The graph that trains what `recipe` says. `dropout` are the model's rates. Throws when the plain graph is of a
   /// kind that has no gradients.
-  public static func training(
-    _ plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates, target: InstructionSet
+  static func training(
+    _ plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates, target: InstructionSet, precision: Precision
   ) throws -> StageGraph {
     var stage = try StageGraph(plain, recipe)
-    try stage.graph.insertDropout(dropout)
-    try stage.addLosses(recipe)
-    let stops = recipe.stopsBetweenBlocks ? try stage.blockEnds(recipe) : []
-    try stage.graph.differentiate(stopping: stops) { weight in
-      recipe.trains(weight)
-    }
-    try Pipeline.prepareTraining(&stage.graph, target: target)
+    stage.graph = try stage.graph.trainingGraph(losses: stage.losses(recipe)).insertingDropout(dropout)
+      .differentiated(frozen: recipe.freezes)
+    try Pipeline.prepareTraining(&stage.graph, target: target, precision: precision)
     return stage
   }
 
-  /// The graph that computes the same heads without dropout, losses or gradients.
-  public static func evaluation(_ plain: Graph, _ recipe: StageRecipe, target: InstructionSet) throws -> StageGraph {
+  /// The graph that computes the same heads without dropout and gradients; its losses are those of the heads' labels.
+  static func evaluation(
+    _ plain: Graph, _ recipe: StageRecipe, target: InstructionSet, precision: Precision
+  ) throws -> StageGraph {
     var stage = try StageGraph(plain, recipe)
-    try Pipeline.prepareTraining(&stage.graph, target: target)
+    stage.graph = try stage.graph.trainingGraph(losses: stage.logits.map { HeadLoss($0) })
+    try Pipeline.prepareTraining(&stage.graph, target: target, precision: precision)
     return stage
   }
 
   private init(_ plain: Graph, _ recipe: StageRecipe) throws {
     graph = plain
-    if case .hard(let policy) = recipe.pruning { try Pipeline.prune(&graph, by: policy) }
-    graph.purpose = .train
-    guard let answer = graph.nodes.last, answer.op == .classify else {
-      throw TrainingError("graph @\(graph.name) does not end with the last head's answers")
+    guard let last = graph.answeredLogits else { throw TrainingError("graph @\(graph.name) answers nothing") }
+    switch recipe.pruning {
+    case .none: break
+    case .soft(let temperature, let weight):
+      graph = try graph.softlyPruned(temperature: temperature, penalty: weight / Float(graph.shape.layers))
+    case .hard(let policy): try Pipeline.prune(&graph, by: policy)
     }
-    graph.remove([answer.id])
-    if case .soft(let temperature, _) = recipe.pruning { try addSoftMasks(temperature: temperature) }
+    graph.purpose = .train
+    if recipe.separatesBlocks { try separateBlocks(after: recipe.exits) }
     try addHeads(recipe)
-    logits.append(answer.inputs[1])
+    logits.append(last)
+  }
+
+  /// Lets no gradient pass from a layer to the one below it, if that has an exit.
+  private mutating func separateBlocks(after exits: [Int]) throws {
+    blockEnds = try graph.layerPassages().map(\.rows)
+    for layer in exits {
+      let rows = blockEnds[layer + 1]
+      let (nodes, detached) = try graph.makeNodes(in: .layer(layer)) { builder in
+        try builder.add(.gradient(.detach), [rows], name: "detached\(layer)")
+      }
+      guard let place = graph.nodes.lastIndex(where: { $0.section == .layer(layer) }) else { continue }
+      graph.insert(nodes, after: place, replacing: rows, by: detached)
+    }
+  }
+
+  /// Attaches the exit heads. They stand at the end, where all rows that they read are known.
+  private mutating func addHeads(_ recipe: StageRecipe) throws {
+    let passages = try graph.layerPassages()
+    var builder = GraphBuilder(graph)
+    builder.graph.nodes.removeAll { $0.op == .classify }
+    builder.section = .output
+    for layer in recipe.exits {
+      let (input, output) = (passages[layer], passages[layer + 1])
+      let rows = blockEnds.isEmpty ? output.rows : blockEnds[layer + 1]
+      let first = try builder.add(.firstRows, [rows, output.segments], name: "cls\(layer)")
+      let head = ExitHead(layer: layer, input: recipe.headInput)
+      let feature = try head.feature(
+        into: &builder, first: first, layerInput: input.rows, segments: input.segments)
+      features.append(feature)
+      logits.append(try head.lower(into: &builder, reading: feature))
+    }
+    graph = builder.graph
+  }
+
+  private func losses(_ recipe: StageRecipe) -> [HeadLoss] {
+    let last = logits[logits.count - 1]
+    func losses(_ weights: LossWeights, _ logits: ValueID) -> [HeadLoss] {
+      let all = [
+        HeadLoss(logits, scale: weights.target),
+        HeadLoss(logits, towards: .probabilities(of: last), scale: weights.lastHead),
+      ]
+      return all.filter { $0.scale > 0 }
+    }
+    return zip(recipe.exits, logits).flatMap { losses(recipe.exit, $1) } + (recipe.last.map { losses($0, last) } ?? [])
   }
 }

@@ -1,50 +1,50 @@
 // What a stage trains, towards what, and which tokens it sees: a value from which StageGraph.swift makes graphs. The
 // paper's four stages and everything beyond it are settings of it.
 
+import PyramidIR
 import PyramidModels
 import PyramidPolicy
 
 /// How tokens are pruned while a stage trains.
-public enum PruningMode: Sendable {
+enum PruningMode: Sendable {
   /// All tokens stay.
   case none
-  /// Each layer's output but the last one's is multiplied by sigmoid((s - threshold) / temperature), s the attention
-  /// received relative to uniform, and the mean of the masks is punished: `weight` / layers * sum of means (Kim et al.
-  /// 2022; equations of Magic Pyramid in section 3).
+  /// Soft masks after each layer but the last, and their mean punished: `weight` / layers * sum of means (Magic Pyramid,
+  /// stage 2; Kim et al. 2022, section 3.3). `temperature` is in units of uniform attention.
   case soft(temperature: Float, weight: Float)
   /// Tokens die as in the compiled model.
   case hard(PolicyInstance)
 }
 
-/// What the heads are trained towards, beside each other: weights of the terms of one head's loss.
-public struct HeadLoss: Sendable, Equatable {
-  /// Of the cross-entropy with the sample's target (its label, or what a teacher makes of it).
-  public var target: Float
+/// What one head is trained towards: the weights of the terms of its loss.
+struct LossWeights: Sendable, Equatable {
+  /// Of the cross-entropy with what the trainer brings: the label, or what teachers make of it.
+  var target: Float
   /// Of the divergence from the last head's probabilities.
-  public var lastHead: Float
-
-  /// A loss.
-  public init(target: Float, lastHead: Float) { (self.target, self.lastHead) = (target, lastHead) }
+  var lastHead: Float
 }
 
 /// What a stage trains.
-public struct StageRecipe: Sendable {
+struct StageRecipe: Sendable {
   /// Layers, from 0, that have an exit head which takes part.
-  public var exits: [Int] = []
+  var exits: [Int] = []
   /// What the exit heads read.
-  public var headInput = HeadInput.first
-  /// Whether embeddings and layers train. Otherwise only heads do, and nothing flows back into the layers.
-  public var trainsTrunk = true
+  var headInput = HeadInput.first
+  /// Whether embeddings and layers train.
+  var trainsTrunk = true
   /// The loss of the last head; nil where it is not trained.
-  public var last: HeadLoss? = HeadLoss(target: 1, lastHead: 0)
+  var last: LossWeights? = LossWeights(target: 1, lastHead: 0)
   /// The loss of each exit head.
-  public var exit = HeadLoss(target: 0, lastHead: 1)
+  var exit = LossWeights(target: 0, lastHead: 1)
   /// Whether gradients stop where a layer with an exit hands its rows on, so that each block of layers learns from its
   /// own exit only (SWEET, Rotem et al. 2023).
-  public var stopsBetweenBlocks = false
+  var separatesBlocks = false
   /// How tokens are pruned.
-  public var pruning = PruningMode.none
+  var pruning = PruningMode.none
 
-  /// Fine-tuning of trunk and last head.
-  public init() {}
+  /// Whether the stage leaves a weight as it is.
+  func freezes(_ weight: Weight) -> Bool {
+    if weight.name.hasPrefix("exits.") { return false }
+    return weight.name.hasPrefix("head.") ? last == nil : !trainsTrunk
+  }
 }
