@@ -1,11 +1,10 @@
-// A stage that runs the whole model: fine-tuning, and the two of pruning. Which heads, masks and losses there are is its
-// recipe's; which parameters train at which rate is decided here.
+// A stage that runs the whole model: fine-tuning, the two of pruning, and exits that train with the layers below them.
+// Which heads, masks and losses there are is its recipe's affair.
 
 import PyramidIR
 import PyramidModels
-import PyramidRuntime
 
-/// Stage 1, 2 or 3.
+/// A stage that trains trunk and heads together.
 final class ModelStage: TrainingStage {
   let name: StageName
   let heads: [String]
@@ -13,12 +12,11 @@ final class ModelStage: TrainingStage {
   let keepsBest: Bool
   private(set) var groups: [ParameterGroup] = []
   private let context: TrainingContext
-  /// What batches are trained by, in turn: one recipe, or two that alternate.
   private let recipes: [StageRecipe]
   private var training: [StageProgram] = []
   private var evaluation: StageProgram?
 
-  /// A stage of a training. `recipes` take turns batch by batch, and have the same exits and pruning.
+  /// A stage of a training. `recipes` take turns batch by batch; they have the same exits and the same pruning.
   init(_ name: StageName, _ context: TrainingContext, _ recipes: [StageRecipe], keepsBest: Bool = true) {
     (self.name, self.context, self.recipes, self.keepsBest) = (name, context, recipes, keepsBest)
     heads = recipes[0].exits.map { "\($0 + 1)" } + ["\(context.layers)"]
@@ -26,12 +24,17 @@ final class ModelStage: TrainingStage {
   }
 
   func prepare() throws {
+    context.addHeads(of: recipes[0])
+    if case .soft = recipes[0].pruning { context.addThresholds() }
     let plain = try context.plainGraph()
+    let (target, precision) = (context.target, context.options.precision)
+    let rates = context.checkpoint.configuration.dropout
     training = try recipes.map { recipe in
-      try StageProgram(
-        .training(plain, recipe, dropout: context.checkpoint.configuration.dropout, target: .native()), context)
+      let graph = try StageGraph.training(plain, recipe, dropout: rates, target: target, precision: precision)
+      return try StageProgram(graph, context)
     }
-    evaluation = try StageProgram(.evaluation(plain, recipes[0], target: .native()), context)
+    let graph = try StageGraph.evaluation(plain, recipes[0], target: target, precision: precision)
+    evaluation = try StageProgram(graph, context)
     groups = context.groups(of: Set(training.flatMap(\.trained)))
   }
 
@@ -41,33 +44,13 @@ final class ModelStage: TrainingStage {
 
   func predict(_ batch: TrainingBatch) throws -> [[Float]] { try evaluation!.logits(of: batch) }
 
-  func finish() throws {}
-}
-
-extension TrainingContext {
-  /// The parameters of these names in groups: embeddings and layers; the heads; the thresholds.
-  func groups(of names: Set<String>) -> [ParameterGroup] {
-    func group(_ rate: Double, _ belongs: (String) -> Bool) -> ParameterGroup {
-      ParameterGroup(
-        parameters.all.filter { names.contains($0.name) && belongs($0.name) }, learningRate: rate,
-        weightDecay: options.weightDecay)
-    }
-    let isHead = { (name: String) in
-      name.hasPrefix("exits.") || checkpoint.family.headTensors.contains { name.hasPrefix($0) }
-    }
-    let isThreshold = { (name: String) in name == StageGraph.thresholds }
-    return [
-      group(options.learningRate) { !isHead($0) && !isThreshold($0) }, group(options.headLearningRate, isHead),
-      group(options.thresholdLearningRate, isThreshold),
-    ].filter { !$0.parameters.isEmpty }
+  func score(_ heads: [HeadResult]) -> Double {
+    // A head that is right earlier is worth as much as the last one being right more often.
+    let accuracy = heads.map(\.accuracy).reduce(0, +) / Double(heads.count)
+    return accuracy - 1e-6 * (heads.last?.loss ?? 0)
   }
 
-  /// The distribution that each sample of a batch is trained towards, [B, classes]: all on its class, or half of it
-  /// what the teachers say.
-  func targets(of batch: TrainingBatch) -> [Float] {
-    let classes = labels.count
-    var targets = [Float](repeating: 0, count: batch.samples.count * classes)
-    for (row, label) in batch.labels.enumerated() { targets[row * classes + label] = 1 }
-    return targets
+  func finish() throws {
+    if !recipes[0].exits.isEmpty { try context.fitTemperatures(exits: recipes[0].exits) { try self.predict($0) } }
   }
 }
