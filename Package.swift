@@ -57,6 +57,12 @@ let package = Package(
     .target(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
+    .target(
+      name: "PyramidTraining",
+      dependencies: [
+        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
+        "PyramidText",
+      ]),
     .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -87,6 +93,12 @@ let package = Package(
     .testTarget(name: "PyramidModelsTests", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport"]),
     .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
+    .testTarget(
+      name: "PyramidTrainingTests",
+      dependencies: [
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPolicy",
+        "PyramidReference", "PyramidTestSupport", "PyramidTraining",
+      ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
     .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
@@ -104,7 +116,7 @@ let package = Package(
       name: "PyramidTestSupport",
       dependencies: [
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
-        "PyramidRuntime", "PyramidText",
+        "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
       name: "PyramidRuntimeTests",

@@ -21,6 +21,7 @@ struct ConfigurationKeys {
   var types: String? = "type_vocab_size"
   /// nil where the epsilon of the norms is always 1e-12.
   var epsilon: String? = "layer_norm_eps"
+  var dropout = DropoutKeys()
 }
 
 extension ModelConfiguration {
@@ -59,7 +60,8 @@ extension ModelConfiguration {
       layerNormEpsilon: ModelConfiguration.epsilon(root, keys.epsilon),
       activation: ModelConfiguration.activation(root, keys.activation),
       labels: ModelConfiguration.labels(root),
-      padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0)
+      padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
+      dropout: DropoutRates(reading: root, keys.dropout))
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {

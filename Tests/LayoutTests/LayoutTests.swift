@@ -20,6 +20,10 @@ import Testing
     "PyramidKernels": ["CPyramidKernels", "PyramidIR"],
     "PyramidCompiler": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy"],
     "PyramidRuntime": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
+    "PyramidTraining": [
+      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
+      "PyramidText",
+    ],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
       "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
