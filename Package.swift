@@ -27,6 +27,7 @@ let package = Package(
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
+    .executable(name: "mp-train", targets: ["mp-train"]),
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
@@ -78,12 +79,20 @@ let package = Package(
     .target(
       name: "PyramidPolicyTesting",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+    .target(
+      name: "PyramidTraining",
+      dependencies: [
+        "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
+        "PyramidRuntime", "PyramidText",
+      ], swiftSettings: alwaysOptimised),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
       name: "mp-compile",
       dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
@@ -105,7 +114,17 @@ let package = Package(
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),
-    .testTarget(name: "ToolTests", dependencies: ["engine-probe", "mp-compile", "mp-run", "mp-compare", "mp-bench"]),
+    .executableTarget(
+      name: "training-probe",
+      dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],
+      path: "Tests/TrainingProbe"),
+    .testTarget(
+      name: "PyramidTrainingTests", dependencies: ["PyramidTestSupport", "PyramidTraining"]),
+    .testTarget(
+      name: "ToolTests",
+      dependencies: [
+        "engine-probe", "training-probe", "mp-compile", "mp-run", "mp-compare", "mp-train", "mp-bench",
+      ]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",

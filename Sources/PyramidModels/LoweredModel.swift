@@ -18,13 +18,15 @@ public struct LoweredModel: Sendable {
   public let learned: [String: [Float]]
   /// Class names in order.
   public let labels: [String]
+  /// The tensors of the model, by canonical name.
+  public let tensors: [(name: String, shape: [Int])]
 
-  /// Lowers a checkpoint to a graph called `name`. Throws `CheckpointError` when tensors are missing, unknown or
-  /// misshapen.
-  public init(_ checkpoint: Checkpoint, name: String) throws {
+  /// Lowers a checkpoint to a graph called `name`. With `training` it may lack a classification head, and the classes are
+  /// these. Throws `CheckpointError` when tensors are missing, unknown or misshapen.
+  public init(_ checkpoint: Checkpoint, name: String, training labels: [String]? = nil) throws {
     let (configuration, weights) = (checkpoint.configuration, checkpoint.weights)
     let classes =
-      weights.shape(of: checkpoint.family.classifier + ".weight")?.first ?? max(configuration.labels.count, 1)
+      labels?.count ?? checkpoint.classes ?? max(configuration.labels.count, 1)
     let shape = ModelShape(
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes)
@@ -43,11 +45,12 @@ public struct LoweredModel: Sendable {
     }
     let thresholds = "prune.thresholds"
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
-    try model.inventory.check(against: weights)
+    try model.inventory.check(against: weights, isTrained: labels != nil)
+    tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph
     self.exitHeads = exitHeads
     learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
-    labels = try configuration.labels(count: classes)
+    self.labels = try labels ?? configuration.labels(count: classes)
   }
 }

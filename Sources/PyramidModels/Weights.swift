@@ -35,6 +35,14 @@ public struct Weights: Sendable {
     return String(name)
   }
 
+  /// The name that `transformers` gives a tensor of a sequence classifier of this family.
+  public static func fileName(_ canonical: String, family: String) -> String {
+    guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
+    let own: Set<String> = ["exits", "prune", "tasks"]
+    let first = String(canonical.prefix { $0 != "." })
+    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
+  }
+
   /// The extents of a tensor; nil when there is none of that canonical name.
   public func shape(of name: String) -> [Int]? { originals[name].flatMap { tensors.shape(of: $0) } }
 

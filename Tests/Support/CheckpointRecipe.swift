@@ -2,6 +2,7 @@
 // Whatever works on a downloaded model works on these, in milliseconds. Tensor names are spelt out here,
 // independently of the compiler.
 
+import Glibc
 import PyramidFormats
 
 /// Sizes and family of a generated classifier.
@@ -36,15 +37,21 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
   /// Writes the checkpoint into a folder called `name` and returns its path.
   public func write(in folder: TemporaryFolder, name: String = "model") throws -> String {
-    let path = try folder.makeFolder(name)
-    try folder.write("\(name)/config.json", configuration)
-    try folder.write("\(name)/vocab.txt", words.joined(separator: "\n") + "\n")
+    let path = folder.path(name)
+    try write(to: path)
+    return path
+  }
+
+  /// Writes the checkpoint into a folder at `path`, which is made.
+  public func write(to path: String) throws {
+    mkdir(path, 0o700)
+    try OutputFile.write(configuration, to: path + "/config.json")
+    try OutputFile.write(words.joined(separator: "\n") + "\n", to: path + "/vocab.txt")
     let declarations = tensors.map { TensorDeclaration($0.name, .F32, $0.shape) }
     var writer = try SafetensorsWriter(
       path: "\(path)/model.safetensors", tensors: declarations, metadata: [("format", "pt")], alignment: 1)
     for tensor in tensors { try writer.append(values(of: tensor), to: tensor.name) }
     try writer.finish()
-    return path
   }
 
   /// Samples of seeded ids, `[CLS]` first; no id is out of range.

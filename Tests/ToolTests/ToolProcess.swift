@@ -18,9 +18,12 @@ enum Tool: String {
   case compile = "mp-compile"
   case run = "mp-run"
   case compare = "mp-compare"
+  case train = "mp-train"
   case bench = "mp-bench"
   /// Not a tool but a process to be looked at from outside: Tests/EngineProbe.
   case probe = "engine-probe"
+  /// A training to be killed: Tests/TrainingProbe.
+  case trainingProbe = "training-probe"
 
   /// Runs the tool to its end. `input` goes to standard input.
   func callAsFunction(
