@@ -16,9 +16,9 @@ public enum LinearFinish {
 
 /// The kernels of one instruction set and precision, run by a team of `threads`.
 public struct Kernels: Sendable {
-  private let isa: mp_isa
+  let isa: mp_isa
   private let precision: mp_precision
-  private let threads: Int32
+  let threads: Int32
 
   /// The kernels that `kernel` names. This machine must support its set.
   public init(_ kernel: Kernel, threads: Int) {

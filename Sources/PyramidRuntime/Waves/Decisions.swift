@@ -8,17 +8,13 @@ import PyramidPolicy
 /// The policies of an executor and the samples that they decide about.
 final class Decisions {
   private let exit: PolicyInstance?
-  private let prune: PolicyInstance?
+  private let chooser: TokenChooser?
   private let program: Program
   private let layers: Int
   private let source: any SampleSource
   private let recordsPositions: Bool
   private let arena = Arena()
   private var slots: SampleSlots
-  /// Scores, heap and choice of one sample's tokens.
-  private let scores: UnsafeMutablePointer<Float>
-  private let heap: UnsafeMutablePointer<UInt64>
-  private let chosen: UnsafeMutablePointer<Int32>
   /// Earlier probabilities of one sample, head after head, and its tokens alive by layer.
   private let earlier: UnsafeMutablePointer<Float>
   private let layerTokens: UnsafeMutablePointer<Int32>
@@ -31,16 +27,14 @@ final class Decisions {
     _ program: Program, _ shape: ModelShape, _ policies: ResolvedPolicies, _ options: ExecutorOptions, capacity: Int,
     source: any SampleSource
   ) throws {
-    (exit, prune) = (policies.exit, policies.prune)
+    exit = policies.exit
     (self.program, layers, self.source) = (program, shape.layers, source)
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
     slots = try SampleSlots(
       capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
       longest: recordsPositions ? tokens : 0, arena: arena)
-    scores = try arena.take(Float.self, tokens)
-    heap = try arena.take(UInt64.self, tokens)
-    chosen = try arena.take(Int32.self, tokens)
+    chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
     earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
     layerTokens = try arena.take(Int32.self, layers)
     places = try arena.take(Int32.self, tokens)
@@ -140,50 +134,27 @@ final class Decisions {
 
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
   private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
-    let prune = self.prune!
-    let layer = decision.layer
-    let retention = prune.retention(afterLayer: layer + 1)
-    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count in
-      if retention != .all {
-        var view = TokenViewStorage(count: count, layer: layer + 1, layers: layers)
-        fillSignals(&view, decision, runner, first: first)
-        prune.score(view, into: scores)
-      }
-      return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
-    }
-  }
-
-  private func fillSignals(
-    _ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int
-  ) {
-    for (signal, operand) in decision.signals {
-      switch signal {
-      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
-      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
-      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
-      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
-      case .position: view.position = UnsafePointer(runner.integers(operand) + first)
-      case .tokenID: view.tokenID = UnsafePointer(runner.integers(operand) + first)
-      case .hidden:
-        view.width = operand.columns
-        view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)
-      }
+    let chooser = chooser!
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count, keep in
+      let count = chooser.choose(decision, runner, first: first, count: count)
+      for index in 0..<count { keep[index] = Int32(first) + chooser.chosen[index] }
+      return count
     }
   }
 
   /// Keeps all tokens of the samples that stay.
   private func keepSamples(_ step: Step, _ runner: StepRunner) {
-    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, count in
-      for index in 0..<count { chosen[index] = Int32(index) }
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { first, count, keep in
+      for index in 0..<count { keep[index] = Int32(first + index) }
       return count
     }
   }
 
-  /// Builds the list of the tokens that stay; `choose` fills `chosen`, in rising order, for the sample at `first` of
-  /// `count` tokens.
+  /// Builds the list of the tokens that stay; `choose` writes those of the sample at `first` of `count` tokens, in rising
+  /// order, and returns their number.
   private func keepTokens(
     _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
-    choose: (_ first: Int, _ count: Int) -> Int
+    choose: (_ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>) -> Int
   ) {
     let offsets = runner.integers(segments)
     let numbers = runner.integers(step.samples!)
@@ -195,9 +166,8 @@ final class Decisions {
       let row = stay.map { Int(runner.integers($0)[index]) } ?? index
       let first = Int(offsets[row])
       let length = Int(offsets[row + 1]) - first
-      let count = choose(first, length)
+      let count = choose(first, length, keep + kept)
       let slot = Int(numbers[row])
-      for index in 0..<count { keep[kept + index] = Int32(first) + chosen[index] }
       slots.tokens(of: slot)[dim.index] = Int32(count)
       if recordsPositions { recordDrops(slot, at: step.section, first: first, length, keep + kept, count, after: kept) }
       kept += count
