@@ -59,12 +59,6 @@ let package = Package(
     .target(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
-    .target(
-      name: "PyramidTraining",
-      dependencies: [
-        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
-        "PyramidText",
-      ]),
     .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -83,8 +77,8 @@ let package = Package(
     .target(
       name: "PyramidTraining",
       dependencies: [
-        "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-        "PyramidRuntime", "PyramidText",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
       ], swiftSettings: alwaysOptimised),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
@@ -130,7 +124,8 @@ let package = Package(
     .testTarget(
       name: "Filetests",
       dependencies: [
-        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime",
       ]),
     .target(
       name: "PyramidTestSupport",

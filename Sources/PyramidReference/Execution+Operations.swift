@@ -32,6 +32,14 @@ extension Execution {
       let first = try result(node, .floats(rows.flatMap(\.context)))
       return emits.isEmpty ? [first] : [first, try result(node, .floats(rows.flatMap(\.fromFirst)), at: 1)]
     case .firstRows: return [try result(node, firstRows(operand(node, 0), operand(node, 1)))]
+    case .segmentMean: return [try result(node, segmentMeans(operand(node, 0), operand(node, 1)))]
+    case .concat:
+      let (left, right) = (try operand(node, 0), try operand(node, 1))
+      let (a, b) = (try left.doubles, try right.doubles)
+      let rows = (0..<left.rows).flatMap { row in
+        a[row * left.columns..<(row + 1) * left.columns] + b[row * right.columns..<(row + 1) * right.columns]
+      }
+      return [try result(node, rows)]
     case .softmax: return [try result(node, eachRow(operand(node, 0)) { Arithmetic.softmax($0) })]
     case .rowNorm(let first, let count):
       let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
@@ -137,6 +145,20 @@ extension Execution {
     let rows = (0..<query.rows).map { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
     if let dim = query.type.rows.dim { try count(rows.map(\.products), inRowsOf: dim) }
     return rows
+  }
+
+  /// The mean of each sample's rows.
+  private func segmentMeans(_ x: ReferenceTensor, _ segments: ReferenceTensor) throws(ReferenceError) -> [Double] {
+    let offsets = try offsets(segments, over: x.rows)
+    let values = try x.doubles
+    var means: [Double] = []
+    for (sample, (start, end)) in zip(offsets, offsets.dropFirst()).enumerated() {
+      guard start < end else { throw ReferenceError("sample \(sample) of %segments has no token") }
+      means += (0..<x.columns).map { column in
+        (start..<end).reduce(0.0) { $0 + values[$1 * x.columns + column] } / Double(end - start)
+      }
+    }
+    return means
   }
 
   func eachRow(_ x: ReferenceTensor, _ body: (ArraySlice<Double>) -> [Double]) throws(ReferenceError) -> [Double] {

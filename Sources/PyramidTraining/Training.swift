@@ -47,7 +47,7 @@ public struct Training {
       return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
     }
     let trainer = try Trainer(
-      context, folder: folder, saveMinutes: saveMinutes, console: console, kernels: PlainOptimiserKernels(), make: make)
+      context, folder: folder, saveMinutes: saveMinutes, console: console, kernels: TeamOptimiserKernels(thread: context.thread), make: make)
     let events = try trainer.run()
     try ResultFolder(folder: folder, context: context, events: events, arguments: arguments).write()
     return StageSummary(events)

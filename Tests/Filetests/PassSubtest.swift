@@ -1,6 +1,7 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
-//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2    ; precision int8
+//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1
+//     ; head-input first+mean    ; target avx2    ; precision int8
 //     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
 //                   layer by layer: samples that entered and left, tokens that entered, left and were kept
 
@@ -8,6 +9,7 @@ import MagicPyramid
 import PyramidCompiler
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// Runs the passes named and prints the graph.
@@ -56,8 +58,11 @@ extension Filetest {
     guard let precision = Precision(rawValue: option("precision") ?? "f32") else {
       throw FiletestFormatError(description: "\(name): no such precision")
     }
+    guard let headInput = HeadInput(rawValue: option("head-input") ?? "first") else {
+      throw FiletestFormatError(description: "\(name): no such head input")
+    }
     return try PassContext(
-      policies: policies(for: graph), exitHeads: Set(heads), target: target, precision: precision,
+      policies: policies(for: graph), exitHeads: Set(heads), headInput: headInput, target: target, precision: precision,
       profile: profile(for: graph))
   }
 

@@ -20,10 +20,6 @@ import Testing
     "PyramidKernels": ["CPyramidKernels", "PyramidIR"],
     "PyramidCompiler": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy"],
     "PyramidRuntime": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
-    "PyramidTraining": [
-      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
-      "PyramidText",
-    ],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
       "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
@@ -32,8 +28,8 @@ import Testing
     "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
     "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
     "PyramidTraining": [
-      "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-      "PyramidRuntime", "PyramidText",
+      "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+      "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
     ],
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],

@@ -12,7 +12,7 @@ import Testing
   private static func recipe(_ number: Int) -> CheckpointRecipe {
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (4, 12, 3, "demand \(number)")
-    recipe.embedding = 12
+    (recipe.embedding, recipe.readsMean) = (12, number % 2 == 1)
     return recipe
   }
 
@@ -40,7 +40,8 @@ import Testing
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
-        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads, target: .portable)
+        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads,
+        headInput: compiler.lowered.headInput, target: .portable)
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)

@@ -22,6 +22,12 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var activation = "gelu"
   /// Whether every layer but the last has an exit head.
   public var hasExits = true
+  /// The layers, from 0, whose heads are left out.
+  public var withoutExit: Set<Int> = []
+  /// Whether heads read the mean of their layer's input as well: `head_input`.
+  public var readsMean = false
+  /// `exits.temperatures`, one for each boundary; nil for a checkpoint without.
+  public var temperatures: [Float]?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
   /// Weights depend on it.
@@ -32,7 +38,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
   public var description: String {
     "\(family.rawValue) \(layers)x\(hidden)/\(embedding) heads \(heads) ff \(intermediate) "
-      + "classes \(classes) \(activation) \(seed)"
+      + "classes \(classes) \(activation) \(seed)" + (readsMean ? " first+mean" : "")
   }
 
   /// Writes the checkpoint into a folder called `name` and returns its path.
@@ -70,6 +76,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
 extension CheckpointRecipe {
   private var configuration: String {
+    let input = readsMean ? #""magic_pyramid": {"head_input": "first+mean"}, "# : ""
     let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
     let sizes =
       family == .distilbert
@@ -84,7 +91,7 @@ extension CheckpointRecipe {
       """
     return """
       {"model_type": "\(family.rawValue)", \(sizes)
-       "vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
+       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
       """
   }
 
@@ -120,10 +127,11 @@ extension CheckpointRecipe {
     }
     linear(headNames.dense, hidden, hidden)
     linear(headNames.classifier, classes, hidden)
-    for layer in 0..<(hasExits ? layers - 1 : 0) {
-      linear("exits.\(layer).dense", hidden, hidden)
+    for layer in 0..<(hasExits ? layers - 1 : 0) where !withoutExit.contains(layer) {
+      linear("exits.\(layer).dense", hidden, readsMean ? 2 * hidden : hidden)
       linear("exits.\(layer).classifier", classes, hidden)
     }
+    if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
     if let thresholds { tensors.append(Tensor(name: "prune.thresholds", shape: [thresholds.count])) }
     return tensors
   }
@@ -155,6 +163,7 @@ extension CheckpointRecipe {
   /// Matrices scaled so that activations neither die nor explode and attention is far from uniform; norms around 1.
   private func values(of tensor: Tensor) -> [Float] {
     if tensor.name == "prune.thresholds" { return thresholds ?? [] }
+    if tensor.name == "exits.temperatures" { return temperatures ?? [] }
     var random = SeededValues("\(tensor.name) of \(seed)")
     let count = tensor.shape.reduce(1, *)
     if tensor.name.hasSuffix("orm.weight") { return (0..<count).map { _ in 1 + random.unit() / 4 } }

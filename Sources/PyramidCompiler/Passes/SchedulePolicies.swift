@@ -25,7 +25,7 @@ struct SchedulePolicies: Pass {
       var boundary =
         try prune?.moment == .beforeLayer
         ? Boundary(graph, pruningBefore: layer, state: state) : Boundary(graph, layer: layer, state: state)
-      if let exit { try boundary.decideExit(exit) }
+      if let exit { try boundary.decideExit(exit, heads: context.headInput) }
       if let prune { try boundary.decidePrune(prune) }
       try boundary.compact()
       (graph, state) = try boundary.finish()
@@ -42,6 +42,6 @@ struct SchedulePolicies: Pass {
     let place = context.exitHeads.isEmpty ? "" : " after layer \(wanted.map { "\($0 + 1)" }.joined(separator: ", "))"
     throw CompileError(
       "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
-        + "mp-train CHECKPOINT --data DIR --output DIR --stages 4")
+        + "mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages 4")
   }
 }

@@ -89,9 +89,11 @@ struct Boundary {
   }
 
   /// The exit head, its decision, and what the decision reads.
-  mutating func decideExit(_ policy: PolicyInstance) throws {
+  mutating func decideExit(_ policy: PolicyInstance, heads input: HeadInput) throws {
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    let logits = try ExitHead(layer: layer).lower(into: &builder, first: first)
+    let head = ExitHead(layer: layer, input: input)
+    let feature = try head.feature(into: &builder, first: first, layerInput: self.input, segments: before.segments)
+    let logits = try head.lower(into: &builder, reading: feature)
     let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
       after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(layer)"))

@@ -4,12 +4,13 @@
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
-  case input, embed, linear, activate, add, attention, softmax, compact, classify
+  case input, embed, linear, activate, add, attention, softmax, concat, compact, classify
   case linearAddNorm = "linear_add_norm"
   case layerNorm = "layer_norm"
   case attentionQKV = "attention_qkv"
   case firstAttention = "first_attention"
   case firstRows = "first_rows"
+  case segmentMean = "segment_mean"
   case rowNorm = "row_norm"
   case decideExit = "decide_exit"
   case decidePrune = "decide_prune"
@@ -144,6 +145,11 @@ extension Op {
       facts.reducible = 0..<2
       return facts
     case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)
+    case .segmentMean: return OpFacts(.segmentMean, servesPolicies: true)
+    case .concat:
+      var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
+      facts.isRowwise = true
+      return facts
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm(let first, let count):
       return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)

@@ -54,6 +54,8 @@ extension Parser {
     case .attentionQKV: return .attentionQKV(heads: try heads(), emits: try emits())
     case .firstAttention: return .firstAttention(heads: try heads(), emits: try emits())
     case .firstRows: return .firstRows
+    case .segmentMean: return .segmentMean
+    case .concat: return .concat
     case .softmax: return .softmax
     case .rowNorm:
       return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))

@@ -63,7 +63,7 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .compact, .gradient:
+      .firstAttention, .firstRows, .segmentMean, .concat, .softmax, .rowNorm, .compact, .gradient:
       break
     }
     return true

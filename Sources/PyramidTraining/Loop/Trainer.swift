@@ -104,7 +104,7 @@ public final class Trainer {
       position.tokens += batch.tokens.tokenCount
       position.batches += 1
     }
-    let norm = loss.isFinite ? optimiser.update(position.updates + 1, samples: samples) : loss
+    let norm = loss.isFinite ? try optimiser.update(position.updates + 1, samples: samples) : loss
     guard norm.isFinite else { throw notFinite(stage, loss.isFinite ? "gradient" : "loss") }
     position.step += 1
     position.updates += 1

@@ -2,9 +2,12 @@
 // that is not finite means is decided here as well: no parameter is touched by it.
 
 import Glibc
+import PyramidRuntime
 
 /// The arithmetic of updates on whole buffers; the same bits at any thread count.
 public protocol OptimiserKernels {
+  /// Calls `body`, which calls the others, where they run.
+  func together<Result>(_ body: () throws -> Result) throws -> Result
   /// The sum of the squares, in double precision.
   func sumOfSquares(_ values: UnsafeMutableBufferPointer<Float>) -> Double
   /// One AdamW update; zeroes the gradient.
@@ -36,26 +39,22 @@ public struct AdamWUpdate: Sendable {
   }
 }
 
-/// Plain loops on one thread.
-struct PlainOptimiserKernels: OptimiserKernels {
-  func sumOfSquares(_ values: UnsafeMutableBufferPointer<Float>) -> Double {
-    values.reduce(0.0) { $0 + Double($1) * Double($1) }
-  }
+/// The kernels of a training's team.
+struct TeamOptimiserKernels: OptimiserKernels {
+  let thread: TrainingThread
+
+  func together<Result>(_ body: () throws -> Result) throws -> Result { try thread.perform(body) }
+
+  func sumOfSquares(_ values: UnsafeMutableBufferPointer<Float>) -> Double { thread.vectors.sumOfSquares(values) }
 
   func adamW(
     _ values: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>,
     first: UnsafeMutableBufferPointer<Float>, second: UnsafeMutableBufferPointer<Float>, _ update: AdamWUpdate
   ) {
-    let (beta1, beta2) = (AdamWUpdate.beta1, AdamWUpdate.beta2)
-    for index in values.indices {
-      let slope = gradient[index] * update.gradientScale
-      let mean = beta1 * first[index] + (1 - beta1) * slope
-      let square = beta2 * second[index] + (1 - beta2) * slope * slope
-      (first[index], second[index], gradient[index]) = (mean, square, 0)
-      values[index] =
-        values[index] * update.keep
-        - update.stepSize * mean / ((square * update.secondScale).squareRoot() + AdamWUpdate.epsilon)
-    }
+    thread.vectors.adamW(
+      values, gradient: gradient, first: first, second: second, gradientScale: update.gradientScale,
+      stepSize: update.stepSize, secondScale: update.secondScale, keep: update.keep, beta1: AdamWUpdate.beta1,
+      beta2: AdamWUpdate.beta2, epsilon: AdamWUpdate.epsilon)
   }
 }
 
@@ -89,7 +88,11 @@ struct Optimiser {
 
   /// Update number `number`, from 1, with gradients that are sums over `samples`. Returns the norm of the mean gradient;
   /// when that is not finite nothing is changed.
-  func update(_ number: Int, samples: Int) -> Double {
+  func update(_ number: Int, samples: Int) throws -> Double {
+    try kernels.together { updateHere(number, samples: samples) }
+  }
+
+  private func updateHere(_ number: Int, samples: Int) -> Double {
     let parameters = groups.flatMap(\.parameters)
     let mean = 1 / Double(max(samples, 1))
     let norm = parameters.reduce(0) { $0 + kernels.sumOfSquares($1.gradient!) }.squareRoot() * mean

@@ -30,7 +30,7 @@ final class ExitsStage: TrainingStage {
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
     model = try StageProgram(
-      .evaluation(plain, recipe, target: target, precision: precision), context)
+      .evaluation(plain, recipe, target: target, precision: precision), context, prune: recipe.prune)
     func program(_ dropout: DropoutRates?) throws -> StageProgram {
       let heads = try HeadGraph(
         like: plain, exits: recipe.exits, headInput: recipe.headInput, dropout: dropout, target: target,

@@ -31,10 +31,10 @@ final class ModelStage: TrainingStage {
     let rates = context.checkpoint.configuration.dropout
     training = try recipes.map { recipe in
       let graph = try StageGraph.training(plain, recipe, dropout: rates, target: target, precision: precision)
-      return try StageProgram(graph, context)
+      return try StageProgram(graph, context, prune: recipe.prune)
     }
     let graph = try StageGraph.evaluation(plain, recipes[0], target: target, precision: precision)
-    evaluation = try StageProgram(graph, context)
+    evaluation = try StageProgram(graph, context, prune: recipes[0].prune)
     groups = context.groups(of: Set(training.flatMap(\.trained)))
   }
 

@@ -14,8 +14,8 @@ struct StageGraph: Sendable {
   private(set) var logits: [ValueID] = []
   /// What the exit heads read [B, width], in the order of the exits.
   private(set) var features: [ValueID] = []
-  /// The rows that layers hand on, before they are detached; empty where gradients flow freely.
-  private var blockEnds: [ValueID] = []
+  /// Where gradients stop.
+  private var blockEnds: Set<ValueID> = []
 
   /// The graph that trains what `recipe` says. `dropout` are the model's rates. Throws when the plain graph is of a
   /// kind that has no gradients.
@@ -24,7 +24,7 @@ struct StageGraph: Sendable {
   ) throws -> StageGraph {
     var stage = try StageGraph(plain, recipe)
     stage.graph = try stage.graph.trainingGraph(losses: stage.losses(recipe)).insertingDropout(dropout)
-      .differentiated(frozen: recipe.freezes)
+      .differentiated(stopping: stage.blockEnds, frozen: recipe.freezes)
     try Pipeline.prepareTraining(&stage.graph, target: target, precision: precision)
     return stage
   }
@@ -49,41 +49,11 @@ struct StageGraph: Sendable {
     case .hard(let policy): try Pipeline.prune(&graph, by: policy)
     }
     graph.purpose = .train
-    if recipe.separatesBlocks { try separateBlocks(after: recipe.exits) }
-    try addHeads(recipe)
-    logits.append(last)
-  }
-
-  /// Lets no gradient pass from a layer to the one below it, if that has an exit.
-  private mutating func separateBlocks(after exits: [Int]) throws {
-    blockEnds = try graph.layerPassages().map(\.rows)
-    for layer in exits {
-      let rows = blockEnds[layer + 1]
-      let (nodes, detached) = try graph.makeNodes(in: .layer(layer)) { builder in
-        try builder.add(.gradient(.detach), [rows], name: "detached\(layer)")
-      }
-      guard let place = graph.nodes.lastIndex(where: { $0.section == .layer(layer) }) else { continue }
-      graph.insert(nodes, after: place, replacing: rows, by: detached)
-    }
-  }
-
-  /// Attaches the exit heads. They stand at the end, where all rows that they read are known.
-  private mutating func addHeads(_ recipe: StageRecipe) throws {
-    let passages = try graph.layerPassages()
-    var builder = GraphBuilder(graph)
-    builder.graph.nodes.removeAll { $0.op == .classify }
-    builder.section = .output
-    for layer in recipe.exits {
-      let (input, output) = (passages[layer], passages[layer + 1])
-      let rows = blockEnds.isEmpty ? output.rows : blockEnds[layer + 1]
-      let first = try builder.add(.firstRows, [rows, output.segments], name: "cls\(layer)")
-      let head = ExitHead(layer: layer, input: recipe.headInput)
-      let feature = try head.feature(
-        into: &builder, first: first, layerInput: input.rows, segments: input.segments)
-      features.append(feature)
-      logits.append(try head.lower(into: &builder, reading: feature))
-    }
-    graph = builder.graph
+    graph.nodes.removeAll { $0.op == .classify }
+    let heads: ExitHeadValues
+    (graph, heads) = try graph.addingExitHeads(after: recipe.exits, reading: recipe.headInput)
+    if recipe.separatesBlocks { (graph, blockEnds) = try graph.separatingBlocks(after: recipe.exits) }
+    (features, logits) = (heads.features, heads.logits + [last])
   }
 
   private func losses(_ recipe: StageRecipe) -> [HeadLoss] {

@@ -42,6 +42,9 @@ struct StageRecipe: Sendable {
   /// How tokens are pruned.
   var pruning = PruningMode.none
 
+  /// The policy that prunes while the stage trains.
+  var prune: PolicyInstance? { if case .hard(let policy) = pruning { policy } else { nil } }
+
   /// Whether the stage leaves a weight as it is.
   func freezes(_ weight: Weight) -> Bool {
     if weight.name.hasPrefix("exits.") { return false }

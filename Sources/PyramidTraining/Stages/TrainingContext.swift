@@ -1,6 +1,7 @@
 // What every stage is given: the checkpoint, the data as tokens, the parameters that all stages share, the options.
 
 import PyramidModels
+import PyramidRuntime
 
 /// Everything that stages read and the parameters that they change.
 public final class TrainingContext {
@@ -14,16 +15,19 @@ public final class TrainingContext {
   public let train, dev: EncodedTexts
   /// All tensors of the checkpoint, those of heads that it lacks initialised, and what stages add.
   public let parameters: ParameterSet
+  /// The team that computes.
+  public let thread: TrainingThread
   /// Shows what is going on, on a terminal.
   public let progress: (String) -> Void
 
   /// Puts the parts together. Throws when the checkpoint's tensors do not fit its configuration or the labels.
   public init(
     checkpoint: Checkpoint, labels: [String], options: TrainingOptions, train: EncodedTexts, dev: EncodedTexts,
-    progress: @escaping (String) -> Void = { _ in }
+    threads: Int? = nil, progress: @escaping (String) -> Void = { _ in }
   ) throws {
     (self.checkpoint, self.labels, self.options, self.train, self.dev) = (checkpoint, labels, options, train, dev)
     self.progress = progress
+    thread = try TrainingThread(threads: ThreadCount.choose(requested: threads))
     parameters = try ParameterSet(checkpoint, labels: labels, seed: options.seed)
   }
 
