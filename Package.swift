@@ -101,7 +101,7 @@ let package = Package(
       name: "PyramidTrainingTests",
       dependencies: [
         "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPolicy",
-        "PyramidReference", "PyramidTestSupport", "PyramidTraining",
+        "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
@@ -113,8 +113,6 @@ let package = Package(
       name: "training-probe",
       dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],
       path: "Tests/TrainingProbe"),
-    .testTarget(
-      name: "PyramidTrainingTests", dependencies: ["PyramidTestSupport", "PyramidTraining"]),
     .testTarget(
       name: "ToolTests",
       dependencies: [

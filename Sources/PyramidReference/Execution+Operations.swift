@@ -36,8 +36,10 @@ extension Execution {
     case .concat:
       let (left, right) = (try operand(node, 0), try operand(node, 1))
       let (a, b) = (try left.doubles, try right.doubles)
-      let rows = (0..<left.rows).flatMap { row in
-        a[row * left.columns..<(row + 1) * left.columns] + b[row * right.columns..<(row + 1) * right.columns]
+      var rows: [Double] = []
+      for row in 0..<left.rows {
+        rows += a[row * left.columns..<(row + 1) * left.columns]
+        rows += b[row * right.columns..<(row + 1) * right.columns]
       }
       return [try result(node, rows)]
     case .softmax: return [try result(node, eachRow(operand(node, 0)) { Arithmetic.softmax($0) })]
