@@ -15,10 +15,11 @@ final class StageProgram {
   private let graph: Graph
   private let values: (logits: [ValueID], features: [ValueID], losses: [ValueID])
   private let parameters: ParameterSet
-  private let options: TrainingOptions
+  private let seed: UInt64
+  private let room: (samples: Int, tokens: Int)
   private let thread: TrainingThread
   private let prune: PolicyInstance?
-  /// Bound when it is first run: gradients have no place before the optimiser has made them.
+  /// Bound to what is read of it when it is first run.
   private var run: TrainingRun?
 
   /// Binds the graph of a whole model; `prune` is the policy of hard pruning.
@@ -35,7 +36,7 @@ final class StageProgram {
     _ graph: Graph, logits: [ValueID], features: [ValueID], _ context: TrainingContext, prune: PolicyInstance?
   ) throws {
     (self.graph, self.prune) = (graph, prune)
-    (parameters, options) = (context.parameters, context.options)
+    (parameters, seed, room) = (context.parameters, context.options.seed, context.room)
     thread = context.thread
     let losses = graph.nodes.filter { $0.op.facts.training == .loss }.map { $0.results[0] }
     values = (logits, features, losses)
@@ -82,13 +83,16 @@ final class StageProgram {
   ) throws -> [[Float]] {
     if run == nil {
       let parameters = parameters
-      run = try TrainingRun(graph, thread: thread, prune: prune, reading: values) { weight in
+      run = try TrainingRun(
+        graph, thread: thread, prune: prune, samples: room.samples, tokens: room.tokens, reading: values
+      ) { weight in
         let parameter = parameters[weight.sources[0]]!
-        return TrainedWeight(values: parameter.values, gradient: parameter.gradient)
+        return TrainedWeight(
+          values: parameter.values, gradient: trained.contains(parameter.name) ? parameter.startTraining() : nil)
       }
     }
     return try run!.run(
       batch.tokens, targets: targets, features: features,
-      random: RandomState(seed: options.seed, step: UInt64(batch.number)))
+      random: RandomState(seed: seed, step: UInt64(batch.number)))
   }
 }
