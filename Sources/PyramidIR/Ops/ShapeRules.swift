@@ -62,6 +62,7 @@ extension Op {
       try check.tokenMatrix(inputs[0], "%x", 1)
       let samples = try check.segments(inputs[1], 2)
       return [TensorType(.f32, [.dim(samples), .fixed(inputs[0].columns)])]
+    case .bagLogits(let skip, let separator): return [try check.bagLogits(skip, separator)]
     case .softmax:
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.matrix(inputs[0], "%x", 1)

@@ -13,10 +13,10 @@
 //  6. Each value is made once, before it is read. Each kind of input is brought in at most once.
 //  7. Operands keep the numbered constraints of the operation (`Op.resultTypes`), declared types equal the inferred
 //     ones, and types use only dims that are declared and already defined.
-//  8. Offsets and tokens agree: attention, first_rows, decide_prune, keep_samples and compact_segments see rows of the
+//  8. Offsets and tokens agree: attention, first_rows, bag_logits, decide_prune, keep_samples and compact_segments see rows of the
 //     very token dim that their %segments counts. An index selects from the dim of the rows that it is applied to, and
 //     offsets are compacted with the samples that the kept tokens belong to. Sample numbers come from `input samples`.
-//  9. decide_exit and decide_prune stand in the layer they name.
+//  9. decide_exit and decide_prune stand in the section they name: a layer, or the entry.
 // 10. There is exactly one classify: the last node, in the output section.
 // 11. Packed weights are matrices that only linear layers read as #w.
 // 12. Slots exist, fit family and row of the value in them, hold no input, and never two values that live at the same

@@ -83,6 +83,12 @@ final class StepRunner {
         bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
         headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
         scratch: buffers.attention)
+    case .bagLogits(let skip, let separator):
+      let hasPairs = step.weights.count == 3
+      kernels.bagLogits(
+        ids: integers(step.inputs[0]), segments: integers(step.inputs[1]), samples: count, skip: skip,
+        separator: separator, table: step.weights[0], bigrams: hasPairs ? step.weights[1] : nil,
+        pairs: step.secondWeightRows, bias: step.weights[step.weights.count - 1], classes: columns, into: result())
     case .softmax: kernels.softmax(input(0), rows: count, columns: columns, into: result())
     case .rowNorm(let first, let width):
       kernels.rowNorm(
