@@ -175,7 +175,7 @@ private struct ModelLowering {
         }
       }
       keep = try builder.add(
-        .decidePrune(policy: prune.name, layer: layer, reads: prune.reads, afterExit: stay != nil),
+        .decidePrune(policy: prune.name, at: .after(layer), reads: prune.reads, afterExit: stay != nil),
         [segments] + (stay.map { [$0] } ?? []) + signals, name: "keep")
     } else if let stay {
       keep = try builder.add(.keepSamples, [segments, stay], name: "keep")
@@ -206,7 +206,7 @@ private struct ModelLowering {
     }
     earlier.append(probabilities)
     return try builder.add(
-      .decideExit(policy: name, layer: layer, reads: reads), [samples, logits] + signals, name: "stay")
+      .decideExit(policy: name, at: .after(layer), reads: reads), [samples, logits] + signals, name: "stay")
   }
 
   private mutating func head(_ name: String, _ first: ValueID) throws -> ValueID {

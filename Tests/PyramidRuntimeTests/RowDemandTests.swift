@@ -56,7 +56,7 @@ import Testing
       for (sample, (expected, actual)) in zip(answers[0], answers[1]).enumerated() {
         let place: Comment = "sample \(sample) of \(recipe), heads \(heads.sorted()), without \(disabled.sorted())"
         #expect(actual.exitLayer == expected.exitLayer, place)
-        #expect(actual.tokensAlive == expected.tokensAlive && actual.kept == expected.kept, place)
+        #expect(actual.tokensAlive == expected.tokensAlive && actual.alivePositions == expected.alivePositions, place)
         #expect(actual.label == expected.label, place)
         #expect(actual.logits.largestDifference(to: expected.logits) <= 1e-4, place)
         exits.insert(actual.exitLayer)
@@ -82,7 +82,7 @@ import Testing
     }
     let signal = "signal=attention-from-cls, fraction=0.5"
     let (after, before) = (try run("scores-by(\(signal))"), try run("scores-by(\(signal), early=true)"))
-    for (after, before) in zip(after, before) { #expect(after.kept[0] == before.kept[0]) }
+    for (after, before) in zip(after, before) { #expect(after.alivePositions[1] == before.alivePositions[1]) }
     #expect(zip(after, before).contains { $0.logits != $1.logits })
   }
 

@@ -32,7 +32,9 @@ struct LayerCost {
         let (rows, samples) = population(term.dim)
         operations.append((term, rows, samples))
       }
-      guard !node.op.facts.readsRows, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
+      guard !node.op.facts.readsRows, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else {
+        continue
+      }
       let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) {
         $0 + graph[$1].rowCount * graph[$1].type.columns
       }

@@ -21,7 +21,8 @@ struct PlacementExplanation {
   /// Works the costs out; throws what `place-policies` would.
   init(_ graph: Graph, _ context: PassContext, _ pipeline: Pipeline) throws {
     try context.profile?.check(against: graph, context)
-    let profile = context.profile ?? Self.staying(layers: graph.shape.layers, hasEntry: context.decidesAtEntry(of: graph))
+    let profile =
+      context.profile ?? Self.staying(layers: graph.shape.layers, hasEntry: context.decidesAtEntry(of: graph))
     let costs = try LayerCosts(graph, context, pipeline.demand)
     (self.context, self.profile, self.costs) = (context, profile, costs)
     costsWithoutPeek = try LayerCosts(graph, context, pipeline.demand.filter { !($0 is Peek) })
@@ -86,7 +87,8 @@ struct PlacementExplanation {
   private static func staying(layers: Int, hasEntry: Bool) -> PolicyProfile {
     let layer = PolicyProfile.Layer(samplesEntered: 1, tokensEntered: tokens, tokensKept: tokens)
     return PolicyProfile(
-      model: "", checkpoint: "", exit: nil, prune: nil, entry: hasEntry ? layer : nil, layers: Array(repeating: layer, count: layers))
+      model: "", checkpoint: "", exit: nil, prune: nil, entry: hasEntry ? layer : nil,
+      layers: Array(repeating: layer, count: layers))
   }
 
   private func amount(_ operations: Double) -> String { "\(Int(operations.rounded()))" }

@@ -46,7 +46,9 @@ public struct AnswerSummary: Sendable, Equatable {
     exitHistogram = (0...max(layers, 1)).map { layer in outcomes.count { $0.exitLayer == layer } }
     tokensAlive = (0..<max(layers, 1)).map { layer in
       // A text that left at the entry tells how many tokens it had, but none of them came to a layer.
-      outcomes.lazy.map { layer < $0.exitLayer && $0.tokensAlive.indices.contains(layer) ? Double($0.tokensAlive[layer]) : 0 }.mean
+      outcomes.lazy.map {
+        layer < $0.exitLayer && $0.tokensAlive.indices.contains(layer) ? Double($0.tokensAlive[layer]) : 0
+      }.mean
     }
   }
 }

@@ -21,7 +21,9 @@ public struct ExitDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(policy: String, at boundary: Boundary, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]) {
+  public init(
+    policy: String, at boundary: Boundary, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]
+  ) {
     (self.policy, self.boundary) = (policy, boundary)
     (self.samples, self.logits, self.signals) = (samples, logits, signals)
   }
@@ -66,7 +68,9 @@ public struct PruneDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(policy: String, at boundary: Boundary, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]) {
+  public init(
+    policy: String, at boundary: Boundary, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]
+  ) {
     (self.policy, self.boundary) = (policy, boundary)
     (self.segments, self.stay, self.signals) = (segments, stay, signals)
   }

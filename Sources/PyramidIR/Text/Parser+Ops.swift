@@ -182,7 +182,9 @@ struct AttributeReader {
   }
 
   /// A vocabulary id.
-  mutating func id(_ key: String, _ parser: Parser) throws(ParseError) -> Int32 { try id(try one(key, parser), key, parser) }
+  mutating func id(_ key: String, _ parser: Parser) throws(ParseError) -> Int32 {
+    try id(try one(key, parser), key, parser)
+  }
 
   /// A list of vocabulary ids; empty when the attribute is left out.
   mutating func ids(_ key: String, _ parser: Parser) throws(ParseError) -> [Int32] {

@@ -85,7 +85,9 @@ struct ProgramCheck {
     }
     for node in graph.nodes {
       guard case .bagLogits = node.op else { continue }
-      guard brought(node.inputs[0]) == .tokenIDs else { throw failure("bag_logits reads something else than the batch") }
+      guard brought(node.inputs[0]) == .tokenIDs else {
+        throw failure("bag_logits reads something else than the batch")
+      }
     }
   }
 
@@ -119,7 +121,8 @@ struct ProgramCheck {
         throw failure("prunes twice in a layer, or in the last one")
       }
     }
-    let entering = graph.nodes.lazy.filter { $0.section == .entry && $0.op.definedFamily == .tokens }.last
+    let entering =
+      graph.nodes.lazy.filter { $0.section == .entry && $0.op.definedFamily == .tokens }.last
       .map { graph[$0.results[0]].type.rows } ?? .dim(.admittedTokens)
     guard graph.tokensEntering(layer: 0).map({ .dim($0) }) == entering else {
       throw failure("the first layer does not attend to the tokens that the entry left")
