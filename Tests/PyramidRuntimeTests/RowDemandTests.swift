@@ -13,6 +13,7 @@ import Testing
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (4, 12, 3, "demand \(number)")
     recipe.embedding = 12
+    if number % 4 != 3 { recipe.entry = number % 2 == 0 ? .pairs(16) : .tokens }
     return recipe
   }
 
@@ -26,6 +27,11 @@ import Testing
     try compare("scores-by(signal=\(signal.rawValue), early=true)")
   }
 
+  @Test(arguments: [TokenSignal.position, .tokenID], [false, true])
+  func `changes no answer where tokens die at the entry as well`(signal: TokenSignal, isEarly: Bool) throws {
+    try compare("scores-by(signal=\(signal.rawValue), early=\(isEarly), entry=true)")
+  }
+
   /// The plain and the optimised graph of a dozen models under a pruning policy.
   private func compare(_ pruning: String) throws {
     var random = SeededValues("demand of \(pruning)")
@@ -36,11 +42,16 @@ import Testing
       let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
       let facts = compiler.facts
       let threshold = [0.3, 0.8, 10][number % 3]
-      let exit = try PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
+      // What reads everything is not asked at the entry, what remembers is.
+      let exit =
+        try number % 2 == 0
+        ? PolicyType(AddsUp.self).make(PolicySpec("adds-up(threshold=\(threshold))"), model: facts)
+        : PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
-        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads, target: .portable)
+        policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads,
+        entryHead: compiler.lowered.entryHead, target: .portable)
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)
@@ -62,7 +73,7 @@ import Testing
         exits.insert(actual.exitLayer)
       }
     }
-    #expect(exits.count > 2, "samples leave at \(exits.sorted()) only")
+    #expect(exits.count > 3 && exits.contains(0), "samples leave at \(exits.sorted()) only")
   }
 
   /// Attention weights of [CLS] are the same numbers before the first layer as after its attention, so the same

@@ -5,14 +5,9 @@ import Foundation
 import Testing
 
 @Suite struct EntryTests {
-  private static let checkpoint = Models.root + "/Tests/Golden/entry"
+  private static let checkpoint = Models.entryCheckpoint
   private static let policies = ["--exit", "entropy(threshold=0.55)", "--prune", "token-table"]
-  private static let model = Result {
-    let path = try Models.scratch.get().path("entry.mpc")
-    let result = try Tool.compile.run([checkpoint, "-o", path] + policies)
-    #expect(result.code == 0 && result.notes.contains("8 texts against the reference interpreter"), "\(result.notes)")
-    return path
-  }
+
   private struct Line: Decodable {
     let exitLayer: Int
     let layers: Int
@@ -32,7 +27,7 @@ import Testing
 
   @Test func `Answers of the entry have exit layer 0, one number of tokens and no layer's operations`() throws {
     let texts = try texts()
-    let result = try Tool.run.run([Self.model.get(), "--format", "jsonl"] + texts)
+    let result = try Tool.run.run([Models.entry.get(), "--format", "jsonl"] + texts)
     #expect(result.code == 0, "\(result.notes)")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -43,10 +38,10 @@ import Testing
       if line.exitLayer == 0 { #expect(line.gflopPaper == 0 && line.gflop < line.gflopDense / 10) }
     }
     let index = try #require(lines.firstIndex { $0.exitLayer == 0 })
-    let pretty = try Tool.run(Self.model.get(), texts[index])
+    let pretty = try Tool.run(Models.entry.get(), texts[index])
     #expect(pretty.lines.last?.contains(" entry ") == true, "\(pretty.output)")
     let scratch = try Scratch()
-    let picture = try Tool.run(Self.model.get(), "--pyramid", scratch.path("p.svg"), texts[index])
+    let picture = try Tool.run(Models.entry.get(), "--pyramid", scratch.path("p.svg"), texts[index])
     #expect(picture.code == 0)
     #expect(try String(contentsOfFile: scratch.path("p.svg"), encoding: .utf8).contains("left at the entry"))
   }
@@ -54,7 +49,7 @@ import Testing
   @Test func `A profile counts the entry, and the model is compiled by it`() throws {
     let scratch = try Scratch()
     let path = scratch.path("p.json")
-    let run = try Tool.run.run([Self.model.get(), "--write-profile", path] + texts())
+    let run = try Tool.run.run([Models.entry.get(), "--write-profile", path] + texts())
     #expect(run.code == 0, "\(run.notes)")
     #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\"entry\": {"))
     let result = try Tool.compile.run([Self.checkpoint, "--profile", path, "--explain"] + Self.policies)
