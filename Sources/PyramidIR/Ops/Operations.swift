@@ -83,6 +83,10 @@ extension Graph {
     case .segmentMean: return rows(node.inputs[0], self[result].type.columns) + elements(1)
     case .layerNorm: return elements(Self.normOperations)
     case .softmax: return elements(Self.softmaxOperations)
+    case .bagLogits:
+      // Tokens that are skipped count like any other; then a division and the bias.
+      let classes = self[result].type.columns
+      return rows(node.inputs[0], (node.weights.count - 1) * classes) + rows(result, 2 * classes)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
     case .firstAttention(let heads, let emits):
@@ -160,6 +164,7 @@ extension Graph {
   }
 
   private func isDense(_ node: Node) -> Bool {
+    if node.section == .entry { return false }
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }

@@ -72,6 +72,7 @@ extension Op {
       let columns = inputs[0].columns.addingReportingOverflow(inputs[1].columns)
       try check.require(!columns.overflow, 1, "%a and %b are too wide")
       return [TensorType(.f32, [inputs[0].rows, .fixed(columns.partialValue)])]
+    case .bagLogits(let skip, let separator): return [try check.bagLogits(skip, separator)]
     case .softmax:
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.matrix(inputs[0], "%x", 1)

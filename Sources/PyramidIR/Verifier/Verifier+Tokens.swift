@@ -21,6 +21,7 @@ extension Verifier {
     case .attention: expectTokens(of: node, 3, count: [0], 2, at: index)
     case .attentionQKV, .firstRows, .segmentMean: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
+    case .bagLogits: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune:
       guard let decision = PruneDecision(node.op, Array(node.inputs.indices)) else { return }
