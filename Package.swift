@@ -77,8 +77,8 @@ let package = Package(
     .target(
       name: "PyramidTraining",
       dependencies: [
-        "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-        "PyramidRuntime", "PyramidText",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
       ], swiftSettings: alwaysOptimised),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
@@ -101,7 +101,7 @@ let package = Package(
       name: "PyramidTrainingTests",
       dependencies: [
         "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPolicy",
-        "PyramidReference", "PyramidTestSupport", "PyramidTraining",
+        "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
@@ -122,7 +122,8 @@ let package = Package(
     .testTarget(
       name: "Filetests",
       dependencies: [
-        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime",
       ]),
     .target(
       name: "PyramidTestSupport",

@@ -3,6 +3,7 @@
 
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 
 /// How exit heads and the layers below them are trained.
 public enum ExitsTraining: String, Sendable, CaseIterable {
@@ -14,14 +15,6 @@ public enum ExitsTraining: String, Sendable, CaseIterable {
   case alternating
   /// Each block of layers on the loss of the head above it only.
   case blocks
-}
-
-/// What the dense layer of an exit head reads.
-public enum HeadInput: String, Sendable, CaseIterable {
-  /// [CLS] of the layer's output.
-  case first
-  /// [CLS], and the mean of the layer's input.
-  case firstAndMean = "first+mean"
 }
 
 /// What the bag head counts.
