@@ -16,6 +16,8 @@ public struct PassContext: Sendable {
   public var headInput: HeadInput
   /// The checkpoint's folder as a shell takes it, for errors that name a command.
   public var checkpointArgument: String
+  /// The exit head before layer 1, if there is one.
+  public var entryHead: EntryHead?
   /// Instruction set to choose kernels for.
   public var target: InstructionSet
   /// Number format of the products.
@@ -26,11 +28,11 @@ public struct PassContext: Sendable {
   /// A context; without policies the compiled graph equals the plain one.
   public init(
     policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [],
-    headInput: HeadInput = .first, checkpointArgument: String = "CHECKPOINT", target: InstructionSet,
-    precision: Precision = .f32, profile: PolicyProfile? = nil
+    headInput: HeadInput = .first, entryHead: EntryHead? = nil, checkpointArgument: String = "CHECKPOINT",
+    target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
-    (self.exitHeads, self.headInput) = (exitHeads, headInput)
+    (self.exitHeads, self.headInput, self.entryHead) = (exitHeads, headInput, entryHead)
     self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision

@@ -21,6 +21,7 @@ struct ConfigurationKeys {
   var types: String? = "type_vocab_size"
   /// nil where the epsilon of the norms is always 1e-12.
   var epsilon: String? = "layer_norm_eps"
+  var dropout = DropoutKeys()
 }
 
 extension ModelConfiguration {
@@ -60,7 +61,7 @@ extension ModelConfiguration {
       activation: ModelConfiguration.activation(root, keys.activation),
       labels: ModelConfiguration.labels(root),
       padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
-      headInput: ModelConfiguration.headInput(root))
+      dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {

@@ -12,7 +12,7 @@ public enum HeadInput: String, Hashable, Sendable, CaseIterable {
   case firstAndMean = "first+mean"
 
   /// The width of what a head reads.
-  func width(hidden: Int) -> Int { self == .first ? hidden : 2 * hidden }
+  public func width(hidden: Int) -> Int { self == .first ? hidden : 2 * hidden }
 }
 
 /// An exit head after a layer: `exits.<layer>.dense`, tanh, `exits.<layer>.classifier`, layer counted from 0.
@@ -36,20 +36,22 @@ public struct ExitHead: Sendable {
     ]
   }
 
-  /// Appends the head's nodes to a graph and returns its logits [B, classes]; `first` are the [CLS] rows of the layer's
-  /// output [B, hidden], `layerInput` the rows that it attends to [T, hidden], `segments` their offsets [B + 1].
-  public func lower(
+  /// Appends what the head reads to a graph and returns it [B, width of the input]; `first` are the [CLS] rows of the
+  /// layer's output [B, hidden], `layerInput` the rows that it attends to [T, hidden], `segments` their offsets [B + 1].
+  public func feature(
     into builder: inout GraphBuilder, first: ValueID, layerInput: ValueID, segments: ValueID
   ) throws(GraphError) -> ValueID {
-    var read = first
-    if input == .firstAndMean {
-      let mean = try builder.add(.segmentMean, [layerInput, segments], name: "mean\(layer)")
-      read = try builder.add(.concat, [first, mean], name: "head\(layer)")
-    }
+    if input == .first { return first }
+    let mean = try builder.add(.segmentMean, [layerInput, segments], name: "mean\(layer)")
+    return try builder.add(.concat, [first, mean], name: "head\(layer)")
+  }
+
+  /// Appends the head's layers to a graph and returns its logits [B, classes]; `feature` is what it reads.
+  public func lower(into builder: inout GraphBuilder, reading feature: ValueID) throws(GraphError) -> ValueID {
     let weights = tensors(of: builder.graph.shape).map { name, sizes in
       builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
     }
-    let pooled = try builder.add(.linear(.tanh), [read], Array(weights[..<2]), name: "pooled\(layer)")
+    let pooled = try builder.add(.linear(.tanh), [feature], Array(weights[..<2]), name: "pooled\(layer)")
     return try builder.add(.linear(.none), [pooled], Array(weights[2...]), name: "logits\(layer)")
   }
 }

@@ -16,6 +16,8 @@ public struct LoweredModel: Sendable {
   public let exitHeads: Set<Int>
   /// What they read.
   public let headInput: HeadInput
+  /// The exit head before layer 1; nil when the checkpoint has none.
+  public let entryHead: EntryHead?
   /// Learned parameters by tensor name, `prune.thresholds` for one.
   public let learned: [String: [Float]]
   /// Class names in order.
@@ -45,6 +47,10 @@ public struct LoweredModel: Sendable {
       for (name, shape) in tensors { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
     }
+    let entryHead = try EntryHead(checkpoint)
+    for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
+    model.inventory.allow(Temperatures.entry, [1])
+    TokenTable.want(of: checkpoint, in: &model.inventory)
     let thresholds = "prune.thresholds"
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
@@ -54,7 +60,9 @@ public struct LoweredModel: Sendable {
     graph = model.builder.graph
     self.exitHeads = exitHeads
     headInput = configuration.headInput
-    learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
+    self.entryHead = entryHead
+    let learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
+    self.learned = try learned.merging(TokenTable.values(of: checkpoint)) { old, _ in old }
     self.labels = try labels ?? configuration.labels(count: classes)
   }
 }

@@ -40,6 +40,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var labels: [String]
   /// The id of the padding token.
   public var padTokenID: Int
+  /// What training drops out.
+  public var dropout = DropoutRates()
   /// What the exit heads read, `magic_pyramid.head_input`.
   public var headInput = HeadInput.first
 

@@ -2,6 +2,7 @@
 
 import PyramidFormats
 import PyramidModels
+import PyramidRuntime
 
 /// A checkpoint, data and options that fit together.
 public struct Training {
@@ -11,7 +12,7 @@ public struct Training {
 
   /// Encodes the texts and readies the parameters. Throws when options, checkpoint and data do not fit together.
   public init(
-    _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions,
+    _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions, threads: Int? = nil,
     progress: @escaping (String) -> Void = { _ in }
   ) throws {
     let rules = checkpoint.tokenizer.rules
@@ -28,7 +29,8 @@ public struct Training {
     }
     context = try TrainingContext(
       checkpoint: checkpoint, labels: data.labels, options: options, train: encode(data.train, "train"),
-      dev: encode(data.dev, "dev"), progress: progress)
+      dev: encode(data.dev, "dev"), thread: TrainingThread(threads: ThreadCount.choose(requested: threads)),
+      progress: progress)
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
@@ -39,7 +41,7 @@ public struct Training {
   /// Trains in `folder`, which holds the result afterwards, and returns the table of its stages. A training that is
   /// finished already is not run again. Throws what `Trainer.run` throws.
   public func run(
-    in folder: TrainingFolder, saveMinutes: Double, threads: Int?, console: TrainingConsole,
+    in folder: TrainingFolder, saveMinutes: Double, console: TrainingConsole,
     make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = StageCatalogue.make
   ) throws -> StageSummary {
     if folder.isFinished {
@@ -47,7 +49,7 @@ public struct Training {
       return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
     }
     let trainer = try Trainer(
-      context, folder: folder, saveMinutes: saveMinutes, console: console, kernels: PlainOptimiserKernels(), make: make)
+      context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
     let events = try trainer.run()
     try ResultFolder(folder: folder, context: context, events: events, arguments: arguments).write()
     return StageSummary(events)

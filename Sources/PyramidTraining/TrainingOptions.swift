@@ -75,8 +75,8 @@ public struct TrainingOptions: Sendable {
   public var warmUp = 0.06
   /// Gradients are scaled down to this norm.
   public var maximumNorm = 1.0
-  /// Most tokens in a batch, and batches in an update.
-  public var batchTokens = 1600, accumulate = 1
+  /// Most tokens and most texts in a batch, and batches in an update.
+  public var batchTokens = 1600, batchSamples = 64, accumulate = 1
   /// Most tokens of a text; nil for what the model takes.
   public var maximumTokens: Int?
   /// Seed of order, initial values and dropout.
@@ -125,6 +125,7 @@ public struct TrainingOptions: Sendable {
       ("soft-temperature", softTemperature), ("weight-decay", weightDecay), ("warm-up", warmUp), ("clip", maximumNorm),
     ] { object[name] = JSONValue(value) }
     object["batch-tokens"] = JSONValue(batchTokens)
+    object["batch-samples"] = JSONValue(batchSamples)
     object["accumulate"] = JSONValue(accumulate)
     object["max-tokens"] = maximumTokens.map { JSONValue($0) } ?? "model"
     object["seed"] = .string(String(seed))

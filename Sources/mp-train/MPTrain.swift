@@ -33,16 +33,7 @@ struct MPTrain: ParsableCommand {
   @Argument(help: "Checkpoint folder: a classifier, or an encoder that gets one.", completion: .directory)
   var checkpoint: String
 
-  @Option(help: "Folder with train.tsv, or a file of labelled texts.", completion: .file())
-  var data: String
-
-  @Option(help: "Labelled texts that decide what is kept.", completion: .file())
-  var dev: String?
-
-  @Option(help: "Folder for the result.", completion: .directory)
-  var output: String
-
-  @OptionGroup(title: "Reading") var reading: InputOptions
+  @OptionGroup(title: "Files") var files: FileOptions
   @OptionGroup(title: "Training") var choices: TrainingChoices
   @OptionGroup(title: "Running") var running: RunningOptions
 
@@ -58,6 +49,20 @@ struct MPTrain: ParsableCommand {
       throw error
     }
   }
+}
+
+/// What is read and written.
+struct FileOptions: ParsableArguments {
+  @Option(help: "Folder with train.tsv, or a file of labelled texts.", completion: .file())
+  var data: String
+
+  @Option(help: "Labelled texts that decide what is kept.", completion: .file())
+  var dev: String?
+
+  @Option(help: "Folder for the result.", completion: .directory)
+  var output: String
+
+  @OptionGroup var reading: InputOptions
 }
 
 /// What a training runs with, whatever its result.

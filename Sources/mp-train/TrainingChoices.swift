@@ -10,7 +10,7 @@ private let usual = TrainingOptions()
 
 /// Options of a training as words.
 struct TrainingChoices: ParsableArguments {
-  @Option(help: "Which of entry,1,2,3,4.", transform: StageList.init)
+  @Option(help: "Which of entry,1,2,3,4; 4 with an exit at the entry brings that stage along.")
   var stages = StageList(usual.stages)
 
   @Option(help: "Exits: entry, layers from 1; by default the entry and every layer but the last.")
@@ -32,7 +32,7 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Checkpoint folder to distil from.", completion: .directory)
   var teacher: String?
 
-  @Option(help: "Epochs of stages 1 to 4, or of those of them that run, or one number.", transform: NumberList.init)
+  @Option(help: "Epochs of stages 1 to 4, or of those of them that run, or one number.")
   var epochs = NumberList(usual.epochs)
 
   @Option(help: "Learning rate of the model.") var learningRate = usual.learningRate
@@ -42,7 +42,8 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Softness of the mask in stage 2.") var softTemperature = usual.softTemperature
   @Option(help: "Weight decay of matrices.") var weightDecay = usual.weightDecay
   @Option(help: "Share of a stage in which learning rates rise.") var warmUp = usual.warmUp
-  @Option(help: "Most tokens in a batch.") var batchTokens = usual.batchTokens
+  @Option(help: "Most tokens in a batch; a longer text goes alone.") var batchTokens = usual.batchTokens
+  @Option(help: "Most texts in a batch.") var batchSamples = usual.batchSamples
   @Option(help: "Batches in an update.") var accumulate = usual.accumulate
   @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
   @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
@@ -61,7 +62,8 @@ struct TrainingChoices: ParsableArguments {
       throw ValidationError("--soft-temperature must be above 0 and at most 1000")
     }
     for (name, value, range) in [
-      ("batch-tokens", batchTokens, 1...1_000_000), ("accumulate", accumulate, 1...10_000),
+      ("batch-tokens", batchTokens, 1...1_000_000), ("batch-samples", batchSamples, 1...64),
+      ("accumulate", accumulate, 1...10_000),
       ("max-tokens", maxTokens ?? 3, 3...1_000_000), ("patience", patience ?? 1, 1...10_000),
     ] where !range.contains(value) {
       throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
@@ -88,41 +90,38 @@ struct TrainingChoices: ParsableArguments {
     options.thresholdLearningRate = thresholdLearningRate
     (options.regularisation, options.softTemperature) = (regularisation, softTemperature)
     (options.weightDecay, options.warmUp) = (weightDecay, warmUp)
-    (options.batchTokens, options.accumulate, options.maximumTokens) = (batchTokens, accumulate, maxTokens)
+    (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
+    options.maximumTokens = maxTokens
     (options.seed, options.precision, options.patience) = (seed, precision, patience)
     return options
   }
 }
 
 /// Stages between commas.
-struct StageList: CustomStringConvertible {
+struct StageList: ExpressibleByArgument, CustomStringConvertible {
   let stages: [StageName]
   var description: String { stages.map(\.rawValue).joined(separator: ",") }
 
   init(_ stages: [StageName]) { self.stages = stages }
 
-  init(_ text: String) throws {
-    let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+  init?(argument: String) {
+    let words = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     stages = StageName.allCases.filter { words.contains($0.rawValue) }
-    guard stages.count == words.count else {
-      throw ValidationError("'\(text)': expected some of entry,1,2,3,4, each once")
-    }
+    if stages.count != words.count { return nil }
   }
 }
 
 /// Numbers of epochs between commas.
-struct NumberList: CustomStringConvertible {
+struct NumberList: ExpressibleByArgument, CustomStringConvertible {
   let numbers: [Int]
   var description: String { numbers.map(String.init).joined(separator: ",") }
 
   init(_ numbers: [Int]) { self.numbers = numbers }
 
-  init(_ text: String) throws {
-    let words = text.split(separator: ",", omittingEmptySubsequences: false)
+  init?(argument: String) {
+    let words = argument.split(separator: ",", omittingEmptySubsequences: false)
     numbers = words.compactMap { Int($0) }
-    guard numbers.count == words.count, numbers.allSatisfy({ (1...10_000).contains($0) }) else {
-      throw ValidationError("'\(text)': expected numbers from 1, such as 3,1,2,2")
-    }
+    if numbers.count != words.count || !numbers.allSatisfy({ (1...10_000).contains($0) }) { return nil }
   }
 }
 

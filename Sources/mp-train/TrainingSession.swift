@@ -18,23 +18,24 @@ struct TrainingSession {
     let options = command.choices.options
     let checkpoint = try Checkpoint(path: command.checkpoint)
     let data = try TrainingData(
-      path: command.data, dev: command.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
-      layout: { command.reading.layout(of: $0, else: .tsv) })
-    let training = try Training(checkpoint, data, options, progress: terminal.progress)
+      path: command.files.data, dev: command.files.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
+      layout: { command.files.reading.layout(of: $0, else: .tsv) })
+    let training = try Training(
+      checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
     let folder = try TrainingFolder(
-      path: command.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
+      path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
     terminal.endProgress()
     terminal.note(
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.isHeldOut ? "held out" : "of dev"), "
         + "\(data.labels.count) classes")
     let summary = try training.run(
-      in: folder, saveMinutes: command.running.checkpointMinutes, threads: command.running.team.threads,
+      in: folder, saveMinutes: command.running.checkpointMinutes,
       console: TrainingConsole(progress: terminal.progress, note: note))
     terminal.endProgress()
     let out = StandardOutput()
     try out.print(summary.markdown, terminator: "")
     try out.flush()
-    terminal.note("wrote \(command.output)")
+    terminal.note("wrote \(command.files.output)")
   }
 
   private func note(_ text: String) {

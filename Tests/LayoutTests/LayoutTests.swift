@@ -28,8 +28,8 @@ import Testing
     "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
     "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
     "PyramidTraining": [
-      "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-      "PyramidRuntime", "PyramidText",
+      "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+      "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
     ],
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],

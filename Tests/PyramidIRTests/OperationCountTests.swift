@@ -31,6 +31,29 @@ import Testing
     #expect(made == [[CostTerm(4, .admittedTokens), CostTerm(4, .admittedSamples)], [CostTerm(8, .admittedSamples)]])
   }
 
+  /// A table row of 2 numbers for each token and one for each pair, then a division and the bias; nothing of it is a part
+  /// of the dense model.
+  @Test func theEntryCountsItsTableRowsAndIsNoPartOfTheDenseModel() throws {
+    let tables = "  weight #t : f32[9, 2] = \"t\"\n  weight #p : f32[4, 2] = \"p\"\n"
+    var text = smallestText.replacing("weight #w :", with: tables + "  weight #w :")
+    let dense = try Graph.parse(text).denseOperations()
+    let inputs = text.split(separator: "\n").filter { $0.contains("= input ") }.joined(separator: "\n")
+    for line in inputs.split(separator: "\n") { text = text.replacing(line, with: "") }
+    text = text.replacing(
+      "embeddings {",
+      with:
+        "entry {\n\(inputs)\n%bag = bag_logits %ids, %segments, #t, #p, #b {separator 2, skip 0 2} : f32[B0, 2]\n}\n"
+        + "embeddings {")
+    let graph = try Graph.parse(text)
+    try graph.verify()
+    let costs = graph.countOperations()
+    #expect(
+      costs.first
+        == SectionCost(
+          section: .entry, executed: [CostTerm(4, .admittedTokens), CostTerm(4, .admittedSamples)], paper: []))
+    #expect(graph.denseOperations() == dense)
+  }
+
   @Test func paperCountsTakeTheTokensThatOutliveThePruning() throws {
     let costs = try SampleModel.pyramid().countOperations()
     let layer = try #require(costs.first { $0.section == .layer(0) })

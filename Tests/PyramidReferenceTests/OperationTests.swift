@@ -26,6 +26,24 @@ struct OperationTests {
     #expect(try scene.values(answering: sum)["sum"]?.floats == [111, 202, 103, 224])
   }
 
+  @Test func `bag_logits sums the rows of what is a word, and of pairs that no separator parts`() throws {
+    // Tokens have ids 0, 1, 2 and so on; 0 and 3 are no words, and 3 ends a text.
+    var scene = try Scene(lengths: [6, 1])
+    let tables = [
+      scene.matrix("table", [[9, 9], [1, 0], [2, 0], [9, 9], [4, 0], [5, 8], [9, 9]]),
+      scene.matrix("bigrams", [[100, 0], [200, 0], [400, 0], [800, 0]]), scene.vector("bias", [0.5, 0.25]),
+    ]
+    let unigrams = Op.bagLogits(skip: [0, 3, 6], separator: 3)
+    _ = try scene.add(unigrams, [scene.ids, scene.segments], [tables[0], tables[2]], name: "words")
+    _ = try scene.add(unigrams, [scene.ids, scene.segments], tables, name: "pairs")
+    let x = try scene.rows("x", (0..<7).map { _ in [0, 0] })
+    let values = try scene.values(answering: x)
+    // Words 1 2 | 4 5 of the first sample; the second has none.
+    #expect(try values["words"]?.floats == [3.5, 2.25, 0.5, 0.25])
+    // Pairs (1, 2) and (4, 5): 1000005 mod 4 = 1, 4000017 mod 4 = 1.
+    #expect(try values["pairs"]?.floats == [103.5, 2.25, 0.5, 0.25])
+  }
+
   @Test func `linear multiplies by the transposed matrix and adds the bias`() throws {
     var scene = try Scene(lengths: [2])
     let x = try scene.rows("x", [[1, 2], [3, 4]])

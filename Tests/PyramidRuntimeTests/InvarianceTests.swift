@@ -46,5 +46,5 @@ func bits(_ answer: Answer) -> [[Int]] {
   [
     answer.logits.map { Int($0.bitPattern) }, [answer.exitLayer], answer.tokensAlive,
     [answer.operations.executed, answer.operations.paper, answer.operations.dense, answer.operations.densePaper],
-  ] + (answer.keptPositions ?? []).map { $0.map { Int($0) } }
+  ] + (answer.alivePositions ?? []).map { $0.map { Int($0) } }
 }

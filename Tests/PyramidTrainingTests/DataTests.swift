@@ -98,11 +98,12 @@ struct DataTests {
     let lengths = (0..<3000).map { _ in 2 + random.integer(below: 60) } + [500]
     func plan(_ stream: String) -> [[Int]] {
       var random = SeededRandom(seed: 1, stream: stream)
-      return BatchPlan(lengths: lengths, budget: 200, random: &random).batches
+      return BatchPlan(lengths: lengths, budget: 200, samples: 12, random: &random).batches
     }
     let batches = plan("epoch 0")
     #expect(batches.flatMap { $0 }.sorted() == Array(lengths.indices))
     #expect(batches.allSatisfy { $0.count == 1 || $0.map { lengths[$0] }.reduce(0, +) <= 200 })
+    #expect(batches.map(\.count).max() == 12)
     // In a batch lengths differ little, and batches do not come by length.
     let spans = batches.filter { $0.count > 1 }.map { batch in lengths[batch.last!] - lengths[batch[0]] }
     #expect(Double(spans.reduce(0, +)) / Double(spans.count) < 3)

@@ -43,10 +43,10 @@ struct TrainingSample {
     let checkpoint = try Checkpoint(path: checkpoint)
     let rows = try TrainingData(
       path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
-    let training = try Training(checkpoint, rows, options ?? self.options)
+    let training = try Training(checkpoint, rows, options ?? self.options, threads: 1)
     let output = try TrainingFolder(
       path: folder.path(name), start, arguments: training.arguments, source: self.checkpoint)
-    _ = try training.run(in: output, saveMinutes: saveMinutes, threads: 1, console: TrainingConsole(), make: make)
+    _ = try training.run(in: output, saveMinutes: saveMinutes, console: TrainingConsole(), make: make)
     return try weights(name)
   }
 
@@ -218,5 +218,5 @@ private class WrappedStage: TrainingStage {
   func prepare() { stage.prepare() }
   func accumulate(_ batch: TrainingBatch) throws -> Double { stage.accumulate(batch) }
   func predict(_ batch: TrainingBatch) -> [[Float]] { stage.predict(batch) }
-  func score(_ heads: [HeadResult]) -> Double { heads[0].accuracy }
+  func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }
 }

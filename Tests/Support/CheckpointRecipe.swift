@@ -28,8 +28,25 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var readsMean = false
   /// `exits.temperatures`, one for each boundary; nil for a checkpoint without.
   public var temperatures: [Float]?
+  /// What the entry's head reads.
+  public enum Entry: Sendable, Equatable {
+    /// A table of tokens.
+    case tokens
+    /// And one of pairs, with so many rows.
+    case pairs(Int)
+  }
+  /// The head before layer 1; nil for a checkpoint without.
+  public var entry: Entry?
+  /// `exits.entry.temperature`; nil for a checkpoint without.
+  public var entryTemperature: Float?
+  /// `prune.entry.threshold`, with a seeded table of salience from 0 to 1; nil for a checkpoint without.
+  public var salienceThreshold: Float?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
+  /// Tensors that are left out.
+  public var leavesOut: Set<String> = []
+  /// Tensors that are written in another shape.
+  public var reshapes: [String: [Int]] = [:]
   /// Weights depend on it.
   public var seed = "model"
 
@@ -101,6 +118,12 @@ extension CheckpointRecipe {
   }
 
   private var tensors: [Tensor] {
+    wholeTensors.filter { !leavesOut.contains($0.name) }.map {
+      Tensor(name: $0.name, shape: reshapes[$0.name] ?? $0.shape)
+    }
+  }
+
+  private var wholeTensors: [Tensor] {
     var tensors: [Tensor] = []
     func linear(_ name: String, _ rows: Int, _ columns: Int) {
       tensors += [Tensor(name: name + ".weight", shape: [rows, columns]), Tensor(name: name + ".bias", shape: [rows])]
@@ -132,6 +155,16 @@ extension CheckpointRecipe {
       linear("exits.\(layer).classifier", classes, hidden)
     }
     if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
+    if let entry {
+      tensors.append(Tensor(name: "exits.entry.table", shape: [vocabulary, classes]))
+      if case .pairs(let rows) = entry { tensors.append(Tensor(name: "exits.entry.bigrams", shape: [rows, classes])) }
+      tensors.append(Tensor(name: "exits.entry.bias", shape: [classes]))
+    }
+    if entryTemperature != nil { tensors.append(Tensor(name: "exits.entry.temperature", shape: [1])) }
+    if salienceThreshold != nil {
+      tensors.append(Tensor(name: "prune.entry.salience", shape: [vocabulary]))
+      tensors.append(Tensor(name: "prune.entry.threshold", shape: [1]))
+    }
     if let thresholds { tensors.append(Tensor(name: "prune.thresholds", shape: [thresholds.count])) }
     return tensors
   }
@@ -162,10 +195,20 @@ extension CheckpointRecipe {
 
   /// Matrices scaled so that activations neither die nor explode and attention is far from uniform; norms around 1.
   private func values(of tensor: Tensor) -> [Float] {
-    if tensor.name == "prune.thresholds" { return thresholds ?? [] }
-    if tensor.name == "exits.temperatures" { return temperatures ?? [] }
+    switch tensor.name {
+    case "prune.thresholds": return thresholds ?? []
+    case "exits.temperatures": return temperatures ?? []
+    case "exits.entry.temperature": return entryTemperature.map { [$0] } ?? []
+    case "prune.entry.threshold": return salienceThreshold.map { [$0] } ?? []
+    default: break
+    }
     var random = SeededValues("\(tensor.name) of \(seed)")
     let count = tensor.shape.reduce(1, *)
+    if tensor.name == "prune.entry.salience" { return (0..<count).map { _ in abs(random.unit()) } }
+    // Some bags are sure of their class, and others are not.
+    if tensor.name.hasPrefix("exits.entry."), tensor.shape.count == 2 {
+      return (0..<count).map { _ in 5 * random.unit() }
+    }
     if tensor.name.hasSuffix("orm.weight") { return (0..<count).map { _ in 1 + random.unit() / 4 } }
     if tensor.shape.count == 1 { return (0..<count).map { _ in random.unit() / 4 } }
     let scale = 2.5 / Float(tensor.shape[1]).squareRoot()

@@ -72,6 +72,7 @@ public struct CompiledCheckpoint: Sendable {
     graph.placement = model.graph.decisions
     let context = PassContext(
       policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
+      entryHead: compiler.lowered.entryHead,
       target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights

@@ -19,12 +19,14 @@ import Testing
   }
 
   /// Starts the probe and sends it a signal once it has printed so many lines; returns its lines, exit code and whether a signal ended it.
+  /// With `waits` it stands still at the last of them.
   private func run(
-    _ folder: String, _ name: String, _ start: String, minutes: String, signal: Int32, after lines: Int
+    _ folder: String, _ name: String, _ start: String, minutes: String, signal: Int32, after lines: Int,
+    waits: Bool = false
   ) throws -> (lines: [Substring], code: Int32, isKilled: Bool) {
     let process = Process()
     process.executableURL = Tool.trainingProbe.url
-    process.arguments = [folder, name, start, minutes]
+    process.arguments = [folder, name, start, minutes] + (waits ? [String(lines - 1)] : [])
     let output = Pipe()
     process.standardOutput = output
     try process.run()
@@ -76,7 +78,7 @@ import Testing
   func `A training that is interrupted writes its state, and the exit code tells the signal`(signal: Int32) throws {
     let (scratch, expected, batches) = try Self.reference.get()
     let name = "interrupted\(signal)"
-    let result = try run(scratch.folder, name, "new", minutes: "60", signal: signal, after: 9)
+    let result = try run(scratch.folder, name, "new", minutes: "60", signal: signal, after: 9, waits: true)
     #expect(result.code == 128 + signal && !result.isKilled)
     let done = result.lines.count { $0.hasPrefix("batch") }
     let rest = try Tool.trainingProbe(scratch.folder, name, "resume", "60")
@@ -87,7 +89,7 @@ import Testing
 
   @Test func `A full disk is an error that says so, and the last good state goes on elsewhere`() throws {
     let (scratch, expected, _) = try Self.reference.get()
-    let first = try run(scratch.folder, "full", "new", minutes: "0", signal: SIGINT, after: 11)
+    let first = try run(scratch.folder, "full", "new", minutes: "0", signal: SIGINT, after: 11, waits: true)
     #expect(first.code == 130)
     let path = scratch.path("full/training-state.safetensors")
     let state = try Data(contentsOf: URL(fileURLWithPath: path))

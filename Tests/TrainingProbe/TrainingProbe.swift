@@ -2,7 +2,8 @@
 // each batch, so that a test can choose its moment without looking at a clock.
 //
 //     training-probe FOLDER make                       writes FOLDER/model and FOLDER/train.tsv
-//     training-probe FOLDER NAME new|resume MINUTES    trains into FOLDER/NAME
+//     training-probe FOLDER NAME new|resume MINUTES [BATCH]
+//                                                      trains into FOLDER/NAME, and in that batch waits for a signal
 
 import Glibc
 import PyramidFormats
@@ -15,7 +16,7 @@ enum TrainingProbe {
   static func main() {
     Interruption.install()
     let words = Array(CommandLine.arguments.dropFirst())
-    do { try words[1] == "make" ? make(words[0]) : run(words[0], words[1], words[2], Double(words[3])!) } catch let
+    do { try words[1] == "make" ? make(words[0]) : run(words) } catch let
       interruption as TrainingInterrupted
     {
       exit(128 + interruption.signal)
@@ -39,7 +40,9 @@ enum TrainingProbe {
     try OutputFile.write(rows.joined(), to: folder + "/train.tsv")
   }
 
-  private static func run(_ folder: String, _ name: String, _ start: String, _ minutes: Double) throws {
+  private static func run(_ words: [String]) throws {
+    let (folder, name, start) = (words[0], words[1], words[2])
+    let waits = words.count > 4 ? Int(words[4]) : nil
     var options = TrainingOptions()
     (options.stages, options.epochs) = ([.fineTuning, .exits], [3, 2])
     (options.batchTokens, options.accumulate) = (40, 2)
@@ -47,14 +50,15 @@ enum TrainingProbe {
     let data = try TrainingData(
       path: folder + "/train.tsv", dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1,
       layout: { _ in TextLayout(.tsv) })
-    let training = try Training(checkpoint, data, options)
+    let training = try Training(checkpoint, data, options, threads: 1)
     let output = try TrainingFolder(
       path: "\(folder)/\(name)", start == "resume" ? .resuming : .new, arguments: training.arguments,
       source: folder + "/model")
-    _ = try training.run(in: output, saveMinutes: minutes, threads: 1, console: TrainingConsole()) {
+    _ = try training.run(in: output, saveMinutes: Double(words[3])!, console: TrainingConsole()) {
       let stage = BagStage($0, $1)
       stage.disturbance = {
         say("batch \($0.number)")
+        if $0.number == waits { while (try? Interruption.check()) != nil { sched_yield() } }
         return 0
       }
       return stage

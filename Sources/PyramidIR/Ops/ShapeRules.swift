@@ -72,6 +72,7 @@ extension Op {
       let columns = inputs[0].columns.addingReportingOverflow(inputs[1].columns)
       try check.require(!columns.overflow, 1, "%a and %b are too wide")
       return [TensorType(.f32, [inputs[0].rows, .fixed(columns.partialValue)])]
+    case .bagLogits(let skip, let separator): return [try check.bagLogits(skip, separator)]
     case .softmax:
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.matrix(inputs[0], "%x", 1)
@@ -79,10 +80,7 @@ extension Op {
     case .rowNorm(let first, let count):
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%x", 1)
-      let width = inputs[0].columns
-      try check.require(
-        first >= 0 && count > 0 && first <= width && count <= width - first, 2,
-        "columns \(first) and \(count) more do not lie in \(width)")
+      try check.columns(first, count, in: inputs[0].columns, 2)
       return [TensorType(.f32, [inputs[0].rows])]
     case .decideExit: return [try check.decideExit(newDim)]
     case .decidePrune(_, _, _, let afterExit):
@@ -112,6 +110,7 @@ extension Op {
         inputs[1].element == .f32 && inputs[1].extents.count == 2 && inputs[1].rows == .dim(samples), 2,
         "%logits is \(inputs[1]), expected f32[\(samples), C]")
       return []
+    case .gradient(let op): return try op.resultTypes(check)
     }
   }
 }

@@ -61,7 +61,9 @@ extension PolicyError: CustomStringConvertible {
 
   /// Thresholds are learned in the soft stage and settled in the hard one; anything else needs all four stages.
   private func trainingCommand(for symbol: String, _ checkpoint: String) -> String {
-    let stages = symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
+    let stages =
+      symbol.hasPrefix("prune.entry.")
+      ? "entry" : symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
     return "mp-train \(checkpoint) --data TRAIN.tsv --output DIR --stages \(stages)"
   }
 }

@@ -45,6 +45,12 @@ struct HeadTally {
 }
 
 extension HeadResult {
+  init(_ root: JSONField) throws(FormatError) {
+    head = try root.required("head").string()
+    accuracy = try root.required("accuracy").double()
+    loss = try root.required("loss").double()
+  }
+
   static func json(_ results: [HeadResult]) -> JSONValue {
     .array(
       results.map { ["head": .string($0.head), "accuracy": JSONValue($0.accuracy), "loss": JSONValue($0.loss)] })

@@ -20,7 +20,14 @@ public enum Interruption {
     var action = sigaction()
     action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
     action.__sigaction_handler.sa_handler = { Interruption.note($0) }
-    for signal in [SIGINT, SIGTERM] { sigaction(signal, &action, nil) }
+    // A parent may have blocked the signals for its threads, and with them for this process.
+    var wanted = sigset_t()
+    sigemptyset(&wanted)
+    for signal in [SIGINT, SIGTERM] {
+      sigaction(signal, &action, nil)
+      sigaddset(&wanted, signal)
+    }
+    pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     signal(SIGXFSZ, SIG_IGN)
   }
 

@@ -20,7 +20,6 @@ public final class Trainer {
   let folder: TrainingFolder
   let console: TrainingConsole
   private let make: (StageName, TrainingContext) throws -> any TrainingStage
-  private let kernels: any OptimiserKernels
   private let saveInterval: Duration
   private var log: TrainingLog
   private var position = TrainingPosition()
@@ -36,10 +35,9 @@ public final class Trainer {
   /// be read.
   public init(
     _ context: TrainingContext, folder: TrainingFolder, saveMinutes: Double = 5, console: TrainingConsole,
-    kernels: any OptimiserKernels, make: @escaping (StageName, TrainingContext) throws -> any TrainingStage
+    make: @escaping (StageName, TrainingContext) throws -> any TrainingStage
   ) throws {
     (self.context, self.folder, self.console, self.make) = (context, folder, console, make)
-    self.kernels = kernels
     saveInterval = .seconds(saveMinutes * 60)
     lastSave = clock.now
     if folder.hasState {
@@ -72,11 +70,13 @@ public final class Trainer {
     try stage.prepare()
     let plans = (0..<stage.epochs).map { epoch in
       var random = SeededRandom(seed: context.options.seed, stream: "stage \(stage.name.rawValue) epoch \(epoch)")
-      return BatchPlan(lengths: context.train.lengths, budget: context.options.batchTokens, random: &random)
+      return BatchPlan(
+        lengths: context.train.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples,
+        random: &random)
     }
     let counts = plans.map { ($0.batches.count + context.options.accumulate - 1) / context.options.accumulate }
     let optimiser = Optimiser(
-      stage.groups, in: context.parameters, kernels: kernels, updates: counts.reduce(0, +), context.options)
+      stage.groups, thread: context.thread, updates: counts.reduce(0, +), context.options)
     if let resumed, position.updates > 0 { best = try TrainingState.restoreMoments(resumed, into: context.parameters) }
     resumed = nil
     while position.epoch < stage.epochs, position.stale < context.options.patience ?? .max {
@@ -104,7 +104,7 @@ public final class Trainer {
       position.tokens += batch.tokens.tokenCount
       position.batches += 1
     }
-    let norm = loss.isFinite ? optimiser.update(position.updates + 1, samples: samples) : loss
+    let norm = loss.isFinite ? try optimiser.update(position.updates + 1, samples: samples) : loss
     guard norm.isFinite else { throw notFinite(stage, loss.isFinite ? "gradient" : "loss") }
     position.step += 1
     position.updates += 1
@@ -150,6 +150,7 @@ public final class Trainer {
     let score = stage.score(results)
     guard score.isFinite else { throw notFinite(stage, "score on dev") }
     let isBest = position.bestScore.map { score > $0 } ?? true
+    if isBest || !stage.keepsBest { position.results = results }
     if isBest {
       (position.bestScore, position.stale) = (score, 0)
       if stage.keepsBest {
@@ -174,7 +175,7 @@ public final class Trainer {
   }
 
   private func summarise(_ stage: any TrainingStage, updates: Int) throws {
-    let results = try evaluate(stage)
+    let results = try position.results.isEmpty ? evaluate(stage) : position.results
     try log.append(
       "stage",
       [
@@ -188,7 +189,8 @@ public final class Trainer {
   /// What every head does on dev.
   private func evaluate(_ stage: any TrainingStage) throws -> [HeadResult] {
     var tally = HeadTally(heads: stage.heads)
-    let plan = BatchPlan(lengths: context.dev.lengths, budget: context.options.batchTokens)
+    let plan = BatchPlan(
+      lengths: context.dev.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
     for (number, samples) in plan.batches.enumerated() {
       try Interruption.check()
       console.progress("\(stage.name.title): dev, \(100 * number / plan.batches.count)%")

@@ -15,6 +15,8 @@ struct TrainingPosition: Equatable {
   /// Epochs of the stage since the best one, and the best one's score.
   var stale = 0
   var bestScore: Double?
+  /// What the heads did after the epoch whose parameters are kept; empty before the first.
+  var results: [HeadResult] = []
   /// Loss and samples since the log's last line of an update.
   var lossSum = 0.0
   var samples = 0
@@ -37,6 +39,7 @@ struct TrainingPosition: Equatable {
     for (name, path) in Self.integers { object[name] = JSONValue(self[keyPath: path]) }
     object["loss_sum"] = JSONValue(lossSum)
     object["seconds"] = JSONValue(seconds)
+    object["results"] = HeadResult.json(results)
     object["best_score"] = bestScore.map { JSONValue($0) }
     return .object(object)
   }
@@ -47,6 +50,7 @@ struct TrainingPosition: Equatable {
     for (name, path) in Self.integers { self[keyPath: path] = try root.required(name).integer(in: 0...Int.max) }
     lossSum = try root.required("loss_sum").double()
     seconds = try root.required("seconds").double()
+    results = try root.required("results").elements().map(HeadResult.init)
     bestScore = try root.optional("best_score")?.double()
   }
 }

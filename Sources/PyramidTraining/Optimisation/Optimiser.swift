@@ -2,81 +2,28 @@
 // that is not finite means is decided here as well: no parameter is touched by it.
 
 import Glibc
-
-/// The arithmetic of updates on whole buffers; the same bits at any thread count.
-public protocol OptimiserKernels {
-  /// The sum of the squares, in double precision.
-  func sumOfSquares(_ values: UnsafeMutableBufferPointer<Float>) -> Double
-  /// One AdamW update; zeroes the gradient.
-  func adamW(
-    _ values: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>,
-    first: UnsafeMutableBufferPointer<Float>, second: UnsafeMutableBufferPointer<Float>, _ update: AdamWUpdate)
-}
-
-/// The numbers of one AdamW update; moments decay by 0.9 and 0.999.
-public struct AdamWUpdate: Sendable {
-  /// Factor of the gradient: mean over samples and clipping.
-  public var gradientScale: Float
-  /// Learning rate divided by the first moment's bias correction.
-  public var stepSize: Float
-  /// 1 / the second moment's bias correction, under the root.
-  public var secondScale: Float
-  /// Factor of the value before the update: 1 - learning rate * weight decay.
-  public var keep: Float
-
-  /// Decay of the first moment, of the second, and what is added to the root.
-  public static let beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8
-
-  /// Update number `step`, from 1.
-  init(step: Int, learningRate: Double, weightDecay: Double, gradientScale: Double) {
-    self.gradientScale = Float(gradientScale)
-    stepSize = Float(learningRate / (1 - pow(Double(Self.beta1), Double(step))))
-    secondScale = Float(1 / (1 - pow(Double(Self.beta2), Double(step))))
-    keep = Float(1 - learningRate * weightDecay)
-  }
-}
-
-/// Plain loops on one thread.
-struct PlainOptimiserKernels: OptimiserKernels {
-  func sumOfSquares(_ values: UnsafeMutableBufferPointer<Float>) -> Double {
-    values.reduce(0.0) { $0 + Double($1) * Double($1) }
-  }
-
-  func adamW(
-    _ values: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>,
-    first: UnsafeMutableBufferPointer<Float>, second: UnsafeMutableBufferPointer<Float>, _ update: AdamWUpdate
-  ) {
-    let (beta1, beta2) = (AdamWUpdate.beta1, AdamWUpdate.beta2)
-    for index in values.indices {
-      let slope = gradient[index] * update.gradientScale
-      let mean = beta1 * first[index] + (1 - beta1) * slope
-      let square = beta2 * second[index] + (1 - beta2) * slope * slope
-      (first[index], second[index], gradient[index]) = (mean, square, 0)
-      values[index] =
-        values[index] * update.keep
-        - update.stepSize * mean / ((square * update.secondScale).squareRoot() + AdamWUpdate.epsilon)
-    }
-  }
-}
+import PyramidRuntime
 
 /// The optimiser of one stage.
 struct Optimiser {
+  /// Decay of the first and of the second moment.
+  private static let beta1 = 0.9, beta2 = 0.999
+
   let groups: [ParameterGroup]
-  let kernels: any OptimiserKernels
+  let thread: TrainingThread
   /// Updates of the stage, all epochs together.
   let updates: Int
   /// Share of them in which rates rise from 0; then they fall to 0.
   let warmUp: Double
   let maximumNorm: Double
 
-  /// Readies the parameters of the groups; what else was trained before is not any more.
+  /// Readies the parameters of the groups.
   init(
-    _ groups: [ParameterGroup], in set: ParameterSet, kernels: any OptimiserKernels, updates: Int,
+    _ groups: [ParameterGroup], thread: TrainingThread, updates: Int,
     _ options: TrainingOptions
   ) {
-    (self.groups, self.kernels, self.updates) = (groups, kernels, updates)
+    (self.groups, self.thread, self.updates) = (groups, thread, updates)
     (warmUp, maximumNorm) = (options.warmUp, options.maximumNorm)
-    for parameter in set.all { parameter.stopTraining() }
     for parameter in groups.flatMap(\.parameters) { parameter.startTraining() }
   }
 
@@ -89,22 +36,27 @@ struct Optimiser {
 
   /// Update number `number`, from 1, with gradients that are sums over `samples`. Returns the norm of the mean gradient;
   /// when that is not finite nothing is changed.
-  func update(_ number: Int, samples: Int) -> Double {
-    let parameters = groups.flatMap(\.parameters)
-    let mean = 1 / Double(max(samples, 1))
-    let norm = parameters.reduce(0) { $0 + kernels.sumOfSquares($1.gradient!) }.squareRoot() * mean
-    guard norm.isFinite else { return norm }
-    let scale = mean * min(1, maximumNorm / max(norm, .leastNormalMagnitude))
-    for group in groups {
-      for parameter in group.parameters {
-        let update = AdamWUpdate(
-          step: number, learningRate: group.learningRate * rate(of: number),
-          weightDecay: parameter.decays ? group.weightDecay : 0, gradientScale: scale)
-        kernels.adamW(
-          parameter.values, gradient: parameter.gradient!, first: parameter.moments!.first,
-          second: parameter.moments!.second, update)
+  func update(_ number: Int, samples: Int) throws -> Double {
+    try thread.perform {
+      let vectors = thread.vectors
+      let mean = 1 / Double(max(samples, 1))
+      let gradients = groups.flatMap(\.parameters).map { $0.gradient! }
+      let norm = gradients.reduce(0) { $0 + vectors.sumOfSquares($1) }.squareRoot() * mean
+      guard norm.isFinite else { return norm }
+      let scale = mean * min(1, maximumNorm / max(norm, .leastNormalMagnitude))
+      for group in groups {
+        let rate = group.learningRate * rate(of: number)
+        for parameter in group.parameters {
+          let decay = parameter.decays ? group.weightDecay : 0
+          vectors.adamW(
+            parameter.values, gradient: parameter.gradient!, first: parameter.moments!.first,
+            second: parameter.moments!.second, gradientScale: Float(scale),
+            stepSize: Float(rate / (1 - pow(Self.beta1, Double(number)))),
+            secondScale: Float(1 / (1 - pow(Self.beta2, Double(number)))), keep: Float(1 - rate * decay),
+            beta1: Float(Self.beta1), beta2: Float(Self.beta2), epsilon: 1e-8)
+        }
       }
+      return norm
     }
-    return norm
   }
 }

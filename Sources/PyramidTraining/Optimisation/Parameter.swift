@@ -35,11 +35,15 @@ public final class Parameter {
     }
   }
 
-  /// Makes gradient and moments, all zero.
-  func startTraining() {
-    stopTraining()
-    gradient = Self.zeros(values.count)
+  /// Makes gradient and moments, all zero, unless they are there, and returns the gradient, which stays where it is to
+  /// the end of the stage: a stage binds its programs to it.
+  @discardableResult
+  public func startTraining() -> UnsafeMutableBufferPointer<Float> {
+    if let gradient { return gradient }
+    let gradient = Self.zeros(values.count)
+    self.gradient = gradient
     moments = (Self.zeros(values.count), Self.zeros(values.count))
+    return gradient
   }
 
   /// Frees gradient and moments.

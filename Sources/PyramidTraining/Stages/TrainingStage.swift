@@ -76,8 +76,8 @@ public protocol TrainingStage: AnyObject {
   /// Whether the parameters of the best epoch are kept rather than the last one's.
   var keepsBest: Bool { get }
 
-  /// Adds the parameters that the stage needs and are not there (`ParameterSet.add`), compiles programs, computes
-  /// features. Of the parameters it may read only those that the stage does not train: of a resumed training those are
+  /// Adds the parameters that the stage needs and are not there (`ParameterSet.add`), binds programs to their values and
+  /// gradients (`Parameter.startTraining`), computes features. Of the parameters it may read only those that the stage does not train: of a resumed training those are
   /// at some later step.
   func prepare() throws
   /// Runs forward and backward: adds the gradient of the loss, summed over the samples, to the gradients of the
