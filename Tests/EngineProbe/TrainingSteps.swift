@@ -21,7 +21,7 @@ final class TrainingSteps {
     let decays: Bool
   }
 
-  private let executor: TrainingExecutor
+  private let model: TrainingRun
   private let thread: TrainingThread
   private var parameters: [Parameter] = []
   private var batches: [Batch] = []
@@ -37,7 +37,7 @@ final class TrainingSteps {
     thread = try TrainingThread(threads: threads)
     var parameters: [Parameter] = []
     let losses = graph.nodes.filter { $0.op.facts.training == .loss }.map { $0.results[0] }
-    executor = try TrainingExecutor(graph, thread: thread, reading: losses) { weight in
+    model = try TrainingRun(graph, thread: thread, reading: losses) { weight in
       let values = try compiler.weights.values(of: weight)
       func buffer() -> UnsafeMutableBufferPointer<Float> {
         let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: values.count)
@@ -83,7 +83,7 @@ final class TrainingSteps {
   }
 
   private func run(_ batch: Batch) throws -> Double {
-    let losses = try executor.run(
+    let losses = try model.run(
       batch.tokens, targets: batch.targets, random: RandomState(seed: 1, step: UInt64(step)))
     step += 1
     let mean = 1 / Double(batch.tokens.sampleCount)

@@ -7,7 +7,7 @@ import PyramidReference
 import PyramidRuntime
 
 extension TrainingCase {
-  /// Losses and gradients by the kernels of an instruction set, run `times` times on the same executor: gradients add up.
+  /// Losses and gradients by the kernels of an instruction set, run `times` times on the same run: gradients add up.
   /// Weights whose names are in `frozen` have no gradient.
   public func kernels(
     _ set: InstructionSet, threads: Int, times: Int = 1, frozen: Set<String> = []
@@ -24,7 +24,7 @@ extension TrainingCase {
       return buffer
     }
     let losses = graph.nodes.filter { $0.op.facts.training == .loss }.map { $0.results[0] }
-    let executor = try TrainingExecutor(
+    let run = try TrainingRun(
       graph, thread: TrainingThread(threads: threads), prune: prune, reading: losses
     ) { weight in
       let values = weights[weight.name] ?? []
@@ -36,7 +36,7 @@ extension TrainingCase {
     for (ids, types) in zip(batch.tokenIDs, batch.typeIDs) { packed.append(tokenIDs: ids, typeIDs: types) }
     var results: [[Float]] = []
     for _ in 0..<times {
-      results = try executor.run(
+      results = try run.run(
         packed, targets: inputs.targets.flatMap { $0 }, features: inputs.features.flatMap { $0 }, random: inputs.random)
     }
     let named = zip(losses, results).map { (graph[$0].name, $1.map(Double.init)) }

@@ -5,7 +5,7 @@ import PyramidIR
 import PyramidPolicy
 
 /// Runs one training graph. Its calls take turns on the team's thread.
-public final class TrainingExecutor {
+public final class TrainingRun {
   private let runner: StepRunner
   private let decisions: TrainingDecisions
   private let thread: TrainingThread
