@@ -51,7 +51,7 @@ public struct GradientGolden: Sendable {
   private static func graph(_ plain: Graph, _ file: JSONField) throws -> Graph {
     switch try file.required("kind").string() {
     case "exits":
-      let (graph, logits) = try plain.addingExitHeads(after: Array(0..<plain.shape.layers - 1))
+      let (graph, heads) = try plain.addingExitHeads(after: Array(0..<plain.shape.layers - 1))
       let last = graph.answeredLogits!
       return try graph.trainingGraph(
         losses: [HeadLoss(last)]

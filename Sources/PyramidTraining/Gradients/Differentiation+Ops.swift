@@ -29,6 +29,16 @@ extension Differentiation {
     case .firstRows:
       let x = node.inputs[0]
       try add(.gradient(.firstRowsGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
+    case .segmentMean:
+      let x = node.inputs[0]
+      try add(.gradient(.segmentMeanGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
+    case .concat:
+      var first = 0
+      for input in node.inputs {
+        let count = builder.graph[input].type.columns
+        try add(.gradient(.columns(first: first, count: count)), [gradient(node)!], to: input)
+        first += count
+      }
     case .compact:
       let x = node.inputs[0]
       try add(.gradient(.compactGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
