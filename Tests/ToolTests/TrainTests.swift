@@ -107,4 +107,18 @@ import Testing
     }
     #expect(try weights("parts") == weights("whole"))
   }
+
+  @Test func `A vocabulary is trimmed to what texts use, and the result can be trained`() throws {
+    let (scratch, _) = try sample()
+    let trim = ["trim-vocabulary", scratch.path("model"), "--data", scratch.path("train.tsv"), "--size", "200"]
+    let result = try Tool.train.run(trim + ["--output", scratch.path("small")])
+    #expect(result.code == 0, "\(result.notes)")
+    #expect(result.notes.contains("kept 200 of 4000 tokens after 300 texts"))
+    let words = ["--data", scratch.path("train.tsv"), "--stages", "entry", "--output", scratch.path("out")]
+    #expect(try Tool.train.run([scratch.path("small")] + words).code == 0)
+    let missing = try Tool.train.run(["trim-vocabulary", scratch.path("model"), "--size", "200"])
+    #expect(missing.code == 64)
+    let help = try Tool.train("trim-vocabulary", "--help")
+    #expect(help.code == 0 && help.output.contains("--size"))
+  }
 }

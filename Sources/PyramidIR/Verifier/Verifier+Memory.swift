@@ -38,6 +38,8 @@ extension Verifier {
     var lastReader = producer
     for (index, node) in graph.nodes.enumerated() {
       for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
+      guard node.op.facts.training == .loss else { continue }
+      for result in node.results where isKnown(result) { lastReader[result.index] = graph.nodes.count }
     }
     var occupant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
     for (index, node) in graph.nodes.enumerated() {

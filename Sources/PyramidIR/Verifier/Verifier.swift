@@ -22,7 +22,7 @@
 //     nor a section of gradients. One that trains answers nothing; its backward operations stand in gradients.
 // 11. Packed weights are matrices that only linear layers read as #w; a graph that trains packs and rounds none.
 // 12. Slots exist, fit family and row of the value in them, hold no input, and never two values that live at the same
-//     time; an elementwise result may replace an operand that dies there.
+//     time; an elementwise result may replace an operand that dies there. Losses live to the end.
 // 13. Costs are of sections that exist, one each, over declared dims; powers are 1, or 2 for tokens.
 // 14. A node's kernel is one that exists: `Op.kernelPrecisions`.
 //

@@ -16,7 +16,7 @@ extension Execution {
       return [try result(node, zip(x, dy).map { $1 * Arithmetic.derivative($0, activation) })]
     case .layerNormGradient(let epsilon): return [try result(node, layerNormGradient(node, Double(epsilon)))]
     case .attentionGradient(let heads, let rate, let stream):
-      return try attentionGradient(node, heads: heads, dropout: attentionDropout(rate, stream))
+      return try attentionGradient(node, heads: heads, dropout: attentionDropout(rate, stream, heads: heads))
     case .embedGradient:
       let (dy, values) = (try operand(node, node.inputs.count - 1), try operand(node, node.inputs.count - 1).doubles)
       for (place, table) in node.weights.enumerated() {

@@ -17,7 +17,7 @@ extension Execution {
     case .dropoutAttention(let heads, let rate, let stream, let emits):
       return try attend(
         node, separateOperands(node), segments: operand(node, 3), heads: heads, emits,
-        dropout: attentionDropout(rate, stream))
+        dropout: attentionDropout(rate, stream, heads: heads))
     case .softKeep(let layer, let temperature):
       let (score, threshold) = (try operand(node, 0), Double(weight(node, 0)[layer]))
       var mask = try score.doubles.map { 1 / (1 + exp(-($0 - threshold) / Double(temperature))) }
@@ -61,9 +61,9 @@ extension Execution {
     return { RandomState.keeps($0, key: key, threshold: threshold) ? 1 / (1 - Double(rate)) : 0 }
   }
 
-  func attentionDropout(_ rate: Float, _ stream: Int) -> (Int, Int, Int) -> Double {
+  func attentionDropout(_ rate: Float, _ stream: Int, heads: Int) -> (Int, Int, Int) -> Double {
     let factor = dropout(rate, stream)
-    return { head, row, key in factor(UInt64(head) << 48 | UInt64(row) << 24 | UInt64(key)) }
+    return { head, row, key in factor(UInt64((row * heads + head) * 4096 + key)) }
   }
 
   /// The rows of each sample, which has at least one.
