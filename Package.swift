@@ -98,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "Filetests",
       dependencies: [
-        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime",
       ]),
     .target(
       name: "PyramidTestSupport",

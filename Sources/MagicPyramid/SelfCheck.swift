@@ -51,6 +51,7 @@ public struct SelfCheck: Sendable {
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(
       policies: policies, exitHeads: compiler.lowered.exitHeads, entryHead: compiler.lowered.entryHead,
+      headInput: compiler.lowered.headInput,
       target: classifier.model.instructionSet)
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(

@@ -67,8 +67,9 @@ public struct ModelCompiler: Sendable {
 
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
     PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, entryHead: lowered.entryHead, target: options.target,
-      precision: options.precision, profile: options.profile)
+      policies: policies, exitHeads: lowered.exitHeads, entryHead: lowered.entryHead, headInput: lowered.headInput,
+      checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
+      profile: options.profile)
   }
 
   /// The plain graph with the checkpoint that it is of.

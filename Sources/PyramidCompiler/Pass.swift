@@ -14,6 +14,10 @@ public struct PassContext: Sendable {
   public var exitHeads: Set<Int>
   /// The exit head before layer 1, if there is one.
   public var entryHead: EntryHead?
+  /// What these heads read.
+  public var headInput: HeadInput
+  /// The checkpoint's folder as a shell takes it, for errors that name a command.
+  public var checkpointArgument: String
   /// Instruction set to choose kernels for.
   public var target: InstructionSet
   /// Number format of the products.
@@ -24,10 +28,12 @@ public struct PassContext: Sendable {
   /// A context; without policies the compiled graph equals the plain one.
   public init(
     policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [],
-    entryHead: EntryHead? = nil, target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
+    entryHead: EntryHead? = nil, headInput: HeadInput = .first, checkpointArgument: String = "CHECKPOINT",
+    target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
-    (self.exitHeads, self.entryHead) = (exitHeads, entryHead)
+    (self.exitHeads, self.entryHead, self.headInput) = (exitHeads, entryHead, headInput)
+    self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision
     self.profile = profile

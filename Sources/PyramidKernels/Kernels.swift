@@ -141,6 +141,19 @@ public struct Kernels: Sendable {
     }
   }
 
+  /// y [samples][columns] = the mean of each sample's rows of x [tokens][columns]; `segments` as in `attention`, no
+  /// sample empty.
+  public func segmentMean(
+    _ x: UnsafePointer<Float>, columns: Int, segments: UnsafePointer<Int32>, samples: Int,
+    into y: UnsafeMutablePointer<Float>
+  ) { mp_segment_mean(isa, threads, x, Int32(columns), segments, Int32(samples), y) }
+
+  /// y [rows][columns of a, then of b] = a and b side by side.
+  public func concat(
+    _ a: UnsafePointer<Float>, columns left: Int, _ b: UnsafePointer<Float>, columns right: Int, rows: Int,
+    into y: UnsafeMutablePointer<Float>
+  ) { mp_concat_rows(threads, a, Int32(left), b, Int32(right), Int32(rows), y) }
+
   /// y = the softmax of each row of x, [rows][columns]; y may be x.
   public func softmax(_ x: UnsafePointer<Float>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Float>) {
     mp_softmax_rows(isa, x, Int32(rows), Int32(columns), y)

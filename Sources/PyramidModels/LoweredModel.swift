@@ -16,6 +16,8 @@ public struct LoweredModel: Sendable {
   public let exitHeads: Set<Int>
   /// The exit head before layer 1; nil when the checkpoint has none.
   public let entryHead: EntryHead?
+  /// What they read.
+  public let headInput: HeadInput
   /// Learned parameters by tensor name, `prune.thresholds` for one.
   public let learned: [String: [Float]]
   /// Class names in order.
@@ -38,7 +40,7 @@ public struct LoweredModel: Sendable {
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
     var exitHeads: Set<Int> = []
     for layer in 0..<max(configuration.layers - 1, 0) {
-      let tensors = ExitHead(layer: layer).tensors(of: shape)
+      let tensors = ExitHead(layer: layer, input: configuration.headInput).tensors(of: shape)
       guard tensors.contains(where: { weights.originals[$0.name] != nil }) else { continue }
       for (name, shape) in tensors { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
@@ -49,6 +51,7 @@ public struct LoweredModel: Sendable {
     TokenTable.want(of: checkpoint, in: &model.inventory)
     let thresholds = "prune.thresholds"
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
+    model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
     try model.inventory.check(against: weights)
 
     graph = model.builder.graph
@@ -56,6 +59,7 @@ public struct LoweredModel: Sendable {
     self.entryHead = entryHead
     let learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
     self.learned = try learned.merging(TokenTable.values(of: checkpoint)) { old, _ in old }
+    headInput = configuration.headInput
     labels = try configuration.labels(count: classes)
   }
 }

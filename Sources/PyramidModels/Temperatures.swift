@@ -12,9 +12,9 @@ enum Temperatures {
 
   /// The divisor of each tensor that has one, by canonical name; `originals` are names in the file by canonical name.
   /// Throws when a temperature is not a number above 0.
-  static func divisors(of tensors: TensorCollection, _ originals: [String: String]) throws(FormatError) -> [String:
-    Float]
-  {
+  static func divisors(
+    of tensors: TensorCollection, _ originals: [String: String]
+  ) throws(FormatError) -> [String: Float] {
     var divisors: [String: Float] = [:]
     for (layer, temperature) in try values(heads, tensors, originals).enumerated() {
       for part in ["weight", "bias"] { divisors["exits.\(layer).classifier.\(part)"] = temperature }

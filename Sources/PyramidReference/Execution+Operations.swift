@@ -39,6 +39,12 @@ extension Execution {
     case .firstRows: return [try result(node, .floats(firstRows(operand(node, 0), operand(node, 1))))]
     case .bagLogits(let skip, let separator):
       return [try result(node, .floats(bagLogits(node, skip: skip, separator: separator)))]
+    case .segmentMean: return [try result(node, .floats(segmentMeans(operand(node, 0), operand(node, 1))))]
+    case .concat:
+      let (left, right) = (try operand(node, 0), try operand(node, 1))
+      var rows: [Float] = []
+      for row in 0..<left.rows { rows += try left.row(row) + right.row(row) }
+      return [try result(node, .floats(rows))]
     case .softmax: return [try result(node, .floats(eachRow(operand(node, 0)) { Arithmetic.softmax($0) }))]
     case .rowNorm(let first, let count):
       let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
@@ -159,6 +165,21 @@ extension Execution {
     let rows = (0..<query.rows).map { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
     if let dim = query.type.rows.dim { try count(rows.map(\.products), inRowsOf: dim) }
     return rows
+  }
+
+  /// The mean of each sample's rows.
+  private func segmentMeans(_ x: ReferenceTensor, _ segments: ReferenceTensor) throws(ReferenceError) -> [Float] {
+    let offsets = try offsets(segments, over: x.rows)
+    let values = try x.floats
+    var means: [Float] = []
+    for (sample, (start, end)) in zip(offsets, offsets.dropFirst()).enumerated() {
+      guard start < end else { throw ReferenceError("sample \(sample) of %segments has no token") }
+      means += (0..<x.columns).map { column in
+        let sum = (start..<end).reduce(0.0) { $0 + Double(values[$1 * x.columns + column]) }
+        return Float(sum / Double(end - start))
+      }
+    }
+    return means
   }
 
   private func eachRow(_ x: ReferenceTensor, _ body: (ArraySlice<Float>) -> [Float]) throws(ReferenceError) -> [Float] {

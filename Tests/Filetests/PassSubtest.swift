@@ -1,6 +1,7 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
-//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2    ; precision int8
+//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1
+//     ; head-input first+mean    ; target avx2    ; precision int8
 //     ; entry 40 64                    rows of the table of the entry's head, and of its pairs if it reads any
 //     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
 //                   layer by layer: samples that entered and left, tokens that entered, left and were kept; first the
@@ -62,8 +63,12 @@ extension Filetest {
     guard let precision = Precision(rawValue: option("precision") ?? "f32") else {
       throw FiletestFormatError(description: "\(name): no such precision")
     }
+    guard let headInput = HeadInput(rawValue: option("head-input") ?? "first") else {
+      throw FiletestFormatError(description: "\(name): no such head input")
+    }
     return try PassContext(
-      policies: policies(for: graph), exitHeads: Set(heads), entryHead: entryHead, target: target, precision: precision,
+      policies: policies(for: graph), exitHeads: Set(heads), entryHead: entryHead, headInput: headInput,
+      target: target, precision: precision,
       profile: profile(for: graph))
   }
 

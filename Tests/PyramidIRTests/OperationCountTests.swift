@@ -42,6 +42,18 @@ import Testing
     #expect(graph.denseOperations() == dense)
   }
 
+  @Test func aHeadThatReadsMeansCountsAsByHand() throws {
+    let graph = try Graph.parse(smallestText)
+    let first = try #require(graph.nodes.first { $0.op == .firstRows })
+    var builder = GraphBuilder(graph)
+    builder.section = .output
+    let mean = try builder.add(.segmentMean, first.inputs, name: "mean")
+    _ = try builder.add(.concat, [first.results[0], mean], name: "both")
+    let made = builder.graph.nodes[graph.nodes.count...].map { builder.graph.executedOperations(of: $0) }
+    // An addition for each of 4 columns of a row, a division for each of a sample's; then 8 moves.
+    #expect(made == [[CostTerm(4, .admittedTokens), CostTerm(4, .admittedSamples)], [CostTerm(8, .admittedSamples)]])
+  }
+
   @Test func paperCountsTakeTheTokensThatOutliveThePruning() throws {
     let costs = try SampleModel.pyramid().countOperations()
     let layer = try #require(costs.first { $0.section == .layer(0) })

@@ -60,7 +60,7 @@ import Testing
     .layerNorm(epsilon: 0.25),
     .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
     .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
-    .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .softmax,
+    .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .segmentMean, .concat, .softmax,
     .rowNorm(first: 2, count: 7), .embed,
     .decideExit(policy: "a-b", at: .after(0), reads: []), .keepSamples, .compact, .compactSegments,
     .decideExit(policy: "e", at: .entry, reads: ExitSignal.allCases),

@@ -144,6 +144,22 @@ struct OperationTests {
     #expect(try scene.values(answering: x)["y"]?.floats == [5, 2])
   }
 
+  @Test func `segment_mean averages the rows of each sample`() throws {
+    var scene = try Scene(lengths: [2, 1, 3])
+    let x = try scene.rows("x", [[1, 2], [3, 8], [5, -5], [1e8, 1], [1, 2], [-1e8, 6]])
+    _ = try scene.add(.segmentMean, [x, scene.segments], name: "mean")
+    #expect(try scene.values(answering: x)["mean"]?.floats == [2, 5, 5, -5, Float(1.0 / 3), 3])
+  }
+
+  @Test func `concat puts columns side by side, row by row`() throws {
+    var scene = try Scene(lengths: [1, 1])
+    let (a, b) = (try scene.rows("a", [[1, 2], [3, 4]]), try scene.rows("b", [[5, 5, 5], [6, 7, 8]]))
+    _ = try scene.add(.concat, [a, b], name: "both")
+    let both = try #require(try scene.values(answering: a)["both"])
+    #expect(try both.floats == [1, 2, 5, 5, 5, 3, 4, 6, 7, 8])
+    #expect(both.extents == [2, 5])
+  }
+
   @Test func `first_rows takes the first token of each sample`() throws {
     var scene = try Scene(lengths: [2, 1, 3])
     let x = try scene.rows("x", (0..<6).map { [Float($0), 0] })

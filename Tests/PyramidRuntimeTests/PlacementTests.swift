@@ -14,7 +14,7 @@ import Testing
   private static func recipe(_ number: Int) -> CheckpointRecipe {
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
-    recipe.embedding = 12
+    (recipe.embedding, recipe.readsMean) = (12, number % 2 == 0)
     recipe.thresholds = [0.5, 0.8, 0.9, 1]
     if number % 2 == 0 { recipe.entry = number % 4 == 0 ? .pairs(16) : .tokens }
     return recipe
@@ -68,7 +68,7 @@ import Testing
       let (compiler, policies) = (compilation.compiler, compilation.policies)
       var context = PassContext(
         policies: policies, exitHeads: compiler.lowered.exitHeads, entryHead: compiler.lowered.entryHead,
-        target: .portable)
+        headInput: compiler.lowered.headInput, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
       var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline().run(on: &placed, context)
@@ -111,7 +111,8 @@ import Testing
 
     let context = PassContext(
       policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads,
-      entryHead: compiled.compiler.lowered.entryHead, target: .portable)
+      entryHead: compiled.compiler.lowered.entryHead, headInput: compiled.compiler.lowered.headInput,
+      target: .portable)
     var fused = compiled.compiler.lowered.graph
     let pipeline = try Pipeline()
     for pass in pipeline.fusions { try pass.run(on: &fused, context) }

@@ -12,7 +12,7 @@ import Testing
   private static func recipe(_ number: Int) -> CheckpointRecipe {
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (4, 12, 3, "demand \(number)")
-    recipe.embedding = 12
+    (recipe.embedding, recipe.readsMean) = (12, number % 2 == 1)
     if number % 4 != 3 { recipe.entry = number % 2 == 0 ? .pairs(16) : .tokens }
     return recipe
   }
@@ -45,13 +45,13 @@ import Testing
       // What reads everything is not asked at the entry, what remembers is.
       let exit =
         try number % 2 == 0
-        ? PolicyType(AddsUp.self).make(PolicySpec("adds-up(threshold=\(threshold))"), model: facts)
+        ? PolicyType(AddsUp.self).make(PolicySpec("adds-up(threshold=\(threshold / 3))"), model: facts)
         : PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])
       let context = PassContext(
         policies: PolicyPair(exit: exit, prune: number % 4 == 3 ? nil : prune), exitHeads: heads,
-        entryHead: compiler.lowered.entryHead, target: .portable)
+        entryHead: compiler.lowered.entryHead, headInput: compiler.lowered.headInput, target: .portable)
       let disabled = Set(Self.demand.sorted().filter { _ in random.integer(in: 0...3) == 0 })
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)

@@ -46,6 +46,8 @@ struct Scenario: Sendable, CustomStringConvertible {
     if number % 3 != number / 6 % 3 { recipe.entry = number % 2 == 0 ? .pairs(32) : .tokens }
     recipe.entryTemperature = number % 4 == 1 && recipe.entry != nil ? 1.5 : nil
     recipe.salienceThreshold = 0.3
+    recipe.readsMean = number % 4 >= 2
+    if number % 5 == 3 { recipe.temperatures = (1..<recipe.layers).map { 0.5 + Float($0) / 4 } }
     let lengths = (0..<random.integer(in: 1...7)).map { _ in random.integer(in: 1...18) }
     let samples = recipe.samples(lengths: lengths, seed: "batch")
     let typeIDs = samples.map { ids in
@@ -75,8 +77,11 @@ enum Sieve {
   static let samples = recipe.samples(lengths: [7, 1, 33, 12, 2, 19, 5, 28, 16, 3, 41, 9], seed: "sieve")
 
   static func compiled(
-    _ set: InstructionSet, exit: String? = exit, prune: String? = prune, precision: Precision = .f32
+    _ set: InstructionSet, exit: String? = exit, prune: String? = prune, precision: Precision = .f32,
+    readsMean: Bool = false
   ) throws -> CompiledCheckpoint {
-    try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune, precision: precision)
+    var recipe = recipe
+    recipe.readsMean = readsMean
+    return try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune, precision: precision)
   }
 }

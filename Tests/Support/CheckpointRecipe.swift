@@ -34,6 +34,12 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var entryTemperature: Float?
   /// `prune.entry.threshold`, with a seeded table of salience from 0 to 1; nil for a checkpoint without.
   public var salienceThreshold: Float?
+  /// The layers, from 0, whose heads are left out.
+  public var withoutExit: Set<Int> = []
+  /// Whether heads read the mean of their layer's input as well: `head_input`.
+  public var readsMean = false
+  /// `exits.temperatures`, one for each boundary; nil for a checkpoint without.
+  public var temperatures: [Float]?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
   /// Tensors that are left out.
@@ -48,7 +54,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
   public var description: String {
     "\(family.rawValue) \(layers)x\(hidden)/\(embedding) heads \(heads) ff \(intermediate) "
-      + "classes \(classes) \(activation) \(seed)"
+      + "classes \(classes) \(activation) \(seed)" + (readsMean ? " first+mean" : "")
   }
 
   /// Writes the checkpoint into a folder called `name` and returns its path.
@@ -80,6 +86,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
 extension CheckpointRecipe {
   private var configuration: String {
+    let input = readsMean ? #""magic_pyramid": {"head_input": "first+mean"}, "# : ""
     let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
     let sizes =
       family == .distilbert
@@ -94,7 +101,7 @@ extension CheckpointRecipe {
       """
     return """
       {"model_type": "\(family.rawValue)", \(sizes)
-       "vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
+       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
       """
   }
 
@@ -136,8 +143,8 @@ extension CheckpointRecipe {
     }
     linear(headNames.dense, hidden, hidden)
     linear(headNames.classifier, classes, hidden)
-    for layer in 0..<(hasExits ? layers - 1 : 0) {
-      linear("exits.\(layer).dense", hidden, hidden)
+    for layer in 0..<(hasExits ? layers - 1 : 0) where !withoutExit.contains(layer) {
+      linear("exits.\(layer).dense", hidden, readsMean ? 2 * hidden : hidden)
       linear("exits.\(layer).classifier", classes, hidden)
     }
     if let entry {
@@ -150,6 +157,7 @@ extension CheckpointRecipe {
       tensors.append(Tensor(name: "prune.entry.salience", shape: [vocabulary]))
       tensors.append(Tensor(name: "prune.entry.threshold", shape: [1]))
     }
+    if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
     if let thresholds { tensors.append(Tensor(name: "prune.thresholds", shape: [thresholds.count])) }
     return tensors
   }
@@ -182,6 +190,7 @@ extension CheckpointRecipe {
   private func values(of tensor: Tensor) -> [Float] {
     switch tensor.name {
     case "prune.thresholds": return thresholds ?? []
+    case "exits.temperatures": return temperatures ?? []
     case "exits.entry.temperature": return entryTemperature.map { [$0] } ?? []
     case "prune.entry.threshold": return salienceThreshold.map { [$0] } ?? []
     default: break

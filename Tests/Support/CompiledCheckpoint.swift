@@ -72,6 +72,7 @@ public struct CompiledCheckpoint: Sendable {
     graph.placement = model.graph.decisions
     let context = PassContext(
       policies: policies, exitHeads: compiler.lowered.exitHeads, entryHead: compiler.lowered.entryHead,
+      headInput: compiler.lowered.headInput,
       target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights

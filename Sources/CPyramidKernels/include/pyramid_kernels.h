@@ -154,6 +154,14 @@ void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y
 /// y[r] = L2 norm of x[r][first ..< first + count]; x [rows][stride], y [rows].
 void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y);
 
+/// y[s] = the mean of rows segments[s] ..< segments[s + 1] of x [tokens][columns], summed in their order; segments
+/// [samples + 1] as in `mp_attention_call`, no sample empty; y [samples][columns].
+void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const int32_t *segments, int samples,
+                     float *y);
+
+/// y[r] = a[r] and after it b[r]; rows of `a_words` and `b_words` 4-byte words; y [rows][a_words + b_words].
+void mp_concat_rows(int threads, const void *a, int a_words, const void *b, int b_words, int rows, void *y);
+
 /// y[r] = x[index[r]]; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
 void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y);
 

@@ -52,6 +52,6 @@ struct SchedulePolicies: Pass {
     let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
     throw CompileError(
       "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
-        + "mp-train CHECKPOINT --data DIR --output DIR --stages \(atEntry ? "entry" : "4")")
+        + "mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(atEntry ? "entry" : "4")")
   }
 }

@@ -120,12 +120,14 @@ struct BoundaryBuilder {
 
   /// The logits of the boundary's exit head, and the [CLS] rows that it reads, of which there are none at the entry.
   private mutating func head(_ context: PassContext) throws -> (logits: ValueID, first: ValueID?) {
-    guard case .after(let layer) = boundary, let hidden else {
+    guard case .after(let layer) = boundary, let hidden, let input else {
       guard let head = context.entryHead else { throw CompileError("the checkpoint has no exit head at the entry") }
       return (try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments), nil)
     }
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    return (try ExitHead(layer: layer).lower(into: &builder, first: first), first)
+    let logits = try ExitHead(layer: layer, input: context.headInput).lower(
+      into: &builder, first: first, layerInput: input, segments: before.segments)
+    return (logits, first)
   }
 
   /// The exit head, its decision, and what the decision reads.

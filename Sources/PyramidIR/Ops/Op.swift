@@ -85,6 +85,12 @@ public enum Op: Hashable, Sendable {
   /// (C4) #bigrams is f32[M, C], M a power of two. (C5) `skip` holds rows of #table, ascending, the separator among
   /// them.
   case bagLogits(skip: [Int32], separator: Int32)
+  /// `segment_mean %x, %segments`: the mean of each sample's rows, summed in their order, f32[B, N].
+  /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1] and counts T.
+  case segmentMean
+  /// `concat %a, %b`: the columns of %a, then those of %b, f32[R, N + M].
+  /// (C1) %a is f32[R, N] and %b is f32[R, M].
+  case concat
   /// `softmax %x`: over each row, same type. (C1) %x is f32[R, C].
   case softmax
   /// `row_norm %x {first F, count N}`: Euclidean norm of columns F ..< F + N of each row, f32[T].

@@ -4,13 +4,14 @@
 
 /// The word that names an operation in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
-  case input, embed, linear, activate, add, attention, softmax, compact, classify
+  case input, embed, linear, activate, add, attention, softmax, concat, compact, classify
   case linearAddNorm = "linear_add_norm"
   case layerNorm = "layer_norm"
   case attentionQKV = "attention_qkv"
   case firstAttention = "first_attention"
   case firstRows = "first_rows"
   case bagLogits = "bag_logits"
+  case segmentMean = "segment_mean"
   case rowNorm = "row_norm"
   case decideExit = "decide_exit"
   case decidePrune = "decide_prune"
@@ -135,6 +136,11 @@ extension Op {
         .bagLogits, [.integer("separator", Int(separator))] + OpAttribute.ids("skip", skip), servesPolicies: true,
         hasKernel: false)
       facts.readsRows = true
+      return facts
+    case .segmentMean: return OpFacts(.segmentMean, servesPolicies: true)
+    case .concat:
+      var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
+      facts.isRowwise = true
       return facts
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm(let first, let count):

@@ -78,7 +78,8 @@ extension Graph {
     case .linear(let activation): return rows(result, linear(activation))
     case .linearAddNorm: return rows(result, linear(.none) + self[result].type.columns * (1 + Self.normOperations))
     case .activate(let activation): return elements(activation.operations)
-    case .add, .firstRows, .compact: return elements(1)
+    case .add, .firstRows, .concat, .compact: return elements(1)
+    case .segmentMean: return rows(node.inputs[0], self[result].type.columns) + elements(1)
     case .layerNorm: return elements(Self.normOperations)
     case .softmax: return elements(Self.softmaxOperations)
     case .bagLogits:

@@ -57,6 +57,8 @@ extension Parser {
     case .firstRows: return .firstRows
     case .bagLogits:
       return .bagLogits(skip: try attributes.ids("skip", self), separator: try attributes.id("separator", self))
+    case .segmentMean: return .segmentMean
+    case .concat: return .concat
     case .softmax: return .softmax
     case .rowNorm:
       return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))

@@ -84,7 +84,7 @@ extension Graph {
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .bagLogits, .softmax, .rowNorm, .classify:
+      .firstAttention, .firstRows, .bagLogits, .segmentMean, .concat, .softmax, .rowNorm, .classify:
       nil
     }
   }

@@ -69,7 +69,7 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .bagLogits, .softmax, .rowNorm, .compact:
+      .firstAttention, .firstRows, .bagLogits, .segmentMean, .concat, .softmax, .rowNorm, .compact:
       break
     }
     return true
