@@ -100,15 +100,19 @@ let package = Package(
     .testTarget(
       name: "PyramidTrainingTests",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidPolicy",
-        "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
+        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
     .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
-      name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),
+      name: "engine-probe",
+      dependencies: [
+        "CAllocationCounter", "MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidModels", "PyramidRuntime",
+        "PyramidTraining",
+      ], path: "Tests/EngineProbe"),
     .executableTarget(
       name: "training-probe",
       dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],

@@ -7,6 +7,18 @@ import PyramidTools
 import PyramidTraining
 
 @main
+enum Main {
+  /// The subcommand is told apart here: the parser would want the main command's files for it, too.
+  static func main() {
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == TrimVocabulary.configuration.commandName {
+      TrimVocabulary.main(Array(words.dropFirst()))
+    } else {
+      MPTrain.main(words)
+    }
+  }
+}
+
 struct MPTrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-train",
@@ -27,8 +39,11 @@ struct MPTrain: ParsableCommand {
         mp-train bert-base-uncased --data ag_news --output ltp --stages 1,2,3
         mp-train my-bert --data ag_news --output with-entry --stages entry
         mp-train all-MiniLM-L6-v2 --data ag_news --output my-model --resume
+        mp-train trim-vocabulary all-MiniLM-L6-v2 --data ag_news \\
+          --size 8000 --output MiniLM-8k
       """,
-    version: ToolVersion.text(of: "mp-train"))
+    version: ToolVersion.text(of: "mp-train"),
+    subcommands: [TrimVocabulary.self])
 
   @Argument(help: "Checkpoint folder: a classifier, or an encoder that gets one.", completion: .directory)
   var checkpoint: String

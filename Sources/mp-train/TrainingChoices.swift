@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidModels
 import PyramidTools
 import PyramidTraining
 

@@ -7,9 +7,14 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry`.
+  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry`, or
+  /// `engine-probe CHECKPOINT train DATA BATCH THREADS`.
   static func main() async throws {
     let arguments = CommandLine.arguments
+    if arguments.count == 6, arguments[2] == "train", let size = Int(arguments[4]), let threads = Int(arguments[5]) {
+      try TrainingSteps(checkpoint: arguments[1], data: arguments[3], size: size, threads: threads).serve()
+      return
+    }
     switch arguments.count == 3 ? arguments[2] : "" {
     case "allocations": try countAllocations(arguments[1], careless: false)
     case "careless": try countAllocations(arguments[1], careless: true)
@@ -19,6 +24,7 @@ struct EngineProbe {
     case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
       print("usage: engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry")
+      print("       engine-probe CHECKPOINT train DATA BATCH THREADS")
       exit(64)
     }
   }

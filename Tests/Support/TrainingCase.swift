@@ -41,9 +41,6 @@ public struct TrainingCase: Sendable {
   }
 }
 
-/// Something that runs a case: the reference interpreter, or the kernels.
-public typealias TrainingRun = (TrainingCase) throws -> ReferenceGradients
-
 extension TrainingCase {
   /// The largest error of `gradients` against central differences of the loss, computed by the reference in double
   /// precision: the error of an element relative to the largest element of its weight's gradient, but to no less than

@@ -52,4 +52,73 @@ import Testing
     let result = try Tool.train(Models.checkpoint, "--data", data, "--output", scratch.path("out"))
     #expect(result.code == 1 && result.notes.contains("its classifier has 14 classes, the data 2"), "\(result.notes)")
   }
+
+  /// A folder with a small checkpoint, `model`, and data, `train.tsv`.
+  private func sample() throws -> (scratch: Scratch, arguments: [String]) {
+    let scratch = try Scratch()
+    try #require(Tool.trainingProbe(scratch.folder, "make").code == 0)
+    let words = ["--data", scratch.path("train.tsv"), "--stages", "1", "--epochs", "6", "--batch-tokens", "60"]
+    return (scratch, [scratch.path("model")] + words + ["--learning-rate", "0.01", "--checkpoint-minutes", "0"])
+  }
+
+  @Test func `A trained checkpoint compiles and answers, and its weights do not depend on the threads`() throws {
+    let (scratch, arguments) = try sample()
+    var weights: [Data] = []
+    for threads in ["1", "2"] {
+      let output = scratch.path("out" + threads)
+      let result = try Tool.train.run(arguments + ["--output", output, "--threads", threads])
+      #expect(result.code == 0, "\(result.notes)")
+      #expect(result.output.contains("| 1 fine-tuning |") && result.output.contains("| layer 1 |"), "\(result.output)")
+      #expect(result.notes.contains("1 fine-tuning, epoch 6: dev accuracy 1: "))
+      weights.append(try Data(contentsOf: URL(fileURLWithPath: output + "/model.safetensors")))
+    }
+    #expect(weights[0] == weights[1])
+    let model = scratch.path("model.mpc")
+    #expect(try Tool.compile(scratch.path("out1"), "-o", model, "--quiet").code == 0)
+    let answers = try Tool.run(model, "--input", scratch.path("train.tsv"), "--format", "csv")
+    #expect(answers.code == 0 && answers.lines.count == 301)
+    let accuracy = try #require(answers.notes.firstMatch(of: /accuracy ([0-9.]+)%/))
+    #expect(try #require(Double(accuracy.1)) > 60, "\(answers.notes)")
+  }
+
+  @Test func `An interrupted training says how to go on, and ends with the same weights`() throws {
+    let (scratch, arguments) = try sample()
+    #expect(try Tool.train.run(arguments + ["--output", scratch.path("whole"), "--quiet"]).code == 0)
+    let process = Process()
+    process.executableURL = Tool.train.url
+    process.arguments = arguments + ["--output", scratch.path("parts")]
+    let notes = Pipe()
+    (process.standardError, process.standardOutput) = (notes, FileHandle.nullDevice)
+    try process.run()
+    var text = ""
+    while !text.contains("epoch 1"), case let more = notes.fileHandleForReading.availableData, !more.isEmpty {
+      text += String(decoding: more, as: UTF8.self)
+    }
+    process.interrupt()
+    text += String(decoding: try notes.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    #expect(text.contains("stopped; the same command with --resume goes on: mp-train "), "\(text)")
+    let again = try Tool.train.run(arguments + ["--output", scratch.path("parts")])
+    #expect(again.code == 1 && again.notes.contains("holds a training that is unfinished; --resume goes on with it"))
+    #expect(try Tool.train.run(arguments + ["--output", scratch.path("parts"), "--resume"]).code == 0)
+    func weights(_ name: String) throws -> Data {
+      try Data(contentsOf: URL(fileURLWithPath: scratch.path(name + "/model.safetensors")))
+    }
+    #expect(try weights("parts") == weights("whole"))
+  }
+
+  @Test func `A vocabulary is trimmed to what texts use, and the result can be trained`() throws {
+    let (scratch, _) = try sample()
+    let trim = ["trim-vocabulary", scratch.path("model"), "--data", scratch.path("train.tsv"), "--size", "200"]
+    let result = try Tool.train.run(trim + ["--output", scratch.path("small")])
+    #expect(result.code == 0, "\(result.notes)")
+    #expect(result.notes.contains("kept 200 of 4000 tokens after 300 texts"))
+    let words = ["--data", scratch.path("train.tsv"), "--stages", "entry", "--output", scratch.path("out")]
+    #expect(try Tool.train.run([scratch.path("small")] + words).code == 0)
+    let missing = try Tool.train.run(["trim-vocabulary", scratch.path("model"), "--size", "200"])
+    #expect(missing.code == 64)
+    let help = try Tool.train("trim-vocabulary", "--help")
+    #expect(help.code == 0 && help.output.contains("--size"))
+  }
 }

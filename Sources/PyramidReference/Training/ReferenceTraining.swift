@@ -24,6 +24,12 @@ public struct ReferenceGradients: Sendable {
   public let losses: [String: [Double]]
   /// What was added to the gradient of each weight, by name; weights that nothing was added to are not in it.
   public let weights: [String: [Double]]
+
+  /// Losses and gradients that something else has computed.
+  public init(losses: [String: [Double]], weights: [String: [Double]]) {
+    (self.losses, self.weights) = (losses, weights)
+  }
+
   /// The loss: the sum of all.
   public var loss: Double { losses.values.joined().reduce(0, +) }
 }

@@ -119,9 +119,15 @@ struct Program: Sendable {
     func recorded(_ index: Int) throws -> ValueID? {
       try trains ? nil : graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
     }
+    var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
-      let weights = try node.weights.map { try bind(graph[$0]) }
+      let weights = try node.weights.map { weight in
+        if let known = bound[weight] { return known }
+        let memory = try bind(graph[weight])
+        bound[weight] = memory
+        return memory
+      }
       let inputs = node.inputs.map(operand)
       return Step(
         op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),

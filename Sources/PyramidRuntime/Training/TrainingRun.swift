@@ -15,8 +15,8 @@ public final class TrainingRun {
   private let capacity: (samples: Int, tokens: Int)
   private let shape: ModelShape
 
-  /// Binds a verified graph that trains, or that only computes heads, kernels chosen and memory planned. `weight` says
-  /// where each weight lies; `prune` is the policy that its decisions ask; a run has room for what the graph admits, or
+  /// Binds a verified graph that trains, or that only computes heads, kernels chosen and memory planned. `weight` says,
+  /// once for each weight that is read, where it lies; `prune` is the policy that its decisions ask; a run has room for what the graph admits, or
   /// for fewer `samples` and `tokens`; `reading` are the values that runs return. Throws `RuntimeError` when the graph
   /// can't be run safely or a weight has another size than the graph says.
   public init(

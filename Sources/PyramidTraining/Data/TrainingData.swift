@@ -29,12 +29,9 @@ public struct TrainingData: Sendable {
   public init(
     path: String, dev: String?, checkpoint: [String], seed: UInt64, layout: (String) -> TextLayout
   ) throws {
-    var (trainFile, devFile, labelFile): (String, String?, String?) = (path, dev, nil)
-    if let folder = try? Folder(path: path) {
-      guard let file = try Self.file("train", in: folder) else {
-        throw FormatError(file: path, problem: "has no train.tsv, train.csv or train.jsonl")
-      }
-      trainFile = file
+    let trainFile = try Self.trainFile(of: path)
+    var (devFile, labelFile): (String?, String?) = (dev, nil)
+    if trainFile != path, let folder = try? Folder(path: path) {
       devFile = try dev ?? Self.file("dev", in: folder)
       labelFile = folder.has("LABELS.txt") ? folder.path(of: "LABELS.txt") : nil
     }
@@ -61,6 +58,16 @@ public struct TrainingData: Sendable {
       train = rows.indices.filter { !held.contains($0) }.map { rows[$0] }
     }
     self.checksums = checksums
+  }
+
+  /// The file of training rows that a path means: `train.*` of a folder, or the path itself. Throws when a folder has
+  /// none, or several.
+  public static func trainFile(of path: String) throws -> String {
+    guard let folder = try? Folder(path: path) else { return path }
+    guard let file = try file("train", in: folder) else {
+      throw FormatError(file: path, problem: "has no train.tsv, train.csv or train.jsonl")
+    }
+    return file
   }
 
   /// Random rows, but no class's last one.

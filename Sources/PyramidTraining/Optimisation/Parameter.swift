@@ -95,6 +95,12 @@ public final class ParameterSet {
     }
   }
 
+  /// Removes the parameter of that name, if there is one.
+  func remove(_ name: String) {
+    places[name] = nil
+    all.removeAll { $0.name == name }
+  }
+
   /// The parameter of that name, if there is one.
   public subscript(name: String) -> Parameter? { places[name] }
 

@@ -112,7 +112,8 @@ public final class TrainingFolder {
       && one.st_dev == other.st_dev
   }
 
-  private static func entries(of path: String) -> [String] {
+  /// Names of what is in a folder.
+  static func entries(of path: String) -> [String] {
     guard let folder = opendir(path) else { return [] }
     defer { closedir(folder) }
     var names: [String] = []

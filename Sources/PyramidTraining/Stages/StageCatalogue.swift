@@ -10,7 +10,7 @@ public enum StageCatalogue {
   public static func make(_ name: StageName, _ context: TrainingContext) throws -> any TrainingStage {
     let options = context.options
     switch name {
-    case .entry: throw TrainingError("stage entry can't be trained yet")
+    case .entry: return EntryStage(context)
     case .fineTuning: return ModelStage(name, context, try recipes(context))
     case .softPruning:
       // Thresholds rise with every update, so the last epoch is what stage 3 goes on from, not the best (as in LTP).
