@@ -66,5 +66,5 @@ public struct EntryHead: Sendable {
 
 extension TokenizerRules {
   /// The ids that the tokenizer puts where no word is, ascending.
-  var idsWithoutWord: [Int32] { Set([clsID, sepID, padID, maskID].compactMap { $0 }).sorted() }
+  public var idsWithoutWord: [Int32] { Set([clsID, sepID, padID, maskID].compactMap { $0 }).sorted() }
 }

@@ -127,6 +127,25 @@ struct TrainerTests {
     #expect(try sample.events("patient", "epoch").count == 4)
   }
 
+  @Test("What a stage added, removed or replaced is so after a resume")
+  func replacedParameters() throws {
+    let sample = try TrainingSample()
+    func stages(stopping: Bool) -> (StageName, TrainingContext) -> any TrainingStage {
+      { name, context in
+        if name == .fineTuning {
+          context.parameters.remove("classifier.bias")
+          context.parameters.remove("classifier.weight")
+          context.parameters.add("classifier.weight", [7, 2]) { [Float](repeating: 0.5, count: 14) }
+        }
+        let stage = BagStage(name, context)
+        return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage
+      }
+    }
+    let expected = try sample.train("whole", make: stages(stopping: false))
+    #expect(throws: Stop.self) { try sample.train("parts", saveMinutes: 0, make: stages(stopping: true)) }
+    #expect(try sample.train("parts", .resuming, make: stages(stopping: false)) == expected)
+  }
+
   @Test("A training is not resumed with other options or data, and the difference is named")
   func otherArguments() throws {
     let sample = try TrainingSample()

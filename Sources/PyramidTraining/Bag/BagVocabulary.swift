@@ -23,9 +23,9 @@ public struct BagVocabulary: Sendable {
   /// The vocabulary of a checkpoint.
   public init(_ checkpoint: Checkpoint, pairs: Int?) {
     let rules = checkpoint.tokenizer.rules
-    let skip = [rules.clsID, rules.sepID, rules.padID, rules.maskID].compactMap { $0 }
     self.init(
-      words: checkpoint.configuration.vocabularySize, pairs: pairs, skip: skip, separator: rules.sepID)
+      words: checkpoint.configuration.vocabularySize, pairs: pairs, skip: rules.idsWithoutWord,
+      separator: rules.sepID)
   }
 
   /// Rows of both tables, the words' first.

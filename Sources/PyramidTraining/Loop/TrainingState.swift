@@ -92,8 +92,11 @@ enum TrainingState {
     return (try TrainingPosition(JSONField(JSONReader.read(text, file: path), file: path, place: "position")), file)
   }
 
-  /// Sets all parameters to the values of the file; those that it has and the set lacks are added.
+  /// Sets all parameters to the values of the file: what stages added is added, what they removed is removed.
   static func restoreValues(_ file: SafetensorsFile, into parameters: ParameterSet) throws(FormatError) {
+    for parameter in parameters.all where file.entry(named: "value/\(parameter.name)")?.shape != parameter.shape {
+      parameters.remove(parameter.name)
+    }
     for entry in file.tensors where entry.name.hasPrefix("value/") {
       let name = String(entry.name.dropFirst(6))
       let parameter = parameters.add(name, entry.shape)
