@@ -1,7 +1,7 @@
 // What the heads of a model say of labelled samples, and what follows from that alone: accuracies, temperatures, and
 // what an entropy threshold would cost and save. Separate from the running, so that it can be checked on made-up logits.
 
-import Foundation
+import Glibc
 
 /// Logits of every head for the same labelled samples.
 public struct HeadAnswers: Sendable {

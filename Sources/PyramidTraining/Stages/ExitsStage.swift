@@ -37,7 +37,7 @@ final class ExitsStage: TrainingStage {
         precision: precision)
       return try StageProgram(heads, context)
     }
-    training = try program(context.checkpoint.configuration.dropout)
+    training = try program(DropoutRates(classifier: context.checkpoint.configuration.dropout.classifier))
     evaluation = try program(nil)
     groups = try context.groups(of: Set(training!.trained))
     for (texts, name) in [(context.train, "train"), (context.dev, "dev")] {
