@@ -5,7 +5,8 @@ import Foundation
 import PackageDescription
 
 /// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp"]), .headerSearchPath(".")]
+/// Nobody reads errno after a square root, and without it there are vectors of them.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp", "-fno-math-errno"]), .headerSearchPath(".")]
 /// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
 /// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
@@ -27,6 +28,7 @@ let package = Package(
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
+    .executable(name: "mp-train", targets: ["mp-train"]),
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
@@ -72,12 +74,20 @@ let package = Package(
     .target(
       name: "PyramidPolicyTesting",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+    .target(
+      name: "PyramidTraining",
+      dependencies: [
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
+      ], swiftSettings: alwaysOptimised),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
       name: "mp-compile",
       dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
@@ -87,24 +97,43 @@ let package = Package(
     .testTarget(name: "PyramidModelsTests", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport"]),
     .testTarget(name: "CPyramidKernelsTests", dependencies: ["CPyramidKernels"]),
     .testTarget(name: "PyramidReferenceTests", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidReference"]),
+    .testTarget(
+      name: "PyramidTrainingTests",
+      dependencies: [
+        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
+        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
+      ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
     .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
-      name: "engine-probe", dependencies: ["CAllocationCounter", "MagicPyramid"], path: "Tests/EngineProbe"),
-    .testTarget(name: "ToolTests", dependencies: ["engine-probe", "mp-compile", "mp-run", "mp-compare", "mp-bench"]),
+      name: "engine-probe",
+      dependencies: [
+        "CAllocationCounter", "MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidModels", "PyramidRuntime",
+        "PyramidTraining",
+      ], path: "Tests/EngineProbe"),
+    .executableTarget(
+      name: "training-probe",
+      dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],
+      path: "Tests/TrainingProbe"),
+    .testTarget(
+      name: "ToolTests",
+      dependencies: [
+        "engine-probe", "training-probe", "mp-compile", "mp-run", "mp-compare", "mp-train", "mp-bench",
+      ]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",
       dependencies: [
-        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime",
       ]),
     .target(
       name: "PyramidTestSupport",
       dependencies: [
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
-        "PyramidRuntime", "PyramidText",
+        "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .testTarget(
       name: "PyramidRuntimeTests",

@@ -6,13 +6,13 @@ import PyramidIR
 import PyramidPolicy
 
 extension Graph {
-  /// The graph as one JSON object: `name`, `version`, `model`, `checkpoint`, `target`, `policies`, `dims`, `weights`,
+  /// The graph as one JSON object: `name`, `version`, `model`, `purpose`, `checkpoint`, `target`, `policies`, `dims`, `weights`,
   /// `slots`, `costs` and `nodes`; values are named without `%`, weights without `#`. A placement, which no compiled
   /// graph has any more, is left out.
   public var json: String {
     let graph: JSONValue = [
-      "name": JSONValue(name), "version": 1, "model": model, "checkpoint": text(checkpoint),
-      "target": text(target?.rawValue),
+      "name": JSONValue(name), "version": 1, "model": model, "purpose": .string(purpose.rawValue),
+      "checkpoint": text(checkpoint), "target": text(target?.rawValue),
       "policies": .array(policies.all.map(json)), "dims": .array(dims.map(json)),
       "weights": .array(weights.map(json)), "slots": .array(slots.map(json)), "costs": .array(costs.map(json)),
       "nodes": .array(nodes.map(json)),
@@ -102,7 +102,7 @@ extension Graph {
       ]
     }
     return [
-      "section": .string("\(node.section)"), "op": .string(facts.mnemonic.rawValue),
+      "section": .string("\(node.section)"), "op": .string(facts.mnemonic),
       "inputs": .array(node.inputs.map { .string(self[$0].name) }),
       "weights": .array(node.weights.map { .string(self[$0].name) }), "attributes": .object(attributes),
       "results": .array(results), "kernel": text(node.kernelName),

@@ -2,6 +2,7 @@
 // graph gets a group of this list; no pass is listed anywhere else. The verifier runs after every pass.
 
 import PyramidIR
+import PyramidPolicy
 
 /// The passes in the order in which they run, less those that are left out.
 public struct Pipeline: Sendable {
@@ -38,6 +39,27 @@ public struct Pipeline: Sendable {
     demand = enabled([SchedulePolicies(), Peek(), HoistCompaction(), LastLayerCLS()])
     placement = enabled([PlacePolicies(demand: demand)])
     backend = enabled([ChooseKernels(), PlanMemory(), CountOperations()])
+  }
+
+  /// Weave a pruning policy into a plain graph that is to train: operations stay those that have gradients.
+  static let pruning: [any Pass] = [SchedulePolicies(), HoistCompaction()]
+
+  /// Weaves a pruning policy into a plain graph, before it becomes one that trains.
+  package static func weavePruning(into graph: inout Graph, _ policy: PolicyInstance) throws {
+    for pass in pruning {
+      try pass.run(on: &graph, PassContext(policies: PolicyPair(prune: policy), target: .portable))
+    }
+  }
+
+  /// Chooses kernels and memory for a graph that trains and counts its operations: what comes after the gradients.
+  static let training: [any Pass] = [ChooseKernels(), PlanMemory(), CountOperations()]
+
+  /// Makes a graph that trains ready to run. `precision` is that of its products; weights stay f32.
+  package static func prepareTraining(_ graph: inout Graph, target: InstructionSet, precision: Precision) throws {
+    for pass in training {
+      try pass.run(on: &graph, PassContext(target: target, precision: precision))
+      do { try graph.verify() } catch { throw CompileError("after pass \(pass.name) for training: \(error)") }
+    }
   }
 
   /// Runs the passes, verifying after each; `observe` sees the graph after each pass. Throws whatever a pass throws.

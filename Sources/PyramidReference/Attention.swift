@@ -6,7 +6,7 @@ import PyramidIR
 /// Where one of q, k and v lies: H columns from `first` in rows of `stride` elements.
 struct AttentionOperand {
   /// All elements, row-major.
-  let values: [Float]
+  let values: [Double]
   /// Elements from one row to the next.
   let stride: Int
   /// First column.
@@ -20,22 +20,25 @@ struct Attention {
   let width, heads: Int
   /// First row of each sample, then the number of rows.
   let segments: [Int]
+  /// What the probability of a head, a query's row and a key's number in its sample is multiplied by before it meets
+  /// the value: dropout; nil for nothing.
+  var dropout: ((_ head: Int, _ row: Int, _ key: Int) -> Double)?
 
   /// The context rows and each token's signals.
   struct Result {
     /// f32[T, H].
-    var context: [Float]
+    var context: [Double]
     /// Mean over heads of the attention received, f32[T].
-    var received: [Float]
+    var received: [Double]
     /// Mean over heads of the attention from the sample's first token times the sample's length, f32[T].
-    var fromFirst: [Float]
+    var fromFirst: [Double]
     /// Multiplications done for each sample in products of rows.
     var products: [Int]
   }
 
   func run() -> Result {
     let tokens = segments.last ?? 0
-    var context = [Float](repeating: 0, count: tokens * width)
+    var context = [Double](repeating: 0, count: tokens * width)
     var received = [Double](repeating: 0, count: tokens)
     var fromFirst = [Double](repeating: 0, count: tokens)
     var products = [Int](repeating: 0, count: max(segments.count - 1, 0))
@@ -43,22 +46,25 @@ struct Attention {
       let rows = segments[sample]..<segments[sample + 1]
       for head in 0..<heads {
         for queryRow in rows {
-          let probabilities = probabilities(of: queryRow, over: rows, head: head, &products[sample])
+          var probabilities = probabilities(of: queryRow, over: rows, head: head, &products[sample])
           for (keyRow, probability) in zip(rows, probabilities) {
             received[keyRow] += probability
             if queryRow == rows.lowerBound { fromFirst[keyRow] += probability * Double(rows.count) }
+          }
+          if let dropout {
+            for key in probabilities.indices { probabilities[key] *= dropout(head, queryRow, key) }
           }
           mixValues(probabilities, rows, head: head, into: &context, at: queryRow, &products[sample])
         }
       }
     }
     return Result(
-      context: context, received: received.map { Float($0 / Double(heads)) },
-      fromFirst: fromFirst.map { Float($0 / Double(heads)) }, products: products)
+      context: context, received: received.map { $0 / Double(heads) },
+      fromFirst: fromFirst.map { $0 / Double(heads) }, products: products)
   }
 
   /// softmax(q k^T / sqrt(H / heads)) of one query and head over the keys of its sample.
-  private func probabilities(of queryRow: Int, over rows: Range<Int>, head: Int, _ products: inout Int) -> [Double] {
+  func probabilities(of queryRow: Int, over rows: Range<Int>, head: Int, _ products: inout Int) -> [Double] {
     let headWidth = width / heads
     let scale = Double(headWidth).squareRoot()
     var scores = [Double](repeating: 0, count: rows.count)
@@ -77,7 +83,7 @@ struct Attention {
 
   /// The sum of the value rows weighted by probabilities, for one query and head.
   private func mixValues(
-    _ probabilities: [Double], _ rows: Range<Int>, head: Int, into context: inout [Float], at queryRow: Int,
+    _ probabilities: [Double], _ rows: Range<Int>, head: Int, into context: inout [Double], at queryRow: Int,
     _ products: inout Int
   ) {
     let headWidth = width / heads
@@ -87,12 +93,12 @@ struct Attention {
         for (probability, valueRow) in zip(probabilities, rows) {
           let v = values.baseAddress! + valueRow * value.stride + value.first + head * headWidth
           for column in sums.indices {
-            sums[column] += probability * Double(v[column])
+            sums[column] += probability * v[column]
             products += 1
           }
         }
       }
     }
-    for column in 0..<headWidth { context[queryRow * width + head * headWidth + column] = Float(sums[column]) }
+    for column in 0..<headWidth { context[queryRow * width + head * headWidth + column] = sums[column] }
   }
 }

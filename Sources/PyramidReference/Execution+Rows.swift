@@ -27,12 +27,13 @@ extension Execution {
     return indices
   }
 
-  func firstRows(_ x: ReferenceTensor, _ segments: ReferenceTensor) throws(ReferenceError) -> [Float] {
+  func firstRows(_ x: ReferenceTensor, _ segments: ReferenceTensor) throws(ReferenceError) -> [Double] {
     let offsets = try offsets(segments, over: x.rows)
-    var rows: [Float] = []
+    let values = try x.doubles
+    var rows: [Double] = []
     for (sample, start) in offsets.dropLast().enumerated() {
       guard start < offsets[sample + 1] else { throw ReferenceError("sample \(sample) of %segments has no token") }
-      rows += try x.row(start)
+      rows += values[start * x.columns..<(start + 1) * x.columns]
     }
     return rows
   }
@@ -52,6 +53,7 @@ extension Execution {
     return switch x.elements {
     case .floats(let values): .floats(elements.map { values[$0] })
     case .integers(let values): .integers(elements.map { values[$0] })
+    case .doubles(let values): .doubles(elements.map { values[$0] })
     }
   }
 

@@ -18,10 +18,17 @@ struct Execution {
   var isAnswered: [Bool]
   /// Memory of the exit policy; nil without one.
   let memories: SampleMemories?
+  /// What the trainer brings, in a graph that trains.
+  let training: ReferenceTrainingInputs
+  /// What has been added to the gradient of each weight so far.
+  var gradients: [WeightID: [Double]] = [:]
 
   var graph: Graph { interpreter.graph }
 
-  init(_ interpreter: ReferenceInterpreter, _ batch: ReferenceBatch) throws(ReferenceError) {
+  init(
+    _ interpreter: ReferenceInterpreter, _ batch: ReferenceBatch,
+    _ training: ReferenceTrainingInputs = ReferenceTrainingInputs()
+  ) throws(ReferenceError) {
     guard batch.typeIDs.count == batch.tokenIDs.count else {
       throw ReferenceError("\(batch.tokenIDs.count) samples, but type ids for \(batch.typeIDs.count)")
     }
@@ -32,7 +39,7 @@ struct Execution {
       }
     }
     self.interpreter = interpreter
-    self.batch = batch
+    (self.batch, self.training) = (batch, training)
     dims = try DimTable(interpreter.graph, lengths: batch.tokenIDs.map(\.count))
     answers = batch.tokenIDs.map { _ in ReferenceAnswer() }
     isAnswered = batch.tokenIDs.map { _ in false }
@@ -49,14 +56,18 @@ struct Execution {
     return answers
   }
 
-  /// Answers a sample with the logits of a layer's head, counted from 0.
-  mutating func answer(_ sample: Int, _ logits: [Float], layer: Int) throws(ReferenceError) {
+  /// Answers a sample with the logits of the head of a layer, counted from 1; 0 is the entry.
+  mutating func answer(_ sample: Int, _ logits: [Float], at exitLayer: Int) throws(ReferenceError) {
     guard !isAnswered[sample] else { throw ReferenceError("sample \(sample) is answered twice") }
     isAnswered[sample] = true
     answers[sample].logits = logits
     answers[sample].probabilities = Arithmetic.softmax(logits[...])
     answers[sample].label = Arithmetic.argmax(logits)
-    answers[sample].exitLayer = layer + 1
+    answers[sample].exitLayer = exitLayer
+    guard exitLayer == 0 else { return }
+    let tokens = batch.tokenIDs[sample].count
+    answers[sample].tokensAlive = [tokens]
+    answers[sample].alivePositions = [(0..<Int32(tokens)).map { $0 }]
   }
 
   /// Notes which tokens enter a layer. Its attention is where they are all read, before and after every pass.
@@ -68,7 +79,7 @@ struct Execution {
       let alive = positions[sample]
       guard !isAnswered[sample], !alive.isEmpty, answers[sample].tokensAlive.count == layer else { continue }
       answers[sample].tokensAlive.append(alive.count)
-      if layer > 0 { answers[sample].kept.append(alive) }
+      answers[sample].alivePositions.append(alive)
     }
   }
 
@@ -98,6 +109,16 @@ struct Execution {
     let type = graph[node.results[index]].type
     let extents = try type.extents.map { extent throws(ReferenceError) in try dims.resolve(extent) }
     return try ReferenceTensor(type: type, extents: extents, elements: elements)
+  }
+
+  /// A result of a node from what was computed, which is rounded to f32 unless the graph trains.
+  func result(_ node: Node, _ values: [Double], at index: Int = 0) throws(ReferenceError) -> ReferenceTensor {
+    try result(node, graph.purpose == .train ? .doubles(values) : .floats(values.map { Float($0) }), at: index)
+  }
+
+  /// Values as a result would hold them.
+  func rounded(_ values: [Double]) -> [Double] {
+    graph.purpose == .train ? values : values.map { Double(Float($0)) }
   }
 
   /// The result of a node that defines a dim: indices into the rows of the dim that bounds it.

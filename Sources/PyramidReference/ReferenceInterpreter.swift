@@ -46,6 +46,23 @@ public struct ReferenceInterpreter {
     _ batch: ReferenceBatch, observing observer: (Node, String, ReferenceTensor) -> Void = { _, _, _ in }
   ) throws -> [ReferenceAnswer] {
     var execution = try Execution(self, batch)
+    try run(&execution, observing: observer)
+    return try execution.finish()
+  }
+
+  /// Runs a graph that trains: its losses, and what it added to the gradients of its weights.
+  ///
+  /// - Throws: `ReferenceError`, with the node at which it was found.
+  public func train(
+    _ batch: ReferenceBatch, _ inputs: ReferenceTrainingInputs,
+    observing observer: (Node, String, ReferenceTensor) -> Void = { _, _, _ in }
+  ) throws -> ReferenceGradients {
+    var execution = try Execution(self, batch, inputs)
+    try run(&execution, observing: observer)
+    return try execution.collected()
+  }
+
+  private func run(_ execution: inout Execution, observing observer: (Node, String, ReferenceTensor) -> Void) throws {
     for node in graph.nodes {
       do {
         for (value, tensor) in zip(node.results, try execution.evaluate(node)) {
@@ -57,7 +74,6 @@ public struct ReferenceInterpreter {
         throw ReferenceError(error.problem, at: node.op.mnemonic + name)
       }
     }
-    return try execution.finish()
   }
 
   private static func elements(of weight: Weight) throws(ReferenceError) -> Int {
@@ -79,8 +95,10 @@ public struct ReferenceInterpreter {
       // Logits are an operand of every head, so they need not be listed.
       try refuse(checked(name, .exit).exitSignals.subtracting(reads + [.logits]), of: name)
     }
-    if case .decidePrune(let name, _, let reads, _) = node.op {
-      try refuse(checked(name, .prune).tokenSignals.subtracting(reads), of: name)
+    if case .decidePrune(let name, let boundary, let reads, _) = node.op {
+      let policy = try checked(name, .prune)
+      // At the entry a policy is handed what is known there of what it reads.
+      if boundary != .entry { try refuse(policy.tokenSignals.subtracting(reads), of: name) }
     }
   }
 

@@ -9,6 +9,8 @@ public struct ReferenceTensor: Sendable, Equatable {
   public enum Elements: Sendable, Equatable {
     case floats([Float])
     case integers([Int32])
+    /// f32 that was not rounded: what graphs that train are computed with, so that differences can be taken.
+    case doubles([Double])
   }
 
   /// The type in the graph, with symbolic dims.
@@ -25,6 +27,7 @@ public struct ReferenceTensor: Sendable, Equatable {
       switch elements {
       case .floats(let values): (.f32, values.count)
       case .integers(let values): (.i32, values.count)
+      case .doubles(let values): (.f32, values.count)
       }
     guard element == type.element, count == wanted, extents.count == type.extents.count else {
       throw ReferenceError("\(count) elements of \(element.rawValue) do not make \(type) with axes \(extents)")
@@ -39,11 +42,22 @@ public struct ReferenceTensor: Sendable, Equatable {
   /// Elements in one row, 1 for a vector.
   public var columns: Int { extents.count > 1 ? extents[1] : 1 }
 
-  /// The elements of an f32 tensor; throws for i32.
+  /// The elements of an f32 tensor, rounded if they are not yet; throws for i32.
   public var floats: [Float] {
     get throws(ReferenceError) {
-      guard case .floats(let values) = elements else { throw ReferenceError("\(type) holds no f32") }
-      return values
+      switch elements {
+      case .floats(let values): values
+      case .doubles(let values): values.map { Float($0) }
+      case .integers: throw ReferenceError("\(type) holds no f32")
+      }
+    }
+  }
+
+  /// The elements of an f32 tensor as they are known; throws for i32.
+  public var doubles: [Double] {
+    get throws(ReferenceError) {
+      if case .doubles(let values) = elements { return values }
+      return try floats.map { Double($0) }
     }
   }
 

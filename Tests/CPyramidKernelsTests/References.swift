@@ -113,7 +113,8 @@ struct AttentionCase {
 
   /// Runs the kernel between guards; `signals` asks for both scores too.
   func run(
-    _ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, signals: Bool = true, shift: Int = 0
+    _ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, signals: Bool = true, shift: Int = 0,
+    dropout: mp_dropout = mp_dropout(rate: 0, key: 0)
   ) -> (out: Buffer, received: Buffer, fromFirst: Buffer) {
     let input = Buffer(qkv, shift: shift), out = Buffer(count: tokens * width, shift: shift)
     let received = Buffer(count: tokens, shift: shift), fromFirst = Buffer(count: tokens, shift: shift)
@@ -127,7 +128,8 @@ struct AttentionCase {
         isa: isa, threads: threads, precision: precision, q: input.start, k: input.start + width,
         v: input.start + 2 * width, stride: Int32(stride), segments: segments.baseAddress,
         samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim), out: out.start,
-        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, scratch: scratch.start)
+        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, scratch: scratch.start,
+        dropout: dropout)
       mp_attention(&call)
     }
     for buffer in [out, received, fromFirst, scratch] { buffer.expectMarginsIntact("attention") }

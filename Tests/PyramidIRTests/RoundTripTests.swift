@@ -55,21 +55,37 @@ import Testing
     #expect(again.description == graph.description)
   }
 
-  static let operations: [Op] = [
-    .linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
-    .layerNorm(epsilon: 0.25),
-    .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
-    .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
-    .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .softmax,
-    .rowNorm(first: 2, count: 7), .embed,
-    .decideExit(policy: "a-b", layer: 0, reads: []), .keepSamples, .compact, .compactSegments,
-    .decideExit(policy: "e", layer: 0, reads: ExitSignal.allCases),
-    .decidePrune(policy: "p", layer: 0, reads: [.tokenID], afterExit: false),
-    .decidePrune(policy: "p", layer: 0, reads: [.position, .hidden], afterExit: true), .input(.typeIDs), .classify,
+  static let operations: [Op] =
+    [
+      .linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
+      .layerNorm(epsilon: 0.25),
+      .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
+      .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
+      .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .segmentMean, .concat, .softmax,
+      .rowNorm(first: 2, count: 7), .embed,
+      .decideExit(policy: "a-b", at: .after(0), reads: []), .keepSamples, .compact, .compactSegments,
+      .decideExit(policy: "e", at: .entry, reads: ExitSignal.allCases),
+      .decidePrune(policy: "p", at: .entry, reads: [.tokenID], afterExit: false),
+      .bagLogits(skip: [0, 101, .max], separator: 101), .bagLogits(skip: [], separator: 0),
+      .decidePrune(policy: "p", at: .after(0), reads: [.position, .hidden], afterExit: true), .input(.typeIDs),
+      .classify,
+    ] + gradientOperations.map { .gradient($0) }
+
+  static let gradientOperations: [GradientOp] = [
+    .targets(width: 3), .features(width: 8), .columns(first: 1, count: 2), .dropout(rate: 0.1, stream: 4),
+    .dropoutAttention(heads: 2, rate: 0, stream: 0, emits: []),
+    .dropoutAttention(heads: 2, rate: 0.25, stream: 1, emits: [.received]), .softKeep(layer: 1, temperature: 1e-3),
+    .scaleRows, .meanRowsPenalty(scale: 0.1), .crossEntropy(scale: 0.5), .linearInputGradient, .linearWeightGradient,
+    .activationGradient(.geluTanh), .layerNormGradient(epsilon: 1e-12),
+    .attentionGradient(heads: 2, rate: 0.1, stream: 3), .embedGradient, .firstRowsGradient, .segmentMeanGradient,
+    .compactGradient, .crossEntropyGradient(scale: -1), .rowDot, .softKeepGradient(layer: 0, temperature: 1),
+    .meanRowsPenaltyGradient(scale: 2),
   ]
 
   @Test func theListOfOperationsIsComplete() {
-    #expect(Set(Self.operations.map(\.facts.mnemonic)) == Set(Mnemonic.allCases))
+    let words = Mnemonic.allCases.map(\.rawValue) + GradientMnemonic.allCases.map(\.rawValue)
+    #expect(Set(words).count == words.count)
+    #expect(Set(Self.operations.map(\.mnemonic)) == Set(words))
   }
 
   @Test(arguments: operations)

@@ -21,7 +21,9 @@ import Testing
     let expected = ModelConfiguration(
       family: "bert", name: "model", architecture: "BertForSequenceClassification", hiddenSize: 384,
       embeddingSize: 384, layers: 6, heads: 12, intermediateSize: 1536, vocabularySize: 100, maxPositions: 512,
-      typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu, labels: [], padTokenID: 0)
+      typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu, labels: [], padTokenID: 0,
+      dropout: DropoutRates(
+        embeddings: 0.1, attention: 0.1, attentionOutput: 0.1, feedForward: 0.1, classifier: 0.1))
     #expect(model == expected)
     #expect(model.embeddingSize == 384)
     #expect((model.maxPositions, model.typeVocabularySize, model.layerNormEpsilon) == (512, 2, 1e-12))
@@ -36,7 +38,8 @@ import Testing
     let expected = ModelConfiguration(
       family: "distilbert", name: "model", hiddenSize: 768, embeddingSize: 768, layers: 6, heads: 12,
       intermediateSize: 3072, vocabularySize: 30522, maxPositions: 256, typeVocabularySize: 0, layerNormEpsilon: 1e-12,
-      activation: .relu, labels: [], padTokenID: 3)
+      activation: .relu, labels: [], padTokenID: 3,
+      dropout: DropoutRates(embeddings: 0.1, attention: 0.1, feedForward: 0.1, classifier: 0.2))
     #expect(model == expected)
   }
 
@@ -45,13 +48,33 @@ import Testing
       """
       {"model_type": "electra", "embedding_size": 128, "hidden_size": 256, "vocab_size": 30522, "num_hidden_layers": 12,
        "num_attention_heads": 4, "intermediate_size": 1024, "hidden_act": "gelu_new", "layer_norm_eps": 1e-5,
-       "type_vocab_size": 1}
+       "type_vocab_size": 1, "hidden_dropout_prob": 0.25, "attention_probs_dropout_prob": 0, "classifier_dropout": 0.5}
       """)
     let expected = ModelConfiguration(
       family: "electra", name: "model", hiddenSize: 256, embeddingSize: 128, layers: 12, heads: 4,
       intermediateSize: 1024, vocabularySize: 30522, maxPositions: 512, typeVocabularySize: 1, layerNormEpsilon: 1e-5,
-      activation: .geluTanh, labels: [], padTokenID: 0)
+      activation: .geluTanh, labels: [], padTokenID: 0,
+      dropout: DropoutRates(
+        embeddings: 0.25, attentionOutput: 0.25, feedForward: 0.25, headInput: 0.5, classifier: 0.5))
     #expect(model == expected)
+  }
+
+  @Test func `What exit heads read is read, and refused when it is unknown`() throws {
+    func read(_ extra: String) throws -> ModelConfiguration {
+      try self.read(
+        """
+        {"model_type": "bert", "hidden_size": 4, "vocab_size": 9, "num_hidden_layers": 1, "num_attention_heads": 1,
+         "intermediate_size": 4\(extra)}
+        """)
+    }
+    #expect(try read("").headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"tasks": {}}"#).headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"head_input": "first"}"#).headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"head_input": "first+mean"}"#).headInput == .firstAndMean)
+    for wrong in [#""mean""#, "3"] {
+      let error = #expect(throws: FormatError.self) { try read(#", "magic_pyramid": {"head_input": \#(wrong)}"#) }
+      #expect(error?.description.contains("magic_pyramid.head_input") == true, "\(error?.description ?? "")")
+    }
   }
 
   private func labels(_ member: String) throws -> ModelConfiguration {

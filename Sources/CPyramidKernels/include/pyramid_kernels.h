@@ -154,10 +154,48 @@ void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y
 /// y[r] = L2 norm of x[r][first ..< first + count]; x [rows][stride], y [rows].
 void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y);
 
+/// y[s] = the mean of rows segments[s] ..< segments[s + 1] of x [tokens][columns], summed in their order; segments
+/// [samples + 1] as in `mp_attention_call`, no sample empty; y [samples][columns].
+void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const int32_t *segments, int samples,
+                     float *y);
+
+/// y[r] = a[r] and after it b[r]; rows of `a_words` and `b_words` 4-byte words; y [rows][a_words + b_words].
+void mp_concat_rows(int threads, const void *a, int a_words, const void *b, int b_words, int rows, void *y);
+
 /// y[r] = x[index[r]]; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
 void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y);
 
+/// The entry's head: a linear classifier over the bag of each sample's tokens.
+typedef struct {
+  int threads;
+  const int32_t *ids;              // [tokens], rows of `table`
+  const int32_t *segments;         // as in `mp_attention_call`; a sample may be empty
+  int samples;
+  const int32_t *skip;             // [skips] ids that are left out,
+  int skips;
+  int32_t separator;               // among them this one, across which no pair is formed
+  const float *table;              // [..][classes]
+  const float *bigrams;            // [pairs][classes] or NULL
+  uint64_t pairs;                  // a power of two
+  const float *bias;               // [classes]
+  int classes;
+  float *logits;                   // [samples][classes]
+} mp_bag_call;
+
+/// logits = (sum of table[id] + sum of bigrams[(id * 1000003 + next) mod pairs]) / max(n, 1) + bias over the n tokens
+/// that are not left out and over neighbours among them; summed in double, in order.
+void mp_bag_logits(const mp_bag_call *call);
+
 // MARK: Attention
+
+/// Which elements of something are dropped in training: a pure function of a key and the element's counter c, on 32-bit
+/// words that wrap. With a and b the low and high half of the key, h = c ^ a, h ^= h >> 16, h *= 0x85ebca6b, h ^= b,
+/// h ^= h >> 13, h *= 0xc2b2ae35, h ^= h >> 16; the element is kept if (h >> 8) >= round(rate * 2^24), and then times
+/// 1 / (1 - rate). 0 <= rate < 1; at 0 nothing changes.
+typedef struct {
+  float rate;
+  uint64_t key;
+} mp_dropout;
 
 /// Floats of scratch that `mp_attention` needs for at most `tokens` tokens in samples of at most `longest_sample`.
 size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precision, int tokens, int longest_sample,
@@ -179,6 +217,9 @@ typedef struct {
   float *from_first;               // [tokens] or NULL: mean over heads of the attention of the sample's first token to
                                    // the token, times the sample's length (uniform = 1 as well)
   float *scratch;                  // `mp_attention_scratch_count` floats
+  mp_dropout dropout;              // f32 only: of the probabilities that multiply v, not of those handed out; that of
+                                   // query row t (of all tokens), head h and the sample's key j has the counter
+                                   // (t * heads + h) * 4096 + j
 } mp_attention_call;
 
 /// Runs an attention. In bf16 a path that multiplies bf16 by an instruction rounds q, k, v and the probabilities to

@@ -51,6 +51,9 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
     .received = call->received ? run->sums + plane * all + first : NULL,
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
     .scratch = scratch,
+    .dropout = call->dropout,
+    .counter = (uint32_t)(first * (size_t)call->heads + (size_t)head) * MP_KEY_COUNTERS,
+    .row_counters = (uint32_t)call->heads * MP_KEY_COUNTERS,
   };
   run->task(&job);
 }
@@ -102,7 +105,7 @@ static void run_attention(const void *context, int thread, int threads) {
   }
 }
 
-/// Whether a model of this precision has its attention in bf16 on a path.
+/// Whether a model of this precision has its attention in bf16 on a path; never in training, which is f32.
 static int uses_bf16(const mp_kernels *kernels, mp_precision precision) {
   return precision != MP_PRECISION_F32 && kernels->reduced.attention != NULL;
 }

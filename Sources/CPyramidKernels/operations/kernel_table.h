@@ -27,6 +27,9 @@ static inline int mp_steps(mp_precision precision, int depth) {
   return depth;
 }
 
+/// Counters of dropout between one (query, head) and the next.
+enum { MP_KEY_COUNTERS = 4096 };
+
 /// One (sample, head, query range) of an attention.
 typedef struct {
   const float *q, *k, *v;  // of the sample's first token and this head
@@ -38,6 +41,8 @@ typedef struct {
   float *received;    // [tokens], sum over these queries of what each token receives; or NULL
   float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
+  mp_dropout dropout;
+  uint32_t counter, row_counters;  // of query 0 and key 0 for dropout; more for each query
 } mp_attention_job;
 
 /// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.
@@ -75,6 +80,8 @@ typedef struct {
 #define MP_REDUCED_KERNELS(path) \
   .linear = {linear_bf16_##path, linear_int8_##path}, .reduce = {reduce_bf16_##path, reduce_int8_##path}
 
+struct mp_training_kernels;  // operations/training/training_table.h
+
 typedef struct {
   int lanes, panel_vectors;  // 0 and 0: weights are not packed
 
@@ -93,6 +100,7 @@ typedef struct {
   mp_attention_task *attention;
   mp_attention_scratch *attention_scratch;
   void (*first_attention)(const mp_first_attention_job *job);
+  const struct mp_training_kernels *training;
 } mp_kernels;
 
 extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;

@@ -2,7 +2,7 @@
 // function here says in a few lines what its twin in *_simd.h computes.
 //
 // OpenBLAS runs single-threaded (blas.c) inside our team, each thread on its own range of columns.
-#include "operations/kernel_table.h"
+#include "operations/training/training_table.h"
 
 #include "portable/blas.h"
 #include <math.h>
@@ -188,6 +188,11 @@ static void attention_portable(const mp_attention_job *job) {
       for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += row[j];
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
+    for (size_t i = 0; i < (size_t)rows && job->dropout.rate > 0; i++) {
+      mp_training_portable.dropout(scores + i * tokens, tokens,
+                                   job->counter + (uint32_t)(query + (int)i) * job->row_counters, job->dropout,
+                                   scores + i * tokens);
+    }
     blas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, job->head_dim, job->tokens, 1.0f, scores, job->tokens,
                 job->v, stride, 0.0f, job->out + (size_t)query * job->out_stride, out_stride);
   }
@@ -241,4 +246,5 @@ const mp_kernels mp_kernels_portable = {
   .attention = attention_portable,
   .attention_scratch = attention_scratch_portable,
   .first_attention = first_attention_portable,
+  .training = &mp_training_portable,
 };

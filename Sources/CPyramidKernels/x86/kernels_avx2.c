@@ -1,5 +1,5 @@
 // The kernel templates, compiled for AVX2 whatever the compiler's target is. cpu.c decides at run time who calls this.
-#include "operations/kernel_table.h"
+#include "operations/training/training_table.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -15,8 +15,13 @@
 #include "templates/linear_reduced_simd.h"
 #include "templates/linear_simd.h"
 #include "templates/rows_simd.h"
+#include "templates/training/attention_gradient_simd.h"
+#include "templates/training/gradients_simd.h"
+#include "templates/training/pack_simd.h"
 
 #pragma clang attribute pop
+
+const mp_training_kernels mp_training_avx2 = MP_TRAINING_KERNELS(avx2);
 
 const mp_kernels mp_kernels_avx2 = {
   .lanes = LANES,
@@ -32,5 +37,6 @@ const mp_kernels mp_kernels_avx2 = {
   .attention = attention_avx2,
   .attention_scratch = attention_scratch_avx2,
   .first_attention = first_attention_avx2,
+  .training = &mp_training_avx2,
 };
 #endif

@@ -1,6 +1,6 @@
 // The kernel templates, compiled for AVX-512 whatever the compiler's target is. cpu.c decides at run time who calls
 // this.
-#include "operations/kernel_table.h"
+#include "operations/training/training_table.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -16,8 +16,13 @@
 #include "templates/linear_reduced_simd.h"
 #include "templates/linear_simd.h"
 #include "templates/rows_simd.h"
+#include "templates/training/attention_gradient_simd.h"
+#include "templates/training/gradients_simd.h"
+#include "templates/training/pack_simd.h"
 
 #pragma clang attribute pop
+
+const mp_training_kernels mp_training_avx512 = MP_TRAINING_KERNELS(avx512);
 
 const mp_kernels mp_kernels_avx512 = {
   .lanes = LANES,
@@ -33,5 +38,6 @@ const mp_kernels mp_kernels_avx512 = {
   .attention = attention_avx512,
   .attention_scratch = attention_scratch_avx512,
   .first_attention = first_attention_avx512,
+  .training = &mp_training_avx512,
 };
 #endif

@@ -66,6 +66,7 @@ MP_INLINE vec v_scale_by_power(vec x, vec n) {
   const vec second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
 }
+MP_INLINE vec v_sqrt(vec x) { return _mm256_sqrt_ps(x); }
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
@@ -76,6 +77,13 @@ typedef __m256i ivec;
 MP_INLINE ivec v_words(vec x) { return _mm256_castps_si256(x); }
 MP_INLINE vec v_from_words(ivec x) { return _mm256_castsi256_ps(x); }
 MP_INLINE vec v_from_integers(ivec x) { return _mm256_cvtepi32_ps(x); }
+/// Whole numbers that wrap. `i_keep_from`: x where a >= b, else 0; both are below 2^31.
+MP_INLINE ivec i_set(uint32_t x) { return _mm256_set1_epi32((int)x); }
+MP_INLINE ivec i_count_from(uint32_t x) { return _mm256_add_epi32(i_set(x), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+MP_INLINE ivec i_mul(ivec a, ivec b) { return _mm256_mullo_epi32(a, b); }
+MP_INLINE ivec i_xor(ivec a, ivec b) { return _mm256_xor_si256(a, b); }
+MP_INLINE ivec i_shift_right(ivec x, int bits) { return _mm256_srli_epi32(x, bits); }
+MP_INLINE vec i_keep_from(ivec a, ivec b, vec x) { return _mm256_andnot_ps(v_from_words(_mm256_cmpgt_epi32(b, a)), x); }
 /// LANES bytes or bf16 as floats.
 MP_INLINE vec v_load_int8(const int8_t *p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));

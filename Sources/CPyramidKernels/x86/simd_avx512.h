@@ -58,6 +58,7 @@ MP_INLINE vec v_copy_sign(vec magnitude, vec sign) {
 MP_INLINE vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /// x * 2^n for integral n in -150...129, rounded once.
 MP_INLINE vec v_scale_by_power(vec x, vec n) { return _mm512_scalef_ps(x, n); }
+MP_INLINE vec v_sqrt(vec x) { return _mm512_sqrt_ps(x); }
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {
   return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
@@ -68,6 +69,15 @@ typedef __m512i ivec;
 MP_INLINE ivec v_words(vec x) { return _mm512_castps_si512(x); }
 MP_INLINE vec v_from_words(ivec x) { return _mm512_castsi512_ps(x); }
 MP_INLINE vec v_from_integers(ivec x) { return _mm512_cvtepi32_ps(x); }
+/// Whole numbers that wrap. `i_keep_from`: x where a >= b, else 0; both are below 2^31.
+MP_INLINE ivec i_set(uint32_t x) { return _mm512_set1_epi32((int)x); }
+MP_INLINE ivec i_count_from(uint32_t x) {
+  return _mm512_add_epi32(i_set(x), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+MP_INLINE ivec i_mul(ivec a, ivec b) { return _mm512_mullo_epi32(a, b); }
+MP_INLINE ivec i_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
+MP_INLINE ivec i_shift_right(ivec x, int bits) { return _mm512_srli_epi32(x, (unsigned)bits); }
+MP_INLINE vec i_keep_from(ivec a, ivec b, vec x) { return _mm512_maskz_mov_ps(_mm512_cmpge_epi32_mask(a, b), x); }
 /// LANES bytes or bf16 as floats.
 MP_INLINE vec v_load_int8(const int8_t *p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));

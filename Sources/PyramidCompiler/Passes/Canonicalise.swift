@@ -46,7 +46,7 @@ struct Canonicalise: Pass {
 extension Graph {
   /// Removes nodes whose results nothing reads and that have no effect, last first. A definition of a dim that a
   /// declaration or a type still names stays. Weights that nothing reads then go, too.
-  mutating func removeDeadNodes() {
+  package mutating func removeDeadNodes() {
     var read: Set<ValueID> = []
     var dead: Set<NodeID> = []
     for node in nodes.reversed() {

@@ -1,7 +1,8 @@
 // Chooses the kernel of every node, and the layout and precision of every weight, for one instruction set. What is
 // written on a node is what runs: the runtime takes set and precision from there, attention's too, and refuses a graph
 // that lacks one. It looks at the CPU only for what stands beside the set: int8 by VNNI has the same bits; bf16 by
-// AVX512-BF16 is rounded as that instruction does.
+// AVX512-BF16 is rounded as that instruction does. A graph that trains keeps its weights as they are, plain and f32:
+// they change with every step, and its products pack and round them on the fly.
 
 import PyramidIR
 
@@ -13,6 +14,7 @@ struct ChooseKernels: Pass {
   func run(on graph: inout Graph, _ context: PassContext) {
     let target = context.target
     graph.target = target
+    if graph.purpose == .train { return chooseForTraining(&graph, context) }
     let heads = HeadLayers(graph)
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
@@ -27,6 +29,15 @@ struct ChooseKernels: Pass {
       guard let kernel = Self.kernel(of: node.op, target, precision) else { continue }
       graph.nodes[index].kernel = kernel
       for weight in reducible { graph[weight].precision = kernel.precision }
+    }
+  }
+
+  private func chooseForTraining(_ graph: inout Graph, _ context: PassContext) {
+    let rounded: Precision = context.precision == .f32 ? .f32 : .bf16
+    for index in graph.nodes.indices {
+      let op = graph.nodes[index].op
+      let isProduct = op.facts.roundsFactors || !op.facts.packable.isEmpty
+      graph.nodes[index].kernel = Self.kernel(of: op, context.target, isProduct ? rounded : .f32)
     }
   }
 

@@ -30,6 +30,8 @@ struct PlanMemory: Pass {
         graph[result].slot = slot
       }
       free.formUnion(dying.map { graph[$0].slot! })
+      // Losses are read when the run is over.
+      if node.op.facts.training == .loss { continue }
       for result in node.results where lastRead[result] == nil { free.insert(graph[result].slot!) }
     }
   }

@@ -101,7 +101,7 @@ struct FirstRowPath {
 
 extension Graph {
   /// Nodes that `build` appends, without placing them, and what it returns.
-  mutating func makeNodes<Made>(
+  package mutating func makeNodes<Made>(
     in section: Section, _ build: (inout GraphBuilder) throws -> Made
   ) throws -> (nodes: [Node], made: Made) {
     let existing = nodes.count

@@ -6,15 +6,21 @@ import PyramidPolicy
 
 /// Where in the model a node belongs; sections follow each other in this order.
 public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// What is decided before anything is embedded.
+  case entry
   case embeddings
   case layer(Int)
   case output
+  /// What training graphs end with: all backward nodes.
+  case gradients
 
   public var description: String {
     switch self {
+    case .entry: "entry"
     case .embeddings: "embeddings"
     case .layer(let number): "layer \(number)"
     case .output: "output"
+    case .gradients: "gradients"
     }
   }
 }
@@ -69,6 +75,13 @@ public struct Weight: Hashable, Sendable {
   }
 }
 
+extension Weight {
+  /// The first axis, which is always fixed.
+  public var rowCount: Int {
+    if case .fixed(let count) = type.rows { count } else { 0 }
+  }
+}
+
 /// A value: name, type, and the buffer slot that `plan-memory` gave it.
 public struct Value: Hashable, Sendable {
   /// Name without `%`, unique among values in use.
@@ -115,12 +128,22 @@ public struct Slot: Hashable, Sendable {
   }
 }
 
+/// What a graph is for; the rules on its sections and answers depend on it.
+public enum Purpose: String, Hashable, Sendable, CaseIterable {
+  /// Answers every sample.
+  case classify
+  /// Computes losses and the gradients of weights by them; answers nothing.
+  case train
+}
+
 /// A lowered classifier.
 public struct Graph: Sendable {
   /// Name without `@`.
   public var name: String
   /// Model sizes.
   public var shape: ModelShape
+  /// What it is for.
+  public var purpose = Purpose.classify
   /// `sha256:...` of the checkpoint's weights, when known.
   public var checkpoint: String?
   /// Instruction set that kernels were chosen for; nil before `choose-kernels`.

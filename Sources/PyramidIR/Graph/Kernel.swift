@@ -25,6 +25,7 @@ extension Op {
     let facts = facts
     if !facts.hasKernel { return [] }
     if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }
+    if facts.roundsFactors { return [.f32, .bf16] }
     return facts.reducible.isEmpty ? [.f32] : Precision.allCases
   }
 }

@@ -70,7 +70,8 @@ extension Graph {
       guard case .fixed(let columns) = type.rows else { return 0 }
       return columns * (2 * type.columns + 1 + activation.operations)
     }
-    guard let result = node.results.first else { return [] }
+    // What has no result is counted by the rows that it adds up: its last operand.
+    guard let result = node.results.first ?? node.inputs.last else { return [] }
     func elements(_ perElement: Int) -> [CostTerm] { rows(result, perElement * self[result].type.columns) }
     switch node.op {
     case .input, .classify: return []
@@ -78,9 +79,14 @@ extension Graph {
     case .linear(let activation): return rows(result, linear(activation))
     case .linearAddNorm: return rows(result, linear(.none) + self[result].type.columns * (1 + Self.normOperations))
     case .activate(let activation): return elements(activation.operations)
-    case .add, .firstRows, .compact: return elements(1)
+    case .add, .firstRows, .concat, .compact: return elements(1)
+    case .segmentMean: return rows(node.inputs[0], self[result].type.columns) + elements(1)
     case .layerNorm: return elements(Self.normOperations)
     case .softmax: return elements(Self.softmaxOperations)
+    case .bagLogits:
+      // Tokens that are skipped count like any other; then a division and the bias.
+      let classes = self[result].type.columns
+      return rows(node.inputs[0], (node.weights.count - 1) * classes) + rows(result, 2 * classes)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
     case .firstAttention(let heads, let emits):
@@ -93,10 +99,11 @@ extension Graph {
     case .decidePrune:
       return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
     case .keepSamples, .compactSegments: return rows(result, 1)
+    case .gradient(let op): return executedOperations(of: op, node)
     }
   }
 
-  private func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
+  func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
     guard let tokens = self[node.results[0]].type.rows.dim else { return [] }
     let width = self[node.results[0]].type.columns
     let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (emits.contains(.received) ? 1 : 0))
@@ -157,6 +164,7 @@ extension Graph {
   }
 
   private func isDense(_ node: Node) -> Bool {
+    if node.section == .entry { return false }
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }

@@ -60,6 +60,7 @@ private struct Printer {
     let shape = graph.shape
     text += "  model \(shape.family) {layers \(shape.layers), hidden \(shape.hidden), heads \(shape.heads), "
     text += "intermediate \(shape.intermediate), classes \(shape.classes)}\n"
+    if graph.purpose != .classify { text += "  purpose \(graph.purpose.rawValue)\n" }
     if let checkpoint = graph.checkpoint { text += "  checkpoint \(quoted(checkpoint))\n" }
     if let target = graph.target { text += "  target \(target.rawValue)\n" }
     if !graph.policies.isEmpty {
@@ -68,7 +69,8 @@ private struct Printer {
       text += "  }\n"
     }
     if let placement = graph.placement {
-      let attributes = OpAttribute.integers("exits", placement.exits) + OpAttribute.integers("prunes", placement.prunes)
+      let attributes =
+        OpAttribute.boundaries("exits", placement.exits) + OpAttribute.boundaries("prunes", placement.prunes)
       text += "  place" + braced(attributes) + "\n"
     }
     for declaration in graph.dims { text += "  \(line(of: declaration))\n" }
@@ -176,7 +178,7 @@ extension Op {
     let facts = facts
     let input = facts.input.map { " \($0.rawValue)" } ?? ""
     let policy = facts.policy.map { " @\($0)" } ?? ""
-    return facts.mnemonic.rawValue + input + policy
+    return facts.mnemonic + input + policy
   }
 }
 

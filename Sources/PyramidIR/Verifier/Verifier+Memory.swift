@@ -19,6 +19,9 @@ extension Verifier {
       if weight.precision == .int8, weight.type.columns > Precision.deepestInt8 {
         report(.weight(index), "\(weight.type) is deeper than int8 sums go, \(Precision.deepestInt8)")
       }
+      if graph.purpose == .train, weight.layout != .plain || weight.precision != .f32 {
+        report(.weight(index), "a weight that is trained is plain and f32")
+      }
       guard case .panels(let width) = weight.layout else { continue }
       if width < 1 || width > Self.largestAxis { report(.weight(index), "panels of \(width) columns") }
       if weight.type.extents.count != 2 { report(.weight(index), "\(weight.type) is packed but not a matrix") }
@@ -35,6 +38,8 @@ extension Verifier {
     var lastReader = producer
     for (index, node) in graph.nodes.enumerated() {
       for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
+      guard node.op.facts.training == .loss else { continue }
+      for result in node.results where isKnown(result) { lastReader[result.index] = graph.nodes.count }
     }
     var occupant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
     for (index, node) in graph.nodes.enumerated() {

@@ -5,25 +5,48 @@ import PyramidPolicy
 extension Verifier {
   mutating func checkNodes() {
     var kinds: Set<InputKind> = []
+    var sources: Set<String> = []
     for (index, node) in graph.nodes.enumerated() {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
+      if node.op.facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
+        report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
+      }
+      checkPurpose(of: node, at: index)
       checkPlace(of: node, at: index)
       checkKernel(of: node, at: index)
       let operandsHold = checkOperands(of: node, at: index)
       checkResults(of: node, at: index)
       if operandsHold, checkTypes(of: node, at: index) { checkRows(of: node, at: index) }
     }
-    checkClassify()
+    if graph.purpose == .classify { checkClassify() }
+  }
+
+  /// Rule 10, as far as one node can break it.
+  private mutating func checkPurpose(of node: Node, at index: Int) {
+    switch graph.purpose {
+    case .classify:
+      if case .gradient = node.op {
+        report(.node(index), "\(node.op.mnemonic) belongs in a graph that trains")
+      } else if node.section == .gradients {
+        report(.node(index), "a graph that classifies has no gradients")
+      }
+    case .train:
+      if node.answered != nil { report(.node(index), "\(node.op.mnemonic): a graph that trains answers nothing") }
+      if node.op.facts.training == .backward, node.section != .gradients {
+        report(.node(index), "\(node.op.mnemonic) stands in \(node.section), not in gradients")
+      }
+    }
   }
 
   /// Rule 9, and the policy's kind.
   private mutating func checkPlace(of node: Node, at index: Int) {
-    if case .decideExit(let policy, let layer, _) = node.op { check(.exit, policy, layer) }
-    if case .decidePrune(let policy, let layer, _, _) = node.op { check(.prune, policy, layer) }
-    func check(_ kind: PolicyKind, _ policy: String, _ layer: Int) {
-      if node.section != .layer(layer) { report(.node(index), "names layer \(layer) but stands in \(node.section)") }
+    if case .decideExit(let policy, let boundary, _) = node.op { check(.exit, policy, boundary) }
+    if case .decidePrune(let policy, let boundary, _, _) = node.op { check(.prune, policy, boundary) }
+    func check(_ kind: PolicyKind, _ policy: String, _ boundary: Boundary) {
+      let section = boundary.section
+      if node.section != section { report(.node(index), "names \(section) but stands in \(node.section)") }
       if graph.policies[kind]?.name == policy { return }
       let article = kind == .exit ? "an exit" : "a pruning"
       report(.node(index), "\(node.op.mnemonic) C5: @\(policy) is not declared as \(article) policy")

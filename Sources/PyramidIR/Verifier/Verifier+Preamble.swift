@@ -52,7 +52,8 @@ extension Verifier {
 
   private mutating func checkPlacement() {
     guard let placement = graph.placement else { return }
-    for layer in placement.exits.union(placement.prunes).sorted() where layer < 0 || layer >= graph.shape.layers - 1 {
+    for boundary in placement.exits.union(placement.prunes).sorted() {
+      guard case .after(let layer) = boundary, layer < 0 || layer >= graph.shape.layers - 1 else { continue }
       report(.graph, "place: after layer \(layer) there is no boundary")
     }
   }
@@ -128,7 +129,7 @@ extension Verifier {
         layers.insert(number)
       }
     }
-    if layers.count < graph.shape.layers, graph.shape.layers <= Self.largestAxis {
+    if graph.purpose == .classify, layers.count < graph.shape.layers, graph.shape.layers <= Self.largestAxis {
       let missing = (0..<graph.shape.layers).first { !layers.contains($0) } ?? 0
       report(.graph, "layer \(missing) has no nodes")
     }

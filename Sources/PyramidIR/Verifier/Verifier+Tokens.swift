@@ -19,8 +19,9 @@ extension Verifier {
     case .input(.segments): rowFacts[node.results[0].index] = .offsets(into: .admittedTokens)
     case .input(.samples): rowFacts[node.results[0].index] = .samples
     case .attention: expectTokens(of: node, 3, count: [0], 2, at: index)
-    case .attentionQKV, .firstRows: expectTokens(of: node, 1, count: [0], 2, at: index)
+    case .attentionQKV, .firstRows, .segmentMean: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
+    case .bagLogits: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune:
       guard let decision = PruneDecision(node.op, Array(node.inputs.indices)) else { return }
@@ -29,7 +30,22 @@ extension Verifier {
     case .compact: checkCompact(node, at: index)
     case .compactSegments: checkCompactSegments(node, at: index)
     case .classify: expectSamples(of: node, at: index)
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .softmax, .rowNorm: break
+    case .gradient(let op): checkRows(of: op, node, at: index)
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .concat, .softmax, .rowNorm: break
+    }
+  }
+
+  private mutating func checkRows(of op: GradientOp, _ node: Node, at index: Int) {
+    switch op {
+    case .dropoutAttention, .attentionGradient: expectTokens(of: node, 3, count: [0], 2, at: index)
+    case .softKeep, .meanRowsPenalty: expectTokens(of: node, 1, count: [0], 2, at: index)
+    case .firstRowsGradient, .segmentMeanGradient: expectTokens(of: node, 1, count: [2], 2, at: index)
+    case .softKeepGradient: expectTokens(of: node, 2, count: [0], 2, at: index)
+    case .meanRowsPenaltyGradient: expectTokens(of: node, 0, count: [1], 1, at: index)
+    case .compactGradient: _ = expectSelection(of: node, 1, from: dim(node.inputs[2]), 2, at: index)
+    case .targets, .features, .columns, .dropout, .scaleRows, .crossEntropy, .linearInputGradient,
+      .linearWeightGradient, .activationGradient, .layerNormGradient, .embedGradient, .crossEntropyGradient, .rowDot:
+      break
     }
   }
 

@@ -9,18 +9,20 @@
 //     dim of its family that holds what it selects from, `by` the one value that defines it; that value is a result of
 //     decide_exit, decide_prune or keep_samples over exactly that dim, and every such result has a declaration. There
 //     are at most 4096.
-//  5. Sections follow each other in order and the layers are 0 ..< layers of the model, none missing.
-//  6. Each value is made once, before it is read. Each kind of input is brought in at most once.
+//  5. Sections follow each other in order and the layers are 0 ..< layers of the model, none missing unless the graph
+//     trains.
+//  6. Each value is made once, before it is read. Each kind of input, targets and features are brought in at most once.
 //  7. Operands keep the numbered constraints of the operation (`Op.resultTypes`), declared types equal the inferred
 //     ones, and types use only dims that are declared and already defined.
-//  8. Offsets and tokens agree: attention, first_rows, decide_prune, keep_samples and compact_segments see rows of the
+//  8. Offsets and tokens agree: attention, first_rows, bag_logits, decide_prune, keep_samples and compact_segments see rows of the
 //     very token dim that their %segments counts. An index selects from the dim of the rows that it is applied to, and
 //     offsets are compacted with the samples that the kept tokens belong to. Sample numbers come from `input samples`.
-//  9. decide_exit and decide_prune stand in the layer they name.
-// 10. There is exactly one classify: the last node, in the output section.
-// 11. Packed weights are matrices that only linear layers read as #w.
+//  9. decide_exit and decide_prune stand in the section they name: a layer, or the entry.
+// 10. A graph that classifies has exactly one classify, the last node, in the output section, and neither operations
+//     nor a section of gradients. One that trains answers nothing; its backward operations stand in gradients.
+// 11. Packed weights are matrices that only linear layers read as #w; a graph that trains packs and rounds none.
 // 12. Slots exist, fit family and row of the value in them, hold no input, and never two values that live at the same
-//     time; an elementwise result may replace an operand that dies there.
+//     time; an elementwise result may replace an operand that dies there. Losses live to the end.
 // 13. Costs are of sections that exist, one each, over declared dims; powers are 1, or 2 for tokens.
 // 14. A node's kernel is one that exists: `Op.kernelPrecisions`.
 //

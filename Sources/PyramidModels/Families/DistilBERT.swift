@@ -6,8 +6,13 @@ enum DistilBERT: ModelFamily {
   static let name = "distilbert"
   static let keys = ConfigurationKeys(
     hidden: "dim", layers: "n_layers", heads: "n_heads", intermediate: "hidden_dim", activation: "activation",
-    types: nil, epsilon: nil)
+    types: nil, epsilon: nil,
+    dropout: DropoutKeys(
+      hidden: "dropout", attention: "attention_dropout", classifier: "seq_classif_dropout", classifierRate: 0.2,
+      isAfterAttention: false))
   static let classifier = "classifier"
+  static let architecture = "DistilBertForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier", "pre_classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: false)

@@ -4,8 +4,11 @@
 /// `ElectraForSequenceClassification`.
 enum ELECTRA: ModelFamily {
   static let name = "electra"
-  static let keys = ConfigurationKeys(embedding: "embedding_size")
+  static let keys = ConfigurationKeys(
+    embedding: "embedding_size", dropout: DropoutKeys(isBeforeHead: true))
   static let classifier = "classifier.out_proj"
+  static let architecture = "ElectraForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: true)

@@ -95,6 +95,9 @@ final class InferenceThread: Sendable {
 
   private let thread: pthread_t
 
+  /// Whether the caller is this thread.
+  var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
   /// Gives `work` a turn, and further ones as long as it has more to do. Returns at once and allocates nothing.
   func wake(_ work: InferenceWork) { line.append(work) }
 

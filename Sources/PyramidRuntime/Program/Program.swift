@@ -28,10 +28,14 @@ struct Step: @unchecked Sendable {
   /// Addresses of the weights in the mapped artefact, in the op's order; where the kernel's precision is not f32, what
   /// lies there is what the kernels' packing wrote.
   let weights: [UnsafePointer<Float>]
+  /// Where the gradients of the weights lie, for training; nil for weights that are frozen.
+  let gradients: [UnsafeMutablePointer<Float>?]
   /// Where the numbers of the samples alive lie, for steps that record something about samples.
   let samples: Location?
   /// Logical depth of the first weight; 0 without weights.
   let weightDepth: Int
+  /// Rows of the second weight; 0 without one.
+  let secondWeightRows: Int
   /// What runs it. Moves and decisions, which name none, have the target's in f32.
   let kernel: Kernel
   /// What the step decides and by which operands, if it is a decision.
@@ -61,11 +65,36 @@ struct Program: Sendable {
   /// Deepest input of a linear layer of reduced precision; 0 when there is none.
   let reducedDepth: Int
   let meter: OperationMeter
-  /// Rows of the embedding tables, in the order of the `embed` node's operands.
-  let embeddingRows: [Int]
+  /// How many indices of a batch have a row in every table that they are read in: ids, positions, types if there are.
+  let indexLimits: [Int]
+
+  /// The graph's instruction set.
+  let target: InstructionSet
+  /// Whether the steps train: weights then lie as in the checkpoint.
+  let trains: Bool
 
   /// Resolves a verified graph; `address` gives a weight's first element.
   init(_ graph: Graph, target: InstructionSet, address: (Weight) throws -> UnsafePointer<Float>) throws {
+    try self.init(graph, target: target) { (try address($0), nil) }
+  }
+
+  /// Resolves a verified graph for training.
+  init(_ graph: Graph, target: InstructionSet, weight: (Weight) throws -> TrainedWeight) throws {
+    try self.init(graph, target: target) { symbol in
+      let (found, count) = (try weight(symbol), symbol.storedCount(target))
+      guard found.values.count == count, found.gradient?.count ?? count == count,
+        let values = found.values.baseAddress
+      else {
+        throw RuntimeError("graph @\(graph.name): #\(symbol.name) has \(found.values.count) values, expected \(count)")
+      }
+      return (UnsafePointer(values), found.gradient?.baseAddress)
+    }
+  }
+
+  private init(
+    _ graph: Graph, target: InstructionSet,
+    bind: (Weight) throws -> (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)
+  ) throws {
     let check = ProgramCheck(graph: graph, target: target)
     try check.run()
     var locations: [ValueID: Location] = [:]
@@ -84,24 +113,36 @@ struct Program: Sendable {
       let type = graph[value].type
       return Operand(location: locations[value]!, rows: type.rows, columns: type.columns)
     }
+    let trains = graph.purpose == .train
+    (self.target, self.trains) = (target, trains)
+    // Only answers have samples to be recorded for.
+    func recorded(_ index: Int) throws -> ValueID? {
+      try trains ? nil : graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
+    }
+    var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
+      let weights = try node.weights.map { weight in
+        if let known = bound[weight] { return known }
+        let memory = try bind(graph[weight])
+        bound[weight] = memory
+        return memory
+      }
       let inputs = node.inputs.map(operand)
       return Step(
         op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
-        weights: try node.weights.map { try address(graph[$0]) },
-        samples: try node.recordedSegments.map { locations[try check.samples(for: $0, at: index)]! },
+        weights: weights.map(\.values), gradients: weights.map(\.gradient),
+        samples: try recorded(index).map { locations[$0]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
+        secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
         kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
-    sections = try graph.programSections(location: { locations[$0]! }) { index in
-      try graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
-    }
+    sections = try graph.programSections(location: { locations[$0]! }, recorded: recorded)
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
-    layerTokens = try (0..<graph.shape.layers).map { layer in
+    layerTokens = try (0..<(trains ? 0 : graph.shape.layers)).map { layer in
       if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
@@ -113,10 +154,23 @@ struct Program: Sendable {
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph)
-    embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in
-      if case .fixed(let count) = graph[weight].type.rows { return count }
-      return 0
+    var limits = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { graph[$0].rowCount }
+    for node in graph.nodes {
+      if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
     }
+    indexLimits = limits
+  }
+}
+
+extension Program {
+  /// The step that makes a value of `graph`, by number, and where it lies then; nil when no step does.
+  func maker(of value: ValueID, in graph: Graph) -> (step: Int, operand: Operand)? {
+    let nodes = graph.nodes.filter { if case .input = $0.op { false } else { true } }
+    for (index, node) in nodes.enumerated() {
+      guard let place = node.results.firstIndex(of: value) else { continue }
+      return (index, steps[index].results[place])
+    }
+    return nil
   }
 }
 

@@ -41,6 +41,7 @@ struct ProgramCheck {
 
   /// Kernels read packed weights by the layout of their instruction set: another layout would be read past its end.
   private func checkLayouts() throws {
+    if graph.purpose == .train { return }  // the verifier has seen that all are plain
     let packed = target.panelWidth.map { WeightLayout.panels($0) } ?? .plain
     for node in graph.nodes {
       for (index, weight) in node.weights.enumerated() {
@@ -54,6 +55,7 @@ struct ProgramCheck {
   /// A kernel reads packed weights as its own set and precision lay them out, and runs on machines that have the set.
   private func checkKernels() throws {
     for node in graph.nodes where !node.op.kernelPrecisions(target).isEmpty {
+      if graph.purpose == .train, let problem = node.untrainable { throw failure(problem) }
       let name = node.op.mnemonic
       guard let kernel = node.kernel else { throw failure("a \(name) names no kernel; it was not compiled to the end") }
       if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
@@ -67,21 +69,46 @@ struct ProgramCheck {
   /// The attention kernel's scratch is sized by the model's heads and width.
   private func checkAttention() throws {
     for node in graph.nodes {
-      guard let attention = node.op.facts.attention else { continue }
-      guard attention.heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
+      var heads = node.op.facts.attention?.heads
+      if case .gradient(.attentionGradient(let count, _, _)) = node.op { heads = count }
+      guard let heads else { continue }
+      guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
         throw failure("an attention has other heads or another width than the model")
       }
     }
   }
 
-  /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come.
+  /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come, or those of
+  /// them that are left.
   private func checkEmbedding() throws {
     let embeds = graph.nodes.filter { $0.op == .embed }
+    if graph.purpose == .train {
+      // Heads alone are trained from features.
+      for node in graph.nodes where node.op == .gradient(.embedGradient) {
+        let tables = embeds.first.map { Array(zip($0.inputs, $0.weights)).map { [$0.0.index, $0.1.index] } } ?? []
+        let added = zip(node.inputs, node.weights).map { [$0.0.index, $0.1.index] }
+        if !added.allSatisfy(tables.contains) { throw failure("embed_gradient adds to other rows than embed reads") }
+      }
+      if embeds.isEmpty { return }
+    }
     guard embeds.count == 1 else { throw failure("has \(embeds.count) embed nodes, expected 1") }
-    let producers = graph.producers
-    let kinds = embeds[0].inputs.map { producers[$0].map { graph.nodes[$0].op } }
-    let wanted: [Op?] = [.input(.tokenIDs), .input(.positions), .input(.typeIDs)]
-    guard kinds == Array(wanted.prefix(kinds.count)) else { throw failure("embed reads something else than the batch") }
+    let kinds = embeds[0].inputs.map(brought)
+    guard kinds == Array([.tokenIDs, .positions, .typeIDs].prefix(kinds.count)) else {
+      throw failure("embed reads something else than the batch")
+    }
+    for node in graph.nodes {
+      guard case .bagLogits = node.op else { continue }
+      guard brought(node.inputs[0]) == .tokenIDs else {
+        throw failure("bag_logits reads something else than the batch")
+      }
+    }
+  }
+
+  /// The input whose rows, or some of them, a value is.
+  private func brought(_ value: ValueID) -> InputKind? {
+    guard let node = graph.producer(of: value) else { return nil }
+    if case .input(let kind) = node.op { return kind }
+    return node.op == .compact ? brought(node.inputs[0]) : nil
   }
 
   /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those
@@ -97,7 +124,8 @@ struct ProgramCheck {
     }
   }
 
-  /// What is recorded of each boundary has room for one decision, and starts with the tokens admitted.
+  /// What is recorded of each boundary has room for one decision, and the first layer starts with the tokens admitted or
+  /// those that the entry left.
   private func checkPruning() throws {
     var pruned: Set<Section> = []
     for node in graph.nodes {
@@ -106,8 +134,12 @@ struct ProgramCheck {
         throw failure("prunes twice in a layer, or in the last one")
       }
     }
-    guard graph.tokensEntering(layer: 0) == .admittedTokens else {
-      throw failure("the first layer does not attend to the tokens admitted")
+    if graph.purpose == .train { return }
+    let entering =
+      graph.nodes.lazy.filter { $0.section == .entry && $0.op.definedFamily == .tokens }.last
+      .map { graph[$0.results[0]].type.rows } ?? .dim(.admittedTokens)
+    guard graph.tokensEntering(layer: 0).map({ .dim($0) }) == entering else {
+      throw failure("the first layer does not attend to the tokens that the entry left")
     }
   }
 
@@ -131,5 +163,14 @@ struct ProgramCheck {
 
   private func isNumbering(_ value: ValueID) -> Bool {
     graph.nodes.first { $0.results.contains(value) }.map(isNumbering) ?? false
+  }
+}
+
+extension Node {
+  /// Why a graph that trains can't hold this node; nil when it can.
+  fileprivate var untrainable: String? {
+    if let kernel, kernel.precision != .f32 { return "\(op.mnemonic)\(kernel.suffix): training computes in f32" }
+    if case .linearAddNorm = op { return "\(op.mnemonic) needs packed weights, which training has not" }
+    return nil
   }
 }

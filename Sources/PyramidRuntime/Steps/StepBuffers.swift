@@ -10,6 +10,8 @@ struct StepBuffers {
   let attention: UnsafeMutablePointer<Float>
   /// Scratch of linear layers of reduced precision: their inputs, rounded.
   let reduced: UnsafeMutableRawPointer
+  /// Scratch of the kernels of training.
+  let training: UnsafeMutablePointer<Float>
   private let inputs: [InputKind: UnsafeMutableRawPointer]
   private let slots: [UnsafeMutableRawPointer]
 
@@ -26,6 +28,8 @@ struct StepBuffers {
       program.reducedDepth == 0
       ? 0 : Kernels.linearScratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)
     attention = try arena.take(Float.self, scratch)
+    training = try arena.take(
+      Float.self, program.trainingScratchCount(samples: samples, tokens: tokens, threads: threads))
     reduced = UnsafeMutableRawPointer(try arena.take(UInt8.self, reducedBytes))
     inputs = Dictionary(
       uniqueKeysWithValues: try InputKind.allCases.map {
@@ -43,5 +47,30 @@ struct StepBuffers {
     case .input(let kind): inputs[kind]!
     case .slot(let index): slots[index]
     }
+  }
+}
+
+extension Program {
+  /// Floats of scratch that the most demanding step of a training needs.
+  fileprivate func trainingScratchCount(samples: Int, tokens: Int, threads: Int) -> Int {
+    if !trains { return 0 }
+    return steps.map { step -> Int in
+      let columns = step.results.first?.columns ?? 0
+      func product(depth: Int, columns: Int) -> Int {
+        Kernels.trainingLinearScratchCount(target, depth: depth, columns: columns)
+      }
+      switch step.op {
+      case .linear: return product(depth: step.weightDepth, columns: columns)
+      case .gradient(.linearInputGradient): return product(depth: columns, columns: step.inputs[0].columns)
+      case .gradient(.linearWeightGradient):
+        return product(depth: step.inputs[0].columns, columns: step.inputs[1].columns)
+      case .gradient(.layerNormGradient):
+        return Kernels.layerNormGradientScratchCount(rows: max(samples, tokens), columns: columns)
+      case .gradient(.attentionGradient(let heads, _, _)):
+        return Kernels.attentionGradientScratchCount(
+          target, threads: threads, tokens: tokens, headSize: columns / heads)
+      default: return 0
+      }
+    }.max() ?? 0
   }
 }

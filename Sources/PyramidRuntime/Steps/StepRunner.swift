@@ -10,8 +10,12 @@ final class StepRunner {
   let program: Program
   /// Rows that each dim has now.
   var alive: DimRows
+  /// What a training graph draws from and is brought: distributions over classes and features, [samples][width].
+  var random = RandomState(seed: 0, step: 0)
+  var targets: UnsafePointer<Float>?
+  var features: UnsafePointer<Float>?
   private let threads: Int
-  private let buffers: StepBuffers
+  let buffers: StepBuffers
   private let arena = Arena()
 
   /// A runner with room for `samples` samples and `tokens` tokens at once.
@@ -83,6 +87,19 @@ final class StepRunner {
         bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
         headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
         scratch: buffers.attention)
+    case .segmentMean:
+      kernels.segmentMean(
+        input(0), columns: columns, segments: integers(step.inputs[1]), samples: count, into: result())
+    case .concat:
+      kernels.concat(
+        input(0), columns: step.inputs[0].columns, input(1), columns: step.inputs[1].columns, rows: count,
+        into: result())
+    case .bagLogits(let skip, let separator):
+      let hasPairs = step.weights.count == 3
+      kernels.bagLogits(
+        ids: integers(step.inputs[0]), segments: integers(step.inputs[1]), samples: count, skip: skip,
+        separator: separator, table: step.weights[0], bigrams: hasPairs ? step.weights[1] : nil,
+        pairs: step.secondWeightRows, bias: step.weights[step.weights.count - 1], classes: columns, into: result())
     case .softmax: kernels.softmax(input(0), rows: count, columns: columns, into: result())
     case .rowNorm(let first, let width):
       kernels.rowNorm(
@@ -91,11 +108,20 @@ final class StepRunner {
       // The offsets of samples are the row numbers of their [CLS] tokens.
       kernels.gather(input(0), columns: columns, index: integers(step.inputs[1]), rows: count, into: result())
     case .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: return false
+    case .gradient(let op): perform(op, step, kernels)
     }
     return true
   }
 
   private func linear(_ step: Step, _ kernels: Kernels, rows: Int, columns: Int, _ finish: LinearFinish) {
+    if program.trains, case .activation(let activation) = finish {
+      let y = floats(step.results[0])
+      kernels.trainingLinear(
+        rows: rows, depth: step.weightDepth, columns: columns, x: floats(step.inputs[0]), weight: step.weights[0],
+        bias: step.weights[1], y: y, scratch: buffers.training)
+      if activation != .none { kernels.activate(y, rows: rows, columns: columns, activation, into: y) }
+      return
+    }
     kernels.linear(
       rows: rows, depth: step.weightDepth, columns: columns, x: floats(step.inputs[0]), weight: step.weights[0],
       bias: step.weights[1], finish: finish, y: floats(step.results[0]), scratch: buffers.reduced)

@@ -8,17 +8,13 @@ import PyramidPolicy
 /// The policies of an executor and the samples that they decide about.
 final class Decisions {
   private let exit: PolicyInstance?
-  private let prune: PolicyInstance?
+  private let chooser: TokenChooser?
   private let program: Program
   private let layers: Int
   private let source: any SampleSource
   private let recordsPositions: Bool
   private let arena = Arena()
   private var slots: SampleSlots
-  /// Scores, heap and choice of one sample's tokens.
-  private let scores: UnsafeMutablePointer<Float>
-  private let heap: UnsafeMutablePointer<UInt64>
-  private let chosen: UnsafeMutablePointer<Int32>
   /// Earlier probabilities of one sample, head after head, and its tokens alive by layer.
   private let earlier: UnsafeMutablePointer<Float>
   private let layerTokens: UnsafeMutablePointer<Int32>
@@ -31,16 +27,14 @@ final class Decisions {
     _ program: Program, _ shape: ModelShape, _ policies: ResolvedPolicies, _ options: ExecutorOptions, capacity: Int,
     source: any SampleSource
   ) throws {
-    (exit, prune) = (policies.exit, policies.prune)
+    exit = policies.exit
     (self.program, layers, self.source) = (program, shape.layers, source)
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
     slots = try SampleSlots(
       capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
       longest: recordsPositions ? tokens : 0, arena: arena)
-    scores = try arena.take(Float.self, tokens)
-    heap = try arena.take(UInt64.self, tokens)
-    chosen = try arena.take(Int32.self, tokens)
+    chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
     earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
     layerTokens = try arena.take(Int32.self, layers)
     places = try arena.take(Int32.self, tokens)
@@ -69,7 +63,7 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .compact:
+      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .compact, .gradient:
       break
     }
     return true
@@ -78,22 +72,22 @@ final class Decisions {
   /// Asks the exit policy about every sample; answers those that leave.
   private func decideExit(_ step: Step, _ decision: ExitDecision<Operand>, _ runner: StepRunner) {
     let exit = self.exit!
-    let layer = decision.layer
+    let number = decision.boundary.number
     let numbers = runner.integers(decision.samples)
     let classes = decision.logits.columns
     let stay = runner.integers(step.results[0])
-    let isActive = exit.isActive(afterLayer: layer + 1)
+    let isActive = exit.isActive(afterLayer: number)
     var staying = 0
     for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
       let logits = runner.floats(decision.logits) + row * classes
-      var view = ExitViewStorage(layer: layer + 1, layers: layers, classes: classes)
+      var view = ExitViewStorage(layer: number, layers: layers, classes: classes)
       view.logits = UnsafePointer(logits)
       fillSignals(&view, decision, runner, row: row, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
       if wantsToLeave && hasProbabilities(logits, classes) {
-        answer(slot, logits, layer: layer)
+        answer(slot, logits, at: number)
       } else {
         stay[staying] = Int32(row)
         staying += 1
@@ -140,50 +134,27 @@ final class Decisions {
 
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
   private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
-    let prune = self.prune!
-    let layer = decision.layer
-    let retention = prune.retention(afterLayer: layer + 1)
-    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count in
-      if retention != .all {
-        var view = TokenViewStorage(count: count, layer: layer + 1, layers: layers)
-        fillSignals(&view, decision, runner, first: first)
-        prune.score(view, into: scores)
-      }
-      return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
-    }
-  }
-
-  private func fillSignals(
-    _ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int
-  ) {
-    for (signal, operand) in decision.signals {
-      switch signal {
-      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
-      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
-      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
-      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
-      case .position: view.position = UnsafePointer(runner.integers(operand) + first)
-      case .tokenID: view.tokenID = UnsafePointer(runner.integers(operand) + first)
-      case .hidden:
-        view.width = operand.columns
-        view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)
-      }
+    let chooser = chooser!
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count, keep in
+      let count = chooser.choose(decision, runner, first: first, count: count)
+      for index in 0..<count { keep[index] = Int32(first) + chooser.chosen[index] }
+      return count
     }
   }
 
   /// Keeps all tokens of the samples that stay.
   private func keepSamples(_ step: Step, _ runner: StepRunner) {
-    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, count in
-      for index in 0..<count { chosen[index] = Int32(index) }
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { first, count, keep in
+      for index in 0..<count { keep[index] = Int32(first + index) }
       return count
     }
   }
 
-  /// Builds the list of the tokens that stay; `choose` fills `chosen`, in rising order, for the sample at `first` of
-  /// `count` tokens.
+  /// Builds the list of the tokens that stay; `choose` writes those of the sample at `first` of `count` tokens, in rising
+  /// order, and returns their number.
   private func keepTokens(
     _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
-    choose: (_ first: Int, _ count: Int) -> Int
+    choose: (_ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>) -> Int
   ) {
     let offsets = runner.integers(segments)
     let numbers = runner.integers(step.samples!)
@@ -195,9 +166,8 @@ final class Decisions {
       let row = stay.map { Int(runner.integers($0)[index]) } ?? index
       let first = Int(offsets[row])
       let length = Int(offsets[row + 1]) - first
-      let count = choose(first, length)
+      let count = choose(first, length, keep + kept)
       let slot = Int(numbers[row])
-      for index in 0..<count { keep[kept + index] = Int32(first) + chosen[index] }
       slots.tokens(of: slot)[dim.index] = Int32(count)
       if recordsPositions { recordDrops(slot, at: step.section, first: first, length, keep + kept, count, after: kept) }
       kept += count
@@ -211,13 +181,15 @@ final class Decisions {
     _ slot: Int, at section: Section, first: Int, _ length: Int, _ keep: UnsafeMutablePointer<Int32>, _ count: Int,
     after kept: Int
   ) {
+    // In a layer's section tokens die at the boundary after it, in the entry's at the entry.
+    let boundary = if case .layer(let layer) = section { layer + 1 } else { 0 }
     var next = 0
     for token in first..<first + length {
       if next < count, Int(keep[next]) == token {
         nextPlaces[kept + next] = places[token]
         next += 1
-      } else if case .layer(let layer) = section {
-        slots.drops(of: slot)![Int(places[token])] = Int32(layer)
+      } else {
+        slots.drops(of: slot)![Int(places[token])] = Int32(boundary)
       }
     }
   }
@@ -240,19 +212,22 @@ final class Decisions {
     let numbers = runner.integers(step.inputs[0])
     let classes = step.inputs[1].columns
     for row in 0..<runner.rows(step.inputs[0].rows) {
-      answer(Int(numbers[row]), runner.floats(step.inputs[1]) + row * classes, layer: layers - 1)
+      answer(Int(numbers[row]), runner.floats(step.inputs[1]) + row * classes, at: layers)
     }
   }
 
-  /// Delivers the answer of the sample of a slot, which is free again.
-  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, layer: Int) {
+  /// Delivers the answer of the sample of a slot, which is free again. It left after a layer, counted from 1, or at the
+  /// entry, 0, with the tokens that were admitted.
+  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int) {
     let tokens = slots.tokens(of: slot)
-    for index in 0...layer { layerTokens[index] = tokens[program.layerTokens[index]] }
+    layerTokens[0] = tokens[0]
+    for index in 0..<exitLayer { layerTokens[index] = tokens[program.layerTokens[index]] }
     let operations = program.meter.count(
-      tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: layer + 1)
+      tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: exitLayer)
     source.deliver(
       SampleAnswer(
-        logits: logits, tokensAlive: UnsafeBufferPointer(start: layerTokens, count: layer + 1),
+        logits: logits, exitLayer: exitLayer,
+        tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
         drops: slots.drops(of: slot).map { UnsafeBufferPointer($0) }, operations: operations),
       to: slots.id(of: slot))
     exit?.destroyMemory(at: slots.memory(of: slot))

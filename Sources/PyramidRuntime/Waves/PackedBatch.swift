@@ -46,6 +46,15 @@ public struct PackedBatch: Sendable {
     copy(positions, inputs.positions)
   }
 
+  /// Copies all tokens, and the offsets of the samples.
+  func copyAll(to inputs: TokenInputs, segments offsets: UnsafeMutablePointer<Int32>) {
+    for (values, place) in [
+      (tokenIDs, inputs.tokenIDs), (typeIDs, inputs.typeIDs), (positions, inputs.positions), (segments, offsets),
+    ] {
+      values.withUnsafeBufferPointer { if let base = $0.baseAddress { place.update(from: base, count: $0.count) } }
+    }
+  }
+
   /// Empties the batch and keeps its memory.
   public mutating func removeAll() {
     tokenIDs.removeAll(keepingCapacity: true)

@@ -1,0 +1,54 @@
+// Which tokens of one sample a pruning policy keeps: its signals gathered, its scores, and the choice by its retention.
+// Shared by inference, which records what follows from it, and training, which does not.
+
+import PyramidIR
+import PyramidPolicy
+
+/// A pruning policy with room for the tokens of one sample.
+final class TokenChooser {
+  private let prune: PolicyInstance
+  private let layers: Int
+  private let arena = Arena()
+  private let scores: UnsafeMutablePointer<Float>
+  private let heap: UnsafeMutablePointer<UInt64>
+  /// The choice, rising: places of tokens in their sample.
+  let chosen: UnsafeMutablePointer<Int32>
+
+  /// For samples of up to `tokens` tokens of a model with `layers` layers.
+  init(_ prune: PolicyInstance, layers: Int, tokens: Int) throws {
+    (self.prune, self.layers) = (prune, layers)
+    scores = try arena.take(Float.self, tokens)
+    heap = try arena.take(UInt64.self, tokens)
+    chosen = try arena.take(Int32.self, tokens)
+  }
+
+  /// Chooses among the `count` tokens of the sample at `first`; returns how many stay.
+  func choose(_ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int) -> Int {
+    let number = decision.boundary.number
+    let retention = prune.retention(afterLayer: number)
+    if retention != .all {
+      var view = TokenViewStorage(count: count, layer: number, layers: layers)
+      fillSignals(&view, decision, runner, first: first)
+      prune.score(view, into: scores)
+    }
+    return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
+  }
+
+  private func fillSignals(
+    _ view: inout TokenViewStorage, _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int
+  ) {
+    for (signal, operand) in decision.signals {
+      switch signal {
+      case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
+      case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
+      case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
+      case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)
+      case .position: view.position = UnsafePointer(runner.integers(operand) + first)
+      case .tokenID: view.tokenID = UnsafePointer(runner.integers(operand) + first)
+      case .hidden:
+        view.width = operand.columns
+        view.hidden = UnsafePointer(runner.floats(operand) + first * operand.columns)
+      }
+    }
+  }
+}

@@ -1,0 +1,16 @@
+// Whole models against PyTorch, by the reference interpreter. The kernels are held to the same goldens where they are
+// tested.
+
+import PyramidTestSupport
+import Testing
+
+@Suite struct GradientGoldenTests {
+  @Test(arguments: GradientGolden.names)
+  func `Every parameter's gradient is PyTorch's`(name: String) throws {
+    let golden = try GradientGolden(name)
+    let result = try golden.training.reference()
+    #expect(abs(result.loss - golden.loss) < 1e-6 * golden.loss)
+    #expect(golden.gradients.count > 40)
+    #expect(gradientError(result.weights, expected: golden.gradients) < 1e-5)
+  }
+}
