@@ -60,7 +60,9 @@ final class Teachers {
 
   private func entryLogits(_ batch: TrainingBatch) throws -> [Float] {
     if entry == nil { entry = BagHead(context.parameters, context.checkpoint) }
-    guard let entry else { throw TrainingError("--teacher entry: there is no bag head; train it too: --stages entry,...") }
+    guard let entry else {
+      throw TrainingError("--teacher entry: there is no bag head; train it too: --stages entry,...")
+    }
     return entry.calibratedLogits(batch)
   }
 }
