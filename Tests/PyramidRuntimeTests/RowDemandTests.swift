@@ -45,7 +45,7 @@ import Testing
       // What reads everything is not asked at the entry, what remembers is.
       let exit =
         try number % 2 == 0
-        ? PolicyType(AddsUp.self).make(PolicySpec("adds-up(threshold=\(threshold))"), model: facts)
+        ? PolicyType(AddsUp.self).make(PolicySpec("adds-up(threshold=\(threshold / 3))"), model: facts)
         : PolicyType(ReadsAll.self).make(PolicySpec("reads-all(threshold=\(threshold))"), model: facts)
       let prune = try PolicyType(ScoresBy.self).make(PolicySpec(pruning), model: facts)
       let heads = Set((0..<3).filter { _ in random.integer(in: 0...2) > 0 }).union([number % 3])

@@ -41,7 +41,7 @@ import Testing
       decision.signals.first { $0.signal == .earlierProbabilities }?.operands.count ?? 0
     }
     #expect(earlier == [0, 1, 2])
-    #expect(graph.decisions.exits == [1, 3, 4])
+    #expect(graph.decisions.exits == [.after(1), .after(3), .after(4)])
   }
 
   @Test func `a policy that is active only where there is no head is refused by a command that fits one`() throws {

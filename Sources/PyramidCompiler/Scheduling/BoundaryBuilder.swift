@@ -120,7 +120,7 @@ struct BoundaryBuilder {
 
   /// The logits of the boundary's exit head, and the [CLS] rows that it reads, of which there are none at the entry.
   private mutating func head(_ context: PassContext) throws -> (logits: ValueID, first: ValueID?) {
-    guard case .after(let layer) = boundary, let hidden else {
+    guard case .after(let layer) = boundary, let hidden, let input else {
       guard let head = context.entryHead else { throw CompileError("the checkpoint has no exit head at the entry") }
       return (try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments), nil)
     }

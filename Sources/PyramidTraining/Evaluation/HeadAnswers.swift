@@ -51,6 +51,14 @@ public struct HeadAnswers: Sendable {
     return powers.map { $0 / sum }
   }
 
+  /// Makes the logits in a range of values probabilities.
+  static func softmax(_ values: inout [Float], _ range: Range<Int>) {
+    let top = values[range].max() ?? 0
+    for index in range { values[index] = exp(values[index] - top) }
+    let sum = values[range].reduce(0, +)
+    for index in range { values[index] /= sum }
+  }
+
   /// Mean of -ln p(label) of a head at a temperature.
   public func loss(head: Int, temperature: Double = 1) -> Double {
     var sum = 0.0

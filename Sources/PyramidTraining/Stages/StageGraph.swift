@@ -46,7 +46,7 @@ struct StageGraph: Sendable {
     case .none: break
     case .soft(let temperature, let weight):
       graph = try graph.softlyPruned(temperature: temperature, penalty: weight / Float(graph.shape.layers))
-    case .hard(let policy): try Pipeline.prune(&graph, by: policy)
+    case .hard(let policy): try Pipeline.weavePruning(into: &graph, policy)
     }
     graph.purpose = .train
     graph.nodes.removeAll { $0.op == .classify }
