@@ -55,7 +55,7 @@ public struct GradientGolden: Sendable {
       let last = graph.answeredLogits!
       return try graph.trainingGraph(
         losses: [HeadLoss(last)]
-          + logits.flatMap {
+          + heads.logits.flatMap {
             [HeadLoss($0, scale: 0.5), HeadLoss($0, towards: .probabilities(of: last), scale: 0.25)]
           })
     case "soft":

@@ -2,7 +2,7 @@
 // how many layers they cost. It tells the user which threshold to compile with; what it is worth on other texts and in
 // time is measured by mp-compare.
 
-import Foundation
+import Glibc
 
 /// Samples leaving at the first head whose normalised entropy lies below one threshold.
 public struct ExitForecast: Sendable, Equatable {

@@ -1,7 +1,7 @@
 // What the heads of a model say of labelled samples, and what follows from that alone: accuracies, temperatures, and
 // what an entropy threshold would cost and save. Separate from the running, so that it can be checked on made-up logits.
 
-import Foundation
+import Glibc
 
 /// Logits of every head for the same labelled samples.
 public struct HeadAnswers: Sendable {
@@ -49,6 +49,14 @@ public struct HeadAnswers: Sendable {
     let powers = row.map { exp($0 - top) }
     let sum = powers.reduce(0, +)
     return powers.map { $0 / sum }
+  }
+
+  /// Makes the logits in a range of values probabilities.
+  static func softmax(_ values: inout [Float], _ range: Range<Int>) {
+    let top = values[range].max() ?? 0
+    for index in range { values[index] = exp(values[index] - top) }
+    let sum = values[range].reduce(0, +)
+    for index in range { values[index] /= sum }
   }
 
   /// Mean of -ln p(label) of a head at a temperature.

@@ -37,9 +37,9 @@ final class ExitsStage: TrainingStage {
         precision: precision)
       return try StageProgram(heads, context)
     }
-    training = try program(context.checkpoint.configuration.dropout)
+    training = try program(DropoutRates(classifier: context.checkpoint.configuration.dropout.classifier))
     evaluation = try program(nil)
-    groups = context.groups(of: Set(training!.trained))
+    groups = try context.groups(of: Set(training!.trained))
     for (texts, name) in [(context.train, "train"), (context.dev, "dev")] {
       caches[ObjectIdentifier(texts)] = try FeatureCache(texts, context, model: model!) { [context] share in
         context.progress("4 exits: features of \(name), \(Int(100 * share))%")
@@ -106,16 +106,15 @@ struct FeatureCache {
     if texts.count * width * 4 > Self.largest { return }
     rows = [Float](repeating: 0, count: texts.count * width)
     logits = [Float](repeating: 0, count: texts.count * classes)
-    let plan = BatchPlan(lengths: texts.lengths, budget: context.options.batchTokens)
+    let plan = BatchPlan(
+      lengths: texts.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
     for (number, samples) in plan.batches.enumerated() {
       try Interruption.check()
       progress(Double(number) / Double(plan.batches.count))
       let features = try model.features(of: texts.batch(samples))
       for (row, sample) in samples.enumerated() {
-        rows.replaceSubrange(
-          sample * width..<(sample + 1) * width, with: features.rows[row * width..<(row + 1) * width])
-        logits.replaceSubrange(
-          sample * classes..<(sample + 1) * classes, with: features.lastLogits[row * classes..<(row + 1) * classes])
+        for column in 0..<width { rows[sample * width + column] = features.rows[row * width + column] }
+        for column in 0..<classes { logits[sample * classes + column] = features.lastLogits[row * classes + column] }
       }
     }
   }

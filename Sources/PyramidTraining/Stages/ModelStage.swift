@@ -35,7 +35,7 @@ final class ModelStage: TrainingStage {
     }
     let graph = try StageGraph.evaluation(plain, recipes[0], target: target, precision: precision)
     evaluation = try StageProgram(graph, context, prune: recipes[0].prune)
-    groups = context.groups(of: Set(training.flatMap(\.trained)))
+    groups = try context.groups(of: Set(training.flatMap(\.trained)))
   }
 
   func accumulate(_ batch: TrainingBatch) throws -> Double {

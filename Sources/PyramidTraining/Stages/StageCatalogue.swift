@@ -1,6 +1,7 @@
 // Which stage trains what: the paper's four, and what goes beyond it, as recipes. The one place that knows them all.
 
 import BuiltInPolicies
+import PyramidIR
 import PyramidModels
 import PyramidPolicy
 
@@ -20,7 +21,7 @@ public enum StageCatalogue {
     case .hardPruning: return ModelStage(name, context, try recipes(context, hardPruning(context)))
     case .exits:
       let isAlone = !options.stages.contains { [.fineTuning, .softPruning, .hardPruning].contains($0) }
-      let pruning = context.parameters[StageGraph.thresholds] == nil ? .none : try hardPruning(context)
+      let pruning = context.parameters[Graph.thresholds] == nil ? .none : try hardPruning(context)
       if options.exitsTraining != .frozen && isAlone {
         return ModelStage(name, context, try recipes(context, pruning))
       }
@@ -61,7 +62,7 @@ public enum StageCatalogue {
 
   /// Pruning by the learned thresholds, as the compiled model prunes.
   private static func hardPruning(_ context: TrainingContext) throws -> PruningMode {
-    guard let thresholds = context.parameters[StageGraph.thresholds] else {
+    guard let thresholds = context.parameters[Graph.thresholds] else {
       throw TrainingError("stage 3 needs thresholds; train them first: --stages 2,3")
     }
     let policy = try PolicyType(ReceivedAttention.self).make(

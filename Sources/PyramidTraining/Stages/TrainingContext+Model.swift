@@ -30,23 +30,28 @@ extension TrainingContext {
   /// Adds the pruning thresholds [layers - 1], which start as LTP's: rising linearly with depth to 0.01 of a text that
   /// is padded to 128 tokens, 1.28 of uniform attention.
   func addThresholds() {
-    parameters.add(StageGraph.thresholds, [layers - 1]) {
+    parameters.add(Graph.thresholds, [layers - 1]) {
       (0..<layers - 1).map { 1.28 * Float($0) / Float(layers) }
     }
   }
 
   /// The parameters of these names in groups: embeddings and layers; heads; thresholds.
-  func groups(of names: Set<String>) -> [ParameterGroup] {
-    func group(_ rate: Double, _ belongs: (String) -> Bool) -> ParameterGroup {
-      ParameterGroup(
-        parameters.all.filter { names.contains($0.name) && belongs($0.name) }, learningRate: rate,
-        weightDecay: options.weightDecay)
+  func groups(of names: Set<String>) throws -> [ParameterGroup] {
+    let lastHead = Set(try plainGraph().weights.filter { $0.name.hasPrefix("head.") }.flatMap(\.sources))
+    var (trunk, heads, thresholds): ([Parameter], [Parameter], [Parameter]) = ([], [], [])
+    for parameter in parameters.all where names.contains(parameter.name) {
+      if parameter.name == Graph.thresholds {
+        thresholds.append(parameter)
+      } else if parameter.name.hasPrefix("exits.") || lastHead.contains(parameter.name) {
+        heads.append(parameter)
+      } else {
+        trunk.append(parameter)
+      }
     }
-    let isHead = { [checkpoint] (name: String) in name.hasPrefix("exits.") || checkpoint.isHead(name) }
-    let isThreshold = { (name: String) in name == StageGraph.thresholds }
     return [
-      group(options.learningRate) { !isHead($0) && !isThreshold($0) }, group(options.headLearningRate, isHead),
-      group(options.thresholdLearningRate, isThreshold),
+      ParameterGroup(trunk, learningRate: options.learningRate, weightDecay: options.weightDecay),
+      ParameterGroup(heads, learningRate: options.headLearningRate, weightDecay: options.weightDecay),
+      ParameterGroup(thresholds, learningRate: options.thresholdLearningRate),
     ].filter { !$0.parameters.isEmpty }
   }
 
@@ -66,10 +71,15 @@ extension TrainingContext {
     for (number, layer) in exits.enumerated() { temperatures.values[layer] = answers.temperature(head: number) }
   }
 
+  /// The batches of dev.
+  var devPlan: BatchPlan {
+    BatchPlan(lengths: dev.lengths, budget: options.batchTokens, samples: options.batchSamples)
+  }
+
   /// What heads say of the samples of dev.
   func devAnswers(layers: [Int], predict: (TrainingBatch) throws -> [[Float]]) throws -> HeadAnswers {
     var answers = HeadAnswers(layers: layers, classes: labels.count)
-    for samples in BatchPlan(lengths: dev.lengths, budget: options.batchTokens).batches {
+    for samples in devPlan.batches {
       try Interruption.check()
       let batch = dev.batch(samples)
       answers.add(labels: batch.labels.map { Int32($0) }, logits: try predict(batch))
