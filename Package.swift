@@ -28,6 +28,7 @@ let package = Package(
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
+    .executable(name: "mp-train", targets: ["mp-train"]),
     .executable(name: "mp-bench", targets: ["mp-bench"]),
   ],
   dependencies: [
@@ -58,12 +59,6 @@ let package = Package(
     .target(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
-    .target(
-      name: "PyramidTraining",
-      dependencies: [
-        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
-        "PyramidText",
-      ]),
     .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
     .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
     .target(
@@ -79,12 +74,20 @@ let package = Package(
     .target(
       name: "PyramidPolicyTesting",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+    .target(
+      name: "PyramidTraining",
+      dependencies: [
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
+      ], swiftSettings: alwaysOptimised),
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
       name: "mp-compile",
       dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
@@ -110,12 +113,21 @@ let package = Package(
         "CAllocationCounter", "MagicPyramid", "PyramidCompiler", "PyramidIR", "PyramidModels", "PyramidRuntime",
         "PyramidTraining",
       ], path: "Tests/EngineProbe"),
-    .testTarget(name: "ToolTests", dependencies: ["engine-probe", "mp-compile", "mp-run", "mp-compare", "mp-bench"]),
+    .executableTarget(
+      name: "training-probe",
+      dependencies: ["PyramidFormats", "PyramidModels", "PyramidTestSupport", "PyramidTraining"],
+      path: "Tests/TrainingProbe"),
+    .testTarget(
+      name: "ToolTests",
+      dependencies: [
+        "engine-probe", "training-probe", "mp-compile", "mp-run", "mp-compare", "mp-train", "mp-bench",
+      ]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
       name: "Filetests",
       dependencies: [
-        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidReference", "PyramidRuntime",
+        "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
+        "PyramidRuntime",
       ]),
     .target(
       name: "PyramidTestSupport",

@@ -15,6 +15,7 @@ public enum BuiltInPolicies {
     KeepAll.self,
     RandomPrune.self,
     ReceivedAttention.self,
+    TokenTable.self,
     TopK.self,
   ]
 }

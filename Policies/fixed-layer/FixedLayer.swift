@@ -2,11 +2,12 @@
 
 import PyramidPolicy
 
-/// Exits after one fixed layer.
+/// Exits after one fixed layer, or at the entry.
 public struct FixedLayer: ExitPolicy {
   public static let name = "fixed-layer"
   public static let parameters: [PolicyParameter] = [
-    .integer("layer", default: 3, in: 1...1024, help: "the layer, from 1, after which every sample exits")
+    .integer(
+      "layer", default: 3, in: 0...1024, help: "the layer, from 1, after which every sample exits; 0 is the entry")
   ]
 
   public let reads: Set<ExitSignal> = []

@@ -53,8 +53,9 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
     case .pretty:
       let text = answered.record.text.printable(limit: 60)
       return Self.row(
-        result.label, decimal(Double(result.score), 4), "\(answer.exitLayer)/\(result.layers)", tokens,
-        text + (result.isTruncated ? "  (cut to \(answer.tokensAlive[0]) tokens)" : ""))
+        result.label, decimal(Double(result.score), 4),
+        answer.exitLayer == 0 ? "entry" : "\(answer.exitLayer)/\(result.layers)", tokens,
+        text + (result.isTruncated ? "  (cut to \(answered.encoding.ids.count) tokens)" : ""))
     case .csv:
       let operations = [answer.operations.executed, answer.operations.paper, answer.operations.dense]
         .map { decimal(Double($0) / 1e9, 6) }.joined(separator: ",")

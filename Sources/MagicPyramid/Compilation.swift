@@ -48,8 +48,14 @@ public struct Compilation: Sendable {
     throws
   {
     self.policies = try policies.map { kind, spec in
-      try registry.type(named: spec.name, kind: kind)
-        .make(spec, model: compiler.facts, learned: compiler.lowered.learned)
+      let type = try registry.type(named: spec.name, kind: kind)
+      do {
+        return try type.make(spec, model: compiler.facts, learned: compiler.lowered.learned)
+      } catch PolicyError.missingLearned(let policy, let parameter, let symbol, _) {
+        // Only here is it known which checkpoint lacks them.
+        throw PolicyError.missingLearned(
+          policy: policy, parameter: parameter, symbol: symbol, checkpoint: compiler.checkpoint.path.shellQuoted)
+      }
     }
     self.compiler = compiler
     self.options = options

@@ -12,13 +12,21 @@ extension PolicyProfile {
     self.init(
       model: graph.name, checkpoint: classifier.model.header.checkpoint,
       exit: classifier.policies.exit?.spec.description, prune: classifier.policies.prune?.spec.description,
-      layers: (0..<graph.shape.layers).map {
-        Layer(decidesExit: decisions.exits.contains($0), decidesPrune: decisions.prunes.contains($0))
-      })
+      layers: (0..<graph.shape.layers).map { decisions.counts(at: .after($0)) })
+    let entry = decisions.counts(at: .entry)
+    if entry.decidesExit || entry.decidesPrune { self.entry = entry }
   }
 
-  /// Counts one answer of the classifier that the profile is of.
-  public mutating func count(_ answer: Answer) {
+  /// Counts one answer of the classifier that the profile is of, to a text of `tokens` tokens.
+  public mutating func count(_ answer: Answer, tokens: Int) {
+    entry?.samplesEntered += 1
+    entry?.tokensEntered += tokens
+    if answer.exitLayer == 0 {
+      entry?.samplesLeft += 1
+      entry?.tokensLeft += tokens
+      return
+    }
+    entry?.tokensKept += answer.tokensAlive[0]
     for (layer, tokens) in answer.tokensAlive.enumerated() {
       layers[layer].samplesEntered += 1
       layers[layer].tokensEntered += tokens
@@ -29,5 +37,12 @@ extension PolicyProfile {
         layers[layer].tokensKept += answer.tokensAlive[layer + 1]
       }
     }
+  }
+}
+
+extension PolicyPlacement {
+  /// Nothing counted yet at a boundary.
+  fileprivate func counts(at boundary: Boundary) -> PolicyProfile.Layer {
+    PolicyProfile.Layer(decidesExit: exits.contains(boundary), decidesPrune: prunes.contains(boundary))
   }
 }

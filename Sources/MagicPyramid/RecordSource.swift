@@ -31,30 +31,5 @@ public final class TextArray: RecordSource {
   }
 }
 
-/// Lines of a file or of standard input.
-public final class TextLines: RecordSource {
-  private let reader: LineReader
-  private let format: TextFormat
-  /// Whether no whole line is there and none can be read without waiting.
-  public var mustWait: Bool { reader.mustWait }
-  /// The file and the line, from 1.
-  public var location: (file: String, place: String) { (reader.name, "line \(reader.lineNumber)") }
-
-  /// Opens `path`, or standard input for `-`. Throws `FormatError` for a folder and for what can't be opened.
-  public init(path: String, format: TextFormat) throws {
-    reader = try LineReader(path: path)
-    self.format = format
-  }
-
-  /// The record of the next line. Throws `FormatError` when reading fails.
-  public func next() throws -> Result<TextRecord, FormatError>? {
-    guard let line = try reader.next() else { return nil }
-    let place = location.place
-    switch line {
-    case .tooLong(let limit):
-      return .failure(FormatError(file: reader.name, place: place, problem: "is longer than \(limit) bytes"))
-    case .bytes(let bytes):
-      return Result { () throws(FormatError) in try format.record(bytes, file: reader.name, place: place) }
-    }
-  }
-}
+/// A file, or standard input.
+extension RecordReader: RecordSource {}

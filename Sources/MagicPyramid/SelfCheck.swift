@@ -50,7 +50,9 @@ public struct SelfCheck: Sendable {
     var graph = compiler.lowered.graph
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(
-      policies: policies, exitHeads: compiler.lowered.exitHeads, target: classifier.model.instructionSet)
+      policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
+      entryHead: compiler.lowered.entryHead,
+      target: classifier.model.instructionSet)
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(
       graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies)

@@ -47,6 +47,9 @@ extension Graph {
     case .firstRows:
       return "the [CLS] rows, which are all that "
         + (isInLayer ? "exit head or classifier reads of the layer" : "the classifier reads")
+    case .segmentMean: return "the mean of each sample's rows of the layer's input, which the exit head reads as well"
+    case .concat: return "what the exit head reads, side by side"
+    case .bagLogits: return "the entry's head: rows of a table for the tokens' ids, before anything is embedded"
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm: return "a signal of the pruning policy"
     case .decideExit(let policy, _, _): return "@\(policy) is active here and the checkpoint has a head"

@@ -3,6 +3,7 @@
 
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// What passes know besides the graph.
@@ -11,6 +12,12 @@ public struct PassContext: Sendable {
   public var policies: PolicyPair<PolicyInstance>
   /// Layers, from 0, that have an exit head.
   public var exitHeads: Set<Int>
+  /// What these heads read.
+  public var headInput: HeadInput
+  /// The checkpoint's folder as a shell takes it, for errors that name a command.
+  public var checkpointArgument: String
+  /// The exit head before layer 1, if there is one.
+  public var entryHead: EntryHead?
   /// Instruction set to choose kernels for.
   public var target: InstructionSet
   /// Number format of the products.
@@ -20,11 +27,13 @@ public struct PassContext: Sendable {
 
   /// A context; without policies the compiled graph equals the plain one.
   public init(
-    policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [], target: InstructionSet,
-    precision: Precision = .f32, profile: PolicyProfile? = nil
+    policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [],
+    headInput: HeadInput = .first, entryHead: EntryHead? = nil, checkpointArgument: String = "CHECKPOINT",
+    target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
-    self.exitHeads = exitHeads
+    (self.exitHeads, self.headInput, self.entryHead) = (exitHeads, headInput, entryHead)
+    self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision
     self.profile = profile

@@ -124,6 +124,36 @@ public struct Kernels: Sendable {
     mp_embed(isa, threads, ids, positions, types, Int32(rows), Int32(columns), wordTable, positionTable, typeTable, y)
   }
 
+  /// y [samples][columns] = the mean of each sample's rows of x [tokens][columns]; `segments` as in `attention`, no
+  /// sample empty.
+  public func segmentMean(
+    _ x: UnsafePointer<Float>, columns: Int, segments: UnsafePointer<Int32>, samples: Int,
+    into y: UnsafeMutablePointer<Float>
+  ) { mp_segment_mean(isa, threads, x, Int32(columns), segments, Int32(samples), y) }
+
+  /// y [rows][columns of a, then of b] = a and b side by side.
+  public func concat(
+    _ a: UnsafePointer<Float>, columns left: Int, _ b: UnsafePointer<Float>, columns right: Int, rows: Int,
+    into y: UnsafeMutablePointer<Float>
+  ) { mp_concat_rows(threads, a, Int32(left), b, Int32(right), Int32(rows), y) }
+
+  /// The entry's head: logits [samples][classes] of the bag of each sample's tokens, see `Op.bagLogits`. ids [tokens];
+  /// segments as in `attention`; table [..][classes], bigrams [pairs][classes], bias [classes].
+  public func bagLogits(
+    ids: UnsafePointer<Int32>, segments: UnsafePointer<Int32>, samples: Int, skip: [Int32], separator: Int32,
+    table: UnsafePointer<Float>, bigrams: UnsafePointer<Float>?, pairs: Int, bias: UnsafePointer<Float>, classes: Int,
+    into logits: UnsafeMutablePointer<Float>
+  ) {
+    skip.withUnsafeBufferPointer { skip in
+      var c = mp_bag_call()
+      (c.threads, c.ids, c.segments, c.samples) = (threads, ids, segments, Int32(samples))
+      (c.skip, c.skips, c.separator) = (skip.baseAddress, Int32(skip.count), separator)
+      (c.table, c.bigrams, c.pairs, c.bias) = (table, bigrams, UInt64(pairs), bias)
+      (c.classes, c.logits) = (Int32(classes), logits)
+      mp_bag_logits(&c)
+    }
+  }
+
   /// y = the softmax of each row of x, [rows][columns]; y may be x.
   public func softmax(_ x: UnsafePointer<Float>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Float>) {
     mp_softmax_rows(isa, x, Int32(rows), Int32(columns), y)

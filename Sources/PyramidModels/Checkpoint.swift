@@ -20,6 +20,10 @@ public struct Checkpoint: Sendable {
   /// The paths of all files that were read, in the order of reading.
   public let files: [String]
   let family: any ModelFamily.Type
+  /// The class of `transformers` that classifies texts with such a checkpoint.
+  public var architecture: String { family.architecture }
+  /// Classes of its classifier; nil when it has none.
+  public var classes: Int? { weights.shape(of: family.classifier + ".weight")?.first }
 
   /// Opens a folder. Throws when a file is missing or malformed, or when they contradict each other.
   public init(path: String) throws(FormatError) {

@@ -61,7 +61,7 @@ extension ModelConfiguration {
       activation: ModelConfiguration.activation(root, keys.activation),
       labels: ModelConfiguration.labels(root),
       padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
-      dropout: DropoutRates(reading: root, keys.dropout))
+      dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {
@@ -103,6 +103,14 @@ extension ModelConfiguration {
       throw field.failure(
         "activation \(field.found) is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu")
     }
+  }
+
+  /// What `transformers` does not know of a checkpoint with exits stands in an object of its own.
+  private static func headInput(_ root: JSONField) throws(FormatError) -> HeadInput {
+    guard let field = try root.optional("magic_pyramid")?.optional("head_input") else { return .first }
+    if let input = HeadInput(rawValue: try field.string()) { return input }
+    let known = HeadInput.allCases.map(\.rawValue).joined(separator: ", ")
+    throw field.failure("head input \(field.found) is not supported; supported: \(known)")
   }
 
   /// `id2label` in the order of its ids; else as many numbered labels as `num_labels` says; else none.

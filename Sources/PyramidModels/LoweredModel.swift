@@ -14,17 +14,23 @@ public struct LoweredModel: Sendable {
   public var graph: Graph
   /// Layers, from 0, after which the checkpoint has an exit head.
   public let exitHeads: Set<Int>
+  /// What they read.
+  public let headInput: HeadInput
+  /// The exit head before layer 1; nil when the checkpoint has none.
+  public let entryHead: EntryHead?
   /// Learned parameters by tensor name, `prune.thresholds` for one.
   public let learned: [String: [Float]]
   /// Class names in order.
   public let labels: [String]
+  /// The tensors of the model, by canonical name.
+  public let tensors: [(name: String, shape: [Int])]
 
-  /// Lowers a checkpoint to a graph called `name`. Throws `CheckpointError` when tensors are missing, unknown or
-  /// misshapen.
-  public init(_ checkpoint: Checkpoint, name: String) throws {
+  /// Lowers a checkpoint to a graph called `name`. With `training` it may lack a classification head, and the classes are
+  /// these. Throws `CheckpointError` when tensors are missing, unknown or misshapen.
+  public init(_ checkpoint: Checkpoint, name: String, training labels: [String]? = nil) throws {
     let (configuration, weights) = (checkpoint.configuration, checkpoint.weights)
     let classes =
-      weights.shape(of: checkpoint.family.classifier + ".weight")?.first ?? max(configuration.labels.count, 1)
+      labels?.count ?? checkpoint.classes ?? max(configuration.labels.count, 1)
     let shape = ModelShape(
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes)
@@ -36,18 +42,27 @@ public struct LoweredModel: Sendable {
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
     var exitHeads: Set<Int> = []
     for layer in 0..<max(configuration.layers - 1, 0) {
-      let tensors = ExitHead(layer: layer).tensors(of: shape)
+      let tensors = ExitHead(layer: layer, input: configuration.headInput).tensors(of: shape)
       guard tensors.contains(where: { weights.originals[$0.name] != nil }) else { continue }
       for (name, shape) in tensors { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
     }
+    let entryHead = try EntryHead(checkpoint)
+    for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
+    model.inventory.allow(Temperatures.entry, [1])
+    TokenTable.want(of: checkpoint, in: &model.inventory)
     let thresholds = "prune.thresholds"
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
-    try model.inventory.check(against: weights)
+    model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
+    try model.inventory.check(against: weights, isTrained: labels != nil)
+    tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph
     self.exitHeads = exitHeads
-    learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
-    labels = try configuration.labels(count: classes)
+    headInput = configuration.headInput
+    self.entryHead = entryHead
+    let learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
+    self.learned = try learned.merging(TokenTable.values(of: checkpoint)) { old, _ in old }
+    self.labels = try labels ?? configuration.labels(count: classes)
   }
 }

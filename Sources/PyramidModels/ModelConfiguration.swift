@@ -42,6 +42,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var padTokenID: Int
   /// What training drops out.
   public var dropout = DropoutRates()
+  /// What the exit heads read, `magic_pyramid.head_input`.
+  public var headInput = HeadInput.first
 
   /// The names for a classifier of `count` rows: those of the file, or `LABEL_0`, `LABEL_1`, ... when it names none.
   /// Throws when the file names another number of classes.

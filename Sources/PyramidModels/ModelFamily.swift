@@ -11,6 +11,10 @@ protocol ModelFamily: Sendable {
   static var keys: ConfigurationKeys { get }
   /// The prefix of the classifier's tensors, whose rows are the classes.
   static var classifier: String { get }
+  /// The class of `transformers` that classifies texts with it.
+  static var architecture: String { get }
+  /// First components of the names of the family's head that files keep without the prefix.
+  static var unprefixed: Set<String> { get }
   /// Builds the whole graph, from the inputs to the answers, out of blocks.
   static func build(_ model: inout ModelBuilder) throws
 }

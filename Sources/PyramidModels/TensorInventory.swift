@@ -20,16 +20,33 @@ struct TensorInventory {
     optional.insert(name)
   }
 
-  /// Throws a list of missing, unknown and misshapen tensors, if there are any.
-  func check(against weights: Weights) throws(CheckpointError) {
-    let present = weights.originals
-    let missing = wanted.keys.filter { !optional.contains($0) && present[$0] == nil }.sorted()
+  /// First components of names of heads that pre-training leaves behind.
+  private static let pretraining: Set<Substring> = [
+    "cls", "discriminator_predictions", "generator_predictions", "generator_lm_head", "vocab_layer_norm",
+    "vocab_projector", "vocab_transform",
+  ]
+
+  /// The tensors that a model in training has, by canonical name: those of the checkpoint, and a head that it lacks.
+  func trained(from weights: Weights) -> [(name: String, shape: [Int])] {
+    wanted.filter { weights.originals[$0.key] != nil || !optional.contains($0.key) }.sorted { $0.key < $1.key }
+      .map { ($0.key, $0.value) }
+  }
+
+  /// Throws a list of missing, unknown and misshapen tensors, if there are any. Of a model that is going to be trained
+  /// the head may be missing, and those of pre-training may be there.
+  func check(against weights: Weights, isTrained: Bool) throws(CheckpointError) {
+    let present = weights.originals.filter { name, _ in
+      !isTrained || wanted[name] != nil || !Self.pretraining.contains(name.prefix { $0 != "." })
+    }
+    let missing = wanted.keys.filter {
+      !optional.contains($0) && present[$0] == nil && !(isTrained && head.contains($0))
+    }.sorted()
     // A buffer that older versions of `transformers` saved beside the weights.
     let buffer = "embeddings.position_ids"
     let unknown = present.keys.filter { wanted[$0] == nil && $0 != buffer }.sorted()
     var misshapen: [String] = []
     for (name, shape) in wanted {
-      guard let found = weights.shape(of: name), found != shape else { continue }
+      guard present[name] != nil, let found = weights.shape(of: name), found != shape else { continue }
       misshapen.append("\(name) has shape \(found), expected \(shape)")
     }
     if missing.isEmpty && unknown.isEmpty && misshapen.isEmpty { return }

@@ -11,8 +11,10 @@ public struct Weights: Sendable {
   public let tensors: TensorCollection
   /// Canonical name -> name in the file.
   public let originals: [String: String]
+  /// What the values of a tensor are divided by where they are read as a weight, by canonical name.
+  private let divisors: [String: Float]
 
-  /// Names a checkpoint's tensors; throws when two of them mean the same one.
+  /// Names a checkpoint's tensors; throws when two of them mean the same one, or a temperature is none.
   public init(_ tensors: TensorCollection) throws(FormatError) {
     var originals: [String: String] = [:]
     for name in tensors.names {
@@ -22,6 +24,7 @@ public struct Weights: Sendable {
         problem: "means the same tensor as \(other.quoted)")
     }
     (self.tensors, self.originals) = (tensors, originals)
+    divisors = try Temperatures.divisors(of: tensors, originals)
   }
 
   /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.
@@ -35,18 +38,27 @@ public struct Weights: Sendable {
     return String(name)
   }
 
+  /// The name that `transformers` gives a tensor of a sequence classifier of this family.
+  public static func fileName(_ canonical: String, family: String) -> String {
+    guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
+    let own: Set<String> = ["exits", "prune", "tasks"]
+    let first = String(canonical.prefix { $0 != "." })
+    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
+  }
+
   /// The extents of a tensor; nil when there is none of that canonical name.
   public func shape(of name: String) -> [Int]? { originals[name].flatMap { tensors.shape(of: $0) } }
 
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
-  /// part. Throws when the checkpoint has not all of them.
+  /// part. A head's temperature is in them. Throws when the checkpoint has not all of them.
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
       guard let original = originals[source] else {
         throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
       }
-      let floats = try tensors.floats(of: original)
+      var floats = try tensors.floats(of: original)
+      if let divisor = divisors[source] { for index in floats.indices { floats[index] /= divisor } }
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }

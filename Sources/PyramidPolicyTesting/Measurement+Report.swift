@@ -26,7 +26,7 @@ extension ComparisonReport {
       machine: .current(
         cores: ThreadCount.allowedCPUs(), threads: ThreadCount.choose(requested: threads), instructionSet: kernels),
       model: source.path,
-      checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.encodings.count,
+      checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.texts.count,
       repetitions: measurement.repetitions, batch: workload.batch,
       tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, dense: entries[0],
       policies: Array(entries.dropFirst()))

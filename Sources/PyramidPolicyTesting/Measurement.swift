@@ -3,6 +3,7 @@
 
 import MagicPyramid
 import PyramidEvaluation
+import PyramidFormats
 
 /// What was measured: answers and times of all contenders on one workload.
 public struct Measurement: Sendable {
@@ -37,18 +38,17 @@ public struct Measurement: Sendable {
 
   private func answers(of contender: Contender) throws -> [SampleOutcome] {
     progress("answers of \(contender.name) ...")
-    for encoding in workload.encodings.prefix(8) { _ = try contender.classifier.classify(encodings: [encoding]) }
+    for text in workload.texts.prefix(8) { _ = try contender.classifier.classify(rows: [text]) }
     return try workload.batchBlocks.flatMap { range in
-      try contender.classifier.classify(encodings: Array(workload.encodings[range])).map { SampleOutcome($0) }
+      try contender.classifier.classify(rows: workload.texts[range]).map { SampleOutcome($0) }
     }
   }
 
   private mutating func measureSingles(_ repetition: Int) throws {
     for (block, range) in workload.singleBlocks.enumerated() {
       report("one by one", repetition, range.lowerBound)
-      let inputs = workload.encodings[range].map { [$0] }
       for contender in turns(repetition + block) {
-        let times = try inputs.map { try seconds(of: contender, $0) }
+        let times = try range.map { try seconds(of: contender, workload.texts[$0...$0]) }
         measured[contender].latencies += times
         measured[contender].singles[repetition].append(times.reduce(0, +))
       }
@@ -58,23 +58,29 @@ public struct Measurement: Sendable {
   private mutating func measureBatches(_ repetition: Int) throws {
     for (block, range) in workload.batchBlocks.enumerated() {
       report("in batches", repetition, range.lowerBound)
-      let input = Array(workload.encodings[range])
       for contender in turns(repetition + block) {
-        measured[contender].batches[repetition].append(try seconds(of: contender, input))
+        measured[contender].batches[repetition].append(try seconds(of: contender, workload.texts[range]))
       }
     }
   }
 
-  private func seconds(of contender: Int, _ input: [Encoding]) throws -> Double {
+  /// Text in, label out.
+  private func seconds(of contender: Int, _ rows: ArraySlice<LabelledDataSet.Row>) throws -> Double {
     let classifier = contenders[contender].classifier
-    return try clock.measure { _ = try classifier.classify(encodings: input) } / .seconds(1)
+    return try clock.measure { _ = try classifier.classify(rows: rows) } / .seconds(1)
   }
 
   /// All contenders, `first` of which starts.
   private func turns(_ first: Int) -> [Int] { contenders.indices.map { ($0 + first) % contenders.count } }
 
   private func report(_ what: String, _ repetition: Int, _ done: Int) {
-    progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.encodings.count)")
+    progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.texts.count)")
+  }
+}
+
+extension Classifier {
+  fileprivate func classify(rows: ArraySlice<LabelledDataSet.Row>) throws -> [Classification] {
+    try classify(encodings: rows.map { encode($0.text, pair: $0.pair) })
   }
 }
 

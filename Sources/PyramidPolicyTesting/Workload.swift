@@ -1,22 +1,25 @@
-// What every contender is given: the texts as tokens, cut into blocks. Contenders take turns block by block, so a block
+// What every contender is given: the texts, cut into blocks. Times are text in, label out, so each contender cuts the
+// texts into tokens itself, within its time. Contenders take turns block by block, so a block
 // is what is measured at a stretch: long enough that the clock and the change of models don't matter, short enough that
 // what else the machine does meanwhile matters little.
 
 import MagicPyramid
 import PyramidFormats
 
-/// Encoded texts and the blocks that they are measured in.
+/// Texts and the blocks that they are measured in.
 public struct Workload: Sendable {
   /// The data set's path.
   public let file: String
-  /// The texts as tokens, in the order of the data.
-  public let encodings: [Encoding]
+  /// The texts, single or in pairs, in the order of the data.
+  public let texts: [LabelledDataSet.Row]
   /// Their classes.
   public let labels: [Int]
   /// Samples in a batch.
   public let batch: Int
-  /// Time that tokenising took, in microseconds per text.
+  /// Time that tokenising alone takes, in microseconds per text; the times of contenders include it.
   public let tokenizationMicroseconds: Double
+  /// Texts that are cut to the model's limit.
+  public let truncated: Int
   /// Ranges of texts measured one by one at a stretch.
   public let singleBlocks: [Range<Int>]
   /// Ranges of texts handed in together and computed in batches.
@@ -25,7 +28,7 @@ public struct Workload: Sendable {
   private static let samplesPerBlock = 16
   private static let batchesPerBlock = 4
 
-  /// Tokenises the texts. Throws `ComparisonError` when the model admits no batches of `batch` samples.
+  /// Cuts the texts into blocks. Throws `ComparisonError` when the model admits no batches of `batch` samples.
   public init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
     guard batch <= classifier.batchLimits.samples else {
       throw ComparisonError(
@@ -33,19 +36,17 @@ public struct Workload: Sendable {
     }
     file = texts.file
     self.batch = batch
-    var encodings: [Encoding] = []
+    self.texts = texts.rows
+    var truncated = 0
     let time = ContinuousClock().measure {
-      encodings = texts.rows.map { classifier.encode($0.text, pair: $0.pair) }
+      truncated = texts.rows.count { classifier.encode($0.text, pair: $0.pair).isTruncated }
     }
-    self.encodings = encodings
+    self.truncated = truncated
     tokenizationMicroseconds = time / .microseconds(1) / Double(texts.rows.count)
     labels = texts.rows.map(\.label)
     singleBlocks = Self.blocks(of: Self.samplesPerBlock, in: texts.rows.count)
     batchBlocks = Self.blocks(of: batch * Self.batchesPerBlock, in: texts.rows.count)
   }
-
-  /// Texts that were cut to the model's limit.
-  public var truncated: Int { encodings.count { $0.isTruncated } }
 
   private static func blocks(of size: Int, in count: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }

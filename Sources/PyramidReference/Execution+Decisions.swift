@@ -11,12 +11,12 @@ extension Execution {
       throw ReferenceError("no exit policy was given")
     }
     guard let decision = ExitDecision(node.op, try operands(node)) else { throw ReferenceError("not a decision") }
-    let layer = decision.layer
+    let number = decision.boundary.number
     let samples = try sampleNumbers(decision.samples)
     var stay: [Int] = []
     for (row, sample) in samples.enumerated() {
       let values = try decision.logits.row(row)
-      answers[sample].headLogits[layer] = values
+      answers[sample].headLogits[number] = values
       var buffers = SignalBuffers()
       defer { buffers.deallocate() }
       let view = try exitView(decision, logits: values, row: row, &buffers)
@@ -24,7 +24,7 @@ extension Execution {
       // A broken number must not cost accuracy, whatever the policy says.
       let isSound = !Arithmetic.softmax(values[...]).contains { $0.isNaN }
       if wantsToLeave && isSound {
-        try answer(sample, values, layer: layer)
+        try answer(sample, values, at: number)
       } else {
         stay.append(row)
       }
@@ -40,7 +40,7 @@ extension Execution {
     var samples = Array(0..<offsets.count - 1)
     if let stay = decision.stay { samples = try ascending(stay, within: samples.count) }
     for (_, tensor) in decision.signals { _ = try self.offsets(decision.segments, over: tensor.rows) }
-    let retention = policy.retention(afterLayer: decision.layer + 1)
+    let retention = policy.retention(afterLayer: decision.boundary.number)
     var keep: [Int] = []
     for sample in samples {
       let rows = offsets[sample]..<offsets[sample + 1]
@@ -53,7 +53,8 @@ extension Execution {
   private func exitView(
     _ decision: ExitDecision<ReferenceTensor>, logits: [Float], row: Int, _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
-    var view = ExitViewStorage(layer: decision.layer + 1, layers: graph.shape.layers, classes: logits.count)
+    var view = ExitViewStorage(
+      layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count)
     view.logits = buffers.copy(logits)
     for (signal, tensors) in decision.signals {
       switch signal {
@@ -81,7 +82,7 @@ extension Execution {
   ) throws(ReferenceError) -> [Float] {
     var buffers = SignalBuffers()
     defer { buffers.deallocate() }
-    var view = TokenViewStorage(count: rows.count, layer: decision.layer + 1, layers: graph.shape.layers)
+    var view = TokenViewStorage(count: rows.count, layer: decision.boundary.number, layers: graph.shape.layers)
     for (signal, tensor) in decision.signals {
       func floats() throws(ReferenceError) -> UnsafePointer<Float> {
         buffers.copy(try tensor.floats[rows.lowerBound * tensor.columns..<rows.upperBound * tensor.columns])

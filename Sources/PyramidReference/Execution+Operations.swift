@@ -32,6 +32,18 @@ extension Execution {
       let first = try result(node, .floats(rows.flatMap(\.context)))
       return emits.isEmpty ? [first] : [first, try result(node, .floats(rows.flatMap(\.fromFirst)), at: 1)]
     case .firstRows: return [try result(node, firstRows(operand(node, 0), operand(node, 1)))]
+    case .bagLogits(let skip, let separator):
+      return [try result(node, bagLogits(node, skip: skip, separator: separator))]
+    case .segmentMean: return [try result(node, segmentMeans(operand(node, 0), operand(node, 1)))]
+    case .concat:
+      let (left, right) = (try operand(node, 0), try operand(node, 1))
+      let (a, b) = (try left.doubles, try right.doubles)
+      var rows: [Double] = []
+      for row in 0..<left.rows {
+        rows += a[row * left.columns..<(row + 1) * left.columns]
+        rows += b[row * right.columns..<(row + 1) * right.columns]
+      }
+      return [try result(node, rows)]
     case .softmax: return [try result(node, eachRow(operand(node, 0)) { Arithmetic.softmax($0) })]
     case .rowNorm(let first, let count):
       let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
@@ -79,6 +91,32 @@ extension Execution {
       }
     }
     return sum
+  }
+
+  /// The entry's head as its definition says: first the tokens that count, then the pairs among them.
+  private func bagLogits(_ node: Node, skip: [Int32], separator: Int32) throws(ReferenceError) -> [Double] {
+    let ids = try operand(node, 0).integers
+    let offsets = try offsets(operand(node, 1), over: ids.count)
+    let bias = weight(node, node.weights.count - 1)
+    let tables = (0..<node.weights.count - 1).map { weight(node, $0) }
+    let rows = tables.map { $0.count / bias.count }
+    if let id = ids.first(where: { $0 < 0 || $0 >= rows[0] }) {
+      throw ReferenceError("id \(id) does not lie in the \(rows[0]) rows of #\(graph[node.weights[0]].name)")
+    }
+    return zip(offsets, offsets.dropFirst()).flatMap { start, end in
+      let texts = ids[start..<end].split(separator: separator).map { $0.filter { !skip.contains($0) } }
+      let pairs = texts.flatMap { text in
+        zip(text, text.dropFirst()).map { Int((UInt64($0) &* 1_000_003 &+ UInt64($1)) % UInt64(rows[rows.count - 1])) }
+      }
+      let read = [texts.joined().map { Int($0) }, pairs]
+      let count = max(read[0].count, 1)
+      return bias.indices.map { column -> Double in
+        let sum = zip(tables, read).reduce(0.0) { sum, part in
+          part.1.reduce(sum) { $0 + Double(part.0[$1 * bias.count + column]) }
+        }
+        return sum / Double(count) + Double(bias[column])
+      }
+    }
   }
 
   /// The products and the bias, rounded as a layer's result is before anything that is fused to it.
@@ -139,6 +177,20 @@ extension Execution {
     return rows
   }
 
+  /// The mean of each sample's rows.
+  private func segmentMeans(_ x: ReferenceTensor, _ segments: ReferenceTensor) throws(ReferenceError) -> [Double] {
+    let offsets = try offsets(segments, over: x.rows)
+    let values = try x.doubles
+    var means: [Double] = []
+    for (sample, (start, end)) in zip(offsets, offsets.dropFirst()).enumerated() {
+      guard start < end else { throw ReferenceError("sample \(sample) of %segments has no token") }
+      means += (0..<x.columns).map { column in
+        (start..<end).reduce(0.0) { $0 + values[$1 * x.columns + column] } / Double(end - start)
+      }
+    }
+    return means
+  }
+
   func eachRow(_ x: ReferenceTensor, _ body: (ArraySlice<Double>) -> [Double]) throws(ReferenceError) -> [Double] {
     let values = try x.doubles
     return (0..<x.rows).flatMap { body(values[$0 * x.columns..<($0 + 1) * x.columns]) }
@@ -146,11 +198,11 @@ extension Execution {
 
   /// The last head answers the samples that are left.
   private mutating func classify(_ samples: ReferenceTensor, _ logits: ReferenceTensor) throws(ReferenceError) {
-    let last = graph.shape.layers - 1
+    let last = graph.shape.layers
     for (row, sample) in try sampleNumbers(samples).enumerated() {
       let values = try logits.row(row)
       answers[sample].headLogits[last] = values
-      try answer(sample, values, layer: last)
+      try answer(sample, values, at: last)
     }
   }
 }

@@ -56,14 +56,18 @@ struct Execution {
     return answers
   }
 
-  /// Answers a sample with the logits of a layer's head, counted from 0.
-  mutating func answer(_ sample: Int, _ logits: [Float], layer: Int) throws(ReferenceError) {
+  /// Answers a sample with the logits of the head of a layer, counted from 1; 0 is the entry.
+  mutating func answer(_ sample: Int, _ logits: [Float], at exitLayer: Int) throws(ReferenceError) {
     guard !isAnswered[sample] else { throw ReferenceError("sample \(sample) is answered twice") }
     isAnswered[sample] = true
     answers[sample].logits = logits
     answers[sample].probabilities = Arithmetic.softmax(logits[...])
     answers[sample].label = Arithmetic.argmax(logits)
-    answers[sample].exitLayer = layer + 1
+    answers[sample].exitLayer = exitLayer
+    guard exitLayer == 0 else { return }
+    let tokens = batch.tokenIDs[sample].count
+    answers[sample].tokensAlive = [tokens]
+    answers[sample].alivePositions = [(0..<Int32(tokens)).map { $0 }]
   }
 
   /// Notes which tokens enter a layer. Its attention is where they are all read, before and after every pass.
@@ -75,7 +79,7 @@ struct Execution {
       let alive = positions[sample]
       guard !isAnswered[sample], !alive.isEmpty, answers[sample].tokensAlive.count == layer else { continue }
       answers[sample].tokensAlive.append(alive.count)
-      if layer > 0 { answers[sample].kept.append(alive) }
+      answers[sample].alivePositions.append(alive)
     }
   }
 

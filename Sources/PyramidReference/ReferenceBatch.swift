@@ -23,13 +23,13 @@ public struct ReferenceAnswer: Sendable, Equatable {
   public internal(set) var probabilities: [Float] = []
   /// The class of the largest logit, the lower index on ties.
   public internal(set) var label = 0
-  /// The layer that answered, counted from 1.
+  /// The layer that answered, counted from 1; 0 is the entry.
   public internal(set) var exitLayer = 0
-  /// Tokens alive on entering layer `i + 1`, for every layer that the sample entered.
+  /// Tokens alive on entering layer `i + 1`, for every layer that the sample entered; at the entry, all.
   public internal(set) var tokensAlive: [Int] = []
-  /// Original positions alive after each boundary that the sample passed: `kept[i]` enters layer `i + 2`.
-  public internal(set) var kept: [[Int32]] = []
-  /// Logits of every head evaluated for the sample, by layer counted from 0; the last layer's head included.
+  /// The original positions of these tokens.
+  public internal(set) var alivePositions: [[Int32]] = []
+  /// Logits of every head evaluated for the sample, by layer counted from 1, the last one included; 0 is the entry's.
   public internal(set) var headLogits: [Int: [Float]] = [:]
   /// Operations of the matrix products and attention products done for the sample: two for each multiplication, which
   /// were counted one by one as they were done.

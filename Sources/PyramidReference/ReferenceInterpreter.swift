@@ -95,8 +95,10 @@ public struct ReferenceInterpreter {
       // Logits are an operand of every head, so they need not be listed.
       try refuse(checked(name, .exit).exitSignals.subtracting(reads + [.logits]), of: name)
     }
-    if case .decidePrune(let name, _, let reads, _) = node.op {
-      try refuse(checked(name, .prune).tokenSignals.subtracting(reads), of: name)
+    if case .decidePrune(let name, let boundary, let reads, _) = node.op {
+      let policy = try checked(name, .prune)
+      // At the entry a policy is handed what is known there of what it reads.
+      if boundary != .entry { try refuse(policy.tokenSignals.subtracting(reads), of: name) }
     }
   }
 

@@ -6,12 +6,14 @@ import Glibc
 public struct Answer: Sendable, Equatable {
   /// Logits of the head that answered, [C].
   public var logits: [Float]
-  /// The layer after which the sample left, from 1; the number of layers when it stayed to the end.
+  /// The layer after which the sample left, from 1; the number of layers when it stayed to the end, 0 when it left at the
+  /// entry.
   public var exitLayer: Int
-  /// Tokens alive when each layer started, for the layers that the sample went through.
+  /// Tokens alive when each layer started, for the layers that the sample went through. The one number of tokens that
+  /// entered when it left at the entry, where the exit is decided before anything is pruned.
   public var tokensAlive: [Int]
-  /// Original positions of the tokens alive after each boundary that the sample crossed; nil unless asked for.
-  public var keptPositions: [[Int32]]?
+  /// Original positions of the tokens that `tokensAlive` counts, for each of its numbers; nil unless asked for.
+  public var alivePositions: [[Int32]]?
   /// Operations that ran for this sample, that the paper's formula gives, and that it would have taken without
   /// policies.
   public var operations: OperationCount

@@ -14,7 +14,7 @@ public final class AnswerTable {
   private var exitLayers: [Int32] = []
   private var allTokens: [Int32] = []
   private var allOperations: [OperationCount] = []
-  /// Where each sample's tokens start in `drops`, and the boundary (from 0) at which each token was dropped.
+  /// Where each sample's tokens start in `drops`, and the boundary (the entry is 0) at which each token was dropped.
   private var starts: [Int] = []
   private var drops: [Int32] = []
 
@@ -23,11 +23,12 @@ public final class AnswerTable {
 
   /// Logits of the head that answered, [C].
   public func logits(of sample: Int) -> ArraySlice<Float> { allLogits[sample * classes..<(sample + 1) * classes] }
-  /// The layer after which the sample left, from 1.
+  /// The layer after which the sample left, from 1; 0 for the entry.
   public func exitLayer(of sample: Int) -> Int { Int(exitLayers[sample]) }
-  /// Tokens alive when each layer started, for the layers that the sample went through.
+  /// Tokens alive when each layer started, for the layers that the sample went through; the one number of tokens that
+  /// entered where it left at the entry.
   public func tokensAlive(of sample: Int) -> ArraySlice<Int32> {
-    allTokens[sample * layers..<sample * layers + exitLayer(of: sample)]
+    allTokens[sample * layers..<sample * layers + max(exitLayer(of: sample), 1)]
   }
   /// Operations of the sample.
   public func operations(of sample: Int) -> OperationCount { allOperations[sample] }
@@ -37,7 +38,7 @@ public final class AnswerTable {
     Answer(
       logits: Array(logits(of: sample)), exitLayer: exitLayer(of: sample),
       tokensAlive: tokensAlive(of: sample).map { Int($0) },
-      keptPositions: recordsPositions ? (0..<exitLayer(of: sample) - 1).map { kept(sample, boundary: $0) } : nil,
+      alivePositions: recordsPositions ? (0..<max(exitLayer(of: sample), 1)).map { alive(sample, after: $0) } : nil,
       operations: operations(of: sample))
   }
 
@@ -65,14 +66,14 @@ public final class AnswerTable {
   /// Writes the answer to a sample.
   func answer(_ sample: Int, _ answer: SampleAnswer) {
     for index in 0..<classes { allLogits[sample * classes + index] = answer.logits[index] }
-    exitLayers[sample] = Int32(answer.tokensAlive.count)
+    exitLayers[sample] = Int32(answer.exitLayer)
     for (layer, tokens) in answer.tokensAlive.enumerated() { allTokens[sample * layers + layer] = tokens }
     allOperations[sample] = answer.operations
     guard let dropped = answer.drops else { return }
     for (token, boundary) in dropped.enumerated() { drops[starts[sample] + token] = boundary }
   }
 
-  private func kept(_ sample: Int, boundary: Int) -> [Int32] {
+  private func alive(_ sample: Int, after boundary: Int) -> [Int32] {
     let tokens = starts[sample]..<starts[sample + 1]
     return tokens.filter { drops[$0] > Int32(boundary) }.map { Int32($0 - tokens.lowerBound) }
   }

@@ -10,7 +10,7 @@ public final class Executor: Sendable {
   /// What it was made with.
   public let options: ExecutorOptions
   private let shape: ModelShape
-  private let embeddingRows: [Int]
+  private let indexLimits: [Int]
   private let queue = RequestQueue()
   private let work: InferenceWork
   private let thread: InferenceThread
@@ -21,7 +21,7 @@ public final class Executor: Sendable {
     self.options = options
     shape = model.graph.shape
     let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
-    embeddingRows = program.embeddingRows
+    indexLimits = program.indexLimits
     let queue = queue
     let loop = try WaveLoop(program, of: model, policies: policies, options: options, source: queue)
     work = InferenceWork {
@@ -91,10 +91,10 @@ public final class Executor: Sendable {
     table.prepare(for: batch, shape: shape, recordsPositions: options.recordsPositions)
   }
 
-  /// Throws when an index is not in the embedding table with a number; a model without token types has two tables.
+  /// Throws when an index is not in the tables of a kind; a model without token types has two kinds.
   private func check(_ indices: [Int32], _ table: Int) throws {
-    guard table < embeddingRows.count else { return }
-    let limit = embeddingRows[table]
+    guard table < indexLimits.count else { return }
+    let limit = indexLimits[table]
     if let bad = indices.first(where: { $0 < 0 || Int($0) >= limit }) {
       throw RuntimeError("index \(bad) is outside its embedding table of \(limit) rows")
     }

@@ -21,6 +21,45 @@ public struct ThreadOptions: ParsableArguments {
   }
 }
 
+/// How texts and labels lie in a file.
+public struct InputOptions: ParsableArguments {
+  /// The format as given; nil for what the file's name ends in.
+  @Option(
+    help: """
+      text: one per line; tsv: [label<TAB>]text[<TAB>text2]; csv: the same in CSV; jsonl: {"text": ..., "text_pair": \
+      ..., "label": ...}. By default what the file's name ends in, else \(InputOptions.usual).
+      """)
+  public var inputFormat: TextFormat?
+
+  /// The text.
+  @Option(help: "Column of the texts: its name in the header (in JSONL the key), or its number from 1.")
+  public var textColumn: TextColumn?
+
+  /// The label.
+  @Option(help: "Column of the labels.")
+  public var labelColumn: TextColumn?
+
+  /// The second text.
+  @Option(help: "Column of the second texts.")
+  public var pairColumn: TextColumn?
+
+  /// A header without columns by name.
+  @Flag(help: "The first row of TSV or CSV names the columns; understood where a column is given by name.")
+  public var header = false
+
+  /// As the parser makes it.
+  public init() {}
+
+  private static let usual = "text in mp-run and tsv elsewhere"
+
+  /// How the file at `path` is to be read; `format` is that of a file whose name does not tell.
+  public func layout(of path: String, else format: TextFormat) -> TextLayout {
+    TextLayout(
+      inputFormat ?? TextFormat(endingOf: path) ?? format, text: textColumn, label: labelColumn, pair: pairColumn,
+      header: header)
+  }
+}
+
 /// `--plugin`.
 public struct PluginOptions: ParsableArguments {
   /// Paths of plugins.
@@ -40,7 +79,7 @@ public struct PluginOptions: ParsableArguments {
 
 /// The texts of `--version`.
 public enum ToolVersion {
-  /// `mp-run 0.3.0 (policy SDK 0.3)`.
+  /// `mp-run 0.3.0 (policy SDK 0.4)`.
   public static func text(of tool: String) -> String {
     "\(tool) \(magicPyramidVersion) (policy SDK \(PolicySDK.version))"
   }
@@ -49,3 +88,7 @@ public enum ToolVersion {
 extension AnswerFormat: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension TextFormat: ExpressibleByArgument {}
+extension TextColumn: ExpressibleByArgument {
+  /// A name, or a number from 1.
+  public init?(argument: String) { self.init(argument) }
+}

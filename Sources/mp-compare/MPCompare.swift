@@ -29,8 +29,10 @@ struct MPCompare: ParsableCommand {
   @Argument(help: "Checkpoint folder, or a compiled model made by mp-compile.", completion: .file())
   var model: String
 
-  @Option(help: "Rows of label<TAB>text or label<TAB>text<TAB>second text; - for standard input.", completion: .file())
+  @Option(help: "File of labelled texts; - for standard input.", completion: .file())
   var data: String
+
+  @OptionGroup var reading: InputOptions
 
   @Option(help: "'NAME: exit=SPEC prune=SPEC', either part optional; repeatable.", transform: { try PolicyOption($0) })
   var policy: [PolicyOption] = []
@@ -92,7 +94,8 @@ struct MPCompare: ParsableCommand {
       registry: plugins.registry(), options: options)
     defer { terminal.endProgress() }
     let contenders = try source.contenders(policy, progress: terminal.progress)
-    let texts = try LabelledDataSet(path: data, labels: contenders[0].classifier.labels, limit: limit)
+    let texts = try LabelledDataSet(
+      path: data, labels: contenders[0].classifier.labels, limit: limit, layout: reading.layout(of: data, else: .tsv))
     let workload = try Workload(texts, classifier: contenders[0].classifier, batch: batch)
     let measurement = try Measurement(contenders, workload, repetitions: repetitions, progress: terminal.progress)
     let report = ComparisonReport(measurement, source: source, command: ShellText.command, threads: team.threads)

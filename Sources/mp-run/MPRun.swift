@@ -16,10 +16,11 @@ struct MPRun: ParsableCommand {
 
       EXAMPLES
         mp-run pyramid.mpc 'The Bora River is a tributary of the Lotru River.'
-        mp-run pyramid.mpc --input test.tsv --input-format tsv --format jsonl
+        mp-run pyramid.mpc --input test.tsv --format jsonl
+        mp-run pyramid.mpc --input reviews.csv --text-column review
         cat texts.txt | mp-run pyramid.mpc -
         mp-run pyramid.mpc --exit 'entropy(threshold=0.3)' 'A faster answer.'
-        mp-run pyramid.mpc --input train.tsv --input-format tsv \\
+        mp-run pyramid.mpc --input train.tsv \\
           --write-profile profile.json > /dev/null
       """,
     version: ToolVersion.text(of: "mp-run"))
@@ -33,9 +34,7 @@ struct MPRun: ParsableCommand {
   @Option(help: "File of texts, or - for standard input.", completion: .file())
   var input: String?
 
-  @Option(
-    help: "text: one per line; tsv: [label<TAB>]text; jsonl: {\"text\": ..., \"text_pair\": ..., \"label\": ...}.")
-  var inputFormat: TextFormat = .text
+  @OptionGroup var reading: InputOptions
 
   @Option(help: "pretty, jsonl or csv.")
   var format: AnswerFormat = .pretty
@@ -85,8 +84,11 @@ struct MPRun: ParsableCommand {
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
     let session = RunSession(self, classifier: classifier)
-    let isFile = texts == ["-"] || input != nil
-    let source: any RecordSource = isFile ? try TextLines(path: input ?? "-", format: inputFormat) : TextArray(texts)
+    let path = texts == ["-"] ? "-" : input
+    let source: any RecordSource =
+      if let path { try RecordReader(path: path, layout: reading.layout(of: path, else: .text)) } else {
+        TextArray(texts)
+      }
     if try !session.run(source) { throw ExitCode(1) }
   }
 }

@@ -68,7 +68,7 @@ final class RunSession {
     }
     operations.executed += result.answer.operations.executed
     operations.dense += result.answer.operations.dense
-    profile.count(result.answer)
+    profile.count(result.answer, tokens: answered.encoding.ids.count)
   }
 
   private func summarise() {
@@ -87,10 +87,11 @@ final class RunSession {
   }
 
   private func writePyramid(to path: String, _ encoding: Encoding, _ result: Classification) throws {
+    let exitLayer = result.answer.exitLayer
+    let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"
     let picture = PyramidPicture(
-      tokens: classifier.tokens(of: encoding.ids), kept: result.answer.keptPositions ?? [],
-      exitLayer: result.answer.exitLayer, layers: result.layers,
-      caption: "\(result.label), \(decimal(Double(result.score), 4)), left after layer \(result.answer.exitLayer)")
+      tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [], exitLayer: exitLayer,
+      layers: result.layers, caption: "\(result.label), \(decimal(Double(result.score), 4)), left \(place)")
     try OutputFile.write(path.hasSuffix(".svg") ? picture.svg : picture.html, to: path)
   }
 }

@@ -138,6 +138,47 @@ extension Kernels {
       }
     }
 
+    @Test(arguments: Setting.all) func `means are those of each sample's rows, to the bit on every path`(
+      _ setting: Setting
+    ) {
+      for columns in Kernels.sizes {
+        var numbers = Numbers(columns)
+        let lengths = columns == 511 ? [1, 130, 2, 77, 33] : [3, 1, 17]
+        let segments = lengths.reduce(into: [Int32(0)]) { $0.append($0.last! + Int32($1)) }
+        let x = numbers.next(Int(segments.last!) * columns)
+        let y = Buffer(count: lengths.count * columns, shift: 1)
+        mp_segment_mean(
+          setting.isa, setting.threads, x, Int32(columns), segments, Int32(lengths.count), y.start)
+        y.expectMarginsIntact("segment_mean")
+        var expected: [Float] = []
+        for (first, last) in zip(segments, segments.dropFirst()) {
+          for column in 0..<columns {
+            var sum = x[Int(first) * columns + column]
+            for row in Int(first) + 1..<Int(last) { sum += x[row * columns + column] }
+            expected.append(sum / Float(last - first))
+          }
+        }
+        #expect(y.values == expected)
+      }
+    }
+
+    @Test(arguments: [1, 2, 3]) func `concat copies the columns of both matrices row by row`(_ threads: Int32) {
+      for words in Kernels.sizes {
+        var numbers = Numbers(words)
+        let (rows, other) = (words == 511 ? 70 : 6, words / 2 + 1)
+        let a = numbers.next(rows * words), b = numbers.next(rows * other)
+        let y = Buffer(count: rows * (words + other), shift: 1)
+        mp_concat_rows(threads, a, Int32(words), b, Int32(other), Int32(rows), y.start)
+        y.expectMarginsIntact("concat")
+        var expected: [Float] = []
+        for row in 0..<rows {
+          expected += a[row * words..<(row + 1) * words]
+          expected += b[row * other..<(row + 1) * other]
+        }
+        #expect(y.values == expected)
+      }
+    }
+
     @Test func `the team is as wide as it was set`() {
       mp_set_team(2)
       #expect(mp_team_size() == 2)

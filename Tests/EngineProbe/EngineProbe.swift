@@ -7,7 +7,7 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent`, or
+  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry`, or
   /// `engine-probe CHECKPOINT train DATA BATCH THREADS`.
   static func main() async throws {
     let arguments = CommandLine.arguments
@@ -20,9 +20,10 @@ struct EngineProbe {
     case "careless": try countAllocations(arguments[1], careless: true)
     case "environment": try compareEnvironment(arguments[1])
     case "idle": try watchIdle(arguments[1])
+    case "entry": try EntryLatency(arguments[1]).measure()
     case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
-      print("usage: engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent")
+      print("usage: engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry")
       print("       engine-probe CHECKPOINT train DATA BATCH THREADS")
       exit(64)
     }
@@ -37,7 +38,7 @@ struct EngineProbe {
       let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
       let table = AnswerTable()
       for samples in [1, 8, 50] {
-        let batch = Self.batch(samples: samples)
+        let batch = Self.batch(samples: samples, for: classifier)
         for _ in 0..<3 { try classifier.run(batch, into: table) }
         let before = allocation_count()
         for _ in 0..<10 {
@@ -68,7 +69,7 @@ struct EngineProbe {
     var options = ClassifierOptions()
     options.threads = 2
     let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
-    _ = try classifier.run(Self.batch(samples: 8))
+    _ = try classifier.run(Self.batch(samples: 8, for: classifier))
     print("used: \(current() == started ? "the same" : "changed")")
   }
 
@@ -78,7 +79,7 @@ struct EngineProbe {
     var options = ClassifierOptions()
     options.threads = 2
     let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
-    let batch = Self.batch(samples: 8)
+    let batch = Self.batch(samples: 8, for: classifier)
     for _ in 0..<3 { _ = try classifier.run(batch) }
     let start = processMilliseconds()
     for _ in 0..<50 {
@@ -99,12 +100,13 @@ struct EngineProbe {
     return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
   }
 
-  private static func batch(samples: Int) -> PackedBatch {
+  private static func batch(samples: Int, for classifier: Classifier) -> PackedBatch {
+    let ids = min(classifier.tokenizer.rules.vocabulary.count, 5002) - 2
     var batch = PackedBatch()
     for sample in 0..<samples {
       let length = 1 + sample * 7 % 40
       batch.append(
-        tokenIDs: (0..<length).map { Int32(2 + (sample * 31 + $0 * 17) % 5000) },
+        tokenIDs: (0..<length).map { Int32(2 + (sample * 31 + $0 * 17) % ids) },
         typeIDs: repeatElement(0, count: length))
     }
     return batch

@@ -11,11 +11,13 @@ import Testing
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Graphs/gallery")
 
-  @Test(arguments: [("with-policies", true), ("without-policies", false)])
-  func `Every pass makes of the imported graph what the gallery shows`(name: String, withPolicies: Bool) throws {
-    let header =
-      withPolicies
-      ? "; test pass\n; exit entropy(threshold=0.2)\n; prune received-attention\n; heads 0\n" : "; test pass\n"
+  @Test(arguments: [
+    ("with-policies", "; exit entropy(threshold=0.2)\n; prune received-attention\n; heads 0\n"),
+    ("with-entry", "; exit entropy(threshold=0.2)\n; prune token-table\n; heads 0\n; entry 9 16\n"),
+    ("without-policies", ""),
+  ])
+  func `Every pass makes of the imported graph what the gallery shows`(name: String, options: String) throws {
+    let header = "; test pass\n" + options
     let imported = try String(contentsOf: Self.folder.appending(path: "00-imported.mpir"), encoding: .utf8)
     let file = try Filetest(path: "", name: "gallery", text: header + imported)
     var graph = try file.graph()

@@ -1,13 +1,17 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
-//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1    ; target avx2    ; precision int8
+//     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1
+//     ; head-input first+mean    ; target avx2    ; precision int8
+//     ; entry 40 64                    rows of the table of the entry's head, and of its pairs if it reads any
 //     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
-//                   layer by layer: samples that entered and left, tokens that entered, left and were kept
+//                   layer by layer: samples that entered and left, tokens that entered, left and were kept; first the
+//                   entry if the model has a head there
 
 import MagicPyramid
 import PyramidCompiler
 import PyramidFormats
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 
 /// Runs the passes named and prints the graph.
@@ -37,7 +41,10 @@ extension Filetest {
 
   /// The instance of a policy for the graph's model.
   func policy(_ spec: PolicySpec, _ kind: PolicyKind, for graph: Graph) throws -> PolicyInstance {
-    let learned = ["prune.thresholds": [Float](repeating: 0.9, count: max(graph.shape.layers - 1, 0))]
+    let learned = [
+      "prune.thresholds": [Float](repeating: 0.9, count: max(graph.shape.layers - 1, 0)),
+      "prune.entry.salience": (0..<64).map { Float($0 % 4) }, "prune.entry.threshold": [1],
+    ]
     return try PolicyCatalogue.registry().type(named: spec.name, kind: kind).make(
       spec, model: graph.shape.facts, learned: learned)
   }
@@ -56,9 +63,21 @@ extension Filetest {
     guard let precision = Precision(rawValue: option("precision") ?? "f32") else {
       throw FiletestFormatError(description: "\(name): no such precision")
     }
+    guard let headInput = HeadInput(rawValue: option("head-input") ?? "first") else {
+      throw FiletestFormatError(description: "\(name): no such head input")
+    }
     return try PassContext(
-      policies: policies(for: graph), exitHeads: Set(heads), target: target, precision: precision,
+      policies: policies(for: graph), exitHeads: Set(heads), headInput: headInput, entryHead: entryHead, target: target,
+      precision: precision,
       profile: profile(for: graph))
+  }
+
+  /// The entry's head; ids from 0 to 3 are no words.
+  private var entryHead: EntryHead? {
+    guard let rows = option("entry")?.split(separator: " ").compactMap({ Int($0) }), let vocabulary = rows.first else {
+      return nil
+    }
+    return EntryHead(vocabulary: vocabulary, pairs: rows.dropFirst().first, skip: [0, 1, 2, 3], separator: 2)
   }
 
   /// A profile of a model that has all decisions in place.
@@ -74,6 +93,7 @@ extension Filetest {
     let policies = try policies(for: graph)
     return PolicyProfile(
       model: graph.name, checkpoint: graph.checkpoint ?? "", exit: policies.exit?.spec.description,
-      prune: policies.prune?.spec.description, layers: layers)
+      prune: policies.prune?.spec.description, entry: layers.count > graph.shape.layers ? layers[0] : nil,
+      layers: Array(layers.suffix(graph.shape.layers)))
   }
 }

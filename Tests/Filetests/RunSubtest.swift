@@ -35,7 +35,11 @@ extension Filetest {
     let answers = try interpreter.run(ReferenceBatch(tokenIDs: samples))
     return answers.enumerated().map { index, answer in
       let probabilities = answer.probabilities.map { decimal(Double($0), 4) }.joined(separator: " ")
-      let kept = answer.kept.map { "[\($0.map { "\($0)" }.joined(separator: " "))]" }.joined(separator: " ")
+      // Those of the first layer are worth a word only where tokens died before it, or all that there is to say.
+      let isWhole = answer.alivePositions.first.map { $0.count == samples[index].count } ?? true
+      let kept = answer.alivePositions.dropFirst(isWhole ? 1 : 0).map {
+        "[\($0.map { "\($0)" }.joined(separator: " "))]"
+      }.joined(separator: " ")
       return "sample \(index): label \(answer.label), exit layer \(answer.exitLayer), tokens \(answer.tokensAlive), "
         + "kept \(kept.isEmpty ? "all" : kept), probabilities \(probabilities)"
     }.joined(separator: "\n")

@@ -20,10 +20,6 @@ import Testing
     "PyramidKernels": ["CPyramidKernels", "PyramidIR"],
     "PyramidCompiler": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy"],
     "PyramidRuntime": ["PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicy"],
-    "PyramidTraining": [
-      "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels", "PyramidRuntime",
-      "PyramidText",
-    ],
     "PyramidEvaluation": ["PyramidFormats"],
     "MagicPyramid": [
       "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
@@ -31,10 +27,15 @@ import Testing
     ],
     "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
     "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
+    "PyramidTraining": [
+      "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+      "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
+    ],
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
     "mp-compare": ["MagicPyramid", "PyramidFormats", "PyramidPolicyTesting", "PyramidTools"],
+    "mp-train": ["MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"],
     "mp-bench": ["MagicPyramid", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
   ]
   static let systemModules: Set<String> = [

@@ -58,7 +58,9 @@ struct GoldenCheck {
           difference <= Self.tolerance, "golden \(index), head \(layer), pruned \(isPruned): off by \(difference)")
         #expect(answer.exitLayer == layer, "golden \(index)")
         if isPruned {
-          #expect(answer.keptPositions == Array(sample.keptAfterLayer.prefix(layer - 1)), "golden \(index)")
+          #expect(
+            answer.alivePositions.map { Array($0.dropFirst()) } == Array(sample.keptAfterLayer.prefix(layer - 1)),
+            "golden \(index)")
         }
       }
     }
@@ -77,7 +79,9 @@ struct GoldenCheck {
       #expect(answer.exitLayer == sample.exitLayer, "golden \(index)")
       let expected = sample.prunedLogits[sample.exitLayer - 1]
       #expect(answer.logits.largestDifference(to: expected) <= Self.tolerance, "golden \(index)")
-      #expect(answer.keptPositions == Array(sample.keptAfterLayer.prefix(sample.exitLayer - 1)), "golden \(index)")
+      #expect(
+        answer.alivePositions.map { Array($0.dropFirst()) }
+          == Array(sample.keptAfterLayer.prefix(sample.exitLayer - 1)), "golden \(index)")
       #expect(
         answer.tokensAlive == [sample.ids.count] + sample.keptAfterLayer.prefix(sample.exitLayer - 1).map(\.count))
     }

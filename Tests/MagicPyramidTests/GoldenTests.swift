@@ -24,6 +24,18 @@ import Testing
     try check.exits()
   }
 
+  @Test(arguments: InstructionSet.supported)
+  func `heads over the mean of their layer's input are PyTorch's, temperatures included`(set: InstructionSet) throws {
+    let golden = Repository.root + "/Tests/Golden/first-and-mean"
+    let samples = try GoldenSample.read(golden + ".jsonl")
+    #expect(Set(samples.map(\.exitLayer)).count > 2)
+    let check = try GoldenCheck(checkpoint: golden, samples: samples, set)
+    try check.ids()
+    try check.everyHead(isPruned: false)
+    try check.everyHead(isPruned: true)
+    try check.exits()
+  }
+
   @Test func `the reference interpreter agrees with PyTorch as well`() throws {
     let compiled = try CompiledCheckpoint(
       Repository.defaultCheckpoint, for: .portable, exit: "never-exit", prune: "received-attention")
@@ -34,13 +46,13 @@ import Testing
     let pruned = try compiled.oracle().run(batch)
     for (index, sample) in samples.enumerated() {
       for layer in sample.denseLogits.indices {
-        let (found, expected) = (dense[index].headLogits[layer] ?? [], sample.denseLogits[layer])
+        let (found, expected) = (dense[index].headLogits[layer + 1] ?? [], sample.denseLogits[layer])
         #expect(found.largestDifference(to: expected) <= GoldenCheck.tolerance)
         #expect(
-          (pruned[index].headLogits[layer] ?? []).largestDifference(to: sample.prunedLogits[layer])
+          (pruned[index].headLogits[layer + 1] ?? []).largestDifference(to: sample.prunedLogits[layer])
             <= GoldenCheck.tolerance)
       }
-      #expect(pruned[index].kept == Array(sample.keptAfterLayer.dropLast()))
+      #expect(Array(pruned[index].alivePositions.dropFirst()) == Array(sample.keptAfterLayer.dropLast()))
     }
   }
 

@@ -44,7 +44,7 @@ struct ComparisonReportTests {
     #expect(summary.gflop == 0.002)
     #expect(summary.gflopPaper == 0.004)
     #expect(summary.meanExitLayer == 1.5)
-    #expect(summary.exitHistogram == [2, 2])
+    #expect(summary.exitHistogram == [0, 2, 2])
     #expect(summary.tokensAlive == [10, 2.5])
   }
 
@@ -68,7 +68,7 @@ struct ComparisonReportTests {
     #expect(policy["latency_ms"] == ["p50": 1.5, "p95": 2.5, "p99": 3.5])
     #expect(policy["throughput_per_s"] == JSONValue(640.0))
     #expect(policy["mean_exit_layer"] == 1.5)
-    #expect(policy["exit_histogram"] == [2, 2])
+    #expect(policy["exit_histogram"] == [0, 2, 2])
     #expect(policy["tokens_alive"] == [JSONValue(10.0), 2.5])
     #expect(policy["mcnemar_p"] == JSONValue(1.0))
     #expect(json["dense"]?["speedup_latency"] == nil)

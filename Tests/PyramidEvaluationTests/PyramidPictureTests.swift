@@ -16,7 +16,7 @@ struct PyramidPictureTests {
   @Test("Every surviving token has a cell, and layers not run are dashed")
   func rows() {
     let picture = PyramidPicture(
-      tokens: ["[CLS]", "a", "b", "[SEP]"], kept: [[0, 2], [0]], exitLayer: 3, layers: 5, caption: "c")
+      tokens: ["[CLS]", "a", "b", "[SEP]"], alive: [[0, 1, 2, 3], [0, 2], [0]], exitLayer: 3, layers: 5, caption: "c")
     #expect(picture.alive == [[0, 1, 2, 3], [0, 2], [0]])
     #expect(cells(picture.svg) == 7)
     #expect(idleRows(picture.svg) == 2)
@@ -25,13 +25,28 @@ struct PyramidPictureTests {
 
   @Test("Without pruning every layer that ran has all tokens")
   func noPruning() {
-    #expect(cells(PyramidPicture(tokens: ["a", "b"], kept: [], exitLayer: 2, layers: 2, caption: "").svg) == 4)
+    #expect(cells(PyramidPicture(tokens: ["a", "b"], alive: [], exitLayer: 2, layers: 2, caption: "").svg) == 4)
+  }
+
+  @Test("A text that left at the entry ran no layer")
+  func entry() {
+    let picture = PyramidPicture(tokens: ["a", "b"], alive: [[0, 1]], exitLayer: 0, layers: 3, caption: "")
+    #expect(cells(picture.svg) == 0 && idleRows(picture.svg) == 3)
+    #expect(picture.svg.contains("left at the entry"))
+    #expect(picture.html.contains("<td>entry<td>2, left here<td>a b"))
+  }
+
+  @Test("Tokens that died at the entry have no cell in any layer")
+  func pruningAtTheEntry() {
+    let picture = PyramidPicture(tokens: ["a", "b", "c"], alive: [[0, 2], [0]], exitLayer: 2, layers: 2, caption: "")
+    #expect(cells(picture.svg) == 3)
   }
 
   @Test("Markup and controls in tokens and caption are escaped", arguments: [false, true])
   func escaping(isHTML: Bool) {
     let picture = PyramidPicture(
-      tokens: ["<script>", "a&b", "\"'", "\u{0}\u{8}"], kept: [], exitLayer: 1, layers: 1, caption: "</title><b>&\u{1B}"
+      tokens: ["<script>", "a&b", "\"'", "\u{0}\u{8}"], alive: [], exitLayer: 1, layers: 1,
+      caption: "</title><b>&\u{1B}"
     )
     let text = isHTML ? picture.html : picture.svg
     for part in ["<script>", "</title><b>", "a&b"] { #expect(!text.contains(part)) }
@@ -45,13 +60,14 @@ struct PyramidPictureTests {
     "Numbers that don't fit together never trap",
     arguments: [
       (0, [[Int32]](), 0, 0), (3, [[5, -1, 2], [], [1]], 99, 4), (2, [[0]], -7, 12), (600, [[0, 599]], 2, 6),
+      (1, [], 0, 2),
     ])
-  func odd(count: Int, kept: [[Int32]], exitLayer: Int, layers: Int) {
+  func odd(count: Int, alive: [[Int32]], exitLayer: Int, layers: Int) {
     let picture = PyramidPicture(
-      tokens: (0..<count).map { "t\($0)" }, kept: kept, exitLayer: exitLayer, layers: layers, caption: "")
+      tokens: (0..<count).map { "t\($0)" }, alive: alive, exitLayer: exitLayer, layers: layers, caption: "")
     #expect(picture.svg.hasSuffix("</svg>\n"))
     #expect(picture.html.hasSuffix("</html>\n"))
-    #expect((1...picture.layers).contains(picture.exitLayer))
+    #expect((0...picture.layers).contains(picture.exitLayer))
     #expect(cells(picture.svg) == picture.alive.reduce(0) { $0 + $1.count })
   }
 }

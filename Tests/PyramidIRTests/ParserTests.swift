@@ -60,7 +60,8 @@ struct Misspelling: Sendable, CustomTestStringConvertible {
     Misspelling(
       "embeddings", "embedings", "f:10:3: `embedings` begins nothing in a graph (did you mean `embeddings`?)"),
     Misspelling(
-      "output {", "outptu {", "f:20:3: expected `embeddings`, `layer`, `output`, `gradients` or `}`, found `outptu`"),
+      "output {", "outptu {",
+      "f:20:3: expected `entry`, `embeddings`, `layer`, `output`, `gradients` or `}`, found `outptu`"),
     Misspelling("token-ids", "token-id", "f:11:18: `token-id` is not an input (did you mean `token-ids`?)"),
     Misspelling("embed %ids", "embedd %ids", "f:15:10: `embedd` is not an operation (did you mean `embed`?)"),
     Misspelling("#word, #place", "#words, #place", "f:15:34: #words is not declared (did you mean `#word`?)"),

@@ -61,12 +61,14 @@ import Testing
       .layerNorm(epsilon: 0.25),
       .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
       .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
-      .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .softmax,
+      .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .segmentMean, .concat, .softmax,
       .rowNorm(first: 2, count: 7), .embed,
-      .decideExit(policy: "a-b", layer: 0, reads: []), .keepSamples, .compact, .compactSegments,
-      .decideExit(policy: "e", layer: 0, reads: ExitSignal.allCases),
-      .decidePrune(policy: "p", layer: 0, reads: [.tokenID], afterExit: false),
-      .decidePrune(policy: "p", layer: 0, reads: [.position, .hidden], afterExit: true), .input(.typeIDs), .classify,
+      .decideExit(policy: "a-b", at: .after(0), reads: []), .keepSamples, .compact, .compactSegments,
+      .decideExit(policy: "e", at: .entry, reads: ExitSignal.allCases),
+      .decidePrune(policy: "p", at: .entry, reads: [.tokenID], afterExit: false),
+      .bagLogits(skip: [0, 101, .max], separator: 101), .bagLogits(skip: [], separator: 0),
+      .decidePrune(policy: "p", at: .after(0), reads: [.position, .hidden], afterExit: true), .input(.typeIDs),
+      .classify,
     ] + gradientOperations.map { .gradient($0) }
 
   static let gradientOperations: [GradientOp] = [

@@ -100,10 +100,10 @@ struct SampleModel {
     let logits = try addHead("exits.\(layer)", "\(layer)")
     let probabilities = try builder.add(.softmax, [logits], name: "p\(layer)")
     let stay = try builder.add(
-      .decideExit(policy: "entropy", layer: layer, reads: [.probabilities]), [samples, logits, probabilities],
+      .decideExit(policy: "entropy", at: .after(layer), reads: [.probabilities]), [samples, logits, probabilities],
       name: "stay\(layer)")
     let keep = try builder.add(
-      .decidePrune(policy: "received-attention", layer: layer, reads: [.receivedAttention], afterExit: true),
+      .decidePrune(policy: "received-attention", at: .after(layer), reads: [.receivedAttention], afterExit: true),
       [segments, stay, received], name: "keep\(layer)")
     hidden = try builder.add(.compact, [hidden, keep], name: "x\(layer + 1)")
     samples = try builder.add(.compact, [samples, stay], name: "samples\(layer + 1)")

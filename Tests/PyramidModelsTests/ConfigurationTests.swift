@@ -59,6 +59,24 @@ import Testing
     #expect(model == expected)
   }
 
+  @Test func `What exit heads read is read, and refused when it is unknown`() throws {
+    func read(_ extra: String) throws -> ModelConfiguration {
+      try self.read(
+        """
+        {"model_type": "bert", "hidden_size": 4, "vocab_size": 9, "num_hidden_layers": 1, "num_attention_heads": 1,
+         "intermediate_size": 4\(extra)}
+        """)
+    }
+    #expect(try read("").headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"tasks": {}}"#).headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"head_input": "first"}"#).headInput == .first)
+    #expect(try read(#", "magic_pyramid": {"head_input": "first+mean"}"#).headInput == .firstAndMean)
+    for wrong in [#""mean""#, "3"] {
+      let error = #expect(throws: FormatError.self) { try read(#", "magic_pyramid": {"head_input": \#(wrong)}"#) }
+      #expect(error?.description.contains("magic_pyramid.head_input") == true, "\(error?.description ?? "")")
+    }
+  }
+
   private func labels(_ member: String) throws -> ModelConfiguration {
     try read(
       """

@@ -62,7 +62,7 @@ import Testing
   func neverExit() throws {
     let instance = try policy("never-exit")
     #expect(instance.exits(probabilities: Array(repeating: [1, 0], count: 6)) == [])
-    #expect((0...7).filter { instance.isActive(afterLayer: $0) } == [1, 2, 3, 4, 5])
+    #expect((0...7).filter { instance.isActive(afterLayer: $0) } == [0, 1, 2, 3, 4, 5])
     #expect(instance.exitSignals == [.probabilities])
   }
 

@@ -138,9 +138,9 @@ private struct ReadsExit: ExitPolicy {
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
     let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
-    #expect(registry.all.count == 9)
+    #expect(registry.all.count == 10)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
-    let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "top-k"]
+    let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "token-table", "top-k"]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
       try registry.type(named: "topk", kind: .prune)
     }
@@ -167,11 +167,37 @@ private struct ReadsExit: ExitPolicy {
   @Test(
     "a layer set holds the layers it is made of",
     arguments: [
-      (LayerSet.all, [1, 2, 3, 4, 5]), (.none, []), (.only(3), [3]), (.from(4), [4, 5]), (LayerSet(2...3), [2, 3]),
+      (LayerSet.all, [0, 1, 2, 3, 4, 5]), (.none, []), (.only(3), [3]), (.from(4), [4, 5]), (.only(0), [0]),
+      (LayerSet(2...3), [2, 3]),
       (LayerSet([1, 5, 9]), [1, 5]),
     ])
   func layerSets(set: LayerSet, layers: [Int]) {
-    #expect((1...5).filter { set.contains($0) } == layers)
+    #expect((0...5).filter { set.contains($0) } == layers)
+  }
+
+  @Test("everywhere is the entry, too, for an exit policy that does not read hidden, and for nobody else")
+  func activeAtTheEntry() throws {
+    #expect(try ["entropy", "patience", "never-exit", "fixed-layer(layer=0)"].allSatisfy(isActiveAtTheEntry))
+    #expect(try !["fixed-layer", "keep-all", "top-k", "random-prune"].contains(where: isActiveAtTheEntry))
+    let model = ModelFacts(layers: 4, classes: 2)
+    for signal in ExitSignal.allCases {
+      let instance = try PolicyType(ReadsExit.self).make(
+        PolicySpec("reads-exit(signal=\(signal.rawValue))"), model: model)
+      #expect((0...4).filter { instance.isActive(afterLayer: $0) } == (signal == .hidden ? [1, 2, 3] : [0, 1, 2, 3]))
+    }
+  }
+
+  private func isActiveAtTheEntry(_ text: String) throws -> Bool { try policy(text).isActive(afterLayer: 0) }
+
+  @Test("learned values may be as many as a vocabulary has tokens, written ones may not")
+  func manyLearnedValues() throws {
+    let learned: [String: [Float]] = [
+      "prune.entry.salience": (0..<200_000).map { Float($0) / 7 }, "prune.entry.threshold": [3],
+    ]
+    let instance = try policy("token-table", learned: learned)
+    #expect(instance.scores(tokens: [199_999, 1], layer: 0) == [Float(199_999) / 7, Float(1) / 7])
+    let written = "token-table(salience=[\((0..<5000).map { "\($0)" }.joined(separator: ", "))])"
+    #expect(throws: PolicyError.self) { try policy(written, learned: learned) }
   }
 
   @Test("reading an undeclared exit signal ends the run and names the signal")

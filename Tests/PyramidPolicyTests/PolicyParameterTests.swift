@@ -101,7 +101,7 @@ private struct Misdeclared: ExitPolicy {
       error.description.utf8.elementsEqual(
         """
         policy 'every': the checkpoint has no learned 'prune.thresholds' for parameter 'learned'; \
-        fit it with `mp-train CHECKPOINT --data DIR --output DIR --stages 2,3`, or give learned=[...]
+        fit it with `mp-train CHECKPOINT --data TRAIN.tsv --output DIR --stages 2,3`, or give learned=[...]
         """.utf8))
   }
 

@@ -16,9 +16,9 @@ struct DecisionTests {
     let answers = try recipe.interpreter(exit: policy).run(recipe.batch([3, 6, 4, 5]))
     #expect(answers.map(\.exitLayer) == [3, 2, 3, 2])
     #expect(answers.map(\.tokensAlive) == [[3, 3, 3], [6, 6], [4, 4, 4], [5, 5]])
-    #expect(answers.map { $0.headLogits.keys.sorted() } == [[0, 1, 2], [0, 1], [0, 1, 2], [0, 1]])
+    #expect(answers.map { $0.headLogits.keys.sorted() } == [[1, 2, 3], [1, 2], [1, 2, 3], [1, 2]])
     for answer in answers {
-      #expect(answer.logits == answer.headLogits[answer.exitLayer - 1])
+      #expect(answer.logits == answer.headLogits[answer.exitLayer])
       #expect(abs(answer.probabilities.reduce(0, +) - 1) < 1e-6)
       #expect(answer.logits[answer.label] == answer.logits.max())
     }
@@ -84,16 +84,16 @@ struct DecisionTests {
     let interpreter = try recipe.interpreter(prune: make(KeepEvenPositions.self, recipe.facts))
     let answers = try interpreter.run(recipe.batch([5, 1, 2]))
     #expect(answers.map(\.tokensAlive) == [[5, 3, 3], [1, 1, 1], [2, 1, 1]])
-    #expect(answers[0].kept == [[0, 2, 4], [0, 2, 4]])
-    #expect(answers[2].kept == [[0], [0]])
+    #expect(answers[0].alivePositions == [[0, 1, 2, 3, 4], [0, 2, 4], [0, 2, 4]])
+    #expect(answers[2].alivePositions == [[0, 1], [0], [0]])
   }
 
   @Test func `retention follows the layer, and scores follow each sample's own tokens`() throws {
     let recipe = ModelRecipe(prune: (KeepLargeIDs.name, [.tokenID]))
     let interpreter = try recipe.interpreter(prune: make(KeepLargeIDs.self, recipe.facts))
     let answers = try interpreter.run(ReferenceBatch(tokenIDs: [[1, 5, 9, 7, 9], [30, 2, 8]]))
-    #expect(answers[0].kept == [[0, 2, 4], [0, 2]])
-    #expect(answers[1].kept == [[0, 1, 2], [0, 2]])
+    #expect(answers[0].alivePositions == [[0, 1, 2, 3, 4], [0, 2, 4], [0, 2]])
+    #expect(answers[1].alivePositions == [[0, 1, 2], [0, 1, 2], [0, 2]])
   }
 
   @Test func `NaN scores keep their tokens`() throws {
@@ -115,7 +115,7 @@ struct DecisionTests {
     }
     #expect(answers.map(\.exitLayer) == [3, 1, 3])
     #expect(answers.map(\.tokensAlive) == [[3, 2, 1], [8], [4, 2, 1]])
-    #expect(answers[1].kept.isEmpty)
+    #expect(answers[1].alivePositions == [Array(0..<8)])
     #expect(rows["context"] == [15, 4, 2])
     #expect(rows["segments"] == [4, 3, 3])
   }

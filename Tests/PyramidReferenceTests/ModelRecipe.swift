@@ -25,6 +25,8 @@ struct ModelRecipe {
   var isFused = false
   var exit: (name: String, reads: [ExitSignal])?
   var prune: (name: String, reads: [TokenSignal])?
+  /// Whether samples may leave before the first layer, by a head that reads pairs; with an exit policy only.
+  var hasEntry = false
 
   /// The model's facts as policies see them.
   var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads) }
@@ -77,19 +79,43 @@ private struct ModelLowering {
     var builder = GraphBuilder(Graph(name: "model", shape: shape, samples: 64, tokens: 1024))
     builder.graph.policies.exit = recipe.exit.map { PolicySpec(name: $0.name) }
     builder.graph.policies.prune = recipe.prune.map { PolicySpec(name: $0.name) }
+    if recipe.hasEntry { builder.section = .entry }
     ids = try builder.add(.input(.tokenIDs), [], name: "ids")
     positions = try builder.add(.input(.positions), [], name: "positions")
-    let types = try builder.add(.input(.typeIDs), [], name: "types")
+    var types = try builder.add(.input(.typeIDs), [], name: "types")
     segments = try builder.add(.input(.segments), [], name: "segments")
     samples = try builder.add(.input(.samples), [], name: "samples")
     self.builder = builder
     x = ids
+    if recipe.hasEntry, let exit = recipe.exit {
+      let keep = try addEntry(exit.name, reads: exit.reads)
+      types = try self.builder.add(.compact, [types, keep], name: "types")
+      self.builder.section = .embeddings
+    }
     let tables = [
       matrix("words", recipe.vocabulary, recipe.hidden), matrix("places", 256, recipe.hidden),
       matrix("types", 2, recipe.hidden),
     ]
     let sum = try self.builder.add(.embed, [ids, positions, types], tables, name: "embedded")
     x = try self.builder.add(.layerNorm(epsilon: 1e-12), [sum], norm("embeddings"), name: "x")
+  }
+
+  /// The entry's head and exit, and the ids that are left; the tokens that stay.
+  private mutating func addEntry(_ name: String, reads: [ExitSignal]) throws -> ValueID {
+    let tables = [
+      matrix("entry.table", recipe.vocabulary, recipe.classes), matrix("entry.pairs", 32, recipe.classes),
+      vector("entry.bias", recipe.classes),
+    ]
+    let logits = try builder.add(
+      .bagLogits(skip: [0, 3], separator: 3), [ids, segments], tables, name: "entry.logits")
+    let stay = try decideExit(.entry, logits, first: nil, name: name, reads: reads)
+    let keep = try builder.add(.keepSamples, [segments, stay], name: "keep")
+    ids = try builder.add(.compact, [ids, keep], name: "ids")
+    positions = try builder.add(.compact, [positions, keep], name: "positions")
+    segments = try builder.add(.compactSegments, [segments, keep, stay], name: "segments")
+    samples = try builder.add(.compact, [samples, stay], name: "samples")
+    earlier = try earlier.map { try builder.add(.compact, [$0, stay], name: "earlier") }
+    return keep
   }
 
   mutating func matrix(_ name: String, _ rows: Int, _ columns: Int, sources: [String]? = nil) -> WeightID {
@@ -175,7 +201,7 @@ private struct ModelLowering {
         }
       }
       keep = try builder.add(
-        .decidePrune(policy: prune.name, layer: layer, reads: prune.reads, afterExit: stay != nil),
+        .decidePrune(policy: prune.name, at: .after(layer), reads: prune.reads, afterExit: stay != nil),
         [segments] + (stay.map { [$0] } ?? []) + signals, name: "keep")
     } else if let stay {
       keep = try builder.add(.keepSamples, [segments, stay], name: "keep")
@@ -194,11 +220,17 @@ private struct ModelLowering {
   private mutating func addExit(_ layer: Int, name: String, reads: [ExitSignal]) throws -> ValueID {
     let first = try builder.add(.firstRows, [x, segments], name: "first")
     let logits = try head("exits.\(layer)", first)
+    return try decideExit(.after(layer), logits, first: first, name: name, reads: reads)
+  }
+
+  private mutating func decideExit(
+    _ boundary: Boundary, _ logits: ValueID, first: ValueID?, name: String, reads: [ExitSignal]
+  ) throws -> ValueID {
     let probabilities = try builder.add(.softmax, [logits], name: "probabilities")
     let signals = reads.flatMap { signal -> [ValueID] in
       switch signal {
       case .probabilities: [probabilities]
-      case .hidden: [first]
+      case .hidden: first.map { [$0] } ?? []
       case .tokensAlive: [segments]
       case .earlierProbabilities: earlier
       case .logits: []
@@ -206,7 +238,7 @@ private struct ModelLowering {
     }
     earlier.append(probabilities)
     return try builder.add(
-      .decideExit(policy: name, layer: layer, reads: reads), [samples, logits] + signals, name: "stay")
+      .decideExit(policy: name, at: boundary, reads: reads), [samples, logits] + signals, name: "stay")
   }
 
   private mutating func head(_ name: String, _ first: ValueID) throws -> ValueID {

@@ -7,29 +7,32 @@ import PyramidReference
 import Testing
 
 struct ModelTests {
-  @Test(arguments: [false, true])
-  func `a fused graph equals the plain one bit for bit`(withPolicies: Bool) throws {
-    var recipe = ModelRecipe()
+  @Test(arguments: [(false, false), (true, false), (true, true)])
+  func `a fused graph equals the plain one bit for bit`(withPolicies: Bool, hasEntry: Bool) throws {
+    var recipe = ModelRecipe(hasEntry: hasEntry)
+    let layer = hasEntry ? 0.0 : 2
     var exit: PolicyInstance?
     var prune: PolicyInstance?
     if withPolicies {
       recipe.exit = (LeaveAtLayer.name, [.tokensAlive])
       recipe.prune = (KeepAttended.name, [.receivedAttention])
-      exit = try make(LeaveAtLayer.self, recipe.facts, ["layer": 2, "longer-than": 2])
+      exit = try make(LeaveAtLayer.self, recipe.facts, ["layer": layer, "longer-than": 2])
       prune = try make(KeepAttended.self, recipe.facts, ["fraction": 0.6])
     }
     let batch = recipe.batch([5, 2, 9, 1])
     let plain = try recipe.interpreter(exit: exit, prune: prune).run(batch)
     recipe.isFused = true
     #expect(try recipe.interpreter(exit: exit, prune: prune).run(batch) == plain)
-    #expect(Set(plain.map(\.exitLayer)) == (withPolicies ? [2, 3] : [3]))
+    #expect(Set(plain.map(\.exitLayer)) == (withPolicies ? [Int(layer), 3] : [3]))
   }
 
-  @Test func `a sample is answered alike alone, in a batch, and in another order`() throws {
+  @Test(arguments: [false, true])
+  func `a sample is answered alike alone, in a batch, and in another order`(hasEntry: Bool) throws {
     let recipe = ModelRecipe(
-      layers: 4, exit: (LeaveAtLayer.name, [.tokensAlive]), prune: (KeepAttended.name, [.receivedAttention]))
+      layers: 4, exit: (LeaveAtLayer.name, [.tokensAlive]), prune: (KeepAttended.name, [.receivedAttention]),
+      hasEntry: hasEntry)
     let interpreter = try recipe.interpreter(
-      exit: make(LeaveAtLayer.self, recipe.facts, ["layer": 2, "longer-than": 3]),
+      exit: make(LeaveAtLayer.self, recipe.facts, ["layer": hasEntry ? 0 : 2, "longer-than": 3]),
       prune: make(KeepAttended.self, recipe.facts, ["fraction": 0.7]))
     let batch = recipe.batch([7, 1, 12, 3, 5])
     let together = try interpreter.run(batch)

@@ -26,6 +26,24 @@ struct OperationTests {
     #expect(try scene.values(answering: sum)["sum"]?.floats == [111, 202, 103, 224])
   }
 
+  @Test func `bag_logits sums the rows of what is a word, and of pairs that no separator parts`() throws {
+    // Tokens have ids 0, 1, 2 and so on; 0 and 3 are no words, and 3 ends a text.
+    var scene = try Scene(lengths: [6, 1])
+    let tables = [
+      scene.matrix("table", [[9, 9], [1, 0], [2, 0], [9, 9], [4, 0], [5, 8], [9, 9]]),
+      scene.matrix("bigrams", [[100, 0], [200, 0], [400, 0], [800, 0]]), scene.vector("bias", [0.5, 0.25]),
+    ]
+    let unigrams = Op.bagLogits(skip: [0, 3, 6], separator: 3)
+    _ = try scene.add(unigrams, [scene.ids, scene.segments], [tables[0], tables[2]], name: "words")
+    _ = try scene.add(unigrams, [scene.ids, scene.segments], tables, name: "pairs")
+    let x = try scene.rows("x", (0..<7).map { _ in [0, 0] })
+    let values = try scene.values(answering: x)
+    // Words 1 2 | 4 5 of the first sample; the second has none.
+    #expect(try values["words"]?.floats == [3.5, 2.25, 0.5, 0.25])
+    // Pairs (1, 2) and (4, 5): 1000005 mod 4 = 1, 4000017 mod 4 = 1.
+    #expect(try values["pairs"]?.floats == [103.5, 2.25, 0.5, 0.25])
+  }
+
   @Test func `linear multiplies by the transposed matrix and adds the bias`() throws {
     var scene = try Scene(lengths: [2])
     let x = try scene.rows("x", [[1, 2], [3, 4]])
@@ -124,6 +142,22 @@ struct OperationTests {
     let x = try scene.rows("x", [[9, 3, 4, 9], [9, 0, -2, 9]])
     _ = try scene.add(.rowNorm(first: 1, count: 2), [x])
     #expect(try scene.values(answering: x)["y"]?.floats == [5, 2])
+  }
+
+  @Test func `segment_mean averages the rows of each sample`() throws {
+    var scene = try Scene(lengths: [2, 1, 3])
+    let x = try scene.rows("x", [[1, 2], [3, 8], [5, -5], [1e8, 1], [1, 2], [-1e8, 6]])
+    _ = try scene.add(.segmentMean, [x, scene.segments], name: "mean")
+    #expect(try scene.values(answering: x)["mean"]?.floats == [2, 5, 5, -5, Float(1.0 / 3), 3])
+  }
+
+  @Test func `concat puts columns side by side, row by row`() throws {
+    var scene = try Scene(lengths: [1, 1])
+    let (a, b) = (try scene.rows("a", [[1, 2], [3, 4]]), try scene.rows("b", [[5, 5, 5], [6, 7, 8]]))
+    _ = try scene.add(.concat, [a, b], name: "both")
+    let both = try #require(try scene.values(answering: a)["both"])
+    #expect(try both.floats == [1, 2, 5, 5, 5, 3, 4, 6, 7, 8])
+    #expect(both.extents == [2, 5])
   }
 
   @Test func `first_rows takes the first token of each sample`() throws {

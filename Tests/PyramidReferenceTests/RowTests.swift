@@ -12,7 +12,8 @@ struct RowTests {
     let x = try scene.rows("x", (0..<6).map { [Float($0), 10 * Float($0)] })
     let logits = try scene.add(.firstRows, [x, scene.segments], name: "head")
     let stay = try scene.add(
-      .decideExit(policy: LeaveAtLayer.name, layer: 0, reads: [.tokensAlive]), [scene.samples, logits, scene.segments],
+      .decideExit(policy: LeaveAtLayer.name, at: .after(0), reads: [.tokensAlive]),
+      [scene.samples, logits, scene.segments],
       name: "stay")
     return (scene, stay, x)
   }
@@ -72,7 +73,7 @@ struct RowTests {
   @Test func `compact_segments refuses tokens of samples that left`() throws {
     var (scene, stay, x) = try scene()
     let all = try scene.add(
-      .decidePrune(policy: ScoreNaN.name, layer: 0, reads: [], afterExit: false), [scene.segments], name: "all")
+      .decidePrune(policy: ScoreNaN.name, at: .after(0), reads: [], afterExit: false), [scene.segments], name: "all")
     _ = try scene.add(.compactSegments, [scene.segments, all, stay], name: "wrong")
     _ = x
     let prune = try make(ScoreNaN.self, ModelFacts(layers: 2, classes: 2))

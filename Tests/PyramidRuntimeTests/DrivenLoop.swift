@@ -14,12 +14,17 @@ final class DrivenLoop {
   private let shape: ModelShape
   private let recordsPositions: Bool
 
-  init(_ model: LoadedModel, _ policies: ResolvedPolicies, _ options: ExecutorOptions) throws {
+  convenience init(_ model: LoadedModel, _ policies: ResolvedPolicies, _ options: ExecutorOptions) throws {
+    let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
+    try self.init(program, model, policies, options)
+  }
+
+  /// A loop over a program of the test's own.
+  init(_ program: Program, _ model: LoadedModel, _ policies: ResolvedPolicies, _ options: ExecutorOptions) throws {
     var options = options
     // On the test's thread: OpenMP would make a team for it.
     options.threads = 1
     (shape, recordsPositions) = (model.graph.shape, options.recordsPositions)
-    let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
     loop = try WaveLoop(program, of: model, policies: policies, options: options, source: source)
   }
 
@@ -29,8 +34,12 @@ final class DrivenLoop {
     source.admissions = []
     source.table.prepare(for: batch, shape: shape, recordsPositions: recordsPositions)
     repeat { source.turn += 1 } while loop.advance()
+    sectionRuns = source.turn - 1
     return source.table.answers
   }
+
+  /// Sections that the last batch took: each turn runs one, the first of a wave when it is admitted.
+  private(set) var sectionRuns = 0
 
   /// Waves that were admitted so far.
   var waves: Int { source.waves }

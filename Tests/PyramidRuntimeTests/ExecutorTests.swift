@@ -84,7 +84,7 @@ import Testing
     #expect(scheduled.description == compiler.lowered.graph.description)
     let one = CheckpointRecipe.singleLayer
     let shallow = try ModelCompiler(checkpoint: one.write(in: folder, name: "shallow"))
-    let choice = PolicyChoice(exit: try PolicySpec("never-exit"), prune: try PolicySpec("keep-all"))
+    let choice = PolicyChoice(prune: try PolicySpec("keep-all"))
     let withPolicies = try Compilation(of: shallow, policies: choice, options: options, registry: registry)
     let dense = try shallow.compile(PolicyPair(), options: options).description
     #expect(try withPolicies.graph().description == dense)
@@ -92,7 +92,7 @@ import Testing
 }
 
 extension CheckpointRecipe {
-  /// A model without a boundary: policies have nowhere to act.
+  /// A model without a boundary between layers: a policy that is not of the entry has nowhere to act.
   fileprivate static var singleLayer: CheckpointRecipe {
     var recipe = CheckpointRecipe()
     recipe.layers = 1

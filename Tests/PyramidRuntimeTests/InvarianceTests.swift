@@ -9,11 +9,11 @@ import Testing
 @Suite struct `Batch invariance` {
   static let sets = InstructionSet.supported.filter { $0.panelWidth != nil }
 
-  @Test(arguments: sets, Precision.allCases)
+  @Test(arguments: sets, Precision.allCases.flatMap { [($0, false), ($0, true)] })
   func `a sample is answered alike alone, in any batch, in any order, by any team`(
-    set: InstructionSet, precision: Precision
+    set: InstructionSet, heads: (precision: Precision, readMean: Bool)
   ) throws {
-    let compiled = try Sieve.compiled(set, precision: precision)
+    let compiled = try Sieve.compiled(set, precision: heads.precision, readsMean: heads.readMean)
     let samples = Sieve.samples
     let alone = try samples.map { try #require(try compiled.executor(threads: 1).run(PackedBatch([$0])).first) }
     #expect(Set(alone.map(\.exitLayer)).count > 2, "exits \(alone.map(\.exitLayer))")
@@ -46,5 +46,5 @@ func bits(_ answer: Answer) -> [[Int]] {
   [
     answer.logits.map { Int($0.bitPattern) }, [answer.exitLayer], answer.tokensAlive,
     [answer.operations.executed, answer.operations.paper, answer.operations.dense, answer.operations.densePaper],
-  ] + (answer.keptPositions ?? []).map { $0.map { Int($0) } }
+  ] + (answer.alivePositions ?? []).map { $0.map { Int($0) } }
 }

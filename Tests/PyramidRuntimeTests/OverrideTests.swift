@@ -27,7 +27,7 @@ struct RefusedOverride: Sendable, CustomTestStringConvertible {
     let overridden = try Sieve.compiled(.portable, exit: compiled).executor(exit: override).run(batch)
     let direct = try Sieve.compiled(.portable, exit: override).executor().run(batch)
     #expect(overridden.map(\.exitLayer) == direct.map(\.exitLayer))
-    #expect(overridden.map(\.keptPositions) == direct.map(\.keptPositions))
+    #expect(overridden.map(\.alivePositions) == direct.map(\.alivePositions))
     for (first, second) in zip(overridden, direct) {
       #expect(first.logits.largestDifference(to: second.logits) <= 1e-5)
     }
@@ -40,7 +40,7 @@ struct RefusedOverride: Sendable, CustomTestStringConvertible {
     let batch = PackedBatch(Sieve.samples)
     let overridden = try Sieve.compiled(.portable, prune: "top-k").executor(prune: override).run(batch)
     let direct = try Sieve.compiled(.portable, prune: override).executor().run(batch)
-    #expect(overridden.map(\.keptPositions) == direct.map(\.keptPositions))
+    #expect(overridden.map(\.alivePositions) == direct.map(\.alivePositions))
     #expect(overridden.map(\.exitLayer) == direct.map(\.exitLayer))
   }
 

@@ -14,8 +14,9 @@ import Testing
   private static func recipe(_ number: Int) -> CheckpointRecipe {
     var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
-    recipe.embedding = 12
+    (recipe.embedding, recipe.readsMean) = (12, number % 2 == 0)
     recipe.thresholds = [0.5, 0.8, 0.9, 1]
+    if number % 2 == 0 { recipe.entry = number % 4 == 0 ? .pairs(16) : .tokens }
     return recipe
   }
 
@@ -26,25 +27,32 @@ import Testing
     var (samples, tokens) = (random.integer(in: 5...50), 0)
     tokens = samples * random.integer(in: 2...20)
     let everywhere = context.everywhere(graph)
+    var entry: PolicyProfile.Layer?
+    if everywhere.exits.contains(.entry) {
+      let left = random.integer(in: 0...samples)
+      entry = PolicyProfile.Layer(
+        samplesEntered: samples, samplesLeft: left, tokensEntered: tokens, tokensLeft: tokens * left / samples,
+        tokensKept: tokens - tokens * left / samples, decidesExit: true)
+      (samples, tokens) = (samples - left, tokens - tokens * left / samples)
+    }
     let layers = (0..<graph.shape.layers).map { index in
       var layer = PolicyProfile.Layer(
         samplesEntered: samples, tokensEntered: tokens, decidesExit: true, decidesPrune: true)
       let isLast = index == graph.shape.layers - 1
-      if isLast || everywhere.exits.contains(index) && random.integer(in: 0...1) == 0 {
+      if isLast || everywhere.exits.contains(.after(index)) && random.integer(in: 0...1) == 0 {
         layer.samplesLeft = isLast ? samples : random.integer(in: 0...samples)
         layer.tokensLeft = samples == 0 ? 0 : tokens * layer.samplesLeft / samples
       }
       samples -= layer.samplesLeft
       tokens -= layer.tokensLeft
-      let dies = everywhere.prunes.contains(index) && random.integer(in: 0...1) == 0
+      let dies = everywhere.prunes.contains(.after(index)) && random.integer(in: 0...1) == 0
       layer.tokensKept = dies ? max(samples, tokens * random.integer(in: 1...10) / 10) : tokens
       tokens = layer.tokensKept
       return layer
     }
     return PolicyProfile(
       model: graph.name, checkpoint: "", exit: context.policies.exit?.spec.description,
-      prune: context.policies.prune?.spec.description,
-      layers: layers)
+      prune: context.policies.prune?.spec.description, entry: entry, layers: layers)
   }
 
   @Test func `answer as the reference does with the same decisions`() throws {
@@ -59,7 +67,8 @@ import Testing
       let compilation = try Compilation(checkpoint: recipe.write(in: folder), policies: choice)
       let (compiler, policies) = (compilation.compiler, compilation.policies)
       var context = PassContext(
-        policies: policies, exitHeads: compiler.lowered.exitHeads, target: .portable)
+        policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
+        entryHead: compiler.lowered.entryHead, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
       var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline().run(on: &placed, context)
@@ -77,27 +86,33 @@ import Testing
       for (expected, actual) in zip(answers[0], answers[1]) {
         let place: Comment = "\(recipe), \(placed.decisions)"
         #expect(actual.exitLayer == expected.exitLayer && actual.label == expected.label, place)
-        #expect(actual.tokensAlive == expected.tokensAlive && actual.kept == expected.kept, place)
+        #expect(actual.tokensAlive == expected.tokensAlive && actual.alivePositions == expected.alivePositions, place)
         #expect(actual.logits.largestDifference(to: expected.logits) <= 1e-4, place)
       }
     }
     #expect(placements.count > 6)
+    #expect(Set(placements.map { $0.exits.contains(.entry) }).count == 2)
   }
 
   /// With equal lengths nothing in the expectation is an approximation.
-  @Test func `are chosen by the operations that run`() throws {
+  @Test(arguments: [nil, CheckpointRecipe.Entry.pairs(16)])
+  func `are chosen by the operations that run`(entry: CheckpointRecipe.Entry?) throws {
+    var recipe = Self.recipe(0)
+    recipe.entry = entry
     let compiled = try CompiledCheckpoint(
-      Self.recipe(0), for: .portable, exit: "entropy(threshold=0.85)", prune: "top-k(keep=[9, 7, 7, 5])")
+      recipe, for: .portable, exit: "entropy(threshold=0.85)", prune: "top-k(keep=[9, 7, 7, 5])")
     let classifier = try Classifier(model: compiled.model, registry: CompiledCheckpoint.registry.get())
     let samples = Self.recipe(0).samples(lengths: Array(repeating: 11, count: 30), seed: "equal")
     let answers = try classifier.run(PackedBatch(samples))
     var profile = PolicyProfile(of: classifier)
-    for answer in answers { profile.count(answer) }
-    #expect(Set(answers.map(\.exitLayer)).count > 1)
+    for answer in answers { profile.count(answer, tokens: 11) }
+    #expect(Set(answers.map(\.exitLayer)).count > 1 && answers.contains { $0.exitLayer == 0 } == (entry != nil))
     #expect(try PolicyProfile(reading: JSONField(profile.json, file: "")) == profile)
 
     let context = PassContext(
-      policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads, target: .portable)
+      policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads,
+      headInput: compiled.compiler.lowered.headInput, entryHead: compiled.compiler.lowered.entryHead,
+      target: .portable)
     var fused = compiled.compiler.lowered.graph
     let pipeline = try Pipeline()
     for pass in pipeline.fusions { try pass.run(on: &fused, context) }
@@ -118,7 +133,7 @@ import Testing
     let samples = recipe.samples(lengths: Array(repeating: 9, count: 12), seed: "later")
     func run(_ exits: Set<Int>) throws -> [ReferenceAnswer] {
       var graph = compiler.lowered.graph
-      graph.placement = PolicyPlacement(exits: exits)
+      graph.placement = PolicyPlacement(exits: Set(exits.map { .after($0) }))
       try Pipeline.schedulePolicies(on: &graph, context)
       return try ReferenceInterpreter(
         graph: graph, weight: { try compiler.weights.values(of: $0) }, policies: policies

@@ -25,15 +25,18 @@ struct ScoresBy: PruningPolicy {
     .word("signal", default: "hidden", oneOf: TokenSignal.allCases.map(\.rawValue), help: "the signal"),
     .number("fraction", default: 0.6, in: 0...1, help: "share that stays"),
     .flag("early", default: false, help: "prune before the layer"),
+    .flag("entry", default: false, help: "prune at the entry, too"),
   ]
   let reads: Set<TokenSignal>
   let signal: TokenSignal
   let fraction: Float
   let moment: PruningMoment
+  let layers: LayerSet
   init(_ arguments: PolicyArguments) {
     let signal = TokenSignal(rawValue: arguments.word("signal"))!
     let isEarly = arguments.flag("early")
     self.signal = signal
+    layers = arguments.flag("entry") ? .from(0) : .all
     moment = isEarly ? .beforeLayer : .afterAttention
     reads = isEarly && signal != .receivedAttention ? [signal, .attentionFromCLS] : [signal]
     fraction = arguments.float("fraction")
@@ -41,7 +44,7 @@ struct ScoresBy: PruningPolicy {
   func retention(afterLayer layer: Int) -> Retention { .fraction(fraction) }
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
     for token in scores.indices {
-      if moment == .beforeLayer { scores[token] += sample.attentionFromCLS[token] / 8 }
+      if moment == .beforeLayer, sample.layer > 0 { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
       case .receivedAttention: scores[token] += sample.receivedAttention[token]
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]

@@ -15,6 +15,9 @@ import Testing
       Set(scenario.expected.map { $0.exitLayer == scenario.recipe.layers ? "last" : "early" })
     }
     #expect(exits.contains(["last", "early"]) && exits.contains(["last"]))
+    let left = scenarios.flatMap(\.expected).count { $0.exitLayer == 0 }
+    #expect(left > 5 && left < scenarios.flatMap(\.expected).count / 2)
+    #expect(scenarios.contains { $0.recipe.entry != nil && Set($0.expected.map(\.exitLayer)).count > 2 })
     let pruned = scenarios.filter { $0.expected.contains { Set($0.tokensAlive).count > 1 } }
     #expect(pruned.count > 6 && pruned.count < scenarios.count)
     #expect(Set(scenarios.map(\.exit)) == Set(Scenario.exits) && Set(scenarios.map(\.prune)) == Set(Scenario.prunes))
@@ -29,7 +32,7 @@ import Testing
       for (sample, (answer, expected)) in zip(answers, scenario.expected).enumerated() {
         let place: Comment = "sample \(sample) of \(scenario)"
         #expect(answer.exitLayer == expected.exitLayer, place)
-        #expect(answer.keptPositions == expected.kept, place)
+        #expect(answer.alivePositions == expected.alivePositions, place)
         #expect(answer.tokensAlive == expected.tokensAlive, place)
         #expect(answer.label == expected.label, place)
         #expect(answer.logits.largestDifference(to: expected.logits) <= 1e-4, place)

@@ -22,7 +22,8 @@ struct Scenario: Sendable, CustomStringConvertible {
   ]
   static let prunes: [String?] = [
     "received-attention(thresholds=0.8)", "received-attention", "top-k(keep=4)", "top-k(fraction=0.5)",
-    "random-prune(fraction=0.6, seed=7)", "cls-attention(fraction=0.6)", "keep-all", nil,
+    "random-prune(fraction=0.6, seed=7)", "cls-attention(fraction=0.6)", "keep-all", "token-table",
+    "token-table(threshold=0.2, attention=#prune.thresholds)", nil,
   ]
 
   /// Two dozen scenarios: every family, activation and policy occurs.
@@ -41,6 +42,12 @@ struct Scenario: Sendable, CustomStringConvertible {
     recipe.activation = ["gelu", "gelu_new", "relu"][number / 3 % 3]
     // Training leaves thresholds below zero where everything should stay.
     recipe.thresholds = (1..<recipe.layers).map { $0 == 1 && number % 2 == 0 ? -0.1 : 0.6 + abs(random.unit()) / 2 }
+    recipe.readsMean = number % 4 >= 2
+    if number % 5 == 3 { recipe.temperatures = (1..<recipe.layers).map { 0.5 + Float($0) / 4 } }
+    // Two of three have a head at the entry, half of these one that reads pairs.
+    if number % 3 != number / 6 % 3 { recipe.entry = number % 2 == 0 ? .pairs(32) : .tokens }
+    recipe.entryTemperature = number % 4 == 1 && recipe.entry != nil ? 1.5 : nil
+    recipe.salienceThreshold = 0.3
     let lengths = (0..<random.integer(in: 1...7)).map { _ in random.integer(in: 1...18) }
     let samples = recipe.samples(lengths: lengths, seed: "batch")
     let typeIDs = samples.map { ids in
@@ -70,8 +77,11 @@ enum Sieve {
   static let samples = recipe.samples(lengths: [7, 1, 33, 12, 2, 19, 5, 28, 16, 3, 41, 9], seed: "sieve")
 
   static func compiled(
-    _ set: InstructionSet, exit: String? = exit, prune: String? = prune, precision: Precision = .f32
+    _ set: InstructionSet, exit: String? = exit, prune: String? = prune, precision: Precision = .f32,
+    readsMean: Bool = false
   ) throws -> CompiledCheckpoint {
-    try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune, precision: precision)
+    var recipe = recipe
+    recipe.readsMean = readsMean
+    return try CompiledCheckpoint(recipe, for: set, exit: exit, prune: prune, precision: precision)
   }
 }

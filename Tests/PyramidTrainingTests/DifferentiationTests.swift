@@ -32,9 +32,9 @@ import Testing
   /// Exit heads distilled from the last head, and the last head's own loss if it is asked for.
   private func distilled(withLast: Bool) throws -> Graph {
     let last = plain.answeredLogits!
-    let (graph, logits) = try plain.addingExitHeads(after: [0, 1])
+    let (graph, heads) = try plain.addingExitHeads(after: [0, 1])
     return try graph.trainingGraph(
-      losses: (withLast ? [HeadLoss(last)] : []) + logits.map { HeadLoss($0, towards: .probabilities(of: last)) })
+      losses: (withLast ? [HeadLoss(last)] : []) + heads.logits.map { HeadLoss($0, towards: .probabilities(of: last)) })
   }
 
   @Test func `A frozen trunk gets no backward node`() throws {

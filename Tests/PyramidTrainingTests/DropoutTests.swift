@@ -15,8 +15,9 @@ import Testing
   private func places(_ family: CheckpointRecipe.Family, _ rates: DropoutRates) throws -> [Float: [String]] {
     let folder = try TemporaryFolder()
     let plain = try ModelCompiler(checkpoint: CheckpointRecipe(family).write(in: folder)).lowered.graph
-    let (graph, logits) = try plain.addingExitHeads(after: [1])
-    let training = try graph.trainingGraph(losses: [HeadLoss(plain.answeredLogits!)] + logits.map { HeadLoss($0) })
+    let (graph, heads) = try plain.addingExitHeads(after: [1])
+    let training = try graph.trainingGraph(
+      losses: [HeadLoss(plain.answeredLogits!)] + heads.logits.map { HeadLoss($0) })
     var places: [Float: [String]] = [:]
     var streams: [Int] = []
     let dropped = try training.insertingDropout(rates)

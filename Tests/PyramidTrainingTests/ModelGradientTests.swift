@@ -17,13 +17,13 @@ import Testing
 
   /// A model's case before it is differentiated.
   private func training(
-    _ family: CheckpointRecipe.Family, _ seed: String,
+    _ family: CheckpointRecipe.Family, _ seed: String, readsMean: Bool = false,
     _ build: (Graph, ModelCompiler) throws -> (graph: Graph, prune: PolicyInstance?)
   ) throws -> TrainingCase {
     var recipe = CheckpointRecipe(family)
     (recipe.layers, recipe.hidden, recipe.intermediate, recipe.seed) = (3, 8, 12, seed)
     recipe.embedding = family == .electra ? 4 : 8
-    recipe.thresholds = [0.9, 1]
+    (recipe.thresholds, recipe.readsMean) = ([0.9, 1], readsMean)
     recipe.activation = seed == "a" ? "gelu" : "gelu_new"
     let folder = try TemporaryFolder()
     let compiler = try ModelCompiler(checkpoint: recipe.write(in: folder))
@@ -38,9 +38,9 @@ import Testing
       inputs: ReferenceTrainingInputs(targets: targets, random: RandomState(seed: 1, step: 2)), prune: prune)
   }
 
-  private func joint(_ plain: Graph, _ last: ValueID) throws -> Graph {
-    let (graph, logits) = try plain.addingExitHeads(after: [0, 1])
-    return try graph.trainingGraph(losses: [HeadLoss(last)] + logits.map { HeadLoss($0, scale: 0.5) })
+  private func joint(_ plain: Graph, _ last: ValueID, reading input: HeadInput = .first) throws -> Graph {
+    let (graph, heads) = try plain.addingExitHeads(after: [0, 1], reading: input)
+    return try graph.trainingGraph(losses: [HeadLoss(last)] + heads.logits.map { HeadLoss($0, scale: 0.5) })
   }
 
   private func check(_ training: TrainingCase) throws {
@@ -57,11 +57,26 @@ import Testing
       })
   }
 
+  @Test(arguments: CheckpointRecipe.Family.allCases)
+  func `Heads that also read the mean of their layer's input, pruned`(family: CheckpointRecipe.Family) throws {
+    try check(
+      training(family, "a", readsMean: true) { plain, compiler in
+        let prune = try policy(compiler)
+        var graph = plain
+        try Pipeline.weavePruning(into: &graph, prune)
+        return (try joint(graph, graph.answeredLogits!, reading: .firstAndMean), prune)
+      })
+  }
+
+  private func policy(_ compiler: ModelCompiler) throws -> PolicyInstance {
+    try PolicyType(ReceivedAttention.self).make(
+      PolicySpec("received-attention"), model: compiler.facts, learned: compiler.lowered.learned)
+  }
+
   @Test(arguments: CheckpointRecipe.Family.allCases, ["a", "b"])
   func `Hard pruning, hoisted, with exits and dropout`(family: CheckpointRecipe.Family, seed: String) throws {
     let training = try training(family, seed) { plain, compiler in
-      let prune = try PolicyType(ReceivedAttention.self).make(
-        PolicySpec("received-attention"), model: compiler.facts, learned: compiler.lowered.learned)
+      let prune = try policy(compiler)
       var graph = plain
       try Pipeline.weavePruning(into: &graph, prune)
       #expect(graph.nodes.contains { $0.op == .compact })

@@ -71,6 +71,12 @@ import Testing
       return try $0.add(.layerNorm(epsilon: 0.01), [x], [$0.weight("g", [5], around: 1), $0.weight("c", [5])])
     },
     Subject(rows: "dropout") { try $0.add(.gradient(.dropout(rate: 0.4, stream: 2)), [$0.rows("x", 4)]) },
+    Subject(rows: "segment_mean") { try $0.add(.segmentMean, [$0.rows("x", 4), $0.segments]) },
+    Subject(rows: "concat") { try $0.add(.concat, [$0.rows("a", 2), $0.rows("b", 3)]) },
+    Subject(rows: "concat of a value with itself") {
+      let x = try $0.rows("x", 2)
+      return try $0.add(.concat, [x, x])
+    },
     Subject(rows: "first_rows") { try $0.add(.firstRows, [$0.rows("x", 4), $0.segments]) },
   ]
 
@@ -86,7 +92,7 @@ import Testing
     Subject("compact") { scene in
       let graph = scene.builder.graph
       scene.builder.graph.policies.prune = try PolicySpec(KeepEven.name)
-      let op = Op.decidePrune(policy: KeepEven.name, layer: 0, reads: [.position], afterExit: false)
+      let op = Op.decidePrune(policy: KeepEven.name, at: .after(0), reads: [.position], afterExit: false)
       let keep = try scene.add(op, [scene.segments, scene.positions], name: "keep")
       let x = try scene.rows("x", 4)
       let kept = try scene.add(.compact, [x, keep], name: "kept")

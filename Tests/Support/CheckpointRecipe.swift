@@ -2,6 +2,7 @@
 // Whatever works on a downloaded model works on these, in milliseconds. Tensor names are spelt out here,
 // independently of the compiler.
 
+import Glibc
 import PyramidFormats
 
 /// Sizes and family of a generated classifier.
@@ -21,8 +22,31 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var activation = "gelu"
   /// Whether every layer but the last has an exit head.
   public var hasExits = true
+  /// The layers, from 0, whose heads are left out.
+  public var withoutExit: Set<Int> = []
+  /// Whether heads read the mean of their layer's input as well: `head_input`.
+  public var readsMean = false
+  /// `exits.temperatures`, one for each boundary; nil for a checkpoint without.
+  public var temperatures: [Float]?
+  /// What the entry's head reads.
+  public enum Entry: Sendable, Equatable {
+    /// A table of tokens.
+    case tokens
+    /// And one of pairs, with so many rows.
+    case pairs(Int)
+  }
+  /// The head before layer 1; nil for a checkpoint without.
+  public var entry: Entry?
+  /// `exits.entry.temperature`; nil for a checkpoint without.
+  public var entryTemperature: Float?
+  /// `prune.entry.threshold`, with a seeded table of salience from 0 to 1; nil for a checkpoint without.
+  public var salienceThreshold: Float?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
+  /// Tensors that are left out.
+  public var leavesOut: Set<String> = []
+  /// Tensors that are written in another shape.
+  public var reshapes: [String: [Int]] = [:]
   /// Weights depend on it.
   public var seed = "model"
 
@@ -31,20 +55,26 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
   public var description: String {
     "\(family.rawValue) \(layers)x\(hidden)/\(embedding) heads \(heads) ff \(intermediate) "
-      + "classes \(classes) \(activation) \(seed)"
+      + "classes \(classes) \(activation) \(seed)" + (readsMean ? " first+mean" : "")
   }
 
   /// Writes the checkpoint into a folder called `name` and returns its path.
   public func write(in folder: TemporaryFolder, name: String = "model") throws -> String {
-    let path = try folder.makeFolder(name)
-    try folder.write("\(name)/config.json", configuration)
-    try folder.write("\(name)/vocab.txt", words.joined(separator: "\n") + "\n")
+    let path = folder.path(name)
+    try write(to: path)
+    return path
+  }
+
+  /// Writes the checkpoint into a folder at `path`, which is made.
+  public func write(to path: String) throws {
+    mkdir(path, 0o700)
+    try OutputFile.write(configuration, to: path + "/config.json")
+    try OutputFile.write(words.joined(separator: "\n") + "\n", to: path + "/vocab.txt")
     let declarations = tensors.map { TensorDeclaration($0.name, .F32, $0.shape) }
     var writer = try SafetensorsWriter(
       path: "\(path)/model.safetensors", tensors: declarations, metadata: [("format", "pt")], alignment: 1)
     for tensor in tensors { try writer.append(values(of: tensor), to: tensor.name) }
     try writer.finish()
-    return path
   }
 
   /// Samples of seeded ids, `[CLS]` first; no id is out of range.
@@ -63,6 +93,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
 extension CheckpointRecipe {
   private var configuration: String {
+    let input = readsMean ? #""magic_pyramid": {"head_input": "first+mean"}, "# : ""
     let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
     let sizes =
       family == .distilbert
@@ -77,7 +108,7 @@ extension CheckpointRecipe {
       """
     return """
       {"model_type": "\(family.rawValue)", \(sizes)
-       "vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
+       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
       """
   }
 
@@ -87,6 +118,12 @@ extension CheckpointRecipe {
   }
 
   private var tensors: [Tensor] {
+    wholeTensors.filter { !leavesOut.contains($0.name) }.map {
+      Tensor(name: $0.name, shape: reshapes[$0.name] ?? $0.shape)
+    }
+  }
+
+  private var wholeTensors: [Tensor] {
     var tensors: [Tensor] = []
     func linear(_ name: String, _ rows: Int, _ columns: Int) {
       tensors += [Tensor(name: name + ".weight", shape: [rows, columns]), Tensor(name: name + ".bias", shape: [rows])]
@@ -113,9 +150,20 @@ extension CheckpointRecipe {
     }
     linear(headNames.dense, hidden, hidden)
     linear(headNames.classifier, classes, hidden)
-    for layer in 0..<(hasExits ? layers - 1 : 0) {
-      linear("exits.\(layer).dense", hidden, hidden)
+    for layer in 0..<(hasExits ? layers - 1 : 0) where !withoutExit.contains(layer) {
+      linear("exits.\(layer).dense", hidden, readsMean ? 2 * hidden : hidden)
       linear("exits.\(layer).classifier", classes, hidden)
+    }
+    if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
+    if let entry {
+      tensors.append(Tensor(name: "exits.entry.table", shape: [vocabulary, classes]))
+      if case .pairs(let rows) = entry { tensors.append(Tensor(name: "exits.entry.bigrams", shape: [rows, classes])) }
+      tensors.append(Tensor(name: "exits.entry.bias", shape: [classes]))
+    }
+    if entryTemperature != nil { tensors.append(Tensor(name: "exits.entry.temperature", shape: [1])) }
+    if salienceThreshold != nil {
+      tensors.append(Tensor(name: "prune.entry.salience", shape: [vocabulary]))
+      tensors.append(Tensor(name: "prune.entry.threshold", shape: [1]))
     }
     if let thresholds { tensors.append(Tensor(name: "prune.thresholds", shape: [thresholds.count])) }
     return tensors
@@ -147,9 +195,20 @@ extension CheckpointRecipe {
 
   /// Matrices scaled so that activations neither die nor explode and attention is far from uniform; norms around 1.
   private func values(of tensor: Tensor) -> [Float] {
-    if tensor.name == "prune.thresholds" { return thresholds ?? [] }
+    switch tensor.name {
+    case "prune.thresholds": return thresholds ?? []
+    case "exits.temperatures": return temperatures ?? []
+    case "exits.entry.temperature": return entryTemperature.map { [$0] } ?? []
+    case "prune.entry.threshold": return salienceThreshold.map { [$0] } ?? []
+    default: break
+    }
     var random = SeededValues("\(tensor.name) of \(seed)")
     let count = tensor.shape.reduce(1, *)
+    if tensor.name == "prune.entry.salience" { return (0..<count).map { _ in abs(random.unit()) } }
+    // Some bags are sure of their class, and others are not.
+    if tensor.name.hasPrefix("exits.entry."), tensor.shape.count == 2 {
+      return (0..<count).map { _ in 5 * random.unit() }
+    }
     if tensor.name.hasSuffix("orm.weight") { return (0..<count).map { _ in 1 + random.unit() / 4 } }
     if tensor.shape.count == 1 { return (0..<count).map { _ in random.unit() / 4 } }
     let scale = 2.5 / Float(tensor.shape[1]).squareRoot()

@@ -51,11 +51,11 @@ public struct GradientGolden: Sendable {
   private static func graph(_ plain: Graph, _ file: JSONField) throws -> Graph {
     switch try file.required("kind").string() {
     case "exits":
-      let (graph, logits) = try plain.addingExitHeads(after: Array(0..<plain.shape.layers - 1))
+      let (graph, heads) = try plain.addingExitHeads(after: Array(0..<plain.shape.layers - 1))
       let last = graph.answeredLogits!
       return try graph.trainingGraph(
         losses: [HeadLoss(last)]
-          + logits.flatMap {
+          + heads.logits.flatMap {
             [HeadLoss($0, scale: 0.5), HeadLoss($0, towards: .probabilities(of: last), scale: 0.25)]
           })
     case "soft":

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct EngineProbeTests {
   @Test func `A request allocates nothing once the first ones have passed`() throws {
-    for model in [try Models.dense.get(), try Models.pyramid.get()] {
+    for model in [try Models.dense.get(), try Models.pyramid.get(), try Models.entry.get()] {
       let result = try Tool.probe(model, "allocations")
       #expect(result.code == 0 && result.lines.count == 6, "\(result.notes)")
       for line in result.lines { #expect(line.hasSuffix(": 0 allocations")) }

@@ -76,6 +76,19 @@ import Testing
     for line in [2, 3, 4] { #expect(result.notes.contains("line \(line)")) }
   }
 
+  @Test func `Columns of a CSV file are found by name, and its ending says what it is`() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(
+      "reviews.csv", "id,topic,what\n1,Film,\"A film, of \"\"1969\"\".\nShort.\"\n2,Album\n3,Album,An album.\n")
+    let result = try Tool.run(
+      Models.pyramid.get(), "--input", path, "--text-column", "what", "--label-column", "topic", "--format", "csv")
+    #expect(result.code == 1 && result.lines.count == 3)
+    #expect(result.notes.contains("reviews.csv: line 4: has 2 columns, the header 3"))
+    #expect(result.notes.contains("of 2 with a label"))
+    let wrong = try Tool.run(Models.pyramid.get(), "--input", path, "--text-column", "text")
+    #expect(wrong.code == 1 && wrong.notes.contains("line 1: has no column 'text'; its columns are id, topic, what"))
+  }
+
   @Test func `A slow stream is answered as it comes`() throws {
     let model = try Models.pyramid.get()
     let process = Process()

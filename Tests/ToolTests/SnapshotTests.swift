@@ -9,6 +9,7 @@ import Testing
     ("mp-compile-help", .compile, ["--help"]),
     ("mp-run-help", .run, ["--help"]),
     ("mp-compare-help", .compare, ["--help"]),
+    ("mp-train-help", .train, ["--help"]),
     ("mp-run-pretty", .run, ["MODEL", "--quiet", RunTests.river, "An album of 1969."]),
     (
       "mp-compile-explain", .compile,
@@ -39,14 +40,14 @@ import Testing
     #expect(try result.output == String(contentsOfFile: path, encoding: .utf8))
   }
 
-  @Test(arguments: [Tool.compile, .run, .compare, .bench])
+  @Test(arguments: [Tool.compile, .run, .compare, .train, .bench])
   func `A tool says its version and the SDK's`(tool: Tool) throws {
     let result = try tool("--version")
-    #expect(result.output == "\(tool.rawValue) 0.3.0 (policy SDK 0.3)\n")
+    #expect(result.output == "\(tool.rawValue) 0.3.0 (policy SDK 0.4)\n")
   }
 
   /// Commands are indented by two, what continues them by four.
-  @Test(arguments: [Tool.compile, .run, .compare, .bench])
+  @Test(arguments: [Tool.compile, .run, .compare, .train, .bench])
   func `Commands in a help text can be pasted from a terminal of 80 columns`(tool: Tool) throws {
     let help = try tool.run(["--help"], environment: ["COLUMNS": "80"]).output.split(separator: "\n").map(String.init)
     let examples = help.drop { $0 != "EXAMPLES" }.dropFirst().prefix { !$0.hasPrefix("USAGE") }

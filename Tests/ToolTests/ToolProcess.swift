@@ -18,9 +18,12 @@ enum Tool: String {
   case compile = "mp-compile"
   case run = "mp-run"
   case compare = "mp-compare"
+  case train = "mp-train"
   case bench = "mp-bench"
   /// Not a tool but a process to be looked at from outside: Tests/EngineProbe.
   case probe = "engine-probe"
+  /// A training to be killed: Tests/TrainingProbe.
+  case trainingProbe = "training-probe"
 
   /// Runs the tool to its end. `input` goes to standard input.
   func callAsFunction(
@@ -95,7 +98,15 @@ enum Models {
     try compiled("pyramid.mpc", ["--exit", "entropy(threshold=0.1)", "--prune", "received-attention"])
   }
 
-  private static func compiled(_ name: String, _ options: [String]) throws -> String {
+  /// A small checkpoint with a head and a token table at the entry.
+  static let entryCheckpoint = root + "/Tests/Golden/entry"
+  /// That one with both in use.
+  static let entry = Result {
+    try compiled("entry.mpc", ["--exit", "entropy(threshold=0.55)", "--prune", "token-table"], of: entryCheckpoint)
+  }
+
+  private static func compiled(_ name: String, _ options: [String], of checkpoint: String = checkpoint) throws -> String
+  {
     let path = try scratch.get().path(name)
     let result = try Tool.compile.run([checkpoint, "-o", path, "--quiet"] + options)
     struct Failed: Error { let notes: String }

@@ -154,8 +154,37 @@ void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y
 /// y[r] = L2 norm of x[r][first ..< first + count]; x [rows][stride], y [rows].
 void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y);
 
+/// y[s] = the mean of rows segments[s] ..< segments[s + 1] of x [tokens][columns], summed in their order; segments
+/// [samples + 1] as in `mp_attention_call`, no sample empty; y [samples][columns].
+void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const int32_t *segments, int samples,
+                     float *y);
+
+/// y[r] = a[r] and after it b[r]; rows of `a_words` and `b_words` 4-byte words; y [rows][a_words + b_words].
+void mp_concat_rows(int threads, const void *a, int a_words, const void *b, int b_words, int rows, void *y);
+
 /// y[r] = x[index[r]]; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
 void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y);
+
+/// The entry's head: a linear classifier over the bag of each sample's tokens.
+typedef struct {
+  int threads;
+  const int32_t *ids;              // [tokens], rows of `table`
+  const int32_t *segments;         // as in `mp_attention_call`; a sample may be empty
+  int samples;
+  const int32_t *skip;             // [skips] ids that are left out,
+  int skips;
+  int32_t separator;               // among them this one, across which no pair is formed
+  const float *table;              // [..][classes]
+  const float *bigrams;            // [pairs][classes] or NULL
+  uint64_t pairs;                  // a power of two
+  const float *bias;               // [classes]
+  int classes;
+  float *logits;                   // [samples][classes]
+} mp_bag_call;
+
+/// logits = (sum of table[id] + sum of bigrams[(id * 1000003 + next) mod pairs]) / max(n, 1) + bias over the n tokens
+/// that are not left out and over neighbours among them; summed in double, in order.
+void mp_bag_logits(const mp_bag_call *call);
 
 // MARK: Attention
 

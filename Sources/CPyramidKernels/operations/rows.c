@@ -1,5 +1,6 @@
-// Operations whose unit is a row: layer norm, embedding and gather, split over threads by rows; softmax and length,
-// which the exit heads and policies use on a few rows and which run on the caller.
+// Operations whose unit is a row: layer norm, embedding, gather and concat, split over threads by rows; the mean of a
+// sample's rows, split by samples; softmax and length, which the exit heads and policies use on a few rows and which run
+// on the caller.
 #include "operations/kernel_table.h"
 
 #include <string.h>
@@ -76,6 +77,62 @@ void mp_gather_rows(int threads, const void *x, int words, const int32_t *index,
   if (rows <= 0) return;
   const gather_call call = {x, (size_t)words * 4, index, rows, y};
   mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)words, copy_worth_a_team), run_gather, &call);
+}
+
+typedef struct {
+  const char *a, *b;
+  size_t a_bytes, b_bytes;  // of a row
+  int rows;
+  char *y;
+} concat_call;
+
+static void run_concat(const void *context, int thread, int threads) {
+  const concat_call *call = context;
+  const size_t end = mp_share((size_t)call->rows, thread + 1, threads), bytes = call->a_bytes + call->b_bytes;
+  for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
+    memcpy(call->y + r * bytes, call->a + r * call->a_bytes, call->a_bytes);
+    memcpy(call->y + r * bytes + call->a_bytes, call->b + r * call->b_bytes, call->b_bytes);
+  }
+}
+
+void mp_concat_rows(int threads, const void *a, int a_words, const void *b, int b_words, int rows, void *y) {
+  if (rows <= 0) return;
+  const concat_call call = {a, b, (size_t)a_words * 4, (size_t)b_words * 4, rows, y};
+  const size_t words = (size_t)rows * ((size_t)a_words + (size_t)b_words);
+  mp_run(mp_worthwhile(threads, words, copy_worth_a_team), run_concat, &call);
+}
+
+typedef struct {
+  const mp_kernels *kernels;
+  const float *x;
+  size_t columns;
+  const int32_t *segments;
+  int samples;
+  float *y;
+} mean_call;
+
+/// Sums row after row: one order for each element, whatever the path, the batch or the team.
+static void run_mean(const void *context, int thread, int threads) {
+  const mean_call *call = context;
+  const size_t columns = call->columns, end = mp_share((size_t)call->samples, thread + 1, threads);
+  for (size_t s = mp_share((size_t)call->samples, thread, threads); s < end; s++) {
+    const int32_t first = call->segments[s], last = call->segments[s + 1];
+    float *sum = call->y + s * columns;
+    memcpy(sum, call->x + (size_t)first * columns, columns * sizeof(float));
+    for (int32_t r = first + 1; r < last; r++) {
+      call->kernels->add(sum, call->x + (size_t)r * columns, columns, sum);
+    }
+    const float count = (float)(last - first);
+    for (size_t c = 0; c < columns; c++) sum[c] /= count;
+  }
+}
+
+void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const int32_t *segments, int samples,
+                     float *y) {
+  if (samples <= 0) return;
+  const mean_call call = {mp_kernels_for(isa), x, (size_t)columns, segments, samples, y};
+  const size_t elements = (size_t)segments[samples] * (size_t)columns;
+  mp_run(mp_worthwhile(threads, elements, copy_worth_a_team), run_mean, &call);
 }
 
 void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y) {

@@ -48,10 +48,3 @@ struct FuseQKV: Pass {
     return joined
   }
 }
-
-extension Weight {
-  /// The first axis of a weight, which is always fixed.
-  var rowCount: Int {
-    if case .fixed(let count) = type.rows { count } else { 0 }
-  }
-}

@@ -86,12 +86,14 @@ private struct LayerWithExit {
     return graph
   }
 
-  /// Exit head and decision: what the decision reads, as far as it comes from the [CLS] rows, and what moves samples.
+  /// Exit head and decision: what the decision reads, as far as it comes from the [CLS] rows, the mean of the layer's
+  /// input beside them, and what moves samples.
   private func headNodes(_ nodes: [Node]) -> [Node] {
     var made: Set<ValueID> = [first.results[0]]
     var head: [Node] = []
     for node in nodes where node.id != first.id && node.id != selection.id {
-      let isOfHead = node.inputs.contains { made.contains($0) }
+      // A mean is only of a head, and known before the layer.
+      let isOfHead = node.op == .segmentMean || node.inputs.contains { made.contains($0) }
       let movesSamples = node.op == .compact && node.inputs[1] == decision.results[0]
       if node.id == decision.id || movesSamples || isOfHead && node.op != .compactSegments {
         head.append(node)

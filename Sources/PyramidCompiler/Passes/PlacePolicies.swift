@@ -45,10 +45,24 @@ struct PlacePolicies: Pass {
 extension PassContext {
   /// Every boundary at which a policy is active, exits only where there are heads.
   func everywhere(_ graph: Graph) -> PolicyPlacement {
-    let boundaries = 0..<max(graph.shape.layers - 1, 0)
+    let boundaries = graph.shape.boundaries
     return PolicyPlacement(
-      exits: Set(boundaries.filter { policies.exit?.isActive(afterLayer: $0 + 1) == true && exitHeads.contains($0) }),
-      prunes: Set(boundaries.filter { policies.prune?.isActive(afterLayer: $0 + 1) == true }))
+      exits: Set(boundaries.filter { policies.exit?.isActive(at: $0) == true && hasHead($0) }),
+      prunes: Set(boundaries.filter { policies.prune?.isActive(at: $0) == true }))
+  }
+
+  /// Whether a policy may decide at the entry.
+  func decidesAtEntry(of graph: Graph) -> Bool {
+    let everywhere = everywhere(graph)
+    return everywhere.exits.contains(.entry) || everywhere.prunes.contains(.entry)
+  }
+
+  /// Whether the checkpoint has an exit head there.
+  func hasHead(_ boundary: Boundary) -> Bool {
+    switch boundary {
+    case .entry: entryHead != nil
+    case .after(let layer): exitHeads.contains(layer)
+    }
   }
 
   /// The graph's placement as far as policies are active there, or every boundary.
@@ -85,38 +99,56 @@ extension PolicyProfile {
       let words = "the profile is of '\(found ?? "none")', the model is compiled with "
       throw failure(kind, words + "'\(asked?.spec.description ?? "none")'")
     }
-    for (index, layer) in layers.enumerated() {
-      let lacks = wanted.exits.contains(index) && !layer.decidesExit ? "exit" : "prune"
-      guard lacks == "exit" || wanted.prunes.contains(index) && !layer.decidesPrune else { continue }
+    for boundary in graph.shape.boundaries {
+      let counts = self[boundary]
+      let lacks = wanted.exits.contains(boundary) && counts?.decidesExit != true ? "exit" : "prune"
+      guard lacks == "exit" || wanted.prunes.contains(boundary) && counts?.decidesPrune != true else { continue }
+      let place = boundary == .entry ? "entry" : "layers.\(boundary.number - 1)"
       throw failure(
-        "layers.\(index).decides_\(lacks)",
-        "the profiled model does not decide after layer \(index + 1), so nothing is known about it; compile without "
+        "\(place).decides_\(lacks)",
+        "the profiled model does not decide \(boundary), so nothing is known about it; compile without "
           + "--profile first, with all decisions in place")
     }
   }
 
-  /// What enters each layer under a placement. Samples whose head is dropped leave at the next one that is kept; a
-  /// pruning that is kept keeps the share of tokens that it kept in the profile, whatever was pruned before.
-  func flows(_ placement: PolicyPlacement) -> [LayerFlow] {
+  /// The counts of a boundary and of the layer before it; nil for an entry at which nothing was decided.
+  private subscript(boundary: Boundary) -> Layer? {
+    switch boundary {
+    case .entry: entry
+    case .after(let layer): layers[layer]
+    }
+  }
+
+  /// What enters each layer, and the entry if the profile has one, under a placement. Samples whose head is dropped leave
+  /// at the next one that is kept; a pruning that is kept keeps the share of tokens that it kept in the profile, whatever
+  /// was pruned before.
+  func flows(_ placement: PolicyPlacement) -> PolicyFlows {
     var late = (samples: 0.0, tokens: 0.0)
     var growth = 1.0
-    return layers.enumerated().map { index, layer in
+    let counts = (entry.map { [(Boundary.entry, $0)] } ?? []) + layers.enumerated().map { (.after($0), $1) }
+    let flows = counts.map { boundary, layer in
       var flow = LayerFlow()
       flow.samplesEntering = Double(layer.samplesEntered) + late.samples
       flow.tokensEntering = Double(layer.tokensEntered) * growth + late.tokens
       let staying = Double(layer.tokensEntered - layer.tokensLeft)
-      if placement.exits.contains(index) {
+      if placement.exits.contains(boundary) {
         late = (0, 0)
-      } else if index < layers.count - 1 {
+      } else if boundary.number < layers.count {
         late.samples += Double(layer.samplesLeft)
         late.tokens += Double(layer.tokensLeft) * growth
       }
       flow.samplesStaying = Double(layer.samplesEntered - layer.samplesLeft) + late.samples
       flow.tokensStaying = staying * growth + late.tokens
       let share = staying > 0 ? Double(layer.tokensKept) / staying : 1
-      if placement.prunes.contains(index) { late.tokens *= share } else if share > 0 { growth /= share }
+      if placement.prunes.contains(boundary) { late.tokens *= share } else if share > 0 { growth /= share }
       flow.tokensKept = Double(layer.tokensKept) * growth + late.tokens
       return flow
     }
+    return PolicyFlows(entry: entry == nil ? nil : flows[0], layers: Array(flows.suffix(layers.count)))
   }
+}
+
+extension PolicyInstance {
+  /// Whether the policy is asked at a boundary.
+  func isActive(at boundary: Boundary) -> Bool { isActive(afterLayer: boundary.number) }
 }

@@ -1,5 +1,5 @@
-// Weaves the policies in. After each layer but the last: exit head, `decide_exit`, `decide_prune`, then compaction to
-// new dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors'
+// Weaves the policies in. At the entry and after each layer but the last: exit head, `decide_exit`, `decide_prune`, then
+// compaction to new dims, as far as a policy is active there and `place-policies` left it. Later sections then run on the survivors'
 // rows only. Without policies the graph is untouched. One boundary is built in Scheduling/Boundary.swift.
 
 import PyramidIR
@@ -18,30 +18,40 @@ struct SchedulePolicies: Pass {
     try context.policies.prune?.checkMoment()
     graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)
-    for layer in 0..<max(graph.shape.layers - 1, 0) {
-      let exit = placement.exits.contains(layer) ? context.policies.exit : nil
-      let prune = placement.prunes.contains(layer) ? context.policies.prune : nil
+    for boundary in graph.shape.boundaries {
+      let exit = placement.exits.contains(boundary) ? context.policies.exit : nil
+      let prune = placement.prunes.contains(boundary) ? context.policies.prune : nil
       if exit == nil && prune == nil { continue }
-      var boundary =
-        try prune?.moment == .beforeLayer
-        ? Boundary(graph, pruningBefore: layer, state: state) : Boundary(graph, layer: layer, state: state)
-      if let exit { try boundary.decideExit(exit) }
-      if let prune { try boundary.decidePrune(prune) }
-      try boundary.compact()
-      (graph, state) = try boundary.finish()
+      var built = try Self.start(boundary, of: graph, state, prunesBefore: prune?.moment == .beforeLayer)
+      if let exit { try built.decideExit(exit, context) }
+      if let prune { try built.decidePrune(prune) }
+      try built.compact()
+      (graph, state) = try built.finish()
     }
     graph.removeDeadNodes()
     let asked = Set(graph.nodes.compactMap(\.op.policy))
     for (kind, policy) in graph.policies.all where !asked.contains(policy.name) { graph.policies[kind] = nil }
   }
 
+  private static func start(
+    _ boundary: Boundary, of graph: Graph, _ state: BoundaryState, prunesBefore: Bool
+  ) throws -> BoundaryBuilder {
+    guard case .after(let layer) = boundary else { return BoundaryBuilder(atEntryOf: graph, state: state) }
+    return try prunesBefore
+      ? BoundaryBuilder(graph, pruningBefore: layer, state: state)
+      : BoundaryBuilder(graph, layer: layer, state: state)
+  }
+
   private func checkExitHeads(_ graph: Graph, _ context: PassContext) throws {
     guard let exit = context.policies.exit else { return }
-    let wanted = (0..<max(graph.shape.layers - 1, 0)).filter { exit.isActive(afterLayer: $0 + 1) }
-    if wanted.isEmpty || wanted.contains(where: context.exitHeads.contains) { return }
-    let place = context.exitHeads.isEmpty ? "" : " after layer \(wanted.map { "\($0 + 1)" }.joined(separator: ", "))"
+    let wanted = graph.shape.boundaries.filter { exit.isActive(at: $0) }
+    if wanted.isEmpty || wanted.contains(where: context.hasHead) { return }
+    let atEntry = wanted == [.entry]
+    let layers = wanted.filter { $0 != .entry }.map { "\($0.number)" }.joined(separator: ", ")
+    let hasOthers = context.entryHead != nil || !context.exitHeads.isEmpty
+    let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
     throw CompileError(
       "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
-        + "mp-train CHECKPOINT --data DIR --output DIR --stages 4")
+        + "mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(atEntry ? "entry" : "4")")
   }
 }

@@ -13,6 +13,12 @@ struct CostModel {
   static let batchOfOne = CostModel(operationsPerWeight: 10)
 }
 
+/// What passes through a model: the entry, if anything is decided there, then layer by layer.
+struct PolicyFlows {
+  var entry: LayerFlow?
+  var layers: [LayerFlow]
+}
+
 /// How many samples and tokens the nodes of one layer see.
 struct LayerFlow {
   var samplesEntering = 0.0, samplesStaying = 0.0

@@ -32,8 +32,9 @@ struct LayerCost {
         let (rows, samples) = population(term.dim)
         operations.append((term, rows, samples))
       }
-      // Tables are read one row per token, not whole.
-      guard node.op != .embed, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else { continue }
+      guard !node.op.facts.readsRows, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else {
+        continue
+      }
       let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) {
         $0 + graph[$1].rowCount * graph[$1].type.columns
       }
@@ -61,6 +62,7 @@ struct LayerCosts {
     var hasExit, hasPrune: Bool
   }
 
+  private var entry: [Case: LayerCost] = [:]
   private var layers: [Case: [LayerCost]] = [:]
   private let embeddings: LayerCost
   private let output: LayerCost
@@ -76,6 +78,7 @@ struct LayerCosts {
       for pass in demand { try pass.run(on: &compiled, context) }
       let costs = (0..<graph.shape.layers).map { LayerCost(compiled, .layer($0)) }
       layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = costs
+      entry[Case(hasExit: hasExit, hasPrune: hasPrune)] = LayerCost(compiled, .entry)
       if !hasExit && !hasPrune { plain = compiled }
     }
     embeddings = LayerCost(plain, .embeddings)
@@ -83,15 +86,19 @@ struct LayerCosts {
   }
 
   /// What all sections cost together under a placement, in operations over all samples of a profile.
-  func total(_ placement: PolicyPlacement, _ flows: [LayerFlow], _ model: CostModel) -> Double {
-    var sum = flows.first.map { embeddings.total($0, model) } ?? 0
-    for (layer, flow) in flows.enumerated() { sum += total(ofLayer: layer, placement, flow, model) }
-    return sum + (flows.last.map { output.total($0, model) } ?? 0)
+  func total(_ placement: PolicyPlacement, _ flows: PolicyFlows, _ model: CostModel) -> Double {
+    var sum = flows.entry.map { entry[Self.decisions(.entry, placement)]!.total($0, model) } ?? 0
+    sum += flows.layers.first.map { embeddings.total($0, model) } ?? 0
+    for (layer, flow) in flows.layers.enumerated() { sum += total(ofLayer: layer, placement, flow, model) }
+    return sum + (flows.layers.last.map { output.total($0, model) } ?? 0)
   }
 
   /// What one layer costs under a placement, in operations over all samples of a profile.
   func total(ofLayer layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel) -> Double {
-    let both = Case(hasExit: placement.exits.contains(layer), hasPrune: placement.prunes.contains(layer))
-    return layers[both]![layer].total(flow, model)
+    layers[Self.decisions(.after(layer), placement)]![layer].total(flow, model)
+  }
+
+  private static func decisions(_ boundary: Boundary, _ placement: PolicyPlacement) -> Case {
+    Case(hasExit: placement.exits.contains(boundary), hasPrune: placement.prunes.contains(boundary))
   }
 }

@@ -21,7 +21,8 @@ struct PlacementExplanation {
   /// Works the costs out; throws what `place-policies` would.
   init(_ graph: Graph, _ context: PassContext, _ pipeline: Pipeline) throws {
     try context.profile?.check(against: graph, context)
-    let profile = context.profile ?? Self.staying(layers: graph.shape.layers)
+    let profile =
+      context.profile ?? Self.staying(layers: graph.shape.layers, hasEntry: context.decidesAtEntry(of: graph))
     let costs = try LayerCosts(graph, context, pipeline.demand)
     (self.context, self.profile, self.costs) = (context, profile, costs)
     costsWithoutPeek = try LayerCosts(graph, context, pipeline.demand.filter { !($0 is Peek) })
@@ -39,31 +40,31 @@ struct PlacementExplanation {
       ?? "cost of one text of \(Self.tokens) tokens that stays and keeps all of them; --profile gives expectations"
     var lines = ["; \(basis)", "; in operations, a weight that is read counts as \(Int(model.operationsPerWeight))"]
     if everywhere == PolicyPlacement() { lines.append("no policy decides anywhere") }
-    for layer in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: layer) }
+    for boundary in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: boundary) }
     if isPlaced { lines.append("as chosen \(amount(cost(chosen))), with every decision \(amount(cost(everywhere)))") }
     return lines.joined(separator: "\n")
   }
 
-  private func rows(of layer: Int) -> [String] {
+  private func rows(of boundary: Boundary) -> [String] {
     var rows: [String] = []
     func row(_ what: String, with: Double, without: Double, _ choice: String) {
       let costs = "with \(padded(amount(with), 12)) without \(padded(amount(without), 12))"
-      let place = rows.isEmpty ? "after layer \(layer + 1)" : ""
+      let place = rows.isEmpty ? "\(boundary)" : ""
       rows.append("\(padded(place, 16)) \(padded(what, 10)) \(costs) \(choice)")
     }
-    let (hasHead, isPruned) = (chosen.exits.contains(layer), chosen.prunes.contains(layer))
-    if everywhere.exits.contains(layer) {
-      let with = PolicyPlacement(exits: chosen.exits.union([layer]), prunes: chosen.prunes)
-      let without = PolicyPlacement(exits: chosen.exits.subtracting([layer]), prunes: chosen.prunes)
+    let (hasHead, isPruned) = (chosen.exits.contains(boundary), chosen.prunes.contains(boundary))
+    if everywhere.exits.contains(boundary) {
+      let with = PolicyPlacement(exits: chosen.exits.union([boundary]), prunes: chosen.prunes)
+      let without = PolicyPlacement(exits: chosen.exits.subtracting([boundary]), prunes: chosen.prunes)
       let kept = isPlaced && !context.mayDropHeads ? "kept: the policy looks back at earlier heads" : "kept"
       row("head", with: cost(with), without: cost(without), hasHead ? kept : "dropped")
       // Where a row was computed to prune before the layer, the exit is decided early in any case.
-      let late = costWithoutPeek(with, at: layer)
+      let late = costWithoutPeek(with, at: boundary)
       if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }
     }
-    if everywhere.prunes.contains(layer) {
-      let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([layer]))
-      let without = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.subtracting([layer]))
+    if everywhere.prunes.contains(boundary) {
+      let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([boundary]))
+      let without = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.subtracting([boundary]))
       row("compaction", with: cost(with), without: cost(without), isPruned ? "kept" : "dropped")
     }
     return rows
@@ -74,18 +75,20 @@ struct PlacementExplanation {
   }
 
   /// The same with one layer's exit decided after the whole layer.
-  private func costWithoutPeek(_ placement: PolicyPlacement, at layer: Int) -> Double {
-    let flow = profile.flows(placement)[layer]
+  private func costWithoutPeek(_ placement: PolicyPlacement, at boundary: Boundary) -> Double {
+    guard case .after(let layer) = boundary else { return cost(placement) }
+    let flow = profile.flows(placement).layers[layer]
     let late = costsWithoutPeek.total(ofLayer: layer, placement, flow, model)
     let early = costs.total(ofLayer: layer, placement, flow, model)
     return cost(placement) + (late - early) / Double(profile.samples)
   }
 
   /// One text that nothing happens to.
-  private static func staying(layers: Int) -> PolicyProfile {
+  private static func staying(layers: Int, hasEntry: Bool) -> PolicyProfile {
     let layer = PolicyProfile.Layer(samplesEntered: 1, tokensEntered: tokens, tokensKept: tokens)
     return PolicyProfile(
-      model: "", checkpoint: "", exit: nil, prune: nil, layers: Array(repeating: layer, count: layers))
+      model: "", checkpoint: "", exit: nil, prune: nil, entry: hasEntry ? layer : nil,
+      layers: Array(repeating: layer, count: layers))
   }
 
   private func amount(_ operations: Double) -> String { "\(Int(operations.rounded()))" }

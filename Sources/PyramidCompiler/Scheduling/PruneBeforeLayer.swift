@@ -6,7 +6,7 @@
 import PyramidIR
 import PyramidPolicy
 
-extension Boundary {
+extension BoundaryBuilder {
   /// Decisions before a layer, after its [CLS] row.
   init(_ graph: Graph, pruningBefore layer: Int, state: BoundaryState) throws {
     guard let path = FirstRowPath(graph, to: try Self.crossing(graph, layer: layer)), path.segments == state.segments,
@@ -17,7 +17,7 @@ extension Boundary {
     var builder = Self.builder(graph, upTo: start, layer)
     let (rows, emitted) = try path.makeNodes(in: &builder, emits: [.fromFirst])
     self.init(
-      layer: layer, state: state, hidden: path.input, input: path.input, builder: builder,
+      at: .after(layer), state: state, hidden: path.input, input: path.input, builder: builder,
       early: (rows, emitted[0]), later: Array(graph.nodes[start...]))
   }
 }

@@ -24,10 +24,17 @@ extension PyramidPicture {
     \(svg)</figure>
     <table>
     <tr><th>Layer<th>Tokens alive<th>Which
-    \((1...layers).reversed().map(row).joined())</table>
+    \((1...layers).reversed().map(row).joined())\(entryRow)</table>
     </html>
 
     """
+  }
+
+  /// The row of a text that left before the first layer.
+  private var entryRow: String {
+    if exitLayer > 0 { return "" }
+    let words = tokens.map { SVGText.escaped($0) }.joined(separator: " ")
+    return "<tr class=\"exit\"><td>entry<td>\(tokens.count), left here<td>\(words)\n"
   }
 
   private func row(_ layer: Int) -> String {

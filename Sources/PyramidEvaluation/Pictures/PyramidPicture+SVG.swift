@@ -35,6 +35,11 @@ extension PyramidPicture {
         layer == exitLayer ? "\(count), left here" : count, x: right + 12, y: middle, size: 12,
         colour: layer == exitLayer ? "#c2410c" : isRun ? "#334155" : "#94a3b8", weight: layer == exitLayer ? 700 : 400)
     }
+    if exitLayer == 0 {
+      drawing.text(
+        "left at the entry", x: right + 12, y: top + Double(layers) * geometry.rowHeight + 14, size: 12,
+        colour: "#c2410c", weight: 700)
+    }
     drawLabels(positions, baseline: top + Double(layers) * geometry.rowHeight + 6, geometry, &drawing)
   }
 
@@ -50,9 +55,9 @@ extension PyramidPicture {
     }
   }
 
-  /// The base: tokens that reached the last layer run are dark, the others grey.
+  /// The base: tokens that reached the last layer run, all at the entry, are dark, the others grey.
   private func drawLabels(_ positions: Range<Int>, baseline: Double, _ geometry: Geometry, _ drawing: inout SVGText) {
-    let last = Set(alive[exitLayer - 1])
+    let last = Set(alive.last ?? Array(tokens.indices))
     for position in positions where tokens.indices.contains(position) {
       let isLast = last.contains(position)
       let x = geometry.gutter + (Double(position - positions.lowerBound) + 0.5) * geometry.columnWidth

@@ -5,28 +5,27 @@
 public struct PyramidPicture: Sendable {
   /// The tokens of the whole text.
   public let tokens: [String]
-  /// The layer after which the text left, from 1.
+  /// The layer after which the text left, from 1; 0 for the entry.
   public let exitLayer: Int
   /// Layers of the model.
   public let layers: Int
   /// What stands above the picture.
   public let caption: String
-  /// Original positions alive when each layer that ran started, ascending; one list a layer, the first with all tokens.
+  /// Original positions alive when each layer that ran started, ascending, one list a layer; none at the entry.
   let alive: [[Int]]
 
-  /// A picture of `tokens`, where `kept[i]` holds the original positions alive after the i-th boundary that the text
-  /// crossed. When there are fewer lists than layers that ran, the last one stands for the rest. Positions without a
-  /// token are left out, and `exitLayer` is brought into 1...`layers`.
-  public init(tokens: [String], kept: [[Int32]], exitLayer: Int, layers: Int, caption: String) {
+  /// A picture of `tokens`, where `alive[i]` holds the original positions alive when layer i + 1 started. When there are
+  /// fewer lists than layers that ran, the last one stands for the rest, and all tokens where there is none. Positions
+  /// without a token are left out, and `exitLayer` is brought into 0...`layers`.
+  public init(tokens: [String], alive: [[Int32]], exitLayer: Int, layers: Int, caption: String) {
     self.tokens = tokens
     self.layers = max(layers, 1)
-    self.exitLayer = min(max(exitLayer, 1), max(layers, 1))
+    self.exitLayer = min(max(exitLayer, 0), max(layers, 1))
     self.caption = caption
-    var alive = [Array(tokens.indices)]
-    for positions in kept.prefix(self.exitLayer - 1) {
-      alive.append(positions.map { Int($0) }.filter { tokens.indices.contains($0) }.sorted())
+    var lists = alive.prefix(self.exitLayer).map { positions in
+      positions.map { Int($0) }.filter { tokens.indices.contains($0) }.sorted()
     }
-    while alive.count < self.exitLayer { alive.append(alive[alive.count - 1]) }
-    self.alive = alive
+    while lists.count < self.exitLayer { lists.append(lists.last ?? Array(tokens.indices)) }
+    self.alive = lists
   }
 }

@@ -30,6 +30,12 @@ struct SVGText {
     text += "/>\n"
   }
 
+  /// A line through points.
+  mutating func line(_ points: [(x: Double, y: Double)], colour: String, width: Double) {
+    let places = points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
+    text += "<polyline points=\"\(places)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(number(width))\"/>\n"
+  }
+
   /// A line of text whose baseline starts, or with the anchor `end` ends and with `middle` is centred, at a point;
   /// vertical text runs upwards.
   mutating func text(

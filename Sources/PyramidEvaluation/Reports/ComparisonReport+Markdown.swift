@@ -27,8 +27,8 @@ extension ComparisonReport {
     ## Layers
 
     \(layersTable)
-    `exits` counts the texts that left after each layer; `tokens` is the mean number alive when it starts, 0 for texts
-    that had left.
+    `exits` counts the texts that left after each layer (at the entry, before the first); `tokens` is the mean number alive
+    when it starts, 0 for texts that had left.
 
     """
   }
@@ -46,7 +46,8 @@ extension ComparisonReport {
     for entry in policies {
       lines.append("\(inline(entry.name)): exit `\(entry.exit ?? "none")`, prune `\(entry.prune ?? "none")`")
     }
-    lines.append("Not in the times: tokenising, \(significant(tokenizationMicroseconds)) µs per text")
+    lines.append(
+      "Times are text in, label out; \(significant(tokenizationMicroseconds)) µs per text of them are tokenising")
     lines += notes
     return lines.map { "- \($0)\n" }.joined()
   }
@@ -80,14 +81,16 @@ extension ComparisonReport {
   }
 
   private var layersTable: String {
-    markdownTable(
-      [["layer"] + dense.answers.exitHistogram.indices.map { "\($0 + 1)" }]
-        + entries.flatMap { entry in
-          [
-            ["\(entry.name), exits"] + entry.answers.exitHistogram.map { "\($0)" },
-            ["\(entry.name), tokens"] + entry.answers.tokensAlive.map { decimal($0, 1) },
-          ]
-        })
+    // A column for the entry where somebody leaves there.
+    let hasEntry = entries.contains { $0.answers.exitHistogram[0] > 0 }
+    let layers = dense.answers.tokensAlive.indices.map { "\($0 + 1)" }
+    var table = [["layer"] + (hasEntry ? ["entry"] : []) + layers]
+    for entry in entries {
+      let exits = entry.answers.exitHistogram.dropFirst(hasEntry ? 0 : 1).map { "\($0)" }
+      let tokens = entry.answers.tokensAlive.map { decimal($0, 1) }
+      table += [["\(entry.name), exits"] + exits, ["\(entry.name), tokens"] + (hasEntry ? [""] : []) + tokens]
+    }
+    return markdownTable(table)
   }
 
   private func percent(_ interval: Interval) -> String {

@@ -21,7 +21,7 @@ public struct ComparisonReport: Sendable {
   public var repetitions: Int
   /// Samples in a batch of the throughput measurement.
   public var batch: Int
-  /// Time that tokenising took, which no other time includes, in microseconds per text.
+  /// Time that tokenising alone takes, which all other times include, in microseconds per text.
   public var tokenizationMicroseconds: Double
   /// What a reader should know besides, one sentence each.
   public var notes: [String]

@@ -4,7 +4,7 @@ import PyramidFormats
 
 /// Rows of as many cells each, the first being the header, as lines that end in a newline. The first column is text,
 /// aligned left, the others are numbers, aligned right.
-func markdownTable(_ rows: [[String]]) -> String {
+public func markdownTable(_ rows: [[String]]) -> String {
   let rows = rows.map { $0.map(escaped) }
   let widths = rows[0].indices.map { column in rows.map { $0[column].unicodeScalars.count }.max() ?? 0 }
   var lines = rows.map { row in

@@ -5,7 +5,7 @@
 public struct SampleOutcome: Sendable, Equatable {
   /// Number of the class.
   public var label: Int
-  /// The layer after which the text left, from 1.
+  /// The layer after which the text left, from 1; 0 for the entry.
   public var exitLayer: Int
   /// Tokens alive when each layer that it went through started.
   public var tokensAlive: [Int]
@@ -29,9 +29,9 @@ public struct AnswerSummary: Sendable, Equatable {
   public var gflop: Double
   /// Mean operations of a text by the paper's formula, in billions.
   public var gflopPaper: Double
-  /// Mean layer after which texts left, from 1.
+  /// Mean layer after which texts left, from 1; the entry counts as 0.
   public var meanExitLayer: Double
-  /// Texts that left after each layer, [layers].
+  /// Texts that left at the entry, then after each layer, [layers + 1].
   public var exitHistogram: [Int]
   /// Tokens alive when each layer starts, mean over all texts, 0 for those that had left; [layers].
   public var tokensAlive: [Double]
@@ -43,9 +43,12 @@ public struct AnswerSummary: Sendable, Equatable {
     gflop = outcomes.lazy.map { Double($0.operations) / 1e9 }.mean
     gflopPaper = outcomes.lazy.map { Double($0.paperOperations) / 1e9 }.mean
     meanExitLayer = outcomes.lazy.map { Double($0.exitLayer) }.mean
-    exitHistogram = (1...max(layers, 1)).map { layer in outcomes.count { $0.exitLayer == layer } }
+    exitHistogram = (0...max(layers, 1)).map { layer in outcomes.count { $0.exitLayer == layer } }
     tokensAlive = (0..<max(layers, 1)).map { layer in
-      outcomes.lazy.map { $0.tokensAlive.indices.contains(layer) ? Double($0.tokensAlive[layer]) : 0 }.mean
+      // A text that left at the entry tells how many tokens it had, but none of them came to a layer.
+      outcomes.lazy.map {
+        layer < $0.exitLayer && $0.tokensAlive.indices.contains(layer) ? Double($0.tokensAlive[layer]) : 0
+      }.mean
     }
   }
 }

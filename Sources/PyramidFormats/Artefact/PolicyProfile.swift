@@ -33,14 +33,19 @@ public struct PolicyProfile: Sendable, Equatable {
   public var checkpoint: String
   /// The policies in force with all their arguments; nil for none.
   public var exit, prune: String?
+  /// The boundary before the first layer, as a layer that costs nothing; nil where nothing is decided there.
+  public var entry: Layer?
   /// Layers in order.
   public var layers: [Layer]
   /// Samples counted.
-  public var samples: Int { layers.first?.samplesEntered ?? 0 }
+  public var samples: Int { (entry ?? layers.first)?.samplesEntered ?? 0 }
 
   /// A profile.
-  public init(model: String, checkpoint: String, exit: String?, prune: String?, layers: [Layer]) {
-    (self.model, self.checkpoint, self.exit, self.prune, self.layers) = (model, checkpoint, exit, prune, layers)
+  public init(
+    model: String, checkpoint: String, exit: String?, prune: String?, entry: Layer? = nil, layers: [Layer]
+  ) {
+    (self.model, self.checkpoint, self.exit, self.prune) = (model, checkpoint, exit, prune)
+    (self.entry, self.layers) = (entry, layers)
   }
 }
 
@@ -60,7 +65,8 @@ extension PolicyProfile {
     guard try whole.object()["format"] == .string(Self.format) else {
       throw whole.failure("is not a profile; mp-run MODEL.mpc --write-profile FILE makes one")
     }
-    try whole.allowsMembers(of: PolicyProfile(model: "", checkpoint: "", exit: nil, prune: nil, layers: []).json)
+    let written = PolicyProfile(model: "", checkpoint: "", exit: nil, prune: nil, entry: Layer(), layers: [])
+    try whole.allowsMembers(of: written.json)
     _ = try whole.required("version").integer(in: 1...1)
     model = try whole.required("model").string()
     checkpoint = try whole.required("checkpoint").string()
@@ -73,10 +79,16 @@ extension PolicyProfile {
       throw field.failure("expected 1 to \(Self.mostLayers) layers, found \(elements.count)")
     }
     layers = []
+    entry = try whole.optional("entry").map { field throws(FormatError) in
+      let entry = try Layer(reading: field, upTo: Self.mostCounted)
+      try field.expect(entry.samplesEntered, samples, "samples_entered")
+      return entry
+    }
     for element in elements {
       let layer = try Layer(reading: element, upTo: Self.mostCounted)
       let entering =
-        layers.last.map { ($0.samplesEntered - $0.samplesLeft, $0.tokensKept) } ?? (samples, layer.tokensEntered)
+        (layers.last ?? entry).map { ($0.samplesEntered - $0.samplesLeft, $0.tokensKept) }
+        ?? (samples, layer.tokensEntered)
       try element.expect(layer.samplesEntered, entering.0, "samples_entered")
       try element.expect(layer.tokensEntered, entering.1, "tokens_entered")
       layers.append(layer)
@@ -88,11 +100,17 @@ extension PolicyProfile {
 
   /// The profile as a JSON value.
   public var json: JSONValue {
-    [
-      "format": JSONValue(Self.format), "version": 1, "model": JSONValue(model), "checkpoint": JSONValue(checkpoint),
-      "exit": exit.map { JSONValue($0) } ?? .null, "prune": prune.map { JSONValue($0) } ?? .null,
-      "samples": JSONValue(samples), "layers": .array(layers.map(\.json)),
-    ]
+    var object = JSONObject()
+    object["format"] = JSONValue(Self.format)
+    object["version"] = 1
+    object["model"] = JSONValue(model)
+    object["checkpoint"] = JSONValue(checkpoint)
+    object["exit"] = exit.map { JSONValue($0) } ?? .null
+    object["prune"] = prune.map { JSONValue($0) } ?? .null
+    object["samples"] = JSONValue(samples)
+    object["entry"] = entry?.json
+    object["layers"] = .array(layers.map(\.json))
+    return .object(object)
   }
 
   /// Writes the profile under a temporary name and renames it.

@@ -1,5 +1,4 @@
-// The three input formats of texts: plain lines, TSV and JSONL. A record that is malformed is an error of that line
-// alone; the reader goes on after it.
+// A text with its label, and how such records lie in a file: which format, which columns, whether there is a header.
 
 /// One text to classify, or a pair, with the label that the data set gives it.
 public struct TextRecord: Sendable, Equatable {
@@ -20,46 +19,90 @@ public struct TextRecord: Sendable, Equatable {
 public enum TextFormat: String, Sendable, CaseIterable {
   /// One text per line.
   case text
-  /// `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
+  /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
   case tsv
   /// One object per line: `text`, optionally `text_pair` and `label` (string or number).
   case jsonl
+  /// RFC 4180: columns between commas, perhaps in double quotes, where line breaks may stand; else as `tsv`.
+  case csv
+
+  /// The format that a path's ending says: `.tsv`, `.csv`, `.jsonl` or `.ndjson`; nil for any other.
+  public init?(endingOf path: String) {
+    switch path.split(separator: "/").last?.split(separator: ".").last?.lowercased() {
+    case "tsv": self = .tsv
+    case "csv": self = .csv
+    case "jsonl", "ndjson": self = .jsonl
+    default: return nil
+    }
+  }
 }
 
-extension TextFormat {
-  /// Reads one line. `place` names it in errors.
-  public func record(_ bytes: [UInt8], file: String, place: String) throws(FormatError) -> TextRecord {
-    if self == .jsonl { return try jsonRecord(bytes, file: file, place: place) }
-    guard let line = String(validating: bytes, as: UTF8.self) else {
-      throw FormatError(file: file, place: place, problem: "is not valid UTF-8")
+/// A column of a file.
+public enum TextColumn: Sendable, Equatable {
+  /// By its name in the header, or the key of a JSON object.
+  case name(String)
+  /// By its number, from 1.
+  case number(Int)
+
+  /// Digits are a number, all else is a name; nil for nothing, and for 0.
+  public init?(_ text: String) {
+    let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    if !isNumber {
+      self = .name(text)
+    } else if let number = Int(text), number > 0 {
+      self = .number(number)
+    } else {
+      return nil
     }
-    if self == .text { return TextRecord(text: line) }
-    let fields = line.utf8.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false).map { String($0)! }
-    switch fields.count {
-    case 1: return TextRecord(text: fields[0])
-    case 2: return TextRecord(text: fields[1], label: fields[0])
-    case 3: return TextRecord(text: fields[1], pair: fields[2], label: fields[0])
-    default:
-      throw FormatError(
-        file: file, place: place, problem: "has \(fields.count) columns, expected label, text and perhaps a second text"
-      )
+  }
+}
+
+/// What a reader must know of a file before it reads the first record.
+public struct TextLayout: Sendable, Equatable {
+  /// The format.
+  public var format: TextFormat
+  /// The columns of text, label and second text. When none is given a row is `label, text[, second text]`, and an
+  /// object has the keys `label`, `text`, `text_pair`, which are looked for in a header as well.
+  public var text, label, pair: TextColumn?
+  private var saysHeader: Bool
+
+  /// A layout; a header is there when `header` says so or a column is given by its name.
+  public init(
+    _ format: TextFormat, text: TextColumn? = nil, label: TextColumn? = nil, pair: TextColumn? = nil,
+    header: Bool = false
+  ) {
+    (self.format, self.text, self.label, self.pair, saysHeader) = (format, text, label, pair, header)
+  }
+
+  /// Whether the first row names the columns.
+  public var hasHeader: Bool {
+    guard format == .tsv || format == .csv else { return false }
+    return saysHeader || [text, label, pair].contains { if case .name = $0 { true } else { false } }
+  }
+
+  /// Whether nothing is said of the columns.
+  var isPlain: Bool { text == nil && label == nil && pair == nil && !saysHeader }
+
+  /// What is wrong with the layout itself; nil when nothing is.
+  var problem: String? {
+    let columns = [text, label, pair].compactMap { $0 }
+    switch format {
+    case .text: return columns.isEmpty && !saysHeader ? nil : "lines of text have no columns; say --input-format"
+    case .jsonl:
+      let isByNumber = columns.contains { if case .number = $0 { true } else { false } }
+      return isByNumber ? "JSON objects have no numbered columns; give their keys" : nil
+    case .tsv, .csv:
+      return label == nil && pair == nil || text != nil || hasHeader ? nil : "needs --text-column as well"
     }
   }
 
-  private func jsonRecord(_ bytes: [UInt8], file: String, place: String) throws(FormatError) -> TextRecord {
-    let object: JSONField
-    do { object = JSONField(try JSONReader.read(bytes, file: file), file: file, place: place) } catch {
-      throw FormatError(file: file, place: place, problem: "\(error.place): \(error.problem)")
+  /// A labelled row in words, for errors.
+  var example: String {
+    guard isPlain else { return "a label in every row" }
+    switch format {
+    case .jsonl: return "{\"label\": ..., \"text\": ...}"
+    case .csv: return "label,text"
+    case .text, .tsv: return "label<TAB>text"
     }
-    var record = TextRecord(text: try object.required("text").string())
-    record.pair = try object.optional("text_pair")?.string()
-    if let label = try object.optional("label") {
-      switch label.value {
-      case .string(let name): record.label = name
-      case .number(let number): record.label = number.text
-      default: throw label.failure("expected a class name or number, found \(label.found)")
-      }
-    }
-    return record
   }
 }

@@ -6,6 +6,8 @@ import PyramidPolicy
 
 /// Where in the model a node belongs; sections follow each other in this order.
 public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// What is decided before anything is embedded.
+  case entry
   case embeddings
   case layer(Int)
   case output
@@ -14,6 +16,7 @@ public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
 
   public var description: String {
     switch self {
+    case .entry: "entry"
     case .embeddings: "embeddings"
     case .layer(let number): "layer \(number)"
     case .output: "output"
@@ -69,6 +72,13 @@ public struct Weight: Hashable, Sendable {
     self.name = name
     self.type = type
     self.sources = sources
+  }
+}
+
+extension Weight {
+  /// The first axis, which is always fixed.
+  public var rowCount: Int {
+    if case .fixed(let count) = type.rows { count } else { 0 }
   }
 }
 

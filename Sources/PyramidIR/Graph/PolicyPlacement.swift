@@ -2,15 +2,15 @@
 // and from then on the decisions themselves say it. Separate from the graph because the oracle of a compiled model must
 // be woven at the same places, and reads them off the compiled graph.
 
-/// The layers, from 0, after which decisions stand.
+/// The boundaries at which decisions stand.
 public struct PolicyPlacement: Hashable, Sendable {
-  /// Layers with an exit decision.
-  public var exits: Set<Int>
-  /// Layers with a pruning decision.
-  public var prunes: Set<Int>
+  /// Boundaries with an exit decision.
+  public var exits: Set<Boundary>
+  /// Boundaries with a pruning decision.
+  public var prunes: Set<Boundary>
 
   /// A placement.
-  public init(exits: Set<Int> = [], prunes: Set<Int> = []) {
+  public init(exits: Set<Boundary> = [], prunes: Set<Boundary> = []) {
     self.exits = exits
     self.prunes = prunes
   }
@@ -21,8 +21,8 @@ extension Graph {
   public var decisions: PolicyPlacement {
     var placement = PolicyPlacement()
     for node in nodes {
-      if let decision = ExitDecision(node) { placement.exits.insert(decision.layer) }
-      if let decision = PruneDecision(node) { placement.prunes.insert(decision.layer) }
+      if let decision = ExitDecision(node) { placement.exits.insert(decision.boundary) }
+      if let decision = PruneDecision(node) { placement.prunes.insert(decision.boundary) }
     }
     return placement
   }

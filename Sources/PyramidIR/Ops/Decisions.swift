@@ -8,8 +8,8 @@ import PyramidPolicy
 public struct ExitDecision<Operand> {
   /// Name of the policy asked.
   public var policy: String
-  /// The layer, from 0, that it stands in.
-  public var layer: Int
+  /// Where it stands.
+  public var boundary: Boundary
   /// Numbers of the samples alive.
   public var samples: Operand
   /// Logits of the samples alive.
@@ -21,14 +21,16 @@ public struct ExitDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(policy: String, layer: Int, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]) {
-    (self.policy, self.layer) = (policy, layer)
+  public init(
+    policy: String, at boundary: Boundary, samples: Operand, logits: Operand, signals: [(ExitSignal, [Operand])]
+  ) {
+    (self.policy, self.boundary) = (policy, boundary)
     (self.samples, self.logits, self.signals) = (samples, logits, signals)
   }
 
   /// The view of an operation's operands; nil when it is another operation or has fewer than two.
   public init?(_ op: Op, _ operands: [Operand]) {
-    guard case .decideExit(let policy, let layer, let reads) = op, operands.count >= 2 else { return nil }
+    guard case .decideExit(let policy, let boundary, let reads) = op, operands.count >= 2 else { return nil }
     var rest = operands.dropFirst(2)
     let signals = reads.map { signal in
       let count =
@@ -40,12 +42,12 @@ public struct ExitDecision<Operand> {
       defer { rest = rest.dropFirst(count) }
       return (signal, Array(rest.prefix(count)))
     }
-    self.init(policy: policy, layer: layer, samples: operands[0], logits: operands[1], signals: signals)
+    self.init(policy: policy, at: boundary, samples: operands[0], logits: operands[1], signals: signals)
     surplus = rest.count
   }
 
   /// The operation.
-  public var op: Op { .decideExit(policy: policy, layer: layer, reads: signals.map(\.signal)) }
+  public var op: Op { .decideExit(policy: policy, at: boundary, reads: signals.map(\.signal)) }
   /// Its operands in order.
   public var operands: [Operand] { [samples, logits] + signals.flatMap(\.operands) }
 }
@@ -54,8 +56,8 @@ public struct ExitDecision<Operand> {
 public struct PruneDecision<Operand> {
   /// Name of the policy asked.
   public var policy: String
-  /// The layer, from 0, that it stands in.
-  public var layer: Int
+  /// Where it stands.
+  public var boundary: Boundary
   /// Offsets of the samples in the tokens.
   public var segments: Operand
   /// The samples that stay, if an exit was decided before.
@@ -66,26 +68,28 @@ public struct PruneDecision<Operand> {
   public private(set) var surplus = 0
 
   /// A decision from its parts.
-  public init(policy: String, layer: Int, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]) {
-    (self.policy, self.layer) = (policy, layer)
+  public init(
+    policy: String, at boundary: Boundary, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]
+  ) {
+    (self.policy, self.boundary) = (policy, boundary)
     (self.segments, self.stay, self.signals) = (segments, stay, signals)
   }
 
   /// The view of an operation's operands; nil when it is another operation or lacks %segments or %stay.
   public init?(_ op: Op, _ operands: [Operand]) {
-    guard case .decidePrune(let policy, let layer, let reads, let afterExit) = op,
+    guard case .decidePrune(let policy, let boundary, let reads, let afterExit) = op,
       operands.count >= (afterExit ? 2 : 1)
     else { return nil }
     let carriers = operands.dropFirst(afterExit ? 2 : 1)
     self.init(
-      policy: policy, layer: layer, segments: operands[0], stay: afterExit ? operands[1] : nil,
+      policy: policy, at: boundary, segments: operands[0], stay: afterExit ? operands[1] : nil,
       signals: Array(zip(reads, carriers)))
     surplus = carriers.count - reads.count
   }
 
   /// The operation.
   public var op: Op {
-    .decidePrune(policy: policy, layer: layer, reads: signals.map(\.signal), afterExit: stay != nil)
+    .decidePrune(policy: policy, at: boundary, reads: signals.map(\.signal), afterExit: stay != nil)
   }
   /// Its operands in order.
   public var operands: [Operand] { [segments] + (stay.map { [$0] } ?? []) + signals.map(\.operand) }

@@ -76,25 +76,41 @@ public enum Op: Hashable, Sendable {
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
   case firstRows
+  /// `segment_mean %x, %segments`: the mean of each sample's rows, summed in their order, f32[B, N].
+  /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1] and counts T.
+  case segmentMean
+  /// `concat %a, %b`: the columns of %a, then those of %b, f32[R, N + M].
+  /// (C1) %a is f32[R, N] and %b is f32[R, M].
+  case concat
+  /// `bag_logits %ids, %segments, #table[, #bigrams], #bias {separator ID, skip ID...}`: the entry's head, a linear
+  /// classifier over the bag of a sample's word pieces, f32[B, C]. With the n tokens that are not in `skip`, in order:
+  /// (sum of #table[id] + sum of #bigrams[(id * 1000003 + next) mod M] over neighbours) / max(n, 1) + #bias, the index
+  /// in unsigned 64 bits. Neighbours are what stands side by side once the others are skipped, but never across the
+  /// separator, which ends the first text of a pair. Truncated ids are read; without a token the logits are the bias.
+  /// (C1) %ids is i32[T]. (C2) %segments is i32[B + 1] and counts T. (C3) #table is f32[V, C], #bias is f32[C].
+  /// (C4) #bigrams is f32[M, C], M a power of two. (C5) `skip` holds rows of #table, ascending, the separator among
+  /// them.
+  case bagLogits(skip: [Int32], separator: Int32)
   /// `softmax %x`: over each row, same type. (C1) %x is f32[R, C].
   case softmax
   /// `row_norm %x {first F, count N}`: Euclidean norm of columns F ..< F + N of each row, f32[T].
   /// (C1) %x is f32[T, W]. (C2) the columns lie within W.
   case rowNorm(first: Int, count: Int)
   /// `decide_exit @policy %samples, %logits[, signals] {layer L, reads ...}`: the samples that stay, as indices into
-  /// the rows of %samples, i32[B']; those that leave are answered with their logits.
+  /// the rows of %samples, i32[B']; those that leave are answered with their logits. At the entry, `at entry` stands for
+  /// `layer L`.
   /// Signals follow in the order probabilities, hidden ([CLS] rows), tokens-alive (%segments), earlier-probabilities
   /// (one value for each earlier head, first head first).
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
   /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
-  case decideExit(policy: String, layer: Int, reads: [ExitSignal])
+  case decideExit(policy: String, at: Boundary, reads: [ExitSignal])
   /// `decide_prune @policy %segments[, %stay][, signals] {layer L, reads ...[, after exit]}`: the tokens that live on,
-  /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. Signals
-  /// follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
+  /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. `at entry` as
+  /// for decide_exit. Signals follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
   /// (i32[T]), hidden (f32[T, H]).
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
   /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy.
-  case decidePrune(policy: String, layer: Int, reads: [TokenSignal], afterExit: Bool)
+  case decidePrune(policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool)
   /// `keep_samples %segments, %stay`: all tokens of the samples that stay, i32[T'].
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) T' is declared `by` the result.
   case keepSamples

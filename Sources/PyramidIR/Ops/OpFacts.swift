@@ -4,12 +4,14 @@
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
-  case input, embed, linear, activate, add, attention, softmax, compact, classify
+  case input, embed, linear, activate, add, attention, softmax, concat, compact, classify
   case linearAddNorm = "linear_add_norm"
   case layerNorm = "layer_norm"
   case attentionQKV = "attention_qkv"
   case firstAttention = "first_attention"
   case firstRows = "first_rows"
+  case segmentMean = "segment_mean"
+  case bagLogits = "bag_logits"
   case rowNorm = "row_norm"
   case decideExit = "decide_exit"
   case decidePrune = "decide_prune"
@@ -53,6 +55,8 @@ public struct OpFacts: Sendable {
   public var packable: Range<Int> = 0..<0
   /// Weights whose values may be stored in a reduced precision.
   public var reducible: Range<Int> = 0..<0
+  /// Whether its matrices are tables of which a row is read for each token, and not all of them.
+  public var readsRows = false
   /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no
   /// kernel.
   public var hasKernel = true
@@ -121,7 +125,10 @@ extension Op {
       var facts = OpFacts(.input, hasKernel: false)
       facts.input = kind
       return facts
-    case .embed: return OpFacts(.embed)
+    case .embed:
+      var facts = OpFacts(.embed)
+      facts.readsRows = true
+      return facts
     case .linear(let activation):
       // `activation none` of a linear layer goes without saying.
       var facts = OpFacts(rowwise: .linear, activation == .none ? [] : [.activation(activation)], replaces: 0..<0)
@@ -144,19 +151,30 @@ extension Op {
       facts.reducible = 0..<2
       return facts
     case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)
+    case .segmentMean: return OpFacts(.segmentMean, servesPolicies: true)
+    case .concat:
+      var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
+      facts.isRowwise = true
+      return facts
+    case .bagLogits(let skip, let separator):
+      var facts = OpFacts(
+        .bagLogits, [.integer("separator", Int(separator))] + OpAttribute.ids("skip", skip), servesPolicies: true,
+        hasKernel: false)
+      facts.readsRows = true
+      return facts
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm(let first, let count):
       return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
-    case .decideExit(let policy, let layer, let reads):
+    case .decideExit(let policy, let boundary, let reads):
       var facts = OpFacts(
-        .decideExit, defines: .samples, policy, [.integer("layer", layer)] + OpAttribute.words("reads", reads))
+        .decideExit, defines: .samples, policy, [.boundary(boundary)] + OpAttribute.words("reads", reads))
       facts.hasEffect = true
       return facts
-    case .decidePrune(let policy, let layer, let reads, let afterExit):
+    case .decidePrune(let policy, let boundary, let reads, let afterExit):
       let after: [OpAttribute] = afterExit ? [OpAttribute(key: "after", value: .word("exit"))] : []
       return OpFacts(
         .decidePrune, defines: .tokens, policy,
-        [.integer("layer", layer)] + OpAttribute.words("reads", reads) + after)
+        [.boundary(boundary)] + OpAttribute.words("reads", reads) + after)
     case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
@@ -228,8 +246,21 @@ public struct OpAttribute: Sendable {
     values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map(\.rawValue)))]
   }
 
-  /// A set of numbers, ascending, that is left out when it is empty.
-  static func integers(_ key: String, _ values: Set<Int>) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map { "\($0)" }))]
+  /// `layer 2`, or `at entry`.
+  static func boundary(_ boundary: Boundary) -> OpAttribute {
+    switch boundary {
+    case .entry: OpAttribute(key: "at", value: .word(Boundary.entryWord))
+    case .after(let layer): .integer("layer", layer)
+    }
+  }
+
+  /// A set of boundaries, ascending, that is left out when it is empty.
+  static func boundaries(_ key: String, _ values: Set<Boundary>) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map(\.word)))]
+  }
+
+  /// A list of vocabulary ids that is left out when it is empty.
+  static func ids(_ key: String, _ values: [Int32]) -> [OpAttribute] {
+    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map { "\($0)" }))]
   }
 }

@@ -132,6 +132,28 @@ struct OperandCheck {
     return [inputs[0]] + emits.map { _ in TensorType(.f32, [inputs[1].rows]) }
   }
 
+  func bagLogits(_ skip: [Int32], _ separator: Int32) throws(GraphError) -> TensorType {
+    try counts(1, inputs: 2...2, weights: 2...3)
+    _ = try index(inputs[0], .tokens, "%ids", 1)
+    let samples = try segments(inputs[1], 2)
+    let table = weights[0]
+    guard table.element == .f32, table.extents.count == 2, case .fixed(let rows) = table.rows else {
+      throw error(3, "#table is \(table), expected f32[V, C]")
+    }
+    let bias = TensorType(.f32, [.fixed(table.columns)])
+    try require(weights.last == bias, 3, "#bias is \(weights.last!), expected \(bias)")
+    if weights.count == 3 {
+      guard weights[1].element == .f32, weights[1].extents.count == 2, weights[1].columns == table.columns,
+        case .fixed(let pairs) = weights[1].rows, pairs > 0, pairs & (pairs - 1) == 0
+      else { throw error(4, "#bigrams is \(weights[1]), expected f32[M, \(table.columns)], M a power of two") }
+    }
+    try require(
+      skip.contains(separator) && zip(skip, skip.dropFirst()).allSatisfy { $0 < $1 } && skip[0] >= 0
+        && Int(skip[skip.count - 1]) < rows, 5,
+      "skips \(skip) with separator \(separator), expected rows of #table, ascending, the separator among them")
+    return TensorType(.f32, [.dim(samples), .fixed(table.columns)])
+  }
+
   func decideExit(_ newDim: Dim?) throws(GraphError) -> TensorType {
     try counts(1, inputs: 2...Int.max, weights: 0...0)
     guard let decision = ExitDecision(op, inputs) else { throw error(1, "not a decision") }

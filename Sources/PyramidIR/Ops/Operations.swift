@@ -79,9 +79,14 @@ extension Graph {
     case .linear(let activation): return rows(result, linear(activation))
     case .linearAddNorm: return rows(result, linear(.none) + self[result].type.columns * (1 + Self.normOperations))
     case .activate(let activation): return elements(activation.operations)
-    case .add, .firstRows, .compact: return elements(1)
+    case .add, .firstRows, .concat, .compact: return elements(1)
+    case .segmentMean: return rows(node.inputs[0], self[result].type.columns) + elements(1)
     case .layerNorm: return elements(Self.normOperations)
     case .softmax: return elements(Self.softmaxOperations)
+    case .bagLogits:
+      // Tokens that are skipped count like any other; then a division and the bias.
+      let classes = self[result].type.columns
+      return rows(node.inputs[0], (node.weights.count - 1) * classes) + rows(result, 2 * classes)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
     case .firstAttention(let heads, let emits):
@@ -159,6 +164,7 @@ extension Graph {
   }
 
   private func isDense(_ node: Node) -> Bool {
+    if node.section == .entry { return false }
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }

@@ -57,11 +57,22 @@ extension Op {
       try check.require(inputs[0].columns % 3 == 0, 1, "%qkv is \(inputs[0]), expected three equal blocks")
       return try check.attention(rows: inputs[0], width: inputs[0].columns / 3, segments: inputs[1], heads, emits)
     case .firstAttention(let heads, let emits): return try check.firstAttention(heads, emits)
-    case .firstRows:
+    case .firstRows, .segmentMean:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%x", 1)
       let samples = try check.segments(inputs[1], 2)
       return [TensorType(.f32, [.dim(samples), .fixed(inputs[0].columns)])]
+    case .concat:
+      try check.counts(1, inputs: 2...2, weights: 0...0)
+      try check.matrix(inputs[0], "%a", 1)
+      try check.matrix(inputs[1], "%b", 1)
+      try check.require(
+        inputs[0].rows == inputs[1].rows, 1, "%a has \(inputs[0].rows) rows and %b \(inputs[1].rows), expected as many")
+      // Sizes of values are small (rule 2), but the sum of two is checked where types are.
+      let columns = inputs[0].columns.addingReportingOverflow(inputs[1].columns)
+      try check.require(!columns.overflow, 1, "%a and %b are too wide")
+      return [TensorType(.f32, [inputs[0].rows, .fixed(columns.partialValue)])]
+    case .bagLogits(let skip, let separator): return [try check.bagLogits(skip, separator)]
     case .softmax:
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.matrix(inputs[0], "%x", 1)

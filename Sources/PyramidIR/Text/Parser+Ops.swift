@@ -40,7 +40,9 @@ extension Parser {
   ) throws(ParseError) -> Op {
     func heads() throws(ParseError) -> Int { try attributes.integer("heads", self) }
     func emits() throws(ParseError) -> [Emission] { try attributes.words("emit", self) }
-    func layer() throws(ParseError) -> Int { try attributes.integer("layer", self) }
+    func boundary() throws(ParseError) -> Boundary {
+      try attributes.flag("at", Boundary.entryWord, self) ? .entry : .after(try attributes.integer("layer", self))
+    }
     func epsilon() throws(ParseError) -> Float { try attributes.float("epsilon", self) }
     switch mnemonic {
     case .input: return .input(input)
@@ -54,16 +56,20 @@ extension Parser {
     case .attentionQKV: return .attentionQKV(heads: try heads(), emits: try emits())
     case .firstAttention: return .firstAttention(heads: try heads(), emits: try emits())
     case .firstRows: return .firstRows
+    case .segmentMean: return .segmentMean
+    case .concat: return .concat
+    case .bagLogits:
+      return .bagLogits(skip: try attributes.ids("skip", self), separator: try attributes.id("separator", self))
     case .softmax: return .softmax
     case .rowNorm:
       return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))
     case .decideExit:
       return .decideExit(
-        policy: policy, layer: try layer(),
+        policy: policy, at: try boundary(),
         reads: try attributes.words("reads", self, of: "a signal of an exit policy"))
     case .decidePrune:
       return .decidePrune(
-        policy: policy, layer: try layer(),
+        policy: policy, at: try boundary(),
         reads: try attributes.words("reads", self, of: "a signal of a pruning policy"),
         afterExit: try attributes.flag("after", "exit", self))
     case .keepSamples: return .keepSamples
@@ -165,16 +171,33 @@ struct AttributeReader {
     return try values.map { token throws(ParseError) in try word(token, key, parser, of: kind) }
   }
 
-  /// A set of counts; empty when the attribute is left out.
-  mutating func integers(_ key: String, _ parser: Parser) throws(ParseError) -> Set<Int> {
-    var numbers: Set<Int> = []
+  /// A set of boundaries; empty when the attribute is left out.
+  mutating func boundaries(_ key: String, _ parser: Parser) throws(ParseError) -> Set<Boundary> {
+    var boundaries: Set<Boundary> = []
     for token in take(key)?.values ?? [] {
       let text = parser.text(of: token)
-      guard token.kind == .integer, let number = Int(text), numbers.insert(number).inserted else {
-        throw parser.error("`\(key)` names \(text), expected integers, each once", at: token)
+      let boundary = text == Boundary.entryWord ? .entry : Int(text).map { Boundary.after($0) }
+      guard token.kind != .number, let boundary, boundaries.insert(boundary).inserted else {
+        throw parser.error("`\(key)` names \(text), expected `entry` or integers, each once", at: token)
       }
     }
-    return numbers
+    return boundaries
+  }
+
+  /// A vocabulary id.
+  mutating func id(_ key: String, _ parser: Parser) throws(ParseError) -> Int32 {
+    try id(try one(key, parser), key, parser)
+  }
+
+  /// A list of vocabulary ids; empty when the attribute is left out.
+  mutating func ids(_ key: String, _ parser: Parser) throws(ParseError) -> [Int32] {
+    try (take(key)?.values ?? []).map { token throws(ParseError) in try id(token, key, parser) }
+  }
+
+  private func id(_ token: Token, _ key: String, _ parser: Parser) throws(ParseError) -> Int32 {
+    let text = parser.text(of: token)
+    if token.kind == .integer, let id = Int32(text) { return id }
+    throw parser.error("`\(key)` names \(text), expected an integer of 32 bits", at: token)
   }
 
   /// Whether `key value` is there; any other value is an error.

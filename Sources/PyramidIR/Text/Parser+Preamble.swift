@@ -23,7 +23,7 @@ extension Parser {
     let word = text(of: start)
     if hasOpenCost, word != "cost" { hasOpenCost = false }
     switch word {
-    case "embeddings", "layer", "output", "gradients": return false
+    case "entry", "embeddings", "layer", "output", "gradients": return false
     case "purpose":
       try advance()
       if graph.purpose != .classify { throw error("a second `purpose`", at: start) }
@@ -46,7 +46,7 @@ extension Parser {
       if graph.placement != nil { throw error("a second `place`", at: start) }
       var attributes = try parseAttributes(of: "place", at: start)
       graph.placement = PolicyPlacement(
-        exits: try attributes.integers("exits", self), prunes: try attributes.integers("prunes", self))
+        exits: try attributes.boundaries("exits", self), prunes: try attributes.boundaries("prunes", self))
       try attributes.finish(self)
     case "dim": try parseDimDeclaration()
     case "weight": try parseWeight()
@@ -54,8 +54,8 @@ extension Parser {
     case "cost": try parseCost()
     default:
       let known = [
-        "purpose", "checkpoint", "target", "policies", "place", "dim", "weight", "slot", "cost", "embeddings", "layer",
-        "output", "gradients",
+        "purpose", "checkpoint", "target", "policies", "place", "dim", "weight", "slot", "cost", "entry", "embeddings",
+        "layer", "output", "gradients",
       ]
       throw error("`\(word)` begins nothing in a graph\(suggestion(for: word, among: known))", at: start)
     }
@@ -159,7 +159,7 @@ extension Parser {
     let start = token
     try advance()
     guard let section = try takeSection() else {
-      throw error("expected `embeddings`, `layer`, `output` or `gradients`", at: start)
+      throw error("expected `entry`, `embeddings`, `layer`, `output` or `gradients`", at: start)
     }
     let kindToken = token
     switch try takeWord("`executed` or `paper`") {

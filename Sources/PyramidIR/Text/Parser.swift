@@ -106,7 +106,8 @@ struct Parser {
   private mutating func parseSection() throws(ParseError) {
     let start = token
     guard let section = try takeSection() else {
-      throw error("expected `embeddings`, `layer`, `output`, `gradients` or `}`, found `\(text(of: start))`", at: start)
+      throw error(
+        "expected `entry`, `embeddings`, `layer`, `output`, `gradients` or `}`, found `\(text(of: start))`", at: start)
     }
     try take("{")
     while token.kind != .symbol("}") { try parseNode(in: section) }
@@ -116,6 +117,7 @@ struct Parser {
   /// The section that a word names, with its number; nil for another word.
   mutating func takeSection() throws(ParseError) -> Section? {
     switch try takeWord("a section") {
+    case "entry": .entry
     case "embeddings": .embeddings
     case "layer": .layer(try takeCount("the layer's number"))
     case "output": .output

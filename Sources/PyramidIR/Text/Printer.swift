@@ -69,7 +69,8 @@ private struct Printer {
       text += "  }\n"
     }
     if let placement = graph.placement {
-      let attributes = OpAttribute.integers("exits", placement.exits) + OpAttribute.integers("prunes", placement.prunes)
+      let attributes =
+        OpAttribute.boundaries("exits", placement.exits) + OpAttribute.boundaries("prunes", placement.prunes)
       text += "  place" + braced(attributes) + "\n"
     }
     for declaration in graph.dims { text += "  \(line(of: declaration))\n" }

@@ -42,10 +42,11 @@ extension Verifier {
 
   /// Rule 9, and the policy's kind.
   private mutating func checkPlace(of node: Node, at index: Int) {
-    if case .decideExit(let policy, let layer, _) = node.op { check(.exit, policy, layer) }
-    if case .decidePrune(let policy, let layer, _, _) = node.op { check(.prune, policy, layer) }
-    func check(_ kind: PolicyKind, _ policy: String, _ layer: Int) {
-      if node.section != .layer(layer) { report(.node(index), "names layer \(layer) but stands in \(node.section)") }
+    if case .decideExit(let policy, let boundary, _) = node.op { check(.exit, policy, boundary) }
+    if case .decidePrune(let policy, let boundary, _, _) = node.op { check(.prune, policy, boundary) }
+    func check(_ kind: PolicyKind, _ policy: String, _ boundary: Boundary) {
+      let section = boundary.section
+      if node.section != section { report(.node(index), "names \(section) but stands in \(node.section)") }
       if graph.policies[kind]?.name == policy { return }
       let article = kind == .exit ? "an exit" : "a pruning"
       report(.node(index), "\(node.op.mnemonic) C5: @\(policy) is not declared as \(article) policy")

@@ -52,7 +52,8 @@ extension Verifier {
 
   private mutating func checkPlacement() {
     guard let placement = graph.placement else { return }
-    for layer in placement.exits.union(placement.prunes).sorted() where layer < 0 || layer >= graph.shape.layers - 1 {
+    for boundary in placement.exits.union(placement.prunes).sorted() {
+      guard case .after(let layer) = boundary, layer < 0 || layer >= graph.shape.layers - 1 else { continue }
       report(.graph, "place: after layer \(layer) there is no boundary")
     }
   }

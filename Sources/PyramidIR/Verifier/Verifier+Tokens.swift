@@ -19,8 +19,9 @@ extension Verifier {
     case .input(.segments): rowFacts[node.results[0].index] = .offsets(into: .admittedTokens)
     case .input(.samples): rowFacts[node.results[0].index] = .samples
     case .attention: expectTokens(of: node, 3, count: [0], 2, at: index)
-    case .attentionQKV, .firstRows: expectTokens(of: node, 1, count: [0], 2, at: index)
+    case .attentionQKV, .firstRows, .segmentMean: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
+    case .bagLogits: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune:
       guard let decision = PruneDecision(node.op, Array(node.inputs.indices)) else { return }
@@ -30,7 +31,7 @@ extension Verifier {
     case .compactSegments: checkCompactSegments(node, at: index)
     case .classify: expectSamples(of: node, at: index)
     case .gradient(let op): checkRows(of: op, node, at: index)
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .softmax, .rowNorm: break
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .concat, .softmax, .rowNorm: break
     }
   }
 

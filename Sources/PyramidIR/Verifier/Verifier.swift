@@ -14,10 +14,10 @@
 //  6. Each value is made once, before it is read. Each kind of input, targets and features are brought in at most once.
 //  7. Operands keep the numbered constraints of the operation (`Op.resultTypes`), declared types equal the inferred
 //     ones, and types use only dims that are declared and already defined.
-//  8. Offsets and tokens agree: attention, first_rows, decide_prune, keep_samples and compact_segments see rows of the
+//  8. Offsets and tokens agree: attention, first_rows, bag_logits, decide_prune, keep_samples and compact_segments see rows of the
 //     very token dim that their %segments counts. An index selects from the dim of the rows that it is applied to, and
 //     offsets are compacted with the samples that the kept tokens belong to. Sample numbers come from `input samples`.
-//  9. decide_exit and decide_prune stand in the layer they name.
+//  9. decide_exit and decide_prune stand in the section they name: a layer, or the entry.
 // 10. A graph that classifies has exactly one classify, the last node, in the output section, and neither operations
 //     nor a section of gradients. One that trains answers nothing; its backward operations stand in gradients.
 // 11. Packed weights are matrices that only linear layers read as #w; a graph that trains packs and rounds none.

@@ -6,6 +6,8 @@ enum BERT: ModelFamily {
   static let name = "bert"
   static let keys = ConfigurationKeys()
   static let classifier = "classifier"
+  static let architecture = "BertForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: true)

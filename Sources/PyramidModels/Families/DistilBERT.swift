@@ -11,6 +11,8 @@ enum DistilBERT: ModelFamily {
       hidden: "dropout", attention: "attention_dropout", classifier: "seq_classif_dropout", classifierRate: 0.2,
       isAfterAttention: false))
   static let classifier = "classifier"
+  static let architecture = "DistilBertForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier", "pre_classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: false)

@@ -7,6 +7,8 @@ enum ELECTRA: ModelFamily {
   static let keys = ConfigurationKeys(
     embedding: "embedding_size", dropout: DropoutKeys(isBeforeHead: true))
   static let classifier = "classifier.out_proj"
+  static let architecture = "ElectraForSequenceClassification"
+  static let unprefixed: Set<String> = ["classifier"]
 
   static func build(_ model: inout ModelBuilder) throws {
     let inputs = try model.inputs(hasTypes: true)

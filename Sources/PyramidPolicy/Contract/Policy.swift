@@ -21,7 +21,7 @@ public protocol Policy: Sendable {
   /// - Throws: any error, best `PolicyError.rejected` with a sentence that says what would be right.
   init(_ arguments: PolicyArguments) throws
 
-  /// The layers after which the policy is asked; `.all` by default.
+  /// The layers after which the policy is asked, 0 for the entry before the first; `.all` by default.
   var layers: LayerSet { get }
 
   /// How the engine reaches the policy. Supplied by `ExitPolicy` and `PruningPolicy`; an author never writes it.
@@ -43,12 +43,13 @@ public protocol PruningPolicy: Policy {
   /// When in a layer the policy decides; `.afterAttention` by default.
   var moment: PruningMoment { get }
 
-  /// Which tokens stay after layer `layer` (counted from 1).
+  /// Which tokens stay after layer `layer` (counted from 1; 0 is the entry, for a policy that lists it in `layers`).
   func retention(afterLayer layer: Int) -> Retention
 
   /// Writes one score for each token of `sample` that is alive, higher meaning more worth keeping.
   ///
-  /// `scores` has `sample.count` elements, which are 0 on entry. Not called where `retention` is `.all`.
+  /// `scores` has `sample.count` elements, which are 0 on entry. Not called where `retention` is `.all`. At the entry
+  /// (`sample.layer` is 0) only `position` and `tokenID` are there to be read.
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>)
 }
 
@@ -64,7 +65,8 @@ public enum PruningMoment: String, CaseIterable, Sendable {
 
 /// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
 ///
-/// The last layer always exits, so it is never asked there.
+/// The last layer always exits, so it is never asked there. The entry's head, before layer 1, counts as one: `head.layer`
+/// is 0 there. A policy that reads `hidden` is not asked at the entry, where there is none.
 public protocol ExitPolicy: Policy {
   /// What is remembered of one sample from layer to layer; nothing (`Void`) by default.
   associatedtype Memory: Sendable = Void

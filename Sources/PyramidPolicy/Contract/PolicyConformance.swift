@@ -25,12 +25,15 @@ public final class PolicyConformance {
 /// A policy behind a class. Which of the functions are called follows from the kind.
 class ErasedPolicy {
   let declared: UInt64
-  let layers: LayerSet
+  private let layers: LayerSet
+  private let isOfEntry: Bool
 
-  init(declared: UInt64, layers: LayerSet) {
-    self.declared = declared
-    self.layers = layers
+  /// `isOfEntry` says whether the entry is among the boundaries of a policy that is active at all of them.
+  init(declared: UInt64, layers: LayerSet, isOfEntry: Bool) {
+    (self.declared, self.layers, self.isOfEntry) = (declared, layers, isOfEntry)
   }
+
+  func isActive(_ layer: Int) -> Bool { layers.contains(layer) && (layer > 0 || layers != .all || isOfEntry) }
 
   var moment: PruningMoment { .afterAttention }
   func retention(_ layer: Int) -> Retention { .all }
@@ -45,7 +48,7 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
 
   init(_ policy: Conformer) {
     self.policy = policy
-    super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
+    super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: false)
   }
 
   override var moment: PruningMoment { policy.moment }
@@ -63,7 +66,9 @@ private final class ErasedExitPolicy<Conformer: ExitPolicy>: ErasedPolicy {
 
   init(_ policy: Conformer) {
     self.policy = policy
-    super.init(declared: policy.reads.reduce(0) { $0 | $1.bit }, layers: policy.layers)
+    let reads = policy.reads
+    super.init(
+      declared: reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: !reads.contains(.hidden))
   }
 
   override func initializeMemory(_ memory: UnsafeMutableRawPointer) {

@@ -23,8 +23,8 @@ public enum PolicyError: Error, Equatable, Sendable {
   case unknownParameter(policy: String, parameter: String, available: [String])
   /// The value has another type or lies out of range.
   case badValue(policy: String, parameter: String, value: String, expected: String)
-  /// The parameter stands for learned values that the checkpoint lacks.
-  case missingLearned(policy: String, parameter: String, symbol: String)
+  /// The parameter stands for learned values that the checkpoint lacks; `checkpoint` is its folder as a shell takes it.
+  case missingLearned(policy: String, parameter: String, symbol: String, checkpoint: String = "CHECKPOINT")
   /// A declaration of the policy contradicts itself: a bug of the policy.
   case badDeclaration(policy: String, reason: String)
   /// The policy itself refused its arguments; a policy's initialiser throws this with a sentence.
@@ -49,9 +49,9 @@ extension PolicyError: CustomStringConvertible {
       "policy '\(policy)' has no parameter '\(parameter)'; it has: \(list(available))"
     case .badValue(let policy, let parameter, let value, let expected):
       "policy '\(policy)': \(parameter)=\(value): expected \(expected)"
-    case .missingLearned(let policy, let parameter, let symbol):
+    case .missingLearned(let policy, let parameter, let symbol, let checkpoint):
       "policy '\(policy)': the checkpoint has no learned '\(symbol)' for parameter '\(parameter)'; "
-        + "fit it with `\(trainingCommand(for: symbol))`, or give \(parameter)=[...]"
+        + "fit it with `\(trainingCommand(for: symbol, checkpoint))`, or give \(parameter)=[...]"
     case .badDeclaration(let policy, let reason): "policy '\(policy)' is declared wrongly: \(reason)"
     case .rejected(let reason): oneLine(reason)
     }
@@ -60,8 +60,10 @@ extension PolicyError: CustomStringConvertible {
   private func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
   /// Thresholds are learned in the soft stage and settled in the hard one; anything else needs all four stages.
-  private func trainingCommand(for symbol: String) -> String {
-    let stages = symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
-    return "mp-train CHECKPOINT --data DIR --output DIR --stages \(stages)"
+  private func trainingCommand(for symbol: String, _ checkpoint: String) -> String {
+    let stages =
+      symbol.hasPrefix("prune.entry.")
+      ? "entry" : symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
+    return "mp-train \(checkpoint) --data TRAIN.tsv --output DIR --stages \(stages)"
   }
 }

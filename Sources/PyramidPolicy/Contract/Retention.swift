@@ -13,21 +13,25 @@ public enum Retention: Sendable, Equatable {
   case count(Int)
 }
 
-/// A set of layers, counted from 1: `contains(k)` means "after layer k". The last layer is not a boundary and is
-/// ignored.
+/// A set of layers, counted from 1: `contains(k)` means "after layer k". 0 is the entry, before layer 1. The last layer is
+/// not a boundary and is ignored.
 public struct LayerSet: Sendable, Equatable {
   private enum Members: Equatable {
+    case everywhere
     case range(ClosedRange<Int>)
     case listed(Set<Int>)
   }
 
   private let members: Members
 
-  /// Every boundary.
-  public static let all = LayerSet(1...Int.max)
+  /// Every boundary at which the policy can decide: after each layer, and at the entry an exit policy that does not read
+  /// `hidden`. A pruning policy lists the entry, where little is known of a token, if it means it: `LayerSet(0...3)`.
+  public static let all = LayerSet(.everywhere)
 
   /// No boundary at all.
   public static let none = LayerSet([])
+
+  private init(_ members: Members) { self.members = members }
 
   /// The boundaries after the layers of `range`.
   public init(_ range: ClosedRange<Int>) { members = .range(range) }
@@ -44,6 +48,7 @@ public struct LayerSet: Sendable, Equatable {
   /// Whether the boundary after `layer` is in the set.
   public func contains(_ layer: Int) -> Bool {
     switch members {
+    case .everywhere: layer >= 0
     case .range(let range): range.contains(layer)
     case .listed(let layers): layers.contains(layer)
     }

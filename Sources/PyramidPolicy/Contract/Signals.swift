@@ -17,10 +17,10 @@ public enum TokenSignal: String, CaseIterable, Sendable {
   /// Euclidean norm of the token's row at the layer's input.
   /// Producer: the previous layer. Price: n * H multiply-adds.
   case hiddenNorm = "hidden-norm"
-  /// Position of the token in its text, counted from 0 ([CLS]) before anything was pruned.
+  /// Position of the token in its text, counted from 0 ([CLS]) before anything was pruned. Known at the entry.
   /// Producer: the packed batch. Price: none, one integer is carried per token.
   case position = "position"
-  /// Index of the token in the vocabulary.
+  /// Index of the token in the vocabulary. Known at the entry.
   /// Producer: the tokenizer. Price: none, one integer is carried per token.
   case tokenID = "token-id"
   /// The token's row of H numbers at the layer's input.
@@ -28,13 +28,16 @@ public enum TokenSignal: String, CaseIterable, Sendable {
   case hidden = "hidden"
 }
 
-/// What an exit policy may read at the exit head of a layer; the layer itself is always there. C is the class count.
+/// What an exit policy may read at the exit head of a layer or of the entry; the layer itself is always there. C is the
+/// class count.
 public enum ExitSignal: String, CaseIterable, Sendable {
-  /// The head's C outputs before the softmax. Producer: the exit head. Price: the head, H^2 + H*C multiply-adds.
+  /// The head's C outputs before the softmax. Producer: the exit head. Price: the head, H^2 + H*C multiply-adds;
+  /// at the entry C additions for each token.
   case logits = "logits"
   /// The head's C probabilities. Producer: a softmax after the exit head. Price: the head and C exponentials.
   case probabilities = "probabilities"
-  /// The [CLS] row of H numbers after the layer. Producer: the layer. Price: none, the head reads it anyway.
+  /// The [CLS] row of H numbers after the layer, never at the entry. Producer: the layer. Price: none, the head reads it
+  /// anyway.
   case hidden = "hidden"
   /// Number of tokens alive before this boundary prunes. Producer: the packed batch. Price: none.
   case tokensAlive = "tokens-alive"

@@ -3,7 +3,7 @@
 
 /// What a policy may know of the model that it is made for.
 public struct ModelFacts: Sendable, Equatable {
-  /// Layers of the model; boundaries are after layers 1 ..< layers.
+  /// Layers of the model; boundaries are after layers 1 ..< layers, and the entry before them all, 0.
   public let layers: Int
   /// Classes of every exit head.
   public let classes: Int
@@ -64,8 +64,9 @@ public struct PolicyArguments: Sendable {
     return values.map { Float($0) }
   }
 
-  /// The values of a `.numbers` parameter, one for each of the model's `layers - 1` boundaries; a list of one value
-  /// stands for that value at each boundary.
+  /// The values of a `.numbers` parameter, one for each of the model's `layers - 1` boundaries between layers; a list of
+  /// one value stands for that value at each. None is for the entry: a policy that has one value per layer starts at the
+  /// first (`layers` is `.from(1)`).
   ///
   /// - Throws: `PolicyError.rejected` when the list has another length.
   public func numbersPerBoundary(_ name: String) throws(PolicyError) -> [Float] {

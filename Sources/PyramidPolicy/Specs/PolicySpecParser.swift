@@ -6,7 +6,14 @@
 
 extension PolicySpec {
   /// Bounds on the text: bytes, arguments, and numbers of one list.
-  static let limits = (bytes: 1 << 16, arguments: 64, numbers: 4096)
+  struct Limits {
+    let bytes, arguments, numbers: Int
+
+    /// What a person or an artefact may write.
+    static let written = Limits(bytes: 1 << 16, arguments: 64, numbers: 4096)
+    /// A text in which learned values stand, of which there may be one for each token of a vocabulary.
+    static let learned = Limits(bytes: 1 << 28, arguments: 64, numbers: 1 << 23)
+  }
 
   /// What was expected where in the text.
   public struct SyntaxError: Error {
@@ -19,12 +26,14 @@ extension PolicySpec {
   /// Reads a specification; white space between its parts does not matter.
   ///
   /// - Throws: `PolicyError.syntax` with the column and what was expected there.
-  public init(_ text: String) throws(PolicyError) {
-    guard text.utf8.count <= Self.limits.bytes else {
-      throw .syntax(text: "...", column: Self.limits.bytes, expected: "at most \(Self.limits.bytes) bytes")
+  public init(_ text: String) throws(PolicyError) { try self.init(text, limits: .written) }
+
+  init(_ text: String, limits: Limits) throws(PolicyError) {
+    guard text.utf8.count <= limits.bytes else {
+      throw .syntax(text: "...", column: limits.bytes, expected: "at most \(limits.bytes) bytes")
     }
     let bytes = Array(text.utf8)
-    var parser = PolicySpecParser(bytes: bytes)
+    var parser = PolicySpecParser(bytes: bytes, limits: limits)
     do {
       let spec = try parser.spec()
       try parser.finish(spec)
@@ -49,6 +58,7 @@ private struct PolicySpecParser {
   let bytes: [UInt8]
   var offset = 0
   var hasComments = false
+  var limits = PolicySpec.Limits.written
 
   mutating func spec() throws(PolicySpec.SyntaxError) -> PolicySpec {
     skipSpace()
@@ -60,8 +70,8 @@ private struct PolicySpecParser {
       skipSpace()
       if !take(")") {
         repeat {
-          guard arguments.count < PolicySpec.limits.arguments else {
-            throw failure("at most \(PolicySpec.limits.arguments) arguments")
+          guard arguments.count < limits.arguments else {
+            throw failure("at most \(limits.arguments) arguments")
           }
           arguments.append(try argument(after: arguments))
           skipSpace()
@@ -108,8 +118,8 @@ private struct PolicySpecParser {
     skipSpace()
     if take("]") { return values }
     repeat {
-      guard values.count < PolicySpec.limits.numbers else {
-        throw failure("at most \(PolicySpec.limits.numbers) numbers")
+      guard values.count < limits.numbers else {
+        throw failure("at most \(limits.numbers) numbers")
       }
       skipSpace()
       values.append(try number("a number"))

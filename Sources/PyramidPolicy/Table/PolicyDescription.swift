@@ -36,8 +36,8 @@ extension PolicyDescription {
     }
     self.init(kind: kind, name: head[1], parameters: [])
     guard isKebabCase(name) else { throw .badDeclaration(policy: name, reason: "its name is not in kebab-case") }
-    guard lines.count <= PolicySpec.limits.arguments + 1 else {
-      throw .badDeclaration(policy: name, reason: "it has more than \(PolicySpec.limits.arguments) parameters")
+    guard lines.count <= PolicySpec.Limits.written.arguments + 1 else {
+      throw .badDeclaration(policy: name, reason: "it has more than \(PolicySpec.Limits.written.arguments) parameters")
     }
     for line in lines.dropFirst() {
       guard let parameter = PolicyParameter(fields(line)) else {
@@ -114,7 +114,8 @@ enum CreationText {
     let facts = (lines.first ?? "").split(separator: " ").compactMap { Int($0) }
     guard lines.count == 2, facts.count == 3 else { throw .rejected("the arguments cannot be read") }
     let model = ModelFacts(layers: facts[0], classes: facts[1], heads: facts[2] == 0 ? nil : facts[2])
-    return PolicyArguments(try PolicySpec(String(lines[1])), model: model)
+    return PolicyArguments(
+      try PolicySpec(String(lines[1]), limits: .learned), model: model)
   }
 }
 

@@ -24,9 +24,10 @@ public final class PolicyInstance: Sendable {
 
   deinit { table.destroy(handle) }
 
-  /// Whether the policy is asked after a layer; false for the last layer, which always exits and prunes nothing.
+  /// Whether the policy is asked after a layer, 0 for the entry; false for the last layer, which always exits and prunes
+  /// nothing.
   public func isActive(afterLayer layer: Int) -> Bool {
-    layer >= 1 && layer < model.layers
+    layer >= 0 && layer < model.layers
       && PolicyCallNotes.during(.layers, label) { table.isActive(handle, layer) }
   }
 

@@ -18,7 +18,7 @@ extension PolicyTable {
       }
     }
     destroy = { Unmanaged<ErasedPolicy>.fromOpaque($0).release() }
-    isActive = { instance, layer in withPolicy(instance) { $0.layers.contains(layer) } }
+    isActive = { instance, layer in withPolicy(instance) { $0.isActive(layer) } }
     reads = { withPolicy($0) { $0.declared } }
     moment = { PruningMoment.allCases.firstIndex(of: withPolicy($0) { $0.moment }) ?? 0 }
     retention = { instance, layer, payload in

@@ -21,7 +21,7 @@ struct PolicyTable {
   /// Ends an instance.
   let destroy: @convention(c) (UnsafeMutableRawPointer) -> Void
 
-  /// Whether the policy is active after a layer, counted from 1.
+  /// Whether the policy is active after a layer, counted from 1; 0 is the entry.
   let isActive: @convention(c) (UnsafeMutableRawPointer, _ layer: Int) -> Bool
   /// The declared signals as bits, in the order of the enum's cases.
   let reads: @convention(c) (UnsafeMutableRawPointer) -> UInt64

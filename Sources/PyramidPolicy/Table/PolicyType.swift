@@ -73,7 +73,12 @@ public struct PolicyType: Sendable {
     let resolved = try description.resolve(spec)
     let text = CreationText.write(try description.substitute(learned, in: resolved), model: model)
     let handle = try create(text)
-    return PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
+    let instance = PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
+    if instance.isActive(afterLayer: 0), instance.exitSignals.contains(.hidden) {
+      throw .rejected(
+        "policy '\(name)' reads hidden, which is not known at the entry: leave 0 out of its layers, or don't read it")
+    }
+    return instance
   }
 
   private func create(_ text: String) throws(PolicyError) -> UnsafeMutableRawPointer {

@@ -4,7 +4,7 @@
 ///
 /// The engine owns the memory, which must stay valid and unchanged during the call.
 public struct ExitViewStorage {
-  /// The layer that has just run, counted from 1.
+  /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   public var layer: Int
   /// Layers of the model.
   public var layers: Int
@@ -55,7 +55,7 @@ public struct ExitView: ~Copyable, ~Escapable {
     self.signals = signals
   }
 
-  /// The layer that has just run, counted from 1.
+  /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   @inlinable public var layer: Int { storage.pointee.layer }
   /// Layers of the model.
   @inlinable public var layers: Int { storage.pointee.layers }

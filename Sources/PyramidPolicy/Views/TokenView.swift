@@ -8,7 +8,7 @@
 public struct TokenViewStorage {
   /// Tokens alive, [CLS] included.
   public var count: Int
-  /// The layer that has just run, counted from 1.
+  /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   public var layer: Int
   /// Layers of the model.
   public var layers: Int
@@ -56,7 +56,7 @@ public struct TokenView: ~Copyable, ~Escapable {
 
   /// Tokens alive, [CLS] included: the length of each signal.
   @inlinable public var count: Int { storage.pointee.count }
-  /// The layer that has just run, counted from 1.
+  /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   @inlinable public var layer: Int { storage.pointee.layer }
   /// Layers of the model.
   @inlinable public var layers: Int { storage.pointee.layers }

@@ -34,6 +34,8 @@ struct Step: @unchecked Sendable {
   let samples: Location?
   /// Logical depth of the first weight; 0 without weights.
   let weightDepth: Int
+  /// Rows of the second weight; 0 without one.
+  let secondWeightRows: Int
   /// What runs it. Moves and decisions, which name none, have the target's in f32.
   let kernel: Kernel
   /// What the step decides and by which operands, if it is a decision.
@@ -63,8 +65,8 @@ struct Program: Sendable {
   /// Deepest input of a linear layer of reduced precision; 0 when there is none.
   let reducedDepth: Int
   let meter: OperationMeter
-  /// Rows of the embedding tables, in the order of the `embed` node's operands.
-  let embeddingRows: [Int]
+  /// How many indices of a batch have a row in every table that they are read in: ids, positions, types if there are.
+  let indexLimits: [Int]
 
   /// The graph's instruction set.
   let target: InstructionSet
@@ -132,6 +134,7 @@ struct Program: Sendable {
         weights: weights.map(\.values), gradients: weights.map(\.gradient),
         samples: try recorded(index).map { locations[$0]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
+        secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
         kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
@@ -151,10 +154,11 @@ struct Program: Sendable {
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph)
-    embeddingRows = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { weight in
-      if case .fixed(let count) = graph[weight].type.rows { return count }
-      return 0
+    var limits = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { graph[$0].rowCount }
+    for node in graph.nodes {
+      if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
     }
+    indexLimits = limits
   }
 }
 

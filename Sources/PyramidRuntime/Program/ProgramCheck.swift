@@ -78,7 +78,8 @@ struct ProgramCheck {
     }
   }
 
-  /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come.
+  /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come, or those of
+  /// them that are left.
   private func checkEmbedding() throws {
     let embeds = graph.nodes.filter { $0.op == .embed }
     if graph.purpose == .train {
@@ -91,10 +92,23 @@ struct ProgramCheck {
       if embeds.isEmpty { return }
     }
     guard embeds.count == 1 else { throw failure("has \(embeds.count) embed nodes, expected 1") }
-    let producers = graph.producers
-    let kinds = embeds[0].inputs.map { producers[$0].map { graph.nodes[$0].op } }
-    let wanted: [Op?] = [.input(.tokenIDs), .input(.positions), .input(.typeIDs)]
-    guard kinds == Array(wanted.prefix(kinds.count)) else { throw failure("embed reads something else than the batch") }
+    let kinds = embeds[0].inputs.map(brought)
+    guard kinds == Array([.tokenIDs, .positions, .typeIDs].prefix(kinds.count)) else {
+      throw failure("embed reads something else than the batch")
+    }
+    for node in graph.nodes {
+      guard case .bagLogits = node.op else { continue }
+      guard brought(node.inputs[0]) == .tokenIDs else {
+        throw failure("bag_logits reads something else than the batch")
+      }
+    }
+  }
+
+  /// The input whose rows, or some of them, a value is.
+  private func brought(_ value: ValueID) -> InputKind? {
+    guard let node = graph.producer(of: value) else { return nil }
+    if case .input(let kind) = node.op { return kind }
+    return node.op == .compact ? brought(node.inputs[0]) : nil
   }
 
   /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those
@@ -110,7 +124,8 @@ struct ProgramCheck {
     }
   }
 
-  /// What is recorded of each boundary has room for one decision, and starts with the tokens admitted.
+  /// What is recorded of each boundary has room for one decision, and the first layer starts with the tokens admitted or
+  /// those that the entry left.
   private func checkPruning() throws {
     var pruned: Set<Section> = []
     for node in graph.nodes {
@@ -120,8 +135,11 @@ struct ProgramCheck {
       }
     }
     if graph.purpose == .train { return }
-    guard graph.tokensEntering(layer: 0) == .admittedTokens else {
-      throw failure("the first layer does not attend to the tokens admitted")
+    let entering =
+      graph.nodes.lazy.filter { $0.section == .entry && $0.op.definedFamily == .tokens }.last
+      .map { graph[$0.results[0]].type.rows } ?? .dim(.admittedTokens)
+    guard graph.tokensEntering(layer: 0).map({ .dim($0) }) == entering else {
+      throw failure("the first layer does not attend to the tokens that the entry left")
     }
   }
 

@@ -84,7 +84,7 @@ extension Graph {
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .classify, .gradient:
+      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .classify, .gradient:
       nil
     }
   }

@@ -47,7 +47,8 @@ extension Graph {
     var early: Set<ValueID> = []
     for node in nodes {
       if node.op.facts.attention?.isOfFirst == true { early.formUnion(node.results.dropFirst()) }
-      guard let decision = PruneDecision(node) else { continue }
+      // The entry's decision is the same whatever the moment in a layer.
+      guard let decision = PruneDecision(node), decision.boundary != .entry else { continue }
       return early.isDisjoint(with: decision.signals.map(\.operand)) ? .afterAttention : .beforeLayer
     }
     return nil
@@ -61,21 +62,22 @@ extension Graph {
       throw RuntimeError(
         "'\(instance.spec)' prunes \(instance.moment.words), the compiled model \(decided.words); \(again)")
     }
-    var decisions: [Int: Set<String>] = [:]
+    var decisions: [Boundary: Set<String>] = [:]
     for node in nodes {
       if kind == .exit, let decision = ExitDecision(node) {
-        decisions[decision.layer] = Set(decision.signals.map(\.signal.rawValue)).union([ExitSignal.logits.rawValue])
+        decisions[decision.boundary] = Set(decision.signals.map(\.signal.rawValue)).union([ExitSignal.logits.rawValue])
       } else if kind == .prune, let decision = PruneDecision(node) {
-        decisions[decision.layer] = Set(decision.signals.map(\.signal.rawValue))
+        decisions[decision.boundary] = Set(decision.signals.map(\.signal.rawValue))
       }
     }
     let wanted = kind == .exit ? instance.exitSignals.map(\.rawValue) : instance.tokenSignals.map(\.rawValue)
-    for layer in 0..<max(shape.layers - 1, 0) where instance.isActive(afterLayer: layer + 1) {
-      guard let reads = decisions[layer] else {
-        if compiled?.isActive(afterLayer: layer + 1) == true { continue }
-        throw RuntimeError(
-          "'\(instance.spec)' decides after layer \(layer + 1), where the compiled model does not; \(again)")
+    for boundary in shape.boundaries where instance.isActive(afterLayer: boundary.number) {
+      guard let reads = decisions[boundary] else {
+        if compiled?.isActive(afterLayer: boundary.number) == true { continue }
+        throw RuntimeError("'\(instance.spec)' decides \(boundary), where the compiled model does not; \(again)")
       }
+      // At the entry a pruning policy is handed what is known there of what it reads.
+      if kind == .prune, boundary == .entry { continue }
       if let missing = Set(wanted).subtracting(reads).min() {
         throw RuntimeError("'\(instance.spec)' reads \(missing), which the compiled model does not compute; \(again)")
       }

@@ -87,6 +87,19 @@ final class StepRunner {
         bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
         headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
         scratch: buffers.attention)
+    case .segmentMean:
+      kernels.segmentMean(
+        input(0), columns: columns, segments: integers(step.inputs[1]), samples: count, into: result())
+    case .concat:
+      kernels.concat(
+        input(0), columns: step.inputs[0].columns, input(1), columns: step.inputs[1].columns, rows: count,
+        into: result())
+    case .bagLogits(let skip, let separator):
+      let hasPairs = step.weights.count == 3
+      kernels.bagLogits(
+        ids: integers(step.inputs[0]), segments: integers(step.inputs[1]), samples: count, skip: skip,
+        separator: separator, table: step.weights[0], bigrams: hasPairs ? step.weights[1] : nil,
+        pairs: step.secondWeightRows, bias: step.weights[step.weights.count - 1], classes: columns, into: result())
     case .softmax: kernels.softmax(input(0), rows: count, columns: columns, into: result())
     case .rowNorm(let first, let width):
       kernels.rowNorm(

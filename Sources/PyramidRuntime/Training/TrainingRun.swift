@@ -90,7 +90,7 @@ public final class TrainingRun {
         "\(batch.sampleCount) samples of \(batch.tokenCount) tokens; room is for 1 to \(capacity.samples) samples of "
           + "\(capacity.tokens) tokens")
     }
-    for (values, limit) in zip([batch.tokenIDs, batch.positions, batch.typeIDs], runner.program.embeddingRows) {
+    for (values, limit) in zip([batch.tokenIDs, batch.positions, batch.typeIDs], runner.program.indexLimits) {
       if let bad = values.first(where: { $0 < 0 || Int($0) >= limit }) {
         throw RuntimeError("index \(bad) is outside its embedding table of \(limit) rows")
       }

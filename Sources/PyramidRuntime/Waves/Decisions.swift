@@ -63,7 +63,7 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .softmax, .rowNorm, .compact, .gradient:
+      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .compact, .gradient:
       break
     }
     return true
@@ -72,22 +72,22 @@ final class Decisions {
   /// Asks the exit policy about every sample; answers those that leave.
   private func decideExit(_ step: Step, _ decision: ExitDecision<Operand>, _ runner: StepRunner) {
     let exit = self.exit!
-    let layer = decision.layer
+    let number = decision.boundary.number
     let numbers = runner.integers(decision.samples)
     let classes = decision.logits.columns
     let stay = runner.integers(step.results[0])
-    let isActive = exit.isActive(afterLayer: layer + 1)
+    let isActive = exit.isActive(afterLayer: number)
     var staying = 0
     for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
       let logits = runner.floats(decision.logits) + row * classes
-      var view = ExitViewStorage(layer: layer + 1, layers: layers, classes: classes)
+      var view = ExitViewStorage(layer: number, layers: layers, classes: classes)
       view.logits = UnsafePointer(logits)
       fillSignals(&view, decision, runner, row: row, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
       if wantsToLeave && hasProbabilities(logits, classes) {
-        answer(slot, logits, layer: layer)
+        answer(slot, logits, at: number)
       } else {
         stay[staying] = Int32(row)
         staying += 1
@@ -181,13 +181,15 @@ final class Decisions {
     _ slot: Int, at section: Section, first: Int, _ length: Int, _ keep: UnsafeMutablePointer<Int32>, _ count: Int,
     after kept: Int
   ) {
+    // In a layer's section tokens die at the boundary after it, in the entry's at the entry.
+    let boundary = if case .layer(let layer) = section { layer + 1 } else { 0 }
     var next = 0
     for token in first..<first + length {
       if next < count, Int(keep[next]) == token {
         nextPlaces[kept + next] = places[token]
         next += 1
-      } else if case .layer(let layer) = section {
-        slots.drops(of: slot)![Int(places[token])] = Int32(layer)
+      } else {
+        slots.drops(of: slot)![Int(places[token])] = Int32(boundary)
       }
     }
   }
@@ -210,19 +212,22 @@ final class Decisions {
     let numbers = runner.integers(step.inputs[0])
     let classes = step.inputs[1].columns
     for row in 0..<runner.rows(step.inputs[0].rows) {
-      answer(Int(numbers[row]), runner.floats(step.inputs[1]) + row * classes, layer: layers - 1)
+      answer(Int(numbers[row]), runner.floats(step.inputs[1]) + row * classes, at: layers)
     }
   }
 
-  /// Delivers the answer of the sample of a slot, which is free again.
-  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, layer: Int) {
+  /// Delivers the answer of the sample of a slot, which is free again. It left after a layer, counted from 1, or at the
+  /// entry, 0, with the tokens that were admitted.
+  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int) {
     let tokens = slots.tokens(of: slot)
-    for index in 0...layer { layerTokens[index] = tokens[program.layerTokens[index]] }
+    layerTokens[0] = tokens[0]
+    for index in 0..<exitLayer { layerTokens[index] = tokens[program.layerTokens[index]] }
     let operations = program.meter.count(
-      tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: layer + 1)
+      tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: exitLayer)
     source.deliver(
       SampleAnswer(
-        logits: logits, tokensAlive: UnsafeBufferPointer(start: layerTokens, count: layer + 1),
+        logits: logits, exitLayer: exitLayer,
+        tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
         drops: slots.drops(of: slot).map { UnsafeBufferPointer($0) }, operations: operations),
       to: slots.id(of: slot))
     exit?.destroyMemory(at: slots.memory(of: slot))

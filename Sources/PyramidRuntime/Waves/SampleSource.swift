@@ -50,10 +50,11 @@ struct TokenInputs {
 struct SampleAnswer {
   /// Logits of the head that answered, [C].
   let logits: UnsafePointer<Float>
-  /// Tokens alive when each layer started, for the layers that the sample went through: their number is the layer after
-  /// which it left.
+  /// The layer after which it left, from 1; 0 for the entry.
+  let exitLayer: Int
+  /// Tokens alive when each layer started, for the layers that the sample went through; at the entry, those admitted.
   let tokensAlive: UnsafeBufferPointer<Int32>
-  /// For each token of the sample, the boundary (from 0) at which it was dropped, or a number that no boundary has; nil
+  /// For each token of the sample, the boundary (the entry is 0) at which it was dropped, or a number that no boundary has; nil
   /// unless positions are recorded.
   let drops: UnsafeBufferPointer<Int32>?
   let operations: OperationCount

@@ -24,9 +24,10 @@ final class TokenChooser {
 
   /// Chooses among the `count` tokens of the sample at `first`; returns how many stay.
   func choose(_ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int) -> Int {
-    let retention = prune.retention(afterLayer: decision.layer + 1)
+    let number = decision.boundary.number
+    let retention = prune.retention(afterLayer: number)
     if retention != .all {
-      var view = TokenViewStorage(count: count, layer: decision.layer + 1, layers: layers)
+      var view = TokenViewStorage(count: count, layer: number, layers: layers)
       fillSignals(&view, decision, runner, first: first)
       prune.score(view, into: scores)
     }

@@ -29,12 +29,22 @@ extension Differentiation {
     case .firstRows:
       let x = node.inputs[0]
       try add(.gradient(.firstRowsGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
+    case .segmentMean:
+      let x = node.inputs[0]
+      try add(.gradient(.segmentMeanGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
+    case .concat:
+      var first = 0
+      for input in node.inputs {
+        let count = builder.graph[input].type.columns
+        try add(.gradient(.columns(first: first, count: count)), [gradient(node)!], to: input)
+        first += count
+      }
     case .compact:
       let x = node.inputs[0]
       try add(.gradient(.compactGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
     case .linearAddNorm, .attentionQKV, .firstAttention:
       throw failure(node, "has no gradient; graphs that train have nothing fused")
-    case .rowNorm: throw failure(node, "has no gradient")
+    case .rowNorm, .bagLogits: throw failure(node, "has no gradient")
     case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: break
     }
   }

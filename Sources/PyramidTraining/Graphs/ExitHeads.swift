@@ -5,31 +5,62 @@ import PyramidCompiler
 import PyramidIR
 import PyramidModels
 
+/// Exit heads in a graph.
+public struct ExitHeadValues: Sendable {
+  /// What each head reads [B, width].
+  public var features: [ValueID] = []
+  /// Its logits [B, classes].
+  public var logits: [ValueID] = []
+}
+
 extension Graph {
-  /// The graph with an exit head after each of some layers, counted from 0, the last one not among them; and their
-  /// logits, f32[B0, C], in the order of `layers`. A head reads the [CLS] rows that enter the next layer.
-  public func addingExitHeads(after layers: [Int]) throws -> (graph: Graph, logits: [ValueID]) {
+  /// The graph with an exit head after each of some layers, counted from 0, the last one not among them. A head reads the
+  /// [CLS] rows that enter the next layer, and as `input` says the mean of the rows that its own layer attends to.
+  public func addingExitHeads(
+    after layers: [Int], reading input: HeadInput = .first
+  ) throws -> (graph: Graph, heads: ExitHeadValues) {
     var graph = self
-    var logits: [ValueID] = []
+    var heads = ExitHeadValues()
     for layer in layers {
-      guard let end = graph.nodes.lastIndex(where: { $0.section == .layer(layer) }),
-        let (hidden, segments) = graph.entering(layer: layer + 1)
-      else { throw DifferentiationError(description: "graph @\(name): no layer comes after layer \(layer)") }
+      let (own, next) = (try graph.entering(layer: layer), try graph.entering(layer: layer + 1))
+      let end = graph.nodes.lastIndex { $0.section == .layer(layer) }!
+      let head = ExitHead(layer: layer, input: input)
       let (nodes, made) = try graph.makeNodes(in: .layer(layer)) { builder in
-        let first = try builder.add(.firstRows, [hidden, segments], name: "cls\(layer)")
-        return try ExitHead(layer: layer).lower(into: &builder, first: first)
+        let first = try builder.add(.firstRows, [next.hidden, next.segments], name: "cls\(layer)")
+        let feature = try head.feature(
+          into: &builder, first: first, layerInput: own.hidden, segments: own.segments)
+        return (feature, try head.lower(into: &builder, reading: feature))
       }
       graph.nodes.insert(contentsOf: nodes, at: end + 1)
-      logits.append(made)
+      heads.features.append(made.0)
+      heads.logits.append(made.1)
     }
-    return (graph, logits)
+    return (graph, heads)
+  }
+
+  /// The graph with a copy of the rows that some layers hand on, read by all later layers; and these copies: where
+  /// gradients stop at them, each block of layers learns from its own heads only.
+  public func separatingBlocks(after layers: [Int]) throws -> (graph: Graph, copies: Set<ValueID>) {
+    var graph = self
+    var copies: Set<ValueID> = []
+    for layer in layers {
+      let rows = try graph.entering(layer: layer + 1).hidden
+      let copy = GradientOp.columns(first: 0, count: graph[rows].type.columns)
+      let (nodes, made) = try graph.makeNodes(in: .layer(layer)) { builder in
+        try builder.add(.gradient(copy), [rows], name: "block\(layer)")
+      }
+      let end = graph.nodes.lastIndex { $0.section == .layer(layer) }!
+      graph.insert(nodes, after: end, replacing: rows, by: made)
+      copies.insert(made)
+    }
+    return (graph, copies)
   }
 
   /// What a layer's queries are projected from, and the offsets of its samples.
-  private func entering(layer: Int) -> (hidden: ValueID, segments: ValueID)? {
+  private func entering(layer: Int) throws -> (hidden: ValueID, segments: ValueID) {
     guard let attention = nodes.first(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil }),
       attention.inputs.count == 4, let projection = producer(of: attention.inputs[0]), !projection.inputs.isEmpty
-    else { return nil }
+    else { throw DifferentiationError(description: "graph @\(name): no plain attention in layer \(layer)") }
     return (projection.inputs[0], attention.inputs[3])
   }
 }

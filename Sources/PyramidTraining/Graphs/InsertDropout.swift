@@ -37,7 +37,7 @@ private struct DropoutInsertion {
       } else if let isFeedForward = isProjectionBeforeResidual(node, at: index) {
         try dropOut(node.results[0], after: index, isFeedForward ? rates.feedForward : rates.attentionOutput)
       }
-    case .output, .gradients: return
+    case .entry, .output, .gradients: return
     }
   }
 

@@ -1,0 +1,200 @@
+// One boundary under construction: the decisions at the entry, after a layer or before it, and the rows that go on. It is apart from
+// `schedule-policies`, which says where boundaries are; how signals of tokens come about is in ScheduledSignals.swift.
+
+import PyramidIR
+import PyramidModels
+import PyramidPolicy
+
+/// The values that every boundary hands to the next layer.
+struct BoundaryState {
+  var segments: ValueID
+  var samples: ValueID
+  var positions: ValueID
+  var tokenIDs: ValueID
+  /// nil for a family without token types.
+  var types: ValueID?
+  /// Probabilities of earlier heads, first head first.
+  var earlier: [ValueID] = []
+
+  init(_ graph: Graph) throws {
+    func found(_ kind: InputKind) -> ValueID? { graph.nodes.first { $0.op == .input(kind) }?.results[0] }
+    func input(_ kind: InputKind) throws -> ValueID {
+      if let value = found(kind) { return value }
+      throw CompileError("the graph has no input \(kind.rawValue)")
+    }
+    segments = try input(.segments)
+    samples = try input(.samples)
+    positions = try input(.positions)
+    tokenIDs = try input(.tokenIDs)
+    types = found(.typeIDs)
+  }
+}
+
+/// One boundary being built: nodes are appended to the prefix of the graph that ends with its layer, or before it.
+struct BoundaryBuilder {
+  let boundary: Boundary
+  let before: BoundaryState
+  /// The rows that survivors are taken from: the layer's output, or its input. Nil at the entry, where nothing is
+  /// embedded yet.
+  let hidden: ValueID?
+  /// The rows that the layer's queries are projected from; nil at the entry.
+  let input: ValueID?
+  var builder: GraphBuilder
+  /// The layer's attention, from which signals are asked; nil before the layer.
+  let attention: Int?
+  /// [CLS] rows of the layer's output, and the attention weight of each token there, if they were computed before the
+  /// layer.
+  let early: (rows: ValueID, fromFirst: ValueID)?
+  let later: [Node]
+  private var after: BoundaryState
+  private var newHidden: ValueID?
+  private var stay: ValueID?
+  private var keep: ValueID?
+
+  /// A boundary whose decisions stand between `builder`'s nodes and `later`.
+  init(
+    at boundary: Boundary, state: BoundaryState, hidden: ValueID?, input: ValueID?, builder: GraphBuilder,
+    attention: Int? = nil, early: (rows: ValueID, fromFirst: ValueID)? = nil, later: [Node]
+  ) {
+    (self.boundary, before, after) = (boundary, state, state)
+    (self.hidden, newHidden, self.input) = (hidden, hidden, input)
+    (self.builder, self.attention, self.early, self.later) = (builder, attention, early, later)
+  }
+
+  /// The entry: after the batch's inputs, which every later section reads by what is decided here.
+  init(atEntryOf graph: Graph, state: BoundaryState) {
+    var builder = GraphBuilder(graph)
+    builder.section = .entry
+    var later: [Node] = []
+    builder.graph.nodes = []
+    for var node in graph.nodes {
+      guard case .input = node.op else {
+        later.append(node)
+        continue
+      }
+      node.section = .entry
+      builder.graph.nodes.append(node)
+    }
+    self.init(at: .entry, state: state, hidden: nil, input: nil, builder: builder, later: later)
+  }
+
+  /// The boundary after a layer.
+  init(_ graph: Graph, layer: Int, state: BoundaryState) throws {
+    let split = graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
+    guard let attention = graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil })
+    else {
+      throw CompileError("layer \(layer) has no attention")
+    }
+    var input = graph.nodes[attention].inputs[0]
+    if let projection = graph.producer(of: input), case .linear = projection.op { input = projection.inputs[0] }
+    self.init(
+      at: .after(layer), state: state, hidden: try Self.crossing(graph, layer: layer), input: input,
+      builder: Self.builder(graph, upTo: split, layer), attention: attention, later: Array(graph.nodes[split...]))
+  }
+
+  /// The graph's nodes before `split`, to go on with in a layer.
+  static func builder(_ graph: Graph, upTo split: Int, _ layer: Int) -> GraphBuilder {
+    var builder = GraphBuilder(graph)
+    builder.graph.nodes = Array(graph.nodes[..<split])
+    builder.section = .layer(layer)
+    return builder
+  }
+
+  /// The one value made in the layer that later sections read.
+  static func crossing(_ graph: Graph, layer: Int) throws -> ValueID {
+    let made = Set(graph.nodes.filter { $0.section == .layer(layer) }.flatMap(\.results))
+    let read = Set(graph.nodes.filter { $0.section > .layer(layer) }.flatMap(\.inputs)).intersection(made)
+    guard let value = read.first, read.count == 1 else {
+      throw CompileError("\(read.count) values cross the boundary after layer \(layer), expected 1")
+    }
+    return value
+  }
+
+  /// What names of values end with.
+  var suffix: String {
+    switch boundary {
+    case .entry: ".entry"
+    case .after(let layer): "\(layer)"
+    }
+  }
+
+  /// The logits of the boundary's exit head, and the [CLS] rows that it reads, of which there are none at the entry.
+  private mutating func head(_ context: PassContext) throws -> (logits: ValueID, first: ValueID?) {
+    guard case .after(let layer) = boundary, let hidden, let input else {
+      guard let head = context.entryHead else { throw CompileError("the checkpoint has no exit head at the entry") }
+      return (try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments), nil)
+    }
+    let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
+    let head = ExitHead(layer: layer, input: context.headInput)
+    let feature = try head.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
+    return (try head.lower(into: &builder, reading: feature), first)
+  }
+
+  /// The exit head, its decision, and what the decision reads.
+  mutating func decideExit(_ policy: PolicyInstance, _ context: PassContext) throws {
+    let (logits, first) = try head(context)
+    let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
+    if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
+      after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(suffix)"))
+    }
+    let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
+      switch signal {
+      case .logits: return (signal, [])
+      case .probabilities: return (signal, [after.earlier.last!])
+      case .hidden:
+        guard let first else { throw CompileError("hidden is not known \(boundary)") }
+        return (signal, [first])
+      case .tokensAlive: return (signal, [before.segments])
+      case .earlierProbabilities: return (signal, before.earlier)
+      }
+    }
+    let decision = ExitDecision(
+      policy: policy.type.name, at: boundary, samples: before.samples, logits: logits, signals: signals)
+    stay = try builder.add(decision.op, decision.operands, name: "stay\(suffix)")
+  }
+
+  /// The pruning decision and its signals; samples that leave are not pruned.
+  mutating func decidePrune(_ policy: PolicyInstance) throws {
+    let known = boundary == .entry ? TokenSignal.atEntry : TokenSignal.allCases
+    let reads = known.filter(policy.tokenSignals.contains)
+    try emitAttention(for: reads)
+    let decision = PruneDecision(
+      policy: policy.type.name, at: boundary, segments: before.segments, stay: stay,
+      signals: try reads.map { ($0, try tokenSignal($0)) })
+    keep = try builder.add(decision.op, decision.operands, name: "keep\(suffix)")
+  }
+
+  /// Rows of the survivors, under new dims.
+  mutating func compact() throws {
+    let keep = try self.keep ?? builder.add(.keepSamples, [before.segments, stay!], name: "keep\(suffix)")
+    newHidden = try hidden.map { try builder.add(.compact, [$0, keep], name: "alive\(suffix)") }
+    after.positions = try builder.add(.compact, [before.positions, keep], name: "positions\(suffix)")
+    after.tokenIDs = try builder.add(.compact, [before.tokenIDs, keep], name: "ids\(suffix)")
+    if boundary == .entry {
+      after.types = try before.types.map { try builder.add(.compact, [$0, keep], name: "types\(suffix)") }
+    }
+    after.segments = try builder.add(
+      .compactSegments, [before.segments, keep] + (stay.map { [$0] } ?? []), name: "segments\(suffix)")
+    if let stay {
+      after.samples = try builder.add(.compact, [before.samples, stay], name: "samples\(suffix)")
+      after.earlier = try after.earlier.enumerated().map { number, value in
+        try builder.add(.compact, [value, stay], name: "earlier\(suffix).\(number)")
+      }
+    }
+  }
+
+  /// The whole graph, later sections reading and typed by the new dims.
+  func finish() throws -> (Graph, BoundaryState) {
+    var graph = builder.graph
+    let prefix = graph.nodes
+    graph.nodes = later
+    let moved = [
+      (hidden, newHidden), (before.segments, after.segments), (before.samples, after.samples),
+      (before.positions, after.positions), (before.tokenIDs, after.tokenIDs), (before.types, after.types),
+    ]
+    for case (let old?, let new?) in moved { graph.replaceUses(of: old, by: new) }
+    try graph.inferTypes()
+    graph.nodes = prefix + graph.nodes
+    return (graph, after)
+  }
+}

@@ -1,0 +1,97 @@
+// The files of a training. Test data is never looked for: a folder's test file could only be read by mistake.
+
+import PyramidFormats
+
+/// Rows to learn from and rows that decide what is kept, with their classes.
+public struct TrainingData: Sendable {
+  /// Class names in order.
+  public let labels: [String]
+  /// Rows to learn from.
+  public let train: [LabelledDataSet.Row]
+  /// Rows that are not learned from.
+  public let dev: [LabelledDataSet.Row]
+  /// Whether `dev` was taken from the training file.
+  public let isHeldOut: Bool
+  /// SHA-256 of each file that was read, by its role.
+  public let checksums: JSONObject
+
+  /// Of the training rows, the share that is held out where there is no dev, and at most how many.
+  public static let heldOut = (share: 0.05, rows: 2000)
+
+  /// Reads `path`, a file or a folder with `train.*`, perhaps `dev.*`, perhaps `LABELS.txt`. Without a dev file a
+  /// random 5% of the rows, at most 2,000, whatever their classes, are held out by `seed`.
+  ///
+  /// Throws for a row that can't be read, no rows, an unknown label in dev, a class without rows.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: class names of the checkpoint, empty when it names none.
+  ///   - layout: says how a file at a path lies.
+  public init(
+    path: String, dev: String?, checkpoint: [String], seed: UInt64, layout: (String) -> TextLayout
+  ) throws {
+    let trainFile = try Self.trainFile(of: path)
+    var (devFile, labelFile): (String?, String?) = (dev, nil)
+    if trainFile != path, let folder = try? Folder(path: path) {
+      devFile = try dev ?? Self.file("dev", in: folder)
+      labelFile = folder.has("LABELS.txt") ? folder.path(of: "LABELS.txt") : nil
+    }
+    if path == "-" || dev == "-" {
+      throw TrainingError("training reads files, not standard input: a resumed one reads them again")
+    }
+    let records = try LabelledRecords(path: trainFile, layout: layout(trainFile))
+    labels = try LabelNames.names(train: records, file: labelFile, checkpoint: checkpoint)
+    let rows = try LabelledDataSet(records, labels: labels).rows
+    var checksums = JSONObject()
+    checksums["train"] = .string(try Self.checksum(trainFile))
+    isHeldOut = devFile == nil
+    if let devFile {
+      self.dev = try LabelledDataSet(path: devFile, labels: labels, layout: layout(devFile)).rows
+      checksums["dev"] = .string(try Self.checksum(devFile))
+      train = rows
+    } else {
+      let count = min(Int(Double(rows.count) * Self.heldOut.share), Self.heldOut.rows)
+      guard count > 0 else {
+        throw FormatError(file: trainFile, problem: "\(rows.count) rows are too few to hold some out; give --dev")
+      }
+      let held = Self.heldOut(count, of: rows, seed: seed)
+      self.dev = rows.indices.filter(held.contains).map { rows[$0] }
+      train = rows.indices.filter { !held.contains($0) }.map { rows[$0] }
+    }
+    self.checksums = checksums
+  }
+
+  /// The file of training rows that a path means: `train.*` of a folder, or the path itself. Throws when a folder has
+  /// none, or several.
+  public static func trainFile(of path: String) throws -> String {
+    guard let folder = try? Folder(path: path) else { return path }
+    guard let file = try file("train", in: folder) else {
+      throw FormatError(file: path, problem: "has no train.tsv, train.csv or train.jsonl")
+    }
+    return file
+  }
+
+  /// Random rows, but no class's last one.
+  private static func heldOut(_ count: Int, of rows: [LabelledDataSet.Row], seed: UInt64) -> Set<Int> {
+    var random = SeededRandom(seed: seed, stream: "held out")
+    var left: [Int: Int] = [:]
+    for row in rows { left[row.label, default: 0] += 1 }
+    var held: Set<Int> = []
+    for place in random.permutation(rows.count) where held.count < count && left[rows[place].label]! > 1 {
+      left[rows[place].label]! -= 1
+      held.insert(place)
+    }
+    return held
+  }
+
+  private static func file(_ name: String, in folder: Folder) throws -> String? {
+    let found = ["tsv", "csv", "jsonl", "ndjson"].map { "\(name).\($0)" }.filter(folder.has)
+    guard found.count < 2 else {
+      throw FormatError(file: folder.path, problem: "has both \(found[0]) and \(found[1]); give --data one file")
+    }
+    return found.first.map(folder.path)
+  }
+
+  private static func checksum(_ path: String) throws(FormatError) -> String {
+    try MappedFile(path: path).withBytes { Checksum.sha256(of: $0) }
+  }
+}

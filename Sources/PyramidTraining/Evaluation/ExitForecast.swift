@@ -1,0 +1,74 @@
+// What an entropy threshold would make of the samples of a development set: where they leave, how many are right, and
+// how many layers they cost. It tells the user which threshold to compile with; what it is worth on other texts and in
+// time is measured by mp-compare.
+
+import Foundation
+
+/// Samples leaving at the first head whose normalised entropy lies below one threshold.
+public struct ExitForecast: Sendable, Equatable {
+  /// The threshold of `entropy`.
+  public let threshold: Float
+  /// Share of the samples that are right.
+  public let accuracy: Double
+  /// Share of the samples that leave at each head.
+  public let shares: [Double]
+  /// Mean cost in layers: a sample that leaves after layer k costs k - 1 layers and a peek for each head it met; the
+  /// entry costs nothing.
+  public let layers: Double
+  /// The same for a model without exits: all layers but the last, and a peek.
+  public let denseLayers: Double
+
+  /// Dense layers for each layer that is computed.
+  public var speedUp: Double { denseLayers / max(layers, 1e-9) }
+}
+
+extension HeadAnswers {
+  /// Thresholds that are tried: 0.005, 0.01, ... 0.95.
+  static let thresholds: [Float] = (1...190).map { Float($0) / 200 }
+
+  /// What each threshold does. `peek` is the cost of a head above the entry, its [CLS] row included, in layers.
+  public func forecasts(peek: Double) -> [ExitForecast] {
+    let entropies = layers.indices.map { head in
+      labels.indices.map { sample in entropy(of: probabilities(head: head, sample: sample, temperature: 1)) }
+    }
+    return Self.thresholds.map { forecast($0, entropies, peek: peek) }
+  }
+
+  /// For each loss of accuracy against the last head, in points (1/100), the fastest forecast that loses no more.
+  public func choices(peek: Double, losing points: [Double]) -> [(points: Double, forecast: ExitForecast?)] {
+    let forecasts = forecasts(peek: peek)
+    let dense = accuracies.last ?? 0
+    return points.map { points in
+      let allowed = forecasts.filter { $0.accuracy >= dense - points / 100 - 1e-12 }
+      return (points, allowed.max { $0.speedUp < $1.speedUp })
+    }
+  }
+
+  private func forecast(_ threshold: Float, _ entropies: [[Double]], peek: Double) -> ExitForecast {
+    var left = Array(repeating: 0, count: layers.count)
+    var (right, cost) = (0, 0.0)
+    for sample in labels.indices {
+      let head = layers.indices.first { entropies[$0][sample] < Double(threshold) } ?? layers.count - 1
+      left[head] += 1
+      if best(head: head, sample: sample) == labels[sample] { right += 1 }
+      cost += self.cost(head: head, peek: peek)
+    }
+    let total = Double(max(count, 1))
+    return ExitForecast(
+      threshold: threshold, accuracy: Double(right) / total, shares: left.map { Double($0) / total },
+      layers: cost / total, denseLayers: Double((layers.last ?? 1) - 1) + peek)
+  }
+
+  private func cost(head: Int, peek: Double) -> Double {
+    if layers[head] == 0 { return 0 }
+    let asked = layers[...head].count { $0 > 0 }
+    return Double(layers[head] - 1) + Double(asked) * peek
+  }
+
+  private func entropy(of probabilities: [Double]) -> Double {
+    if classes < 2 { return 0 }
+    var sum = 0.0
+    for p in probabilities where p > 0 { sum -= p * log(p) }
+    return sum / log(Double(classes))
+  }
+}

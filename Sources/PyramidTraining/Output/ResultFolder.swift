@@ -1,0 +1,97 @@
+// The result: a Hugging Face folder that `transformers` loads and mp-compile compiles. Weights take the names that the
+// family's class has in `transformers`; what the checkpoint's configuration said and the training did not change stays
+// as it was, and the tokenizer's files are copied byte for byte.
+
+import Glibc
+import PyramidEvaluation
+import PyramidFormats
+import PyramidModels
+
+/// Writes what a training leaves.
+struct ResultFolder {
+  let folder: TrainingFolder
+  let context: TrainingContext
+  /// The log of the training.
+  let events: [JSONValue]
+  /// What was asked for and read.
+  let arguments: JSONObject
+
+  /// Files beside the weights that a checkpoint may have: the tokenizer's, and the terms that its weights come under.
+  private static let copied = [
+    "tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "LICENSE",
+    "NOTICE",
+  ]
+
+  /// Writes everything, the report last; with it the training is finished, and its state is removed.
+  func write() throws {
+    let source = try Folder(path: context.checkpoint.path)
+    for name in Self.copied where source.has(name) {
+      let file = try OutputFile(path: folder.file(name))
+      try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
+      try file.commit()
+    }
+    let configuration = try configuration(of: JSONField(path: source.path(of: "config.json")))
+    try OutputFile.write(JSONWriter.string(configuration, style: .pretty) + "\n", to: folder.file("config.json"))
+    try writeWeights()
+    try OutputFile.write(TrainingCurve(events).svg, to: folder.file("curve.svg"))
+    try OutputFile.write(card, to: folder.file("README.md"))
+    try OutputFile.write(JSONWriter.string(report, style: .lines(2)) + "\n", to: folder.file("training-report.json"))
+    folder.removeState()
+  }
+
+  private func writeWeights() throws {
+    let family = context.checkpoint.configuration.family
+    let parameters = context.parameters.all.map { ($0, Weights.fileName($0.name, family: family)) }
+    var writer = try SafetensorsWriter(
+      path: folder.file("model.safetensors"), tensors: parameters.map { TensorDeclaration($1, .F32, $0.shape) },
+      metadata: [("format", "pt")], alignment: 1)
+    for (parameter, name) in parameters { try writer.append(UnsafeRawBufferPointer(parameter.values), to: name) }
+    try writer.finish()
+  }
+
+  /// The checkpoint's config.json with what the training decided.
+  private func configuration(of root: JSONField) throws -> JSONValue {
+    var object = try root.object()
+    object["architectures"] = [.string(context.checkpoint.architecture)]
+    object["problem_type"] = "single_label_classification"
+    var (names, numbers) = (JSONObject(), JSONObject())
+    for (number, label) in context.labels.enumerated() {
+      names[String(number)] = .string(label)
+      numbers[label] = JSONValue(number)
+    }
+    object["id2label"] = .object(names)
+    object["label2id"] = .object(numbers)
+    if object["num_labels"] != nil { object["num_labels"] = JSONValue(context.labels.count) }
+    for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = "float32" }
+    if context.options.stages.contains(.exits) {
+      var own = try root.optional("magic_pyramid")?.object() ?? JSONObject()
+      own["head_input"] = .string(context.options.headInput.rawValue)
+      object["magic_pyramid"] = .object(own)
+    }
+    return .object(object)
+  }
+
+  private var report: JSONValue {
+    [
+      "arguments": .object(arguments), "labels": .array(context.labels.map(JSONValue.string)),
+      "train_rows": JSONValue(context.train.count), "dev_rows": JSONValue(context.dev.count),
+      "truncated_rows": JSONValue(context.train.truncated + context.dev.truncated),
+      "stages": .array(events.filter { $0["event"] == "stage" }),
+    ]
+  }
+
+  /// A short model card.
+  private var card: String {
+    """
+    # \((try? Folder(path: folder.path))?.name ?? folder.path)
+
+    Trained by mp-train from \(context.checkpoint.configuration.name) to tell \(context.labels.count) classes apart: \
+    \(context.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")).
+
+    \(StageSummary(events).markdown)
+    What was asked for is in training-report.json, what happened in training-log.jsonl and curve.svg. It loads in
+    `transformers` as \(context.checkpoint.architecture), and `mp-compile` compiles it.
+
+    """
+  }
+}

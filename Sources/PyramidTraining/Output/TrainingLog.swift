@@ -1,0 +1,47 @@
+// The log of a training, a JSON object a line, and what is read from it again: report and curve. The file is the one
+// memory of what happened, so that a resumed training tells the whole story.
+
+import Glibc
+import PyramidFormats
+
+/// The log file, open for appending.
+final class TrainingLog {
+  /// Bytes written.
+  private(set) var byteCount: Int
+  private let path: String
+  private let descriptor: Int32
+
+  /// Opens the log; what lies after `bytes` is of a time that is lived again and is cut off.
+  init(path: String, keeping bytes: Int) throws {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    var status = stat()
+    guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
+      throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    byteCount = min(bytes, Int(status.st_size))
+    ftruncate(descriptor, byteCount)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Appends a line.
+  func append(_ event: String, _ members: KeyValuePairs<String, JSONValue>) throws {
+    var object = JSONObject()
+    object["event"] = .string(event)
+    for (key, value) in members { object[key] = value }
+    let line = Array((JSONWriter.string(.object(object)) + "\n").utf8)
+    guard write(descriptor, line, line.count) == line.count else {
+      throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    byteCount += line.count
+  }
+
+  /// All events so far.
+  func events() throws -> [JSONValue] {
+    let reader = try LineReader(path: path)
+    var events: [JSONValue] = []
+    while case .bytes(let line) = try reader.next() { events.append(try JSONReader.read(line, file: path)) }
+    return events
+  }
+}

@@ -1,0 +1,130 @@
+// Stage 4 as published: exit heads learn what the last head says, the layers stay as they are. What the heads read does
+// not change then, so it is computed once, and an epoch is a matter of seconds.
+
+import PyramidIR
+import PyramidModels
+
+/// Trains exit heads on features of a frozen model.
+final class ExitsStage: TrainingStage {
+  let name = StageName.exits
+  let heads: [String]
+  let epochs: Int
+  let keepsBest = true
+  private(set) var groups: [ParameterGroup] = []
+  private let context: TrainingContext
+  private let recipe: StageRecipe
+  private var model: StageProgram?
+  private var training: StageProgram?
+  private var evaluation: StageProgram?
+  private var caches: [ObjectIdentifier: FeatureCache] = [:]
+
+  /// The stage; `recipe` says which exits there are, what they read, and which tokens die.
+  init(_ context: TrainingContext, _ recipe: StageRecipe) {
+    (self.context, self.recipe) = (context, recipe)
+    heads = recipe.exits.map { "\($0 + 1)" } + ["\(context.layers)"]
+    epochs = context.options.epochs(of: .exits)
+  }
+
+  func prepare() throws {
+    context.addHeads(of: recipe)
+    let plain = try context.plainGraph()
+    let (target, precision) = (context.target, context.options.precision)
+    model = try StageProgram(
+      .evaluation(plain, recipe, target: target, precision: precision), context, prune: recipe.prune)
+    func program(_ dropout: DropoutRates?) throws -> StageProgram {
+      let heads = try HeadGraph(
+        like: plain, exits: recipe.exits, headInput: recipe.headInput, dropout: dropout, target: target,
+        precision: precision)
+      return try StageProgram(heads, context)
+    }
+    training = try program(context.checkpoint.configuration.dropout)
+    evaluation = try program(nil)
+    groups = context.groups(of: Set(training!.trained))
+    for (texts, name) in [(context.train, "train"), (context.dev, "dev")] {
+      caches[ObjectIdentifier(texts)] = try FeatureCache(texts, context, model: model!) { [context] share in
+        context.progress("4 exits: features of \(name), \(Int(100 * share))%")
+      }
+    }
+  }
+
+  func accumulate(_ batch: TrainingBatch) throws -> Double {
+    let known = try features(of: batch)
+    let classes = context.labels.count
+    var targets = known.lastLogits
+    for row in 0..<batch.samples.count {
+      HeadAnswers.softmax(&targets, row * classes..<(row + 1) * classes)
+    }
+    let given = try context.targets(of: batch)
+    for index in targets.indices {
+      targets[index] = recipe.exit.lastHead * targets[index] + recipe.exit.target * given[index]
+    }
+    return try training!.train(batch, targets: targets, features: known.rows)
+  }
+
+  func predict(_ batch: TrainingBatch) throws -> [[Float]] {
+    let known = try features(of: batch)
+    return try evaluation!.logits(of: batch, features: known.rows) + [known.lastLogits]
+  }
+
+  /// The mean accuracy of the exits: the last head stays as it is.
+  func score(_ heads: [HeadResult]) -> Double {
+    let exits = heads.dropLast()
+    return exits.map { $0.accuracy - 1e-6 * $0.loss }.reduce(0, +) / Double(max(exits.count, 1))
+  }
+
+  func finish() throws { try context.fitTemperatures(exits: recipe.exits) { try self.predict($0) } }
+
+  private func features(of batch: TrainingBatch) throws -> FeatureCache.Features {
+    if let cache = caches[ObjectIdentifier(batch.texts)], let known = cache.features(of: batch.samples) { return known }
+    return try model!.features(of: batch)
+  }
+}
+
+/// What exit heads read, and what the last head says, for all samples of some texts.
+struct FeatureCache {
+  /// Features of a batch.
+  struct Features {
+    /// [B, exits * width].
+    var rows: [Float]
+    /// [B, classes].
+    var lastLogits: [Float]
+  }
+
+  /// More bytes than this are not kept, but computed again in each epoch.
+  static let largest = 4 << 30
+
+  private var rows: [Float] = []
+  private var logits: [Float] = []
+  private let width: Int
+  private let classes: Int
+
+  /// Computes the features of all texts, unless they are too many to be kept.
+  init(
+    _ texts: EncodedTexts, _ context: TrainingContext, model: StageProgram, progress: (Double) -> Void
+  ) throws {
+    (width, classes) = (model.featureWidth, context.labels.count)
+    if texts.count * width * 4 > Self.largest { return }
+    rows = [Float](repeating: 0, count: texts.count * width)
+    logits = [Float](repeating: 0, count: texts.count * classes)
+    let plan = BatchPlan(lengths: texts.lengths, budget: context.options.batchTokens)
+    for (number, samples) in plan.batches.enumerated() {
+      try Interruption.check()
+      progress(Double(number) / Double(plan.batches.count))
+      let features = try model.features(of: texts.batch(samples))
+      for (row, sample) in samples.enumerated() {
+        rows.replaceSubrange(
+          sample * width..<(sample + 1) * width, with: features.rows[row * width..<(row + 1) * width])
+        logits.replaceSubrange(
+          sample * classes..<(sample + 1) * classes, with: features.lastLogits[row * classes..<(row + 1) * classes])
+      }
+    }
+  }
+
+  /// The features of some samples; nil when none are kept.
+  func features(of samples: [Int]) -> Features? {
+    if rows.isEmpty { return nil }
+    return Features(
+      rows: samples.flatMap { rows[$0 * width..<($0 + 1) * width] },
+      lastLogits: samples.flatMap { logits[$0 * classes..<($0 + 1) * classes] })
+  }
+}

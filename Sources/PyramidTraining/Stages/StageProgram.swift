@@ -1,0 +1,98 @@
+// A stage's graph bound to the parameters, run batch by batch. It is apart from the stages because all of them run
+// graphs, and apart from `TrainingRun` because that knows nothing of parameters by name.
+
+import PyramidCompiler
+import PyramidIR
+import PyramidPolicy
+import PyramidRuntime
+
+/// A graph that stages run.
+final class StageProgram {
+  /// Names of the parameters that the graph adds gradients to.
+  let trained: Set<String>
+  /// Width of the features of all exits side by side.
+  let featureWidth: Int
+  private let graph: Graph
+  private let values: (logits: [ValueID], features: [ValueID], losses: [ValueID])
+  private let parameters: ParameterSet
+  private let seed: UInt64
+  private let room: (samples: Int, tokens: Int)
+  private let thread: TrainingThread
+  private let prune: PolicyInstance?
+  /// Bound to what is read of it when it is first run.
+  private var run: TrainingRun?
+
+  /// Binds the graph of a whole model; `prune` is the policy of hard pruning.
+  convenience init(_ stage: StageGraph, _ context: TrainingContext, prune: PolicyInstance? = nil) throws {
+    try self.init(stage.graph, logits: stage.logits, features: stage.features, context, prune: prune)
+  }
+
+  /// Binds the graph of the exit heads alone.
+  convenience init(_ heads: HeadGraph, _ context: TrainingContext) throws {
+    try self.init(heads.graph, logits: heads.logits, features: [], context, prune: nil)
+  }
+
+  private init(
+    _ graph: Graph, logits: [ValueID], features: [ValueID], _ context: TrainingContext, prune: PolicyInstance?
+  ) throws {
+    (self.graph, self.prune) = (graph, prune)
+    (parameters, seed, room) = (context.parameters, context.options.seed, context.room)
+    thread = context.thread
+    let losses = graph.nodes.filter { $0.op.facts.training == .loss }.map { $0.results[0] }
+    values = (logits, features, losses)
+    featureWidth = features.map { graph[$0].type.columns }.reduce(0, +)
+    trained = Set(
+      graph.nodes.filter { $0.section == .gradients && $0.op.facts.hasEffect }
+        .flatMap { $0.weights.flatMap { graph[$0].sources } })
+    for weight in graph.weights where weight.sources.count != 1 || context.parameters[weight.sources[0]] == nil {
+      throw TrainingError("graph @\(graph.name): #\(weight.name) is not one parameter")
+    }
+  }
+
+  /// Runs forward and backward; returns the loss, summed over samples.
+  func train(_ batch: TrainingBatch, targets: [Float], features: [Float] = []) throws -> Double {
+    let losses = try run(batch, reading: values.losses, targets, features)
+    return losses.reduce(0) { $0 + $1.reduce(0) { $0 + Double($1) } }
+  }
+
+  /// The logits of all heads, [B, classes] each.
+  func logits(of batch: TrainingBatch, features: [Float] = []) throws -> [[Float]] {
+    try run(batch, reading: values.logits, unknownTargets(batch), features)
+  }
+
+  /// What the exit heads of a whole model read, and what its last head says.
+  func features(of batch: TrainingBatch) throws -> FeatureCache.Features {
+    let read = try run(batch, reading: values.features + values.logits.suffix(1), unknownTargets(batch), [])
+    let widths = values.features.map { graph[$0].type.columns }
+    var rows: [Float] = []
+    rows.reserveCapacity(batch.samples.count * featureWidth)
+    for row in batch.samples.indices {
+      for (feature, width) in zip(read, widths) { rows += feature[row * width..<(row + 1) * width] }
+    }
+    return FeatureCache.Features(rows: rows, lastLogits: read[read.count - 1])
+  }
+
+  /// Targets for a graph whose losses nobody reads.
+  private func unknownTargets(_ batch: TrainingBatch) -> [Float] {
+    [Float](repeating: 0, count: batch.samples.count * graph.shape.classes)
+  }
+
+  /// A graph is always read in one way, so the first run binds it.
+  private func run(
+    _ batch: TrainingBatch, reading values: [ValueID], _ targets: [Float], _ features: [Float]
+  ) throws -> [[Float]] {
+    if run == nil {
+      let parameters = parameters
+      run = try TrainingRun(
+        graph, thread: thread, prune: prune, samples: room.samples, tokens: room.tokens, reading: values
+      ) { weight in
+        let parameter = parameters[weight.sources[0]]!
+        return TrainedWeight(
+          values: parameter.values, gradient: trained.contains(parameter.name) ? parameter.startTraining() : nil)
+      }
+    }
+    return try run!.run(
+      batch.tokens, targets: targets, features: features,
+      random: RandomState(seed: seed, step: UInt64(batch.number)))
+  }
+}

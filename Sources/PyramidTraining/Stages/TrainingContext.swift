@@ -1,0 +1,41 @@
+// What every stage is given: the checkpoint, the data as tokens, the parameters that all stages share, the options.
+
+import PyramidModels
+import PyramidRuntime
+
+/// Everything that stages read and the parameters that they change. Long work outside of batches calls
+/// `Interruption.check` now and then.
+public final class TrainingContext {
+  /// The checkpoint that the training starts from.
+  public let checkpoint: Checkpoint
+  /// Class names in order.
+  public let labels: [String]
+  /// The options.
+  public let options: TrainingOptions
+  /// The texts to learn from, and those that decide what is kept.
+  public let train, dev: EncodedTexts
+  /// All tensors of the checkpoint, those of heads that it lacks initialised, and what stages add.
+  public let parameters: ParameterSet
+  /// Where programs and optimiser run.
+  public let thread: TrainingThread
+  /// Shows what is going on, on a terminal.
+  public let progress: (String) -> Void
+
+  /// Puts the parts together. Throws when the checkpoint's tensors do not fit its configuration or the labels.
+  public init(
+    checkpoint: Checkpoint, labels: [String], options: TrainingOptions, train: EncodedTexts, dev: EncodedTexts,
+    thread: TrainingThread, progress: @escaping (String) -> Void = { _ in }
+  ) throws {
+    (self.checkpoint, self.labels, self.options, self.train, self.dev) = (checkpoint, labels, options, train, dev)
+    (self.thread, self.progress) = (thread, progress)
+    parameters = try ParameterSet(checkpoint, labels: labels, seed: options.seed)
+  }
+
+  /// The most texts and tokens of a batch: what programs need room for.
+  public var room: (samples: Int, tokens: Int) {
+    (options.batchSamples, max(options.batchTokens, train.lengths.max() ?? 0, dev.lengths.max() ?? 0))
+  }
+
+  /// Layers of the model.
+  public var layers: Int { checkpoint.configuration.layers }
+}

@@ -1,0 +1,57 @@
+// A training as a program calls it: what it depends on, its run, its result. The tool adds words and a terminal.
+
+import PyramidFormats
+import PyramidModels
+import PyramidRuntime
+
+/// A checkpoint, data and options that fit together.
+public struct Training {
+  /// Everything that the result depends on: the options, and SHA-256 of what was read.
+  public let arguments: JSONObject
+  private let context: TrainingContext
+
+  /// Encodes the texts and readies the parameters. Throws when options, checkpoint and data do not fit together.
+  public init(
+    _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions, threads: Int? = nil,
+    progress: @escaping (String) -> Void = { _ in }
+  ) throws {
+    let rules = checkpoint.tokenizer.rules
+    let limit = min(checkpoint.configuration.maxPositions, rules.modelMaxLength ?? .max)
+    if let wanted = options.maximumTokens, wanted > limit {
+      throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
+    }
+    if options.stages.contains(.entry) || options.stages.contains(.exits) {
+      _ = try options.exits(layers: checkpoint.configuration.layers)
+    }
+    func encode(_ rows: [LabelledDataSet.Row], _ name: String) -> EncodedTexts {
+      progress("reading \(name)")
+      return EncodedTexts(rows, tokenizer: checkpoint.tokenizer, limit: options.maximumTokens ?? limit)
+    }
+    context = try TrainingContext(
+      checkpoint: checkpoint, labels: data.labels, options: options, train: encode(data.train, "train"),
+      dev: encode(data.dev, "dev"), thread: TrainingThread(threads: ThreadCount.choose(requested: threads)),
+      progress: progress)
+    var arguments = options.arguments
+    arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
+    arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
+    arguments["data"] = .object(data.checksums)
+    self.arguments = arguments
+  }
+
+  /// Trains in `folder`, which holds the result afterwards, and returns the table of its stages. A training that is
+  /// finished already is not run again. Throws what `Trainer.run` throws.
+  public func run(
+    in folder: TrainingFolder, saveMinutes: Double, console: TrainingConsole,
+    make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = StageCatalogue.make
+  ) throws -> StageSummary {
+    if folder.isFinished {
+      console.note("the training in \(folder.path) is finished")
+      return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
+    }
+    let trainer = try Trainer(
+      context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
+    let events = try trainer.run()
+    try ResultFolder(folder: folder, context: context, events: events, arguments: arguments).write()
+    return StageSummary(events)
+  }
+}

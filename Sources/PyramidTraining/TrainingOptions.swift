@@ -1,0 +1,145 @@
+// What a user can choose. The same values, as JSON, are what a resumed training is compared with: whatever changes the
+// result belongs here, whatever does not (threads, how often the state is written) must not.
+
+import PyramidFormats
+import PyramidIR
+import PyramidModels
+
+/// How exit heads and the layers below them are trained.
+public enum ExitsTraining: String, Sendable, CaseIterable {
+  /// Heads alone, as published.
+  case frozen
+  /// Everything, on a weighted sum of all heads' losses.
+  case joint
+  /// Everything on the last head's loss and on the weighted sum in turn.
+  case alternating
+  /// Each block of layers on the loss of the head above it only.
+  case blocks
+}
+
+/// What the bag head counts.
+public enum BagKind: String, Sendable, CaseIterable {
+  /// Word pieces.
+  case unigrams
+  /// Word pieces and hashed pairs of neighbours.
+  case pairs
+}
+
+/// Which exits a model gets.
+public struct ExitChoice: Sendable, Equatable, CustomStringConvertible {
+  /// Whether there is one before the first layer.
+  public var entry: Bool
+  /// Layers with a head, from 1, ascending, each once.
+  public var layers: [Int]
+
+  /// A choice.
+  public init(entry: Bool, layers: [Int]) { (self.entry, self.layers) = (entry, layers) }
+
+  /// From `entry,1,2,3`; nil when it is none.
+  public init?(_ text: String) {
+    let words = text.split(separator: ",", omittingEmptySubsequences: false)
+    let numbers = words.compactMap { Int($0) }
+    entry = words.contains("entry")
+    layers = Set(numbers).sorted()
+    guard words.count == layers.count + (entry ? 1 : 0), layers.allSatisfy({ $0 >= 1 }) else { return nil }
+  }
+
+  public var description: String { ((entry ? ["entry"] : []) + layers.map(String.init)).joined(separator: ",") }
+}
+
+/// The options of a training; the defaults are those of `mp-train`.
+public struct TrainingOptions: Sendable {
+  /// The stages that run, in their order.
+  public var stages: [StageName] = [.fineTuning, .softPruning, .hardPruning, .exits]
+  /// The exits; nil for the entry and every layer but the last.
+  public var exits: ExitChoice?
+  /// How exits are trained.
+  public var exitsTraining = ExitsTraining.frozen
+  /// What exit heads read.
+  public var headInput = HeadInput.first
+  /// What the bag head counts.
+  public var bag = BagKind.unigrams
+  /// A checkpoint folder to distil from.
+  public var teacher: String?
+  /// Epochs of stages 1 to 4, or of the numbered stages that run, or one number for all.
+  public var epochs = [3, 1, 2, 2]
+  /// The highest learning rates: of the model, of heads that are new, of thresholds.
+  public var learningRate = 5e-5, headLearningRate = 1e-3, thresholdLearningRate = 1e-2
+  /// Weight of the masks' mean in soft pruning.
+  public var regularisation = 0.1
+  /// Temperature of the soft mask, in units of uniform attention.
+  public var softTemperature = 0.1
+  /// Weight decay, of matrices only.
+  public var weightDecay = 0.01
+  /// Share of a stage's updates in which the learning rates rise.
+  public var warmUp = 0.06
+  /// Gradients are scaled down to this norm.
+  public var maximumNorm = 1.0
+  /// Most tokens and most texts in a batch, and batches in an update.
+  public var batchTokens = 1600, batchSamples = 64, accumulate = 1
+  /// Most tokens of a text; nil for what the model takes.
+  public var maximumTokens: Int?
+  /// Seed of order, initial values and dropout.
+  public var seed: UInt64 = 1
+  /// Number format of products; parameters are f32 always.
+  public var precision = Precision.f32
+  /// Epochs without gain on dev after which a stage ends; nil for never.
+  public var patience: Int?
+
+  /// The defaults.
+  public init() {}
+
+  /// Epochs of a stage: of the four of the paper when four are given, else of those numbered stages that run.
+  public func epochs(of stage: StageName) -> Int {
+    let numbered = StageName.allCases.dropFirst()
+    if epochs.count == 1 { return epochs[0] }
+    let named = epochs.count == numbered.count ? Array(numbered) : stages.filter { $0 != .entry }
+    return named.firstIndex(of: stage).map { epochs[$0] } ?? 0
+  }
+
+  /// The exits for a model of this many layers. Throws when there is no such layer.
+  public func exits(layers: Int) throws(TrainingError) -> ExitChoice {
+    guard let exits else { return ExitChoice(entry: true, layers: Array(1..<max(layers, 1))) }
+    if let layer = exits.layers.last, layer >= layers {
+      throw TrainingError(
+        "--exits \(exits): the model has \(layers) layers, and a head after the last already; say layers 1 to \(layers - 1)"
+      )
+    }
+    return exits
+  }
+
+  /// Everything that the result depends on, by the name of its option.
+  public var arguments: JSONObject {
+    var object = JSONObject()
+    func numbers(_ values: [Int]) -> JSONValue { .string(values.map(String.init).joined(separator: ",")) }
+    object["stages"] = .string(stages.map(\.rawValue).joined(separator: ","))
+    object["exits"] = .string(exits?.description ?? "all")
+    object["exits-training"] = .string(exitsTraining.rawValue)
+    object["head-input"] = .string(headInput.rawValue)
+    object["bag"] = .string(bag.rawValue)
+    object["teacher"] = .string(teacher ?? "none")
+    object["epochs"] = numbers(epochs)
+    for (name, value) in [
+      ("learning-rate", learningRate), ("head-learning-rate", headLearningRate),
+      ("threshold-learning-rate", thresholdLearningRate), ("regularisation", regularisation),
+      ("soft-temperature", softTemperature), ("weight-decay", weightDecay), ("warm-up", warmUp), ("clip", maximumNorm),
+    ] { object[name] = JSONValue(value) }
+    object["batch-tokens"] = JSONValue(batchTokens)
+    object["batch-samples"] = JSONValue(batchSamples)
+    object["accumulate"] = JSONValue(accumulate)
+    object["max-tokens"] = maximumTokens.map { JSONValue($0) } ?? "model"
+    object["seed"] = .string(String(seed))
+    object["precision"] = .string(precision.rawValue)
+    object["patience"] = patience.map { JSONValue($0) } ?? "none"
+    return object
+  }
+}
+
+/// Why a training can't start or go on; one line that says what to do.
+public struct TrainingError: Error, Equatable, CustomStringConvertible {
+  /// The text for the user.
+  public let description: String
+
+  /// Makes an error of its text.
+  public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,133 @@
+// The options that the result depends on: their defaults are the library's, and their bounds are checked here.
+
+import ArgumentParser
+import MagicPyramid
+import PyramidModels
+import PyramidTools
+import PyramidTraining
+
+private let usual = TrainingOptions()
+
+/// Options of a training as words.
+struct TrainingChoices: ParsableArguments {
+  @Option(help: "Which of entry,1,2,3,4; 4 with an exit at the entry brings that stage along.")
+  var stages = StageList(usual.stages)
+
+  @Option(help: "Exits: entry, layers from 1; by default the entry and every layer but the last.")
+  var exits: ExitChoice?
+
+  @Option(
+    help: """
+      How exits are trained: frozen (heads alone), joint (all losses at once), alternating (the last loss and all in \
+      turn), blocks (each block of layers on its own head's loss).
+      """)
+  var exitsTraining = usual.exitsTraining
+
+  @Option(help: "What exit heads read: [CLS], or it and the mean of the layer's input.")
+  var headInput = usual.headInput
+
+  @Option(help: "What the bag head counts: word pieces, or also pairs of them.")
+  var bag = usual.bag
+
+  @Option(help: "Checkpoint folder to distil from.", completion: .directory)
+  var teacher: String?
+
+  @Option(help: "Epochs of stages 1 to 4, or of those of them that run, or one number.")
+  var epochs = NumberList(usual.epochs)
+
+  @Option(help: "Learning rate of the model.") var learningRate = usual.learningRate
+  @Option(help: "Learning rate of new heads.") var headLearningRate = usual.headLearningRate
+  @Option(help: "Learning rate of pruning thresholds.") var thresholdLearningRate = usual.thresholdLearningRate
+  @Option(help: "Weight of pruning in the loss of stage 2.") var regularisation = usual.regularisation
+  @Option(help: "Softness of the mask in stage 2.") var softTemperature = usual.softTemperature
+  @Option(help: "Weight decay of matrices.") var weightDecay = usual.weightDecay
+  @Option(help: "Share of a stage in which learning rates rise.") var warmUp = usual.warmUp
+  @Option(help: "Most tokens in a batch; a longer text goes alone.") var batchTokens = usual.batchTokens
+  @Option(help: "Most texts in a batch.") var batchSamples = usual.batchSamples
+  @Option(help: "Batches in an update.") var accumulate = usual.accumulate
+  @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
+  @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
+  @Option(help: "Number format of products: f32 or bf16; parameters are f32.") var precision = usual.precision
+  @Option(help: "Epochs without gain on dev after which a stage ends.") var patience: Int?
+
+  func validate() throws {
+    for (name, value, range) in [
+      ("learning-rate", learningRate, 0...1.0), ("head-learning-rate", headLearningRate, 0...1),
+      ("threshold-learning-rate", thresholdLearningRate, 0...1), ("regularisation", regularisation, 0...1e3),
+      ("weight-decay", weightDecay, 0...1), ("warm-up", warmUp, 0...1),
+    ] where !range.contains(value) {
+      throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
+    }
+    guard softTemperature > 0, softTemperature <= 1e3 else {
+      throw ValidationError("--soft-temperature must be above 0 and at most 1000")
+    }
+    for (name, value, range) in [
+      ("batch-tokens", batchTokens, 1...1_000_000), ("batch-samples", batchSamples, 1...64),
+      ("accumulate", accumulate, 1...10_000),
+      ("max-tokens", maxTokens ?? 3, 3...1_000_000), ("patience", patience ?? 1, 1...10_000),
+    ] where !range.contains(value) {
+      throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
+    }
+    guard precision != .int8 else { throw ValidationError("--precision must be f32 or bf16") }
+    let numbered = stages.stages.filter { $0 != .entry }.count
+    guard [1, 4, numbered].contains(epochs.numbers.count) else {
+      throw ValidationError("--epochs: \(epochs.numbers.count) numbers for \(numbered) numbered stages")
+    }
+  }
+
+  /// The options for the library.
+  var options: TrainingOptions {
+    var options = TrainingOptions()
+    options.stages = stages.stages
+    // Exits that include the entry need its head, wherever exits are trained.
+    if options.stages.contains(.exits), exits?.entry ?? true, !options.stages.contains(.entry) {
+      options.stages.insert(.entry, at: 0)
+    }
+    (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
+    (options.bag, options.teacher, options.epochs) = (bag, teacher, epochs.numbers)
+    options.learningRate = learningRate
+    options.headLearningRate = headLearningRate
+    options.thresholdLearningRate = thresholdLearningRate
+    (options.regularisation, options.softTemperature) = (regularisation, softTemperature)
+    (options.weightDecay, options.warmUp) = (weightDecay, warmUp)
+    (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
+    options.maximumTokens = maxTokens
+    (options.seed, options.precision, options.patience) = (seed, precision, patience)
+    return options
+  }
+}
+
+/// Stages between commas.
+struct StageList: ExpressibleByArgument, CustomStringConvertible {
+  let stages: [StageName]
+  var description: String { stages.map(\.rawValue).joined(separator: ",") }
+
+  init(_ stages: [StageName]) { self.stages = stages }
+
+  init?(argument: String) {
+    let words = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    stages = StageName.allCases.filter { words.contains($0.rawValue) }
+    if stages.count != words.count { return nil }
+  }
+}
+
+/// Numbers of epochs between commas.
+struct NumberList: ExpressibleByArgument, CustomStringConvertible {
+  let numbers: [Int]
+  var description: String { numbers.map(String.init).joined(separator: ",") }
+
+  init(_ numbers: [Int]) { self.numbers = numbers }
+
+  init?(argument: String) {
+    let words = argument.split(separator: ",", omittingEmptySubsequences: false)
+    numbers = words.compactMap { Int($0) }
+    if numbers.count != words.count || !numbers.allSatisfy({ (1...10_000).contains($0) }) { return nil }
+  }
+}
+
+extension ExitChoice: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+extension ExitsTraining: ExpressibleByArgument {}
+extension HeadInput: ExpressibleByArgument {}
+extension BagKind: ExpressibleByArgument {}

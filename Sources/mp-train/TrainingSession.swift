@@ -1,0 +1,45 @@
+// One training from the command line: reads everything that can be wrong before anything is written, trains, writes the
+// result.
+
+import MagicPyramid
+import PyramidFormats
+import PyramidModels
+import PyramidTools
+import PyramidTraining
+
+/// A run of mp-train.
+struct TrainingSession {
+  private let command: MPTrain
+  private let terminal: Terminal
+
+  init(_ command: MPTrain, _ terminal: Terminal) { (self.command, self.terminal) = (command, terminal) }
+
+  func run() throws {
+    let options = command.choices.options
+    let checkpoint = try Checkpoint(path: command.checkpoint)
+    let data = try TrainingData(
+      path: command.files.data, dev: command.files.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
+      layout: { command.files.reading.layout(of: $0, else: .tsv) })
+    let training = try Training(
+      checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
+    let folder = try TrainingFolder(
+      path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
+    terminal.endProgress()
+    terminal.note(
+      "\(data.train.count) rows to train on, \(data.dev.count) \(data.isHeldOut ? "held out" : "of dev"), "
+        + "\(data.labels.count) classes")
+    let summary = try training.run(
+      in: folder, saveMinutes: command.running.checkpointMinutes,
+      console: TrainingConsole(progress: terminal.progress, note: note))
+    terminal.endProgress()
+    let out = StandardOutput()
+    try out.print(summary.markdown, terminator: "")
+    try out.flush()
+    terminal.note("wrote \(command.files.output)")
+  }
+
+  private func note(_ text: String) {
+    terminal.endProgress()
+    terminal.note(text)
+  }
+}

@@ -1,0 +1,122 @@
+// Records as the one reader hands them out: formats, columns, headers, and what is wrong with a row.
+
+import PyramidFormats
+import Testing
+
+/// What comes out of a file that holds `text`: `label|text|pair` of a record, or its error without the file's path.
+private func read(_ text: String, _ layout: TextLayout, limit: Int = 1 << 20) throws -> [String] {
+  let folder = try TemporaryFolder()
+  return try withExtendedLifetime(folder) {
+    let path = try folder.write("data", text)
+    func short(_ error: FormatError) -> String { "\(error.place): \(error.problem)" }
+    var lines: [String] = []
+    do {
+      let reader = try RecordReader(path: path, layout: layout, limit: limit)
+      while let record = try reader.next() {
+        switch record {
+        case .success(let record): lines.append("\(record.label ?? "-")|\(record.text)|\(record.pair ?? "-")")
+        case .failure(let error): lines.append(short(error))
+        }
+      }
+    } catch let error as FormatError { lines.append("stopped: \(short(error))") }
+    return lines
+  }
+}
+
+@Suite("Record reader")
+struct RecordReaderTests {
+  @Test(
+    "Without columns a row is label, text, second text in TSV and CSV alike",
+    arguments: [(TextFormat.tsv, "\t"), (.csv, ",")])
+  func shape(format: TextFormat, comma: String) throws {
+    let text = ["a", "1\(comma)b", "x\(comma)c\(comma)d"].joined(separator: "\r\n")
+    #expect(try read(text, TextLayout(format)) == ["-|a|-", "1|b|-", "x|c|d"])
+  }
+
+  @Test("Columns are found by number, and the first row is data unless a header is said to be there")
+  func numbers() throws {
+    let text = "id,review,stars\n7,good,5\n"
+    let layout = TextLayout(.csv, text: .number(2), label: .number(3))
+    #expect(try read(text, layout) == ["stars|review|-", "5|good|-"])
+    #expect(try read(text, TextLayout(.csv, text: .number(2), label: .number(3), header: true)) == ["5|good|-"])
+    #expect(try read("a,b\n", layout) == ["line 1: has 2 columns, expected at least 3"])
+  }
+
+  @Test("Columns are found by name in the header, the usual names by themselves")
+  func names() throws {
+    let text = "sentence\tlabel\tother\nfine\tx\ty\nshort\tz\n"
+    let layout = TextLayout(.tsv, text: .name("sentence"), pair: .name("other"))
+    #expect(try read(text, layout) == ["x|fine|y", "line 3: has 2 columns, the header 3"])
+    #expect(try read("label,text\n1,a\n", TextLayout(.csv, header: true)) == ["1|a|-"])
+  }
+
+  @Test(
+    "A header without the column, or with two of that name, ends the reading",
+    arguments: [
+      ("a,b\n", TextLayout(.csv, text: .name("c")), "line 1: has no column 'c'; its columns are a, b"),
+      ("a,a\n", TextLayout(.csv, text: .name("a")), "line 1: has the column 'a' twice"),
+      ("a,b\n", TextLayout(.csv, text: .number(3), header: true), "line 1: has no column 3; its columns are a, b"),
+      (
+        "a,b\n", TextLayout(.csv, header: true),
+        "line 1: has no column 'text'; say which with --text-column: its columns are a, b"
+      ),
+      ("", TextLayout(.csv, header: true), ": is empty, expected a header"),
+      ("x", TextLayout(.text, text: .number(1)), ": lines of text have no columns; say --input-format"),
+      ("x", TextLayout(.tsv, label: .number(1)), ": needs --text-column as well"),
+      ("x", TextLayout(.jsonl, text: .number(1)), ": JSON objects have no numbered columns; give their keys"),
+    ])
+  func header(text: String, layout: TextLayout, problem: String) throws {
+    #expect(try read(text, layout) == ["stopped: \(problem)"])
+  }
+
+  @Test("A header that nobody announced is not taken for data")
+  func unannouncedHeader() throws {
+    #expect(
+      try read("text,label\na,b\n", TextLayout(.csv)) == [
+        "line 1: looks like a header; say --header, or name a column with --text-column", "a|b|-",
+      ])
+  }
+
+  @Test("Quoted fields of CSV hold commas, doubled quotes and line breaks, and a row's place is its first line")
+  func quoting() throws {
+    let text = "x,\"a, \"\"b\"\"\n\nc\",\"\"\r\ny,5\" pipe\n\nz,\"d\"e\n"
+    #expect(
+      try read(text, TextLayout(.csv)) == [
+        "x|a, \"b\"\n\nc|", "y|5\" pipe|-", "line 6: text follows a closing quote",
+      ])
+  }
+
+  @Test("A quote that is never closed is an error of its row, however much follows")
+  func openQuote() throws {
+    #expect(try read("x,\"a\nb\n", TextLayout(.csv)) == ["line 1: a quoted field is not closed"])
+    let lines = try read("x,\"a\n" + String(repeating: "y,b\n", count: 9), TextLayout(.csv), limit: 10)
+    #expect(lines.first == "line 1: a quoted field is not closed" && lines.dropFirst().allSatisfy { $0 == "y|b|-" })
+  }
+
+  @Test("Keys of JSONL objects can be named, blank lines are passed over")
+  func json() throws {
+    let text = "{\"review\":\"a\",\"stars\":5,\"title\":\"b\"}\n\n{\"text\":\"c\"}\n"
+    let layout = TextLayout(.jsonl, text: .name("review"), label: .name("stars"), pair: .name("title"))
+    #expect(try read(text, layout) == ["5|a|b", "line 3.review: missing"])
+  }
+
+  @Test("A byte order mark is no part of the first field", arguments: [TextFormat.tsv, .csv, .text])
+  func byteOrderMark(format: TextFormat) throws {
+    #expect(try read("\u{FEFF}a\n\u{FEFF}b\n", TextLayout(format)) == ["-|a|-", "-|\u{FEFF}b|-"])
+  }
+
+  @Test("A line over the limit is an error of that line alone", arguments: [TextFormat.tsv, .csv, .jsonl, .text])
+  func longLine(format: TextFormat) throws {
+    let short = format == .jsonl ? "{\"text\":\"a\"}" : "a"
+    let lines = try read(String(repeating: "x", count: 100) + "\n\(short)\n", TextLayout(format), limit: 50)
+    #expect(lines == ["line 1: is longer than 50 bytes", "-|a|-"])
+  }
+
+  @Test("Digits are a column's number, anything else its name, and a path's ending a format")
+  func words() {
+    #expect(TextColumn("2") == .number(2) && TextColumn("2a") == .name("2a"))
+    #expect(TextColumn("0") == nil && TextColumn("") == nil)
+    #expect(TextFormat(endingOf: "/a.b/c.CSV") == .csv && TextFormat(endingOf: "x.ndjson") == .jsonl)
+    #expect(TextFormat(endingOf: "a.tsv/b") == nil && TextFormat(endingOf: "-") == nil)
+  }
+}

@@ -1,0 +1,124 @@
+// The data of a training: classes, what is held out, batches.
+
+import PyramidFormats
+import PyramidModels
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidTraining
+
+/// The training data of a folder of files.
+private func data(
+  _ files: [String: String], checkpoint: [String] = [], path: String? = nil, dev: String? = nil
+) throws -> TrainingData {
+  let folder = try TemporaryFolder()
+  for (name, text) in files { try folder.write(name, text) }
+  return try withExtendedLifetime(folder) {
+    try TrainingData(
+      path: path.map(folder.path) ?? folder.path, dev: dev.map(folder.path), checkpoint: checkpoint, seed: 1,
+      layout: { TextLayout(TextFormat(endingOf: $0) ?? .tsv) })
+  }
+}
+
+private func rows(_ labels: [String], count: Int = 40) -> String {
+  (0..<count).map { "\(labels[$0 % labels.count])\ttext \($0)\n" }.joined()
+}
+
+@Suite("Training data")
+struct DataTests {
+  @Test(
+    "Classes are those of LABELS.txt, else the checkpoint's where they match, else the data's in a fixed order",
+    arguments: [
+      (["b", "a"], nil, [], ["a", "b"]),
+      (["10", "9"], nil, [], ["9", "10"]),
+      (["0", "1"], "0\tno\n1\tyes\n", [], ["no", "yes"]),
+      (["yes", "no"], "0\tno\n1\tyes\n", ["yes", "no"], ["no", "yes"]),
+      (["yes", "no"], nil, ["yes", "no"], ["yes", "no"]),
+      (["1", "0"], nil, ["negative", "positive"], ["negative", "positive"]),
+      (["b", "a"], nil, ["negative", "positive"], ["a", "b"]),
+      (["2", "1"], nil, ["negative", "positive"], ["1", "2"]),
+    ] as [([String], String?, [String], [String])])
+  func classes(labels: [String], file: String?, checkpoint: [String], expected: [String]) throws {
+    var files = ["train.tsv": rows(labels)]
+    files["LABELS.txt"] = file
+    #expect(try data(files, checkpoint: checkpoint).labels == expected)
+  }
+
+  @Test("Numbers in the data are classes of LABELS.txt by number, and names by name")
+  func numbers() throws {
+    let data = try data([
+      "train.tsv": "1\ta\nno\tb\n0\tc\nyes\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n",
+    ])
+    #expect(data.train.map(\.label) == [1, 0, 0, 1] && data.dev.map(\.label) == [1] && !data.isHeldOut)
+  }
+
+  @Test(
+    "What is wrong with the data is said before anything is written",
+    arguments: [
+      (["train.tsv": ""], "train.tsv: has no rows, expected label<TAB>text"),
+      (["train.tsv": rows(["a"])], "train.tsv: all rows have the label 'a'"),
+      (
+        ["train.tsv": rows(["0", "1"]), "LABELS.txt": "0\ta\n1\tb\n2\tc\n"],
+        "train.tsv: no row has the label 'c' (class 2)"
+      ),
+      (
+        ["train.tsv": rows(["a", "b"]), "dev.tsv": "a\tx\nc\ty\n"],
+        "dev.tsv: line 2: the model has no label 'c'; it has a, b, or 0 to 1"
+      ),
+      (["train.tsv": "a\tx\nb\ty\na\n"], "train.tsv: line 3: has no label, expected label<TAB>text"),
+      (
+        ["train.tsv": rows(["a", "b"]), "train.csv": "a,b\n"],
+        ": has both train.tsv and train.csv; give --data one file"
+      ),
+      (["test.tsv": rows(["a", "b"])], ": has no train.tsv, train.csv or train.jsonl"),
+      (["train.tsv": rows(["a", "b"], count: 10)], "train.tsv: 10 rows are too few to hold some out; give --dev"),
+      (["train.tsv": rows(["a", "b"]), "LABELS.txt": "1\ta\n"], "LABELS.txt: line 1: expected 0<TAB>name"),
+    ] as [([String: String], String)])
+  func errors(files: [String: String], problem: String) throws {
+    let error = #expect(throws: FormatError.self) { try data(files) }
+    #expect(error?.description.hasSuffix(problem) == true, "\(error?.description ?? "")")
+  }
+
+  @Test("Without dev 5% of the rows are held out, the same for a seed, and no class loses its last row")
+  func heldOut() throws {
+    let text = rows(["a", "b"], count: 200) + "c\tthe only one\n"
+    let (one, two) = (try data(["train.tsv": text]), try data(["train.tsv": text]))
+    #expect(one.isHeldOut && one.dev.count == 10 && one.train.count == 191)
+    #expect(one.dev == two.dev && one.train == two.train)
+    #expect(Set(one.train.map(\.text)).isDisjoint(with: one.dev.map(\.text)))
+    #expect(one.train.contains { $0.label == 2 })
+    // The other rows keep their order.
+    let numbers = one.dev.compactMap { Int($0.text.dropFirst(5)) }
+    #expect(numbers == numbers.sorted())
+  }
+
+  @Test("Batches keep the budget, hold every sample once, go by length, and change with the epoch alone")
+  func batches() {
+    var random = SeededRandom(seed: 3, stream: "lengths")
+    let lengths = (0..<3000).map { _ in 2 + random.integer(below: 60) } + [500]
+    func plan(_ stream: String) -> [[Int]] {
+      var random = SeededRandom(seed: 1, stream: stream)
+      return BatchPlan(lengths: lengths, budget: 200, samples: 12, random: &random).batches
+    }
+    let batches = plan("epoch 0")
+    #expect(batches.flatMap { $0 }.sorted() == Array(lengths.indices))
+    #expect(batches.allSatisfy { $0.count == 1 || $0.map { lengths[$0] }.reduce(0, +) <= 200 })
+    #expect(batches.map(\.count).max() == 12)
+    // In a batch lengths differ little, and batches do not come by length.
+    let spans = batches.filter { $0.count > 1 }.map { batch in lengths[batch.last!] - lengths[batch[0]] }
+    #expect(Double(spans.reduce(0, +)) / Double(spans.count) < 3)
+    let firsts = batches.map { lengths[$0[0]] }
+    #expect(firsts != firsts.sorted() && zip(firsts, firsts.dropFirst()).count { $0 > $1 } > firsts.count / 4)
+    #expect(plan("epoch 0") == batches && plan("epoch 1") != batches)
+  }
+
+  @Test("Random numbers have the moments of their distributions")
+  func moments() {
+    var random = SeededRandom(seed: 1, stream: "x")
+    let normal = (0..<20_000).map { _ in Double(random.normal()) }
+    #expect(abs(normal.reduce(0, +) / 20_000) < 0.03)
+    #expect(abs(normal.reduce(0) { $0 + $1 * $1 } / 20_000 - 1) < 0.05)
+    #expect(Set((0..<200).map { _ in random.integer(below: 5) }) == Set(0..<5))
+    #expect(random.permutation(50).sorted() == Array(0..<50))
+  }
+}

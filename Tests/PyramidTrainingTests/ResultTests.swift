@@ -1,0 +1,104 @@
+// The folder that a training leaves: names, configuration, copied files; and what it is made from.
+
+import PyramidFormats
+import PyramidModels
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidTraining
+
+@Suite("Result folder")
+struct ResultTests {
+  @Test("The result has the names that transformers expects, the labels, and the tokenizer byte for byte")
+  func names() throws {
+    let sample = try TrainingSample()
+    try sample.folder.write("model/special_tokens_map.json", "{}\r\n")
+    try sample.train("out")
+    let weights = try SafetensorsFile(path: sample.folder.path("out/model.safetensors"))
+    let names = Set(weights.tensors.map(\.name))
+    for name in [
+      "bert.embeddings.word_embeddings.weight", "bert.encoder.layer.0.attention.self.query.bias",
+      "bert.pooler.dense.weight", "classifier.weight", "classifier.bias",
+    ] { #expect(names.contains(name)) }
+    #expect(weights.tensors.allSatisfy { $0.type == .F32 } && weights.metadata["format"] == "pt")
+    let root = try JSONField(path: sample.folder.path("out/config.json"))
+    #expect(root.value["architectures"] == ["BertForSequenceClassification"])
+    #expect(root.value["id2label"] == ["0": "class 0", "1": "class 1", "2": "class 2"])
+    #expect(root.value["label2id"] == ["class 0": 0, "class 1": 1, "class 2": 2])
+    #expect(root.value["magic_pyramid"]?["head_input"] == "first")
+    for name in ["vocab.txt", "special_tokens_map.json"] {
+      let (from, to) = (sample.folder.path("model/\(name)"), sample.folder.path("out/\(name)"))
+      #expect(try MappedFile(path: from).withBytes { Array($0) } == MappedFile(path: to).withBytes { Array($0) })
+    }
+    for name in ["training-report.json", "training-log.jsonl", "curve.svg", "README.md"] {
+      #expect(FileKind(at: sample.folder.path("out/\(name)")) == .regular)
+    }
+    #expect(FileKind(at: sample.folder.path("out/training-state.safetensors")) == .missing)
+  }
+
+  @Test("What no stage trains stays as it was, to the bit", arguments: CheckpointRecipe.Family.allCases)
+  func untouched(family: CheckpointRecipe.Family) throws {
+    let folder = try TemporaryFolder()
+    let path = try CheckpointRecipe(family).write(in: folder)
+    let checkpoint = try Checkpoint(path: path)
+    let set = try ParameterSet(checkpoint, labels: ["a", "b", "c"], seed: 1)
+    let before = checkpoint.weights.tensors
+    #expect(set.all.count == before.names.count)
+    for parameter in set.all {
+      let name = Weights.fileName(parameter.name, family: family.rawValue)
+      #expect(try before.floats(of: name) == parameter.array, "\(name)")
+    }
+  }
+
+  @Test("An encoder gets a head with seeded values, and heads of pre-training are left behind")
+  func bareEncoder() throws {
+    let folder = try TemporaryFolder()
+    let path = try CheckpointRecipe().write(in: folder)
+    let whole = try SafetensorsFile(path: path + "/model.safetensors")
+    let encoder = whole.tensors.filter {
+      !$0.name.contains("pooler") && !$0.name.hasPrefix("classifier") && !$0.name.hasPrefix("exits")
+    }
+    let other = TensorDeclaration("cls.predictions.bias", .F32, [1])
+    var writer = try SafetensorsWriter(
+      path: path + "/bare",
+      tensors: encoder.map { TensorDeclaration(String($0.name.dropFirst(5)), .F32, $0.shape) } + [other],
+      alignment: 1)
+    for tensor in encoder { try writer.append(try whole.floats(of: tensor), to: String(tensor.name.dropFirst(5))) }
+    try writer.append([1], to: other.name)
+    try writer.finish()
+    try folder.write("model/model.safetensors", try MappedFile(path: path + "/bare").withBytes { Array($0) })
+    let checkpoint = try Checkpoint(path: path)
+    let labels = (0..<5).map { "label \($0)" }
+    let set = try ParameterSet(checkpoint, labels: labels, seed: 1)
+    #expect(set["cls.predictions.bias"] == nil && set["classifier.bias"]!.array == [0, 0, 0, 0, 0])
+    let values = set["classifier.weight"]!.array
+    #expect(set["classifier.weight"]!.shape == [5, 16] && set["pooler.dense.weight"]!.shape == [16, 16])
+    #expect(values.allSatisfy { abs($0) < 0.1 } && Set(values).count > 70)
+    #expect(try ParameterSet(checkpoint, labels: labels, seed: 1)["classifier.weight"]!.array == values)
+    #expect(try ParameterSet(checkpoint, labels: labels, seed: 2)["classifier.weight"]!.array != values)
+    // To compile it as it is stays an error.
+    #expect(throws: CheckpointError.self) { try LoweredModel(checkpoint, name: "x") }
+  }
+
+  @Test("A classifier for other classes is not silently replaced")
+  func otherClasses() throws {
+    let folder = try TemporaryFolder()
+    let checkpoint = try Checkpoint(path: CheckpointRecipe().write(in: folder))
+    let error = #expect(throws: TrainingError.self) { try ParameterSet(checkpoint, labels: ["a", "b"], seed: 1) }
+    #expect(error?.description.contains("its classifier has 3 classes, the data 2") == true)
+  }
+
+  @Test("Epochs are those of the paper's four stages, of those that run, or one for all")
+  func epochs() {
+    var options = TrainingOptions()
+    options.stages = [.entry, .fineTuning, .exits]
+    func epochs(_ numbers: [Int]) -> [Int] {
+      options.epochs = numbers
+      return [.fineTuning, .exits, .entry].map { options.epochs(of: $0) }
+    }
+    #expect(epochs([3, 1, 2, 4]) == [3, 4, 0] && epochs([3, 2]) == [3, 2, 0] && epochs([5])[0...1] == [5, 5])
+    #expect(ExitChoice("entry,2,1")?.description == "entry,1,2" && ExitChoice("1,1") == nil && ExitChoice("0") == nil)
+    options.exits = ExitChoice("6")
+    #expect(throws: TrainingError.self) { try options.exits(layers: 6) }
+  }
+}

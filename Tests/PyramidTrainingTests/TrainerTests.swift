@@ -1,0 +1,241 @@
+// The loop: resumed to the bit, best kept, early stopping, losses that are not finite.
+
+import PyramidFormats
+import PyramidModels
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidTraining
+
+/// A small checkpoint and data that a bag of words can learn.
+struct TrainingSample {
+  let folder: TemporaryFolder
+  let checkpoint: String
+  let data: String
+
+  init(classes: Int = 3, rows: Int = 120) throws {
+    folder = try TemporaryFolder()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, classes)
+    checkpoint = try recipe.write(in: folder)
+    var random = SeededRandom(seed: 5, stream: "rows")
+    let text = (0..<rows).map { row in
+      let label = row % classes
+      let words = (0..<(1 + random.integer(below: 6))).map { _ in "w\(5 + label * 5 + random.integer(below: 12))" }
+      return "\(label)\t\(words.joined(separator: " "))\n"
+    }
+    data = try folder.write("train.tsv", text.joined())
+  }
+
+  /// Options of two short stages.
+  var options: TrainingOptions {
+    var options = TrainingOptions()
+    (options.stages, options.epochs, options.batchTokens) = ([.fineTuning, .exits], [3, 2], 40)
+    return options
+  }
+
+  /// Trains into a folder called `name` and returns the bytes of the weights.
+  @discardableResult
+  func train(
+    _ name: String, _ start: TrainingStart = .new, options: TrainingOptions? = nil, saveMinutes: Double = 1,
+    make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = { BagStage($0, $1) }
+  ) throws -> [UInt8] {
+    let checkpoint = try Checkpoint(path: checkpoint)
+    let rows = try TrainingData(
+      path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
+    let training = try Training(checkpoint, rows, options ?? self.options, threads: 1)
+    let output = try TrainingFolder(
+      path: folder.path(name), start, arguments: training.arguments, source: self.checkpoint)
+    _ = try training.run(in: output, saveMinutes: saveMinutes, console: TrainingConsole(), make: make)
+    return try weights(name)
+  }
+
+  func weights(_ name: String) throws -> [UInt8] {
+    try MappedFile(path: folder.path("\(name)/model.safetensors")).withBytes { Array($0) }
+  }
+
+  /// The events of one kind in a log.
+  func events(_ name: String, _ kind: String) throws -> [JSONValue] {
+    try TrainingLog(path: folder.path("\(name)/training-log.jsonl"), keeping: .max).events()
+      .filter { $0["event"] == .string(kind) }
+  }
+}
+
+private struct Stop: Error {}
+
+@Suite("Trainer")
+struct TrainerTests {
+  @Test("The same seed gives the same weights, another seed others, and the bag learns")
+  func deterministic() throws {
+    let sample = try TrainingSample()
+    let weights = try sample.train("one")
+    #expect(try sample.train("two") == weights)
+    var options = sample.options
+    options.seed = 2
+    #expect(try sample.train("three", options: options) != weights)
+    guard case .array(let heads) = try sample.events("one", "stage")[0]["heads"] else { throw Stop() }
+    #expect(StageSummary.double(heads[0]["accuracy"]) > 0.6)
+  }
+
+  @Test("A training that stops at any batch goes on to the bit", arguments: [0, 1, 7, 20, 38, 39, 40, 41, 60, 70])
+  func resumed(batch: Int) throws {
+    let sample = try TrainingSample()
+    let expected = try sample.train("whole")
+    #expect(throws: Stop.self) {
+      try sample.train("parts", saveMinutes: 0) { name, context in
+        StoppingStage(BagStage(name, context), at: batch)
+      }
+    }
+    #expect(try sample.train("parts", .resuming) == expected)
+    #expect(try sample.events("parts", "epoch").count == 5)
+    #expect(try sample.events("parts", "update").count == sample.events("whole", "update").count)
+    // A second resume finds nothing to do and changes nothing.
+    #expect(try sample.train("parts", .resuming) == expected)
+  }
+
+  @Test(
+    "A loss or gradient that is not finite ends the training, and the state before stays",
+    arguments: [Double.nan, .infinity])
+  func notFinite(loss: Double) throws {
+    let sample = try TrainingSample()
+    let expected = try sample.train("whole")
+    let error = #expect(throws: TrainingError.self) {
+      try sample.train("parts", saveMinutes: 0) { name, context in
+        let stage = BagStage(name, context)
+        stage.disturbance = { $0.number == 9 ? loss : 0 }
+        return stage
+      }
+    }
+    let problem = "stage 1, epoch 1, update 10: the loss is not finite; try a lower learning rate; "
+    #expect(error?.description == problem + "\(sample.folder.path("parts")) keeps the last good state")
+    #expect(try sample.train("parts", .resuming) == expected)
+  }
+
+  @Test("The best epoch's parameters are kept, and an epoch without gain too many ends the stage")
+  func best() throws {
+    let sample = try TrainingSample()
+    var options = sample.options
+    (options.stages, options.epochs) = ([.fineTuning], [5])
+    func stage(_ scores: [Double], keeps: Bool) -> (StageName, TrainingContext) -> any TrainingStage {
+      { ScoredStage(BagStage($0, $1), scores: scores, keepsBest: keeps) }
+    }
+    let two = try sample.train("best", options: options, make: stage([1, 3, 2, 2, 1], keeps: true))
+    #expect(try sample.train("last", options: options, make: stage([1, 3, 2, 2, 1], keeps: false)) != two)
+    // The same epochs and schedule, stopped by patience: what is kept is the same.
+    options.patience = 2
+    #expect(try sample.train("patient", options: options, make: stage([1, 3, 2, 2, 1], keeps: true)) == two)
+    #expect(try sample.events("patient", "epoch").count == 4)
+  }
+
+  @Test("What a stage added, removed or replaced is so after a resume")
+  func replacedParameters() throws {
+    let sample = try TrainingSample()
+    func stages(stopping: Bool) -> (StageName, TrainingContext) -> any TrainingStage {
+      { name, context in
+        if name == .fineTuning {
+          context.parameters.remove("classifier.bias")
+          context.parameters.remove("classifier.weight")
+          context.parameters.add("classifier.weight", [7, 2]) { [Float](repeating: 0.5, count: 14) }
+        }
+        let stage = BagStage(name, context)
+        return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage
+      }
+    }
+    let expected = try sample.train("whole", make: stages(stopping: false))
+    #expect(throws: Stop.self) { try sample.train("parts", saveMinutes: 0, make: stages(stopping: true)) }
+    #expect(try sample.train("parts", .resuming, make: stages(stopping: false)) == expected)
+  }
+
+  @Test("A training is not resumed with other options or data, and the difference is named")
+  func otherArguments() throws {
+    let sample = try TrainingSample()
+    try sample.train("out")
+    var options = sample.options
+    (options.learningRate, options.batchTokens) = (1e-3, 50)
+    var error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming, options: options) }
+    #expect(
+      error?.description == "\(sample.folder.path("out")): was started otherwise, so it can't be resumed: "
+        + "learning-rate was 5e-05, is 0.001; batch-tokens was 40, is 50")
+    let text = try MappedFile(path: sample.data).withBytes { Array($0) }
+    try sample.folder.write("train.tsv", text + Array("0\tw7\n".utf8))
+    error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming) }
+    #expect(error?.description.contains("data was {\"train\":") == true)
+  }
+
+  @Test("A folder that holds something is refused without a word about overwriting, and never emptied")
+  func folders() throws {
+    let sample = try TrainingSample()
+    func problem(_ name: String, _ start: TrainingStart = .new) -> String {
+      do {
+        try sample.train(name, start)
+        return ""
+      } catch { return "\(error)".replacing(sample.folder.path, with: "") }
+    }
+    try sample.folder.makeFolder("empty")
+    try sample.folder.makeFolder("full")
+    try sample.folder.write("full/notes.txt", "mine")
+    try sample.folder.write("file", "mine")
+    #expect(problem("empty") == "")
+    #expect(problem("empty") == "/empty: holds a training that is finished; --overwrite starts anew")
+    #expect(problem("full").hasPrefix("/full: is not empty"))
+    #expect(problem("full", .resuming) == "/full: holds no training to resume")
+    #expect(problem("none", .resuming) == "/none: no such folder, so nothing to resume")
+    #expect(problem("file") == "/file: is a file, expected a folder for the result")
+    #expect(problem("model", .overwriting) == "/model: is the checkpoint that is read; give another --output")
+    #expect(problem("full", .overwriting) == "" && FileKind(at: sample.folder.path("full/notes.txt")) == .regular)
+    #expect(problem("full", .overwriting) == "")
+  }
+
+  @Test("While one process trains into a folder another one is refused")
+  func locked() throws {
+    let sample = try TrainingSample()
+    let folder = try TrainingFolder(path: sample.folder.path("out"), .new, arguments: JSONObject(), source: "")
+    let error = #expect(throws: TrainingError.self) { try sample.train("out", .overwriting) }
+    #expect(error?.description.hasSuffix("another process trains into this folder") == true)
+    withExtendedLifetime(folder) {}
+  }
+}
+
+/// A stage that fails before a batch.
+private final class StoppingStage: WrappedStage {
+  private let batch: Int
+
+  init(_ stage: BagStage, at batch: Int) {
+    self.batch = batch
+    super.init(stage)
+  }
+
+  override func accumulate(_ batch: TrainingBatch) throws -> Double {
+    if batch.number == self.batch { throw Stop() }
+    return stage.accumulate(batch)
+  }
+}
+
+/// A stage whose epochs have given scores.
+private final class ScoredStage: WrappedStage {
+  private var scores: [Double]
+
+  init(_ stage: BagStage, scores: [Double], keepsBest: Bool) {
+    self.scores = scores
+    stage.keepsBest = keepsBest
+    super.init(stage)
+  }
+
+  override func score(_ heads: [HeadResult]) -> Double { scores.removeFirst() }
+}
+
+private class WrappedStage: TrainingStage {
+  let stage: BagStage
+
+  init(_ stage: BagStage) { self.stage = stage }
+
+  var name: StageName { stage.name }
+  var heads: [String] { stage.heads }
+  var groups: [ParameterGroup] { stage.groups }
+  var epochs: Int { stage.epochs }
+  var keepsBest: Bool { stage.keepsBest }
+  func prepare() { stage.prepare() }
+  func accumulate(_ batch: TrainingBatch) throws -> Double { stage.accumulate(batch) }
+  func predict(_ batch: TrainingBatch) -> [[Float]] { stage.predict(batch) }
+  func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }
+}

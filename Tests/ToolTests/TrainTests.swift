@@ -1,0 +1,124 @@
+// mp-train as a user sees it when something is wrong: exit codes, one line that says what to do, and nothing written.
+
+import Foundation
+import Testing
+
+@Suite struct TrainTests {
+  static let rows = (0..<280).map { "\($0 % 14)\ttext \($0)\n" }.joined()
+
+  @Test(arguments: [
+    (["--stages", "1,5"], "'1,5' is invalid for '--stages"), (["--stages", "1,1"], "'1,1' is invalid"),
+    (["--epochs", "3,2"], "--epochs: 2 numbers for 4 numbered stages"), (["--epochs", "0"], "'0' is invalid"),
+    (["--exits", "0"], "'0' is invalid"), (["--learning-rate", "2"], "--learning-rate must be 0.0 to 1.0"),
+    (["--precision", "int8"], "--precision must be f32 or bf16"), (["--warm-up", "nan"], "--warm-up must be"),
+    (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
+    (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
+  ])
+  func `A choice that makes no sense is a usage error`(words: [String], problem: String) throws {
+    let scratch = try Scratch()
+    let output = scratch.path("out")
+    let result = try Tool.train.run([Models.checkpoint, "--data", "x", "--output", output] + words)
+    #expect(result.code == 64)
+    #expect(result.notes.contains(problem), "\(result.notes)")
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+
+  @Test(
+    arguments: [
+      ([:], ["--max-tokens", "1000"], "--max-tokens 1000: the model takes at most 512"),
+      ([:], ["--exits", "entry,6"], "--exits entry,6: the model has 6 layers"),
+      (["dev.tsv": "Song\ta\n"], [], "dev.tsv: line 1: the model has no label 'Song'"),
+      (["train.tsv": "Film\ta\nAlbum\n"], [], "train.tsv: line 2: has no label, expected label<TAB>text"),
+      (["train.csv": "a,b\n"], [], "has both train.tsv and train.csv; give --data one file"),
+      (["train.tsv": ""], [], "train.tsv: has no rows, expected label<TAB>text"),
+    ] as [([String: String], [String], String)])
+  func `What is wrong with the data is said before anything is written`(
+    files: [String: String], words: [String], problem: String
+  ) throws {
+    let scratch = try Scratch()
+    for (name, text) in ["train.tsv": Self.rows].merging(files, uniquingKeysWith: { $1 }) {
+      _ = try scratch.write(name, text)
+    }
+    let output = scratch.path("out")
+    let result = try Tool.train.run([Models.checkpoint, "--data", scratch.folder, "--output", output] + words)
+    #expect(result.code == 1)
+    #expect(result.notes.contains(problem) && result.notes.hasPrefix("Error: "), "\(result.notes)")
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+
+  @Test func `A classifier for other classes is named, not replaced`() throws {
+    let scratch = try Scratch()
+    let data = try scratch.write("train.tsv", (0..<40).map { "\(["a", "b"][$0 % 2])\ttext\n" }.joined())
+    let result = try Tool.train(Models.checkpoint, "--data", data, "--output", scratch.path("out"))
+    #expect(result.code == 1 && result.notes.contains("its classifier has 14 classes, the data 2"), "\(result.notes)")
+  }
+
+  /// A folder with a small checkpoint, `model`, and data, `train.tsv`.
+  private func sample() throws -> (scratch: Scratch, arguments: [String]) {
+    let scratch = try Scratch()
+    try #require(Tool.trainingProbe(scratch.folder, "make").code == 0)
+    let words = ["--data", scratch.path("train.tsv"), "--stages", "1", "--epochs", "6", "--batch-tokens", "60"]
+    return (scratch, [scratch.path("model")] + words + ["--learning-rate", "0.01", "--checkpoint-minutes", "0"])
+  }
+
+  @Test func `A trained checkpoint compiles and answers, and its weights do not depend on the threads`() throws {
+    let (scratch, arguments) = try sample()
+    var weights: [Data] = []
+    for threads in ["1", "2"] {
+      let output = scratch.path("out" + threads)
+      let result = try Tool.train.run(arguments + ["--output", output, "--threads", threads])
+      #expect(result.code == 0, "\(result.notes)")
+      #expect(result.output.contains("| 1 fine-tuning |") && result.output.contains("| layer 1 |"), "\(result.output)")
+      #expect(result.notes.contains("1 fine-tuning, epoch 6: dev accuracy 1: "))
+      weights.append(try Data(contentsOf: URL(fileURLWithPath: output + "/model.safetensors")))
+    }
+    #expect(weights[0] == weights[1])
+    let model = scratch.path("model.mpc")
+    #expect(try Tool.compile(scratch.path("out1"), "-o", model, "--quiet").code == 0)
+    let answers = try Tool.run(model, "--input", scratch.path("train.tsv"), "--format", "csv")
+    #expect(answers.code == 0 && answers.lines.count == 301)
+    let accuracy = try #require(answers.notes.firstMatch(of: /accuracy ([0-9.]+)%/))
+    #expect(try #require(Double(accuracy.1)) > 60, "\(answers.notes)")
+  }
+
+  @Test func `An interrupted training says how to go on, and ends with the same weights`() throws {
+    let (scratch, arguments) = try sample()
+    #expect(try Tool.train.run(arguments + ["--output", scratch.path("whole"), "--quiet"]).code == 0)
+    let process = Process()
+    process.executableURL = Tool.train.url
+    process.arguments = arguments + ["--output", scratch.path("parts")]
+    let notes = Pipe()
+    (process.standardError, process.standardOutput) = (notes, FileHandle.nullDevice)
+    try process.run()
+    var text = ""
+    while !text.contains("epoch 1"), case let more = notes.fileHandleForReading.availableData, !more.isEmpty {
+      text += String(decoding: more, as: UTF8.self)
+    }
+    process.interrupt()
+    text += String(decoding: try notes.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 130)
+    #expect(text.contains("stopped; the same command with --resume goes on: mp-train "), "\(text)")
+    let again = try Tool.train.run(arguments + ["--output", scratch.path("parts")])
+    #expect(again.code == 1 && again.notes.contains("holds a training that is unfinished; --resume goes on with it"))
+    #expect(try Tool.train.run(arguments + ["--output", scratch.path("parts"), "--resume"]).code == 0)
+    func weights(_ name: String) throws -> Data {
+      try Data(contentsOf: URL(fileURLWithPath: scratch.path(name + "/model.safetensors")))
+    }
+    #expect(try weights("parts") == weights("whole"))
+  }
+
+  @Test func `A vocabulary is trimmed to what texts use, and the result can be trained`() throws {
+    let (scratch, _) = try sample()
+    let trim = ["trim-vocabulary", scratch.path("model"), "--data", scratch.path("train.tsv"), "--size", "200"]
+    let result = try Tool.train.run(trim + ["--output", scratch.path("small")])
+    #expect(result.code == 0, "\(result.notes)")
+    #expect(result.notes.contains("kept 200 of 4000 tokens after 300 texts"))
+    let words = ["--data", scratch.path("train.tsv"), "--stages", "entry", "--output", scratch.path("out")]
+    #expect(try Tool.train.run([scratch.path("small")] + words).code == 0)
+    let missing = try Tool.train.run(["trim-vocabulary", scratch.path("model"), "--size", "200"])
+    #expect(missing.code == 64)
+    let help = try Tool.train("trim-vocabulary", "--help")
+    #expect(help.code == 0 && help.output.contains("--size"))
+  }
+}

@@ -1,0 +1,112 @@
+// Nothing is lost: a training that is killed at any moment, interrupted or out of disk space goes on where its state is, and ends with the
+// weights of one that was left alone.
+
+import Foundation
+import Testing
+
+@Suite struct TrainingKillTests {
+  /// A folder with a small checkpoint and data, and the weights of a training that nothing disturbed.
+  static let reference = Result {
+    let scratch = try Scratch()
+    #expect(try Tool.trainingProbe(scratch.folder, "make").code == 0)
+    let whole = try Tool.trainingProbe(scratch.folder, "whole", "new", "5")
+    #expect(whole.code == 0 && whole.output.hasSuffix("done\n"), "\(whole.output.suffix(300))")
+    return (scratch, try weights(scratch, "whole"), whole.lines.count { $0.hasPrefix("batch") })
+  }
+
+  static func weights(_ scratch: Scratch, _ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: scratch.path("\(name)/model.safetensors")))
+  }
+
+  /// Starts the probe and sends it a signal once it has printed so many lines; returns its lines, exit code and whether a signal ended it.
+  /// With `waits` it stands still at the last of them.
+  private func run(
+    _ folder: String, _ name: String, _ start: String, minutes: String, signal: Int32, after lines: Int,
+    waits: Bool = false
+  ) throws -> (lines: [Substring], code: Int32, isKilled: Bool) {
+    let process = Process()
+    process.executableURL = Tool.trainingProbe.url
+    process.arguments = [folder, name, start, minutes] + (waits ? [String(lines - 1)] : [])
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    var text = Data()
+    let newline = UInt8(ascii: "\n")
+    while text.count(where: { $0 == newline }) < lines {
+      let more = output.fileHandleForReading.availableData
+      if more.isEmpty { break }
+      text += more
+    }
+    kill(process.processIdentifier, signal)
+    text += try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    return (
+      String(decoding: text, as: UTF8.self).split(separator: "\n"), process.terminationStatus,
+      process.terminationReason == .uncaughtSignal
+    )
+  }
+
+  @Test(arguments: 1...4)
+  func `A training that is killed again and again ends with the same weights`(round: Int) throws {
+    let (scratch, expected, batches) = try Self.reference.get()
+    let name = "killed\(round)"
+    var generator = SystemRandomNumberGenerator()
+    var (start, kills, repeated) = ("new", 0, 0)
+    while true {
+      // A process has come some batches further when it is killed, often while it writes its state.
+      let result = try run(
+        scratch.folder, name, start, minutes: "0", signal: SIGKILL,
+        after: Int.random(in: 1...batches / 3, using: &generator))
+      start = "resume"
+      repeated += result.lines.count { $0.hasPrefix("batch") }
+      if !result.isKilled {
+        #expect(result.code == 0 && result.lines.last == "done", "\(result.lines.suffix(3))")
+        break
+      }
+      kills += 1
+      try #require(kills < 200)
+    }
+    #expect(kills > 0)
+    #expect(try Self.weights(scratch, name) == expected)
+    // With the state written after every update, a kill costs the batches of one update, and of one that was not written.
+    #expect(repeated <= batches + 4 * kills, "\(repeated) batches for \(batches), killed \(kills) times")
+    let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path(name)).filter { $0.hasPrefix(".mp-") }
+    #expect(left.isEmpty)
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `A training that is interrupted writes its state, and the exit code tells the signal`(signal: Int32) throws {
+    let (scratch, expected, batches) = try Self.reference.get()
+    let name = "interrupted\(signal)"
+    let result = try run(scratch.folder, name, "new", minutes: "60", signal: signal, after: 9, waits: true)
+    #expect(result.code == 128 + signal && !result.isKilled)
+    let done = result.lines.count { $0.hasPrefix("batch") }
+    let rest = try Tool.trainingProbe(scratch.folder, name, "resume", "60")
+    #expect(rest.code == 0)
+    #expect(done + rest.lines.count { $0.hasPrefix("batch") } == batches)
+    #expect(try Self.weights(scratch, name) == expected)
+  }
+
+  @Test func `A full disk is an error that says so, and the last good state goes on elsewhere`() throws {
+    let (scratch, expected, _) = try Self.reference.get()
+    let first = try run(scratch.folder, "full", "new", minutes: "0", signal: SIGINT, after: 11, waits: true)
+    #expect(first.code == 130)
+    let path = scratch.path("full/training-state.safetensors")
+    let state = try Data(contentsOf: URL(fileURLWithPath: path))
+    // A limit on the size of files stands for a disk without space; half of the state fits.
+    let command = "ulimit -f \(state.count / 2048); exec \"$0\" \"$@\""
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    process.arguments = ["-c", command, Tool.trainingProbe.url.path, scratch.folder, "full", "resume", "0"]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 1)
+    #expect(text.contains("error: \(path): cannot be written: File too large"), "\(text.suffix(300))")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == state)
+    #expect(try Tool.trainingProbe(scratch.folder, "full", "resume", "5").code == 0)
+    #expect(try Self.weights(scratch, "full") == expected)
+  }
+}
