@@ -3,8 +3,8 @@
 // Wang and Manning 2012). It takes seconds, because a text costs its words times the classes; so one thread does it, and
 // the result hangs on the seed alone.
 //
-// Learning a number by itself beats the vectors of 32 that a linear layer reads (as in fastText), folded: on AG news
-// 91.0% to 90.8%, with pairs 92.0% to 91.8%, surer at every share of the texts, and in a fifth of the time.
+// Every number by itself does better than vectors of 32 that a linear layer reads (as in fastText), folded into a table:
+// on AG news 91.4% to 90.8%, with pairs 91.9% to 91.8%, and surer of the 60% and 75% of the texts that it is surest of.
 
 import Glibc
 
