@@ -12,16 +12,18 @@ public struct Checkpoint: Sendable {
   /// The folder's path as it was given.
   public let path: String
   /// config.json.
-  public let configuration: ModelConfiguration
+  public private(set) var configuration: ModelConfiguration
   /// tokenizer.json, or vocab.txt; with tokenizer_config.json.
   public let tokenizer: Tokenizer
   /// model.safetensors, or the shards of model.safetensors.index.json.
-  public let weights: Weights
+  public private(set) var weights: Weights
   /// The paths of all files that were read, in the order of reading.
   public let files: [String]
   let family: any ModelFamily.Type
   /// The class of `transformers` that classifies texts with such a checkpoint.
   public var architecture: String { family.architecture }
+  /// The key of config.json that says how many layers there are.
+  public var layersKey: String { family.keys.layers }
   /// Classes of its classifier; nil when it has none.
   public var classes: Int? { weights.shape(of: family.classifier + ".weight")?.first }
 
@@ -80,5 +82,19 @@ extension Folder {
       + "for f in glob.glob(p + '/pytorch_model*.bin')]; "
       + "save_file({k: v.clone().contiguous() for k, v in w.items()}, "
       + "sys.argv[1] + '/model.safetensors', {'format': 'pt'})\" \(path.shellQuoted)"
+  }
+}
+
+extension Checkpoint {
+  /// The checkpoint without its upper layers, and without what belongs to them: its head reads what layer `layers` hands
+  /// on. Throws when there are fewer layers.
+  public func cut(to layers: Int) throws(CheckpointError) -> Checkpoint {
+    guard (1...configuration.layers).contains(layers) else {
+      throw CheckpointError(description: "\(path): has \(configuration.layers) layers, not \(layers)")
+    }
+    var cut = self
+    cut.configuration.layers = layers
+    cut.weights = weights.withoutLayers(from: layers)
+    return cut
   }
 }

@@ -10,7 +10,7 @@ public struct Weights: Sendable {
   /// The tensors as they are in the files.
   public let tensors: TensorCollection
   /// Canonical name -> name in the file.
-  public let originals: [String: String]
+  public private(set) var originals: [String: String]
   /// What the values of a tensor are divided by where they are read as a weight, by canonical name.
   private let divisors: [String: Float]
 
@@ -25,6 +25,22 @@ public struct Weights: Sendable {
     }
     (self.tensors, self.originals) = (tensors, originals)
     divisors = try Temperatures.divisors(of: tensors, originals)
+  }
+
+  /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
+  /// a number for each layer.
+  func withoutLayers(from layers: Int) -> Weights {
+    var cut = self
+    for name in originals.keys {
+      let parts = name.split(separator: ".")
+      let number = parts.firstIndex { $0 == "layer" || $0 == "exits" }
+        .flatMap { $0 + 1 < parts.count ? Int(parts[$0 + 1]) : nil }
+      let limit = parts.first == "exits" ? layers - 1 : layers
+      if number ?? -1 >= limit || name == "prune.thresholds" || name == Temperatures.heads {
+        cut.originals[name] = nil
+      }
+    }
+    return cut
   }
 
   /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.

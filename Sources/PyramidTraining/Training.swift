@@ -15,6 +15,8 @@ public struct Training {
     _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions, threads: Int? = nil,
     progress: @escaping (String) -> Void = { _ in }
   ) throws {
+    let whole = checkpoint
+    let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
     let rules = checkpoint.tokenizer.rules
     let limit = min(checkpoint.configuration.maxPositions, rules.modelMaxLength ?? .max)
     if let wanted = options.maximumTokens, wanted > limit {
@@ -35,6 +37,10 @@ public struct Training {
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
     arguments["data"] = .object(data.checksums)
+    for teacher in options.teachers where teacher != Teachers.entry {
+      let files = try Checkpoint(path: teacher).weights.tensors.files
+      arguments["teacher \(teacher)"] = .string(Checksum.sha256(ofFiles: files))
+    }
     self.arguments = arguments
   }
 
@@ -51,6 +57,7 @@ public struct Training {
     let trainer = try Trainer(
       context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
     let events = try trainer.run()
+    if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
     try ResultFolder(folder: folder, context: context, events: events, arguments: arguments).write()
     return StageSummary(events)
   }

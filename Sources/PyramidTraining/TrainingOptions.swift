@@ -59,8 +59,10 @@ public struct TrainingOptions: Sendable {
   public var headInput = HeadInput.first
   /// What the bag head counts.
   public var bag = BagKind.unigrams
-  /// A checkpoint folder to distil from.
-  public var teacher: String?
+  /// Checkpoint folders to distil from, or `entry` for the bag head of the training; none to learn from labels alone.
+  public var teachers: [String] = []
+  /// How many layers of the checkpoint are kept, from the first; nil for all.
+  public var layers: Int?
   /// Epochs of stages 1 to 4, or of the numbered stages that run, or one number for all.
   public var epochs = [3, 1, 2, 2]
   /// The highest learning rates: of the model, of heads that are new, of thresholds.
@@ -117,7 +119,8 @@ public struct TrainingOptions: Sendable {
     object["exits-training"] = .string(exitsTraining.rawValue)
     object["head-input"] = .string(headInput.rawValue)
     object["bag"] = .string(bag.rawValue)
-    object["teacher"] = .string(teacher ?? "none")
+    object["teacher"] = .array(teachers.map(JSONValue.string))
+    object["layers"] = layers.map { JSONValue($0) } ?? "all"
     object["epochs"] = numbers(epochs)
     for (name, value) in [
       ("learning-rate", learningRate), ("head-learning-rate", headLearningRate),

@@ -29,8 +29,12 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "What the bag head counts: word pieces, or also pairs of them.")
   var bag = usual.bag
 
-  @Option(help: "Checkpoint folder to distil from.", completion: .directory)
-  var teacher: String?
+  @Option(
+    help: "Checkpoint folder to distil from beside the labels, or entry for the bag head; repeatable, the mean counts.",
+    completion: .directory)
+  var teacher: [String] = []
+
+  @Option(help: "Keep only the first layers of the checkpoint.") var layers: Int?
 
   @Option(help: "Epochs of stages 1 to 4, or of those of them that run, or one number.")
   var epochs = NumberList(usual.epochs)
@@ -84,7 +88,8 @@ struct TrainingChoices: ParsableArguments {
       options.stages.insert(.entry, at: 0)
     }
     (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
-    (options.bag, options.teacher, options.epochs) = (bag, teacher, epochs.numbers)
+    (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs.numbers)
+    options.layers = layers
     options.learningRate = learningRate
     options.headLearningRate = headLearningRate
     options.thresholdLearningRate = thresholdLearningRate

@@ -25,7 +25,8 @@ struct ResultTests {
     #expect(root.value["architectures"] == ["BertForSequenceClassification"])
     #expect(root.value["id2label"] == ["0": "class 0", "1": "class 1", "2": "class 2"])
     #expect(root.value["label2id"] == ["class 0": 0, "class 1": 1, "class 2": 2])
-    #expect(root.value["magic_pyramid"]?["head_input"] == "first")
+    // The bag of this test is no exit head, so there is nothing that one would read.
+    #expect(root.value["magic_pyramid"] == nil)
     for name in ["vocab.txt", "special_tokens_map.json"] {
       let (from, to) = (sample.folder.path("model/\(name)"), sample.folder.path("out/\(name)"))
       #expect(try MappedFile(path: from).withBytes { Array($0) } == MappedFile(path: to).withBytes { Array($0) })

@@ -39,6 +39,13 @@ public struct BagHead: Sendable {
     return logits
   }
 
+  /// The logits of a batch's texts, [B, classes], divided by the temperature.
+  func calibratedLogits(_ batch: TrainingBatch) -> [Float] {
+    let texts = BagTexts(
+      batch.samples.lazy.map { batch.texts.tokens(of: $0) }, labels: batch.labels, vocabulary: vocabulary)
+    return logits(texts).map { $0 / temperature }
+  }
+
   /// `prune.entry.salience`, [words]: how far apart a word pulls the classes, max - min of its row in the table. What is
   /// no word, or never occurred in training, is given the largest one: nothing speaks for dropping it.
   public var salience: [Float] {
@@ -57,6 +64,19 @@ public struct BagHead: Sendable {
     let found = texts.rows.lazy.filter { Int($0) < vocabulary.words }.map { salience[Int($0)] }.sorted()
     guard !found.isEmpty else { return 0 }
     return found[min(Int((1 - share) * Double(found.count)), found.count - 1)]
+  }
+}
+
+extension BagHead {
+  /// The head that a training's parameters hold; nil without one.
+  init?(_ parameters: ParameterSet, _ checkpoint: Checkpoint) {
+    guard let table = parameters["exits.entry.table"], let bias = parameters["exits.entry.bias"] else { return nil }
+    let pairs = parameters["exits.entry.bigrams"]
+    vocabulary = BagVocabulary(checkpoint, pairs: pairs?.shape[0])
+    weights = table.array + (pairs?.array ?? [])
+    self.bias = bias.array
+    temperature = parameters["exits.entry.temperature"]?.array.first ?? 1
+    isSeen = Array(repeating: true, count: vocabulary.rows)
   }
 }
 

@@ -3,8 +3,8 @@
 // Wang and Manning 2012). It takes seconds, because a text costs its words times the classes; so one thread does it, and
 // the result hangs on the seed alone.
 //
-// Learning a number by itself beats the vectors of 32 that a linear layer reads (as in fastText), folded: on AG news
-// 91.0% to 90.8%, with pairs 92.0% to 91.8%, surer at every share of the texts, and in a fifth of the time.
+// Every number by itself does better than vectors of 32 that a linear layer reads (as in fastText), folded into a table:
+// on AG news 91.4% to 90.8%, with pairs 91.9% to 91.8%, and surer of the 60% and 75% of the texts that it is surest of.
 
 import Glibc
 
@@ -40,6 +40,8 @@ public struct BagTrainer {
   private let options: BagOptions
   /// What is learned, a distribution a text, [texts][classes].
   private let targets: [Float]
+  /// Which rows occur.
+  private let isSeen: [Bool]
   private var weights, squares: [Float]
   private var bias, biasSquares: [Float]
 
@@ -78,6 +80,9 @@ public struct BagTrainer {
         return label + options.teacherWeight * (teacher[text * classes + column] - label)
       }
     }
+    var isSeen = [Bool](repeating: false, count: texts.vocabulary.rows)
+    for row in texts.rows { isSeen[Int(row)] = true }
+    self.isSeen = isSeen
     weights = [Float](repeating: 0, count: texts.vocabulary.rows * classes)
     squares = weights
     bias = [Float](repeating: 0, count: classes)
@@ -86,9 +91,7 @@ public struct BagTrainer {
   }
 
   private var head: BagHead {
-    var isSeen = [Bool](repeating: false, count: texts.vocabulary.rows)
-    for row in texts.rows { isSeen[Int(row)] = true }
-    return BagHead(vocabulary: texts.vocabulary, weights: weights, bias: bias, isSeen: isSeen)
+    BagHead(vocabulary: texts.vocabulary, weights: weights, bias: bias, isSeen: isSeen)
   }
 
   /// Each row: by how much likelier it is in one class than in the others, log ((its count + 1) / count of all).
@@ -110,29 +113,51 @@ public struct BagTrainer {
 
   /// One epoch in this order.
   private mutating func run(_ order: [Int]) {
-    let (classes, rate, texts) = (classes, options.learningRate, texts)
+    let texts = texts
     var error = [Float](repeating: 0, count: classes)
-    texts.rows.withUnsafeBufferPointer { rows in
-      for text in order {
-        let own = UnsafeBufferPointer(rebasing: rows[texts.starts[text]..<texts.starts[text + 1]])
-        let share = 1 / Float(max(texts.words[text], 1))
-        for column in 0..<classes { error[column] = 0 }
-        for row in own {
-          for column in 0..<classes { error[column] += weights[Int(row) * classes + column] }
+    for text in order {
+      let rows = texts.rows[texts.starts[text]..<texts.starts[text + 1]]
+      let share = 1 / Float(max(texts.words[text], 1))
+      for column in error.indices { error[column] = 0 }
+      rows.withUnsafeBufferPointer { addRows($0, to: &error) }
+      for column in error.indices { error[column] = error[column] * share + bias[column] }
+      Self.softmax(&error)
+      for column in error.indices { error[column] -= targets[text * classes + column] }
+      rows.withUnsafeBufferPointer { update($0, by: error, share) }
+      for column in error.indices {
+        biasSquares[column] += error[column] * error[column]
+        bias[column] -= 0.1 * options.learningRate * error[column] / (biasSquares[column].squareRoot() + 1e-8)
+      }
+    }
+  }
+
+  /// Adds weights of rows; nearly all the time goes here and into `update`, hence the pointers.
+  private func addRows(_ rows: UnsafeBufferPointer<Int32>, to sums: inout [Float]) {
+    weights.withUnsafeBufferPointer { weights in
+      sums.withUnsafeMutableBufferPointer { sums in
+        for row in rows {
+          let place = Int(row) * sums.count
+          for column in sums.indices { sums[column] += weights[place + column] }
         }
-        for column in 0..<classes { error[column] = error[column] * share + bias[column] }
-        Self.softmax(&error)
-        for column in 0..<classes { error[column] -= targets[text * classes + column] }
-        for row in own {
-          for column in 0..<classes {
-            let (place, gradient) = (Int(row) * classes + column, error[column] * share)
-            squares[place] += gradient * gradient
-            weights[place] -= rate * gradient / (squares[place].squareRoot() + 1e-8)
+      }
+    }
+  }
+
+  /// A step down the gradient `error * share` of each row.
+  private mutating func update(_ rows: UnsafeBufferPointer<Int32>, by error: [Float], _ share: Float) {
+    let rate = options.learningRate
+    weights.withUnsafeMutableBufferPointer { weights in
+      squares.withUnsafeMutableBufferPointer { squares in
+        error.withUnsafeBufferPointer { error in
+          for row in rows {
+            let place = Int(row) * error.count
+            for column in error.indices {
+              let gradient = error[column] * share
+              let square = squares[place + column] + gradient * gradient
+              squares[place + column] = square
+              weights[place + column] -= rate * gradient / (square.squareRoot() + 1e-8)
+            }
           }
-        }
-        for column in 0..<classes {
-          biasSquares[column] += error[column] * error[column]
-          bias[column] -= 0.1 * rate * error[column] / (biasSquares[column].squareRoot() + 1e-8)
         }
       }
     }

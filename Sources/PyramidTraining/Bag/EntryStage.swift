@@ -55,9 +55,7 @@ public final class EntryStage: TrainingStage {
 
   public func predict(_ batch: TrainingBatch) throws -> [[Float]] {
     guard let head else { throw TrainingError("the entry's head is asked before it is learned") }
-    let texts = BagTexts(
-      batch.samples.lazy.map { batch.texts.tokens(of: $0) }, labels: batch.labels, vocabulary: vocabulary)
-    return [head.logits(texts).map { $0 / head.temperature }]
+    return [head.calibratedLogits(batch)]
   }
 
   /// An entry that the checkpoint had, perhaps over other sizes, is replaced.

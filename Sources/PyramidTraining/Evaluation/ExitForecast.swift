@@ -3,6 +3,10 @@
 // time is measured by mp-compare.
 
 import Glibc
+import PyramidEvaluation
+import PyramidFormats
+import PyramidIR
+import PyramidModels
 
 /// Samples leaving at the first head whose normalised entropy lies below one threshold.
 public struct ExitForecast: Sendable, Equatable {
@@ -70,5 +74,59 @@ extension HeadAnswers {
     var sum = 0.0
     for p in probabilities where p > 0 { sum -= p * log(p) }
     return sum / log(Double(classes))
+  }
+}
+
+/// What a trained model's exits are worth on dev: the thresholds of `entropy` for some losses of accuracy.
+struct ExitForecastTable {
+  private static let losses = [0.0, 0.25, 0.5, 1]
+  private let answers: HeadAnswers
+  private let peek: Double
+
+  /// Asks all heads of a training's model about dev. Nil for a model without exits.
+  init?(_ context: TrainingContext) throws {
+    let entry = BagHead(context.parameters, context.checkpoint)
+    var recipe = StageRecipe()
+    (recipe.exits, recipe.last, recipe.trainsTrunk) = (context.exitHeads, nil, false)
+    if entry == nil && recipe.exits.isEmpty { return nil }
+    if let layer = recipe.exits.first, let dense = context.parameters["exits.\(layer).dense.weight"] {
+      let hidden = context.checkpoint.configuration.hiddenSize
+      recipe.headInput = HeadInput.allCases.first { dense.shape[1] == $0.width(hidden: hidden) } ?? .first
+    }
+    if context.parameters[Graph.thresholds] != nil { recipe.pruning = try StageCatalogue.hardPruning(context) }
+    let graph = try StageGraph.evaluation(
+      context.plainGraph(), recipe, target: context.target, precision: context.options.precision)
+    let program = try StageProgram(graph, context, prune: recipe.prune)
+    let temperatures = context.parameters["exits.temperatures"]?.array
+    let layers = (entry == nil ? [] : [0]) + recipe.exits.map { $0 + 1 } + [context.layers]
+    answers = try context.devAnswers(layers: layers) { batch in
+      let logits = try program.logits(of: batch).enumerated().map { head, logits in
+        let temperature = head < recipe.exits.count ? temperatures?[recipe.exits[head]] ?? 1 : 1
+        return temperature == 1 ? logits : logits.map { $0 / temperature }
+      }
+      return (entry.map { [$0.calibratedLogits(batch)] } ?? []) + logits
+    }
+    let (hidden, heads) = (Double(context.checkpoint.configuration.hiddenSize), context.checkpoint.configuration.heads)
+    let tokens = Double(context.dev.tokenCount) / Double(max(context.dev.count, 1))
+    // `peek` against a whole layer, in multiply-adds (DESIGN: 12 H^2 + 2 heads n H against 12 n H^2 + 2 n^2 H).
+    peek =
+      (12 * hidden * hidden + 2 * Double(heads) * tokens * hidden)
+      / (12 * tokens * hidden * hidden + 2 * tokens * tokens * hidden)
+  }
+
+  /// One line a loss: the threshold, what it costs on dev, and where texts leave.
+  var text: String {
+    var lines = ["exits on dev, by the threshold of entropy (mp-compare measures what it is worth):"]
+    for (points, forecast) in answers.choices(peek: peek, losing: Self.losses) {
+      guard let forecast else { continue }
+      let shares = zip(answers.layers, forecast.shares).map { layer, share in
+        "\(layer == 0 ? "entry" : "\(layer)"): \(decimal(100 * share, 0))%"
+      }
+      lines.append(
+        "  at most \(decimal(points, 2)) points: --exit 'entropy(threshold=\(forecast.threshold))', accuracy "
+          + "\(decimal(100 * forecast.accuracy, 2))%, \(decimal(forecast.speedUp, 1))x fewer layers ("
+          + shares.joined(separator: ", ") + ")")
+    }
+    return lines.joined(separator: "\n")
   }
 }

@@ -53,6 +53,7 @@ struct ResultFolder {
   private func configuration(of root: JSONField) throws -> JSONValue {
     var object = try root.object()
     object["architectures"] = [.string(context.checkpoint.architecture)]
+    object[context.checkpoint.layersKey] = JSONValue(context.layers)
     object["problem_type"] = "single_label_classification"
     var (names, numbers) = (JSONObject(), JSONObject())
     for (number, label) in context.labels.enumerated() {
@@ -63,9 +64,11 @@ struct ResultFolder {
     object["label2id"] = .object(numbers)
     if object["num_labels"] != nil { object["num_labels"] = JSONValue(context.labels.count) }
     for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = "float32" }
-    if context.options.stages.contains(.exits) {
+    if let layer = context.exitHeads.first, let dense = context.parameters["exits.\(layer).dense.weight"] {
       var own = try root.optional("magic_pyramid")?.object() ?? JSONObject()
-      own["head_input"] = .string(context.options.headInput.rawValue)
+      let hidden = context.checkpoint.configuration.hiddenSize
+      let input = HeadInput.allCases.first { dense.shape == [hidden, $0.width(hidden: hidden)] } ?? .first
+      own["head_input"] = .string(input.rawValue)
       object["magic_pyramid"] = .object(own)
     }
     return .object(object)

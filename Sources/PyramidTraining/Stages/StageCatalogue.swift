@@ -61,7 +61,7 @@ public enum StageCatalogue {
   }
 
   /// Pruning by the learned thresholds, as the compiled model prunes.
-  private static func hardPruning(_ context: TrainingContext) throws -> PruningMode {
+  static func hardPruning(_ context: TrainingContext) throws -> PruningMode {
     guard let thresholds = context.parameters[Graph.thresholds] else {
       throw TrainingError("stage 3 needs thresholds; train them first: --stages 2,3")
     }

@@ -22,21 +22,26 @@ final class StageProgram {
   /// Bound to what is read of it when it is first run.
   private var run: TrainingRun?
 
-  /// Binds the graph of a whole model; `prune` is the policy of hard pruning.
-  convenience init(_ stage: StageGraph, _ context: TrainingContext, prune: PolicyInstance? = nil) throws {
-    try self.init(stage.graph, logits: stage.logits, features: stage.features, context, prune: prune)
+  /// Binds the graph of a whole model to the training's parameters, or to others; `prune` is the policy of hard pruning.
+  convenience init(
+    _ stage: StageGraph, _ context: TrainingContext, parameters: ParameterSet? = nil, prune: PolicyInstance? = nil
+  ) throws {
+    try self.init(
+      stage.graph, logits: stage.logits, features: stage.features, context, parameters ?? context.parameters,
+      prune: prune)
   }
 
   /// Binds the graph of the exit heads alone.
   convenience init(_ heads: HeadGraph, _ context: TrainingContext) throws {
-    try self.init(heads.graph, logits: heads.logits, features: [], context, prune: nil)
+    try self.init(heads.graph, logits: heads.logits, features: [], context, context.parameters, prune: nil)
   }
 
   private init(
-    _ graph: Graph, logits: [ValueID], features: [ValueID], _ context: TrainingContext, prune: PolicyInstance?
+    _ graph: Graph, logits: [ValueID], features: [ValueID], _ context: TrainingContext, _ parameters: ParameterSet,
+    prune: PolicyInstance?
   ) throws {
     (self.graph, self.prune) = (graph, prune)
-    (parameters, seed, room) = (context.parameters, context.options.seed, context.room)
+    (self.parameters, seed, room) = (parameters, context.options.seed, context.room)
     thread = context.thread
     let losses = graph.nodes.filter { $0.op.facts.training == .loss }.map { $0.results[0] }
     values = (logits, features, losses)
@@ -44,7 +49,7 @@ final class StageProgram {
     trained = Set(
       graph.nodes.filter { $0.section == .gradients && $0.op.facts.hasEffect }
         .flatMap { $0.weights.flatMap { graph[$0].sources } })
-    for weight in graph.weights where weight.sources.count != 1 || context.parameters[weight.sources[0]] == nil {
+    for weight in graph.weights where weight.sources.count != 1 || parameters[weight.sources[0]] == nil {
       throw TrainingError("graph @\(graph.name): #\(weight.name) is not one parameter")
     }
   }

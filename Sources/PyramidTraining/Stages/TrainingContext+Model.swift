@@ -14,18 +14,25 @@ extension TrainingContext {
     try LoweredModel(checkpoint, name: "training", training: labels).graph
   }
 
-  /// Adds the parameters of a recipe's exit heads.
+  /// Adds the parameters of a recipe's exit heads. Heads that the checkpoint has and that read something else than these
+  /// go: all heads of a model read the same.
   func addHeads(of recipe: StageRecipe) {
     let configuration = checkpoint.configuration
     let shape = ModelShape(
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: labels.count)
-    for layer in recipe.exits {
-      for (name, shape) in ExitHead(layer: layer, input: recipe.headInput).tensors(of: shape) {
-        parameters.add(name, shape)
+    let width = recipe.headInput.width(hidden: shape.hidden)
+    for layer in 0..<layers {
+      let tensors = ExitHead(layer: layer, input: recipe.headInput).tensors(of: shape)
+      if let dense = parameters[tensors[0].name], dense.shape != [shape.hidden, width] {
+        for (name, _) in tensors { parameters.remove(name) }
       }
+      if recipe.exits.contains(layer) { for (name, shape) in tensors { parameters.add(name, shape) } }
     }
   }
+
+  /// Layers, from 0, that have an exit head.
+  var exitHeads: [Int] { (0..<layers).filter { parameters["exits.\($0).dense.weight"] != nil } }
 
   /// Adds the pruning thresholds [layers - 1], which start as LTP's: rising linearly with depth to 0.01 of a text that
   /// is padded to 128 tokens, 1.28 of uniform attention.
@@ -61,6 +68,8 @@ extension TrainingContext {
     let classes = labels.count
     var targets = [Float](repeating: 0, count: batch.samples.count * classes)
     for (row, label) in batch.labels.enumerated() { targets[row * classes + label] = 1 }
+    guard let taught = try teachers.get().probabilities(of: batch) else { return targets }
+    for index in targets.indices { targets[index] = 0.5 * (targets[index] + taught[index]) }
     return targets
   }
 

@@ -36,6 +36,9 @@ public final class TrainingContext {
     (options.batchSamples, max(options.batchTokens, train.lengths.max() ?? 0, dev.lengths.max() ?? 0))
   }
 
+  /// What stages distil from beside the labels.
+  private(set) lazy var teachers = Result { try Teachers(self) }
+
   /// Layers of the model.
   public var layers: Int { checkpoint.configuration.layers }
 }

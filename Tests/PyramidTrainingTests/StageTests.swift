@@ -1,0 +1,176 @@
+// The stages of mp-train on a model of three small layers: what each of them changes, and what it leaves alone.
+
+import PyramidFormats
+import PyramidIR
+import PyramidKernels
+import PyramidModels
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidTraining
+
+/// The sample's data with a checkpoint of three layers and no head but the last one's.
+private func sample(exits: Bool = false) throws -> TrainingSample {
+  let sample = try TrainingSample()
+  var recipe = CheckpointRecipe()
+  (recipe.layers, recipe.hidden, recipe.heads, recipe.intermediate, recipe.classes) = (3, 16, 2, 16, 3)
+  recipe.hasExits = exits
+  _ = try recipe.write(in: sample.folder)
+  return sample
+}
+
+extension TrainingSample {
+  fileprivate func stages(_ stages: [StageName], _ change: (inout TrainingOptions) -> Void = { _ in })
+    -> TrainingOptions
+  {
+    var options = TrainingOptions()
+    (options.stages, options.epochs, options.batchTokens) = (stages, [1], 60)
+    (options.learningRate, options.headLearningRate) = (1e-3, 1e-2)
+    change(&options)
+    return options
+  }
+
+  fileprivate func run(_ name: String, _ options: TrainingOptions) throws -> TensorCollection {
+    try train(name, options: options, make: StageCatalogue.make)
+    return try TensorCollection(files: [SafetensorsFile(path: folder.path("\(name)/model.safetensors"))])
+  }
+}
+
+@Suite("Stages")
+struct StageTests {
+  @Test("All stages run one after another, and what they leave is a model with exits, thresholds and temperatures")
+  func all() throws {
+    let sample = try sample()
+    let options = sample.stages(StageName.allCases) { $0.headInput = .firstAndMean }
+    let tensors = try sample.run("out", options)
+    #expect(tensors.shape(of: "exits.0.dense.weight") == [16, 32])
+    #expect(tensors.shape(of: "exits.1.classifier.weight") == [3, 16])
+    #expect(tensors.shape(of: "prune.thresholds") == [2])
+    #expect(try tensors.floats(of: "exits.temperatures").allSatisfy { $0 > 0 && $0.isFinite })
+    #expect(tensors.names.contains("exits.entry.table") && tensors.names.contains("prune.entry.salience"))
+    let checkpoint = try Checkpoint(path: sample.folder.path("out"))
+    #expect(checkpoint.configuration.headInput == .firstAndMean)
+    #expect(try LoweredModel(checkpoint, name: "out").exitHeads == [0, 1])
+  }
+
+  @Test("Stage 4 alone adds heads and leaves every tensor that there was as it was, to the bit")
+  func exitsAlone() throws {
+    let sample = try sample()
+    let before = try Checkpoint(path: sample.checkpoint).weights
+    let after = try sample.run("out", sample.stages([.exits]) { $0.epochs = [3] })
+    for (name, original) in before.originals {
+      let file = Weights.fileName(name, family: "bert")
+      #expect(try after.floats(of: file) == before.tensors.floats(of: original), "\(name)")
+    }
+    let untrained = try sample.run("other", sample.stages([.exits]) { $0.headLearningRate = 0 })
+    #expect(
+      try after.floats(of: "exits.0.dense.weight") != untrained.floats(of: "exits.0.dense.weight"))
+  }
+
+  @Test("Exits that train with the layers change both, in each of the ways", arguments: ExitsTraining.allCases)
+  func together(training: ExitsTraining) throws {
+    let sample = try sample()
+    let options = sample.stages([.fineTuning]) { $0.exitsTraining = training }
+    let tensors = try sample.run("out", options)
+    #expect(tensors.names.contains("exits.0.dense.weight") == (training != .frozen))
+    let name = "bert.encoder.layer.0.output.dense.weight"
+    #expect(
+      try tensors.floats(of: name)
+        != SafetensorsFile(path: sample.checkpoint + "/model.safetensors").floats(
+          of: #require(
+            SafetensorsFile(path: sample.checkpoint + "/model.safetensors").tensors.first { $0.name == name })))
+  }
+
+  @Test("Between blocks no gradient flows: without losses of their own the lower layers get none")
+  func blocks() throws {
+    let sample = try sample()
+    let plain = try LoweredModel(Checkpoint(path: sample.checkpoint), name: "x").graph
+    var recipe = StageRecipe()
+    (recipe.exits, recipe.exit) = ([0], LossWeights(target: 0, lastHead: 0))
+    func layers(_ recipe: StageRecipe) throws -> Set<String> {
+      let graph = try StageGraph.training(
+        plain, recipe, dropout: DropoutRates(), target: .native(), precision: .f32
+      ).graph
+      let names = graph.nodes.filter { $0.section == .gradients && $0.op.facts.hasEffect }
+        .flatMap { $0.weights.map { graph[$0].name } }
+      return Set(names.map { String($0.prefix { $0 != "." }) })
+    }
+    #expect(try layers(recipe) == ["embeddings", "l0", "l1", "l2", "head"])
+    recipe.separatesBlocks = true
+    #expect(try layers(recipe) == ["l1", "l2", "head"])
+    recipe.exit.target = 1
+    #expect(try layers(recipe) == ["embeddings", "l0", "l1", "l2", "head", "exits"])
+  }
+
+  @Test("Heads that read something else replace the checkpoint's, which all read the same")
+  func replacedHeads() throws {
+    let sample = try sample(exits: true)
+    let options = sample.stages([.exits]) {
+      ($0.headInput, $0.exits) = (.firstAndMean, ExitChoice(entry: false, layers: [2]))
+    }
+    let tensors = try sample.run("out", options)
+    #expect(tensors.shape(of: "exits.1.dense.weight") == [16, 32] && tensors.shape(of: "exits.0.dense.weight") == nil)
+  }
+
+  @Test("A model cut to its lower layers is one of fewer layers, and says so")
+  func cut() throws {
+    let sample = try sample(exits: true)
+    _ = try sample.run("out", sample.stages([.fineTuning]) { $0.layers = 2 })
+    let checkpoint = try Checkpoint(path: sample.folder.path("out"))
+    #expect(checkpoint.configuration.layers == 2)
+    #expect(try LoweredModel(checkpoint, name: "out").exitHeads == [0])
+    #expect(throws: CheckpointError.self) { try checkpoint.cut(to: 3) }
+  }
+
+  @Test("A teacher's answers change what is learned; one with other words or classes is refused")
+  func teachers() throws {
+    let sample = try sample()
+    let alone = try sample.run("alone", sample.stages([.fineTuning]))
+    let taught = try sample.run(
+      "taught", sample.stages([.entry, .fineTuning]) { $0.teachers = [sample.checkpoint, "entry"] })
+    #expect(try alone.floats(of: "classifier.weight") != taught.floats(of: "classifier.weight"))
+    let error = #expect(throws: TrainingError.self) {
+      try sample.run("none", sample.stages([.fineTuning]) { $0.teachers = ["entry"] })
+    }
+    #expect(error?.description.contains("there is no bag head") == true)
+    let other = try TemporaryFolder()
+    var recipe = CheckpointRecipe()
+    recipe.classes = 2
+    let path = try recipe.write(in: other)
+    #expect(throws: TrainingError.self) {
+      try sample.run("refused", sample.stages([.fineTuning]) { $0.teachers = [path] })
+    }
+  }
+}
+
+@Suite("Answers of heads")
+struct HeadAnswersTests {
+  /// Two heads over two classes: the first is half as sure as it should be and right on all but every fifth sample.
+  private var answers: HeadAnswers {
+    var answers = HeadAnswers(layers: [0, 3], classes: 2)
+    for sample in 0..<100 {
+      let sure = Float(sample % 10) / 5
+      let isRight = sample % 5 != 0
+      answers.add(labels: [0], logits: [[isRight ? sure : -sure, 0], [2, 0]])
+    }
+    return answers
+  }
+
+  @Test("The temperature is the one at which the loss is least")
+  func temperature() {
+    let fitted = Double(answers.temperature(head: 0))
+    for other in [0.8, 0.95, 1.05, 1.25] {
+      #expect(answers.loss(head: 0, temperature: fitted) <= answers.loss(head: 0, temperature: fitted * other))
+    }
+    #expect(HeadAnswers(layers: [1], classes: 2).temperature(head: 0) == 1)
+  }
+
+  @Test("A higher threshold lets more texts leave early, and dense is what nobody leaves")
+  func forecasts() throws {
+    let forecasts = answers.forecasts(peek: 0.1)
+    #expect(zip(forecasts, forecasts.dropFirst()).allSatisfy { $0.shares[0] <= $1.shares[0] && $0.layers >= $1.layers })
+    #expect(forecasts.allSatisfy { abs($0.denseLayers - 2.1) < 1e-12 && abs($0.shares.reduce(0, +) - 1) < 1e-12 })
+    let choice = try #require(answers.choices(peek: 0.1, losing: [0])[0].forecast)
+    #expect(choice.accuracy == 1)
+  }
+}
