@@ -3,7 +3,8 @@
 //
 // Separate from pyramid_kernels.h because inference calls none of it. Its conventions hold here too. What is called a
 // gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that AVX2 and AVX-512 paths give the
-// same bits at any thread count; long sums over rows are cut into blocks whose sizes follow from the number of rows alone.
+// same bits at any thread count; long sums over rows are cut into blocks whose sizes follow from the number of rows
+// alone.
 #ifndef PYRAMID_TRAINING_H
 #define PYRAMID_TRAINING_H
 
