@@ -51,7 +51,6 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Batches in an update.") var accumulate = usual.accumulate
   @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
   @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
-  @Option(help: "Number format of products: f32 or bf16; parameters are f32.") var precision = usual.precision
   @Option(help: "Epochs without gain on dev after which a stage ends.") var patience: Int?
 
   func validate() throws {
@@ -72,7 +71,6 @@ struct TrainingChoices: ParsableArguments {
     ] where !range.contains(value) {
       throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
     }
-    guard precision != .int8 else { throw ValidationError("--precision must be f32 or bf16") }
     let numbered = stages.stages.filter { $0 != .entry }.count
     guard [1, 4, numbered].contains(epochs.numbers.count) else {
       throw ValidationError("--epochs: \(epochs.numbers.count) numbers for \(numbered) numbered stages")
@@ -97,7 +95,7 @@ struct TrainingChoices: ParsableArguments {
     (options.weightDecay, options.warmUp) = (weightDecay, warmUp)
     (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
     options.maximumTokens = maxTokens
-    (options.seed, options.precision, options.patience) = (seed, precision, patience)
+    (options.seed, options.patience) = (seed, patience)
     return options
   }
 }

@@ -1,9 +1,10 @@
-// Gradients of whole small models against central differences in double precision: dropout everywhere, hard and soft
-// pruning, exit heads with several losses, in all families.
+// Gradients of whole small models against central differences in double precision, and those of the kernels against
+// them: dropout everywhere, hard and soft pruning, exit heads with several losses, in all families.
 
 import BuiltInPolicies
 import PyramidCompiler
 import PyramidIR
+import PyramidKernels
 import PyramidModels
 import PyramidPolicy
 import PyramidReference
@@ -44,9 +45,15 @@ import Testing
   }
 
   private func check(_ training: TrainingCase) throws {
-    let result = try training.differentiated().reference()
+    let differentiated = try training.differentiated()
+    let result = try differentiated.reference()
     #expect(Set(result.weights.keys) == Set(training.graph.weights.map(\.name)))
     #expect(try training.differenceError(of: result.weights, elements: 4) < 1e-6)
+    for set in InstructionSet.supported {
+      let kernels = try differentiated.kernels(set, threads: 2)
+      #expect(abs(kernels.loss - result.loss) < 1e-5 * abs(result.loss), "\(set)")
+      #expect(gradientError(kernels.weights, expected: result.weights) < 1e-4, "\(set)")
+    }
   }
 
   @Test(arguments: CheckpointRecipe.Family.allCases, ["a", "b"])

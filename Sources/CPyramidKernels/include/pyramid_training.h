@@ -2,8 +2,9 @@
 // optimiser. All in f32.
 //
 // Separate from pyramid_kernels.h because inference calls none of it. Its conventions hold here too. What is called a
-// gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that AVX2 and AVX-512 paths give the same
-// bits at any thread count; long sums over rows are cut into blocks whose sizes follow from the number of rows alone.
+// gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that AVX2 and AVX-512 paths give the
+// same bits at any thread count; long sums over rows are cut into blocks whose sizes follow from the number of rows
+// alone.
 #ifndef PYRAMID_TRAINING_H
 #define PYRAMID_TRAINING_H
 
@@ -127,7 +128,8 @@ typedef struct {
 } mp_adamw;
 
 /// With g = gradient * gradient_scale: first += (g - first) (1 - beta1), second = second beta2 + g^2 (1 - beta2),
-/// parameter = parameter * keep - step_size * first / (sqrt(second * second_scale) + epsilon), gradient = 0; all [count].
+/// parameter = parameter * keep - step_size * first / (sqrt(second * second_scale) + epsilon), gradient = 0;
+/// all [count].
 void mp_adamw_step(int threads, mp_adamw settings, float *parameters, float *gradients, float *first, float *second,
                    size_t count);
 

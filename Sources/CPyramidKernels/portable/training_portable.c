@@ -102,7 +102,8 @@ static void differentiate_query(const mp_attention_gradient_job *job, size_t que
   for (size_t j = 0; j < tokens; j++) all += p[j] = expf(p[j] - greatest);
   for (size_t j = 0; j < tokens; j++) {
     const uint32_t counter = job->counter + (uint32_t)query * job->row_counters + (uint32_t)j;
-    const float kept = job->dropout.rate == 0 ? 1.0f : mp_is_kept(job->dropout, counter) ? mp_kept_scale(job->dropout) : 0;
+    const int is_kept = job->dropout.rate == 0 || mp_is_kept(job->dropout, counter);
+    const float kept = is_kept ? mp_kept_scale(job->dropout) : 0.0f;
     p[j] = (float)(p[j] / all);
     dp[j] = (float)dot(dout, job->v + j * job->stride, job->head_dim) * kept;
     if (job->dreceived) dp[j] += job->dreceived[j] * job->share;

@@ -79,7 +79,9 @@ MP_INLINE vec v_from_words(ivec x) { return _mm256_castsi256_ps(x); }
 MP_INLINE vec v_from_integers(ivec x) { return _mm256_cvtepi32_ps(x); }
 /// Whole numbers that wrap. `i_keep_from`: x where a >= b, else 0; both are below 2^31.
 MP_INLINE ivec i_set(uint32_t x) { return _mm256_set1_epi32((int)x); }
-MP_INLINE ivec i_count_from(uint32_t x) { return _mm256_add_epi32(i_set(x), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+MP_INLINE ivec i_count_from(uint32_t x) {
+  return _mm256_add_epi32(i_set(x), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
 MP_INLINE ivec i_mul(ivec a, ivec b) { return _mm256_mullo_epi32(a, b); }
 MP_INLINE ivec i_xor(ivec a, ivec b) { return _mm256_xor_si256(a, b); }
 MP_INLINE ivec i_shift_right(ivec x, int bits) { return _mm256_srli_epi32(x, bits); }

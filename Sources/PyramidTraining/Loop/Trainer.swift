@@ -67,7 +67,9 @@ public final class Trainer {
 
   private func run(_ stage: any TrainingStage) throws {
     console.progress("\(stage.name.title): preparing")
+    let start = clock.now
     try stage.prepare()
+    if stage.epochs == 0 { position.seconds = start.duration(to: clock.now) / .seconds(1) }
     let plans = (0..<stage.epochs).map { epoch in
       var random = SeededRandom(seed: context.options.seed, stream: "stage \(stage.name.rawValue) epoch \(epoch)")
       return BatchPlan(

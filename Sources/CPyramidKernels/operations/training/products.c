@@ -2,8 +2,8 @@
 // operand which the linear kernel wants in panels is packed into scratch first, by all threads; then the product is an
 // ordinary linear layer.
 //
-// dW is a sum over all rows of a batch: it is made of blocks of rows, each added to what is there, so that both operands
-// stay in the cache and rounding errors do not grow with the batch.
+// dW is a sum over all rows of a batch: it is made of blocks of rows, each added to what is there, so that both
+// operands stay in the cache and rounding errors do not grow with the batch.
 #include "operations/training/training_table.h"
 
 /// Below this many multiply-adds, microseconds of one thread, one thread does it alone: packing has its barrier, too.

@@ -50,7 +50,8 @@ size_t mp_layer_norm_gradient_scratch_count(int rows, int columns) {
 void mp_layer_norm_gradient(mp_isa isa, int threads, const float *x, const float *dy, int rows, int columns,
                             const float *gamma, float epsilon, float *dx, float *dgamma, float *dbeta, float *scratch) {
   if (rows <= 0) return;
-  const norm_run run = {mp_kernels_for(isa)->training, x, dy, gamma, rows, columns, epsilon, dx, dgamma, dbeta, scratch};
+  const norm_run run = {mp_kernels_for(isa)->training, x, dy, gamma, rows, columns, epsilon, dx, dgamma, dbeta,
+                        scratch};
   mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, norm_worth_a_team), run_norm_gradient, &run);
 }
 

@@ -19,7 +19,7 @@ typedef struct {
   float *keys, *queries, *dout;                 // [tokens][width]
   float *dkeys, *dvalues;                       // [tokens][width], summed
   float *received;                              // [columns], of each probability
-  float *shares, *kept, *slopes;                // [QUERY_ROWS][columns]: probabilities, after dropout, gradient of scores
+  float *shares, *kept, *slopes;                // [QUERY_ROWS][columns]: p, p after dropout, gradient of scores
   float *kept_columns, *slope_columns;          // [columns][GRADIENT_QUERIES], of the block, transposed
 } gradient_scratch;
 
@@ -47,7 +47,8 @@ static size_t MP_NAME(attention_gradient_scratch)(int tokens, int head_dim) {
 
 /// Of one query: its probabilities in `shares`, the gradient of those that multiplied values in `slopes`. Leaves the
 /// dropped-out probabilities in `kept` and the gradient of the scores p (dp - sum p dp) in `slopes`.
-MP_INLINE void differentiate_row(const mp_attention_gradient_job *job, const gradient_scratch *s, int query, size_t row) {
+MP_INLINE void differentiate_row(const mp_attention_gradient_job *job, const gradient_scratch *s, int query,
+                                 size_t row) {
   const size_t count = (size_t)job->tokens;
   const float *shares = s->shares + row * s->columns;
   float *kept = s->kept + row * s->columns, *slopes = s->slopes + row * s->columns;
@@ -109,7 +110,9 @@ static void add_block(const float *columns, int tokens, int queries, const float
                     height, queries, slice, count, tile, (size_t)count);
       for (int i = 0; i < height; i++) {
         float *place = y + (size_t)(token + i) * width + first;
-        for (int d = 0; d < count; d += LANES) v_store(place + d, v_add(v_load(place + d), v_load(tile + i * count + d)));
+        for (int d = 0; d < count; d += LANES) {
+          v_store(place + d, v_add(v_load(place + d), v_load(tile + i * count + d)));
+        }
       }
     }
   }

@@ -47,7 +47,9 @@ static void MP_NAME(pack_rows)(const float *weight, int columns, int depth, int 
     for (int column = first, width; column < end; column += width) {
       width = panel_width(columns, column);
       float *place = packed + (size_t)column * (size_t)depth + (size_t)k * (size_t)width;
-      for (int c = 0; c < width; c += LANES) v_store(place + c, v_load_some(row + column + c, (size_t)(columns - column - c)));
+      for (int c = 0; c < width; c += LANES) {
+        v_store(place + c, v_load_some(row + column + c, (size_t)(columns - column - c)));
+      }
     }
   }
 }
