@@ -10,7 +10,7 @@ import Testing
     (["--stages", "1,5"], "'1,5' is invalid for '--stages"), (["--stages", "1,1"], "'1,1' is invalid"),
     (["--epochs", "3,2"], "--epochs: 2 numbers for 4 numbered stages"), (["--epochs", "0"], "'0' is invalid"),
     (["--exits", "0"], "'0' is invalid"), (["--learning-rate", "2"], "--learning-rate must be 0.0 to 1.0"),
-    (["--precision", "int8"], "--precision must be f32 or bf16"), (["--warm-up", "nan"], "--warm-up must be"),
+    (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "bf16"], "Unknown option '--precision'"),
     (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
     (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
   ])
