@@ -104,27 +104,8 @@ struct Calibration {
     return sum / Double(max(labels.count, 1))
   }
 
-  /// The temperature of the least cross-entropy between 0.05 and 20, by golden section: the loss has one minimum, since
-  /// it is convex in 1 / temperature. Guo et al. 2017, 1706.04599. 1 without samples.
-  var temperature: Double {
-    guard !labels.isEmpty else { return 1 }
-    let ratio = (5.0.squareRoot() - 1) / 2
-    var (low, high) = (log(0.05), log(20.0))
-    var (left, right) = (high - ratio * (high - low), low + ratio * (high - low))
-    var (leftLoss, rightLoss) = (loss(exp(left)), loss(exp(right)))
-    for _ in 0..<24 {
-      if leftLoss < rightLoss {
-        (high, right, rightLoss) = (right, left, leftLoss)
-        left = high - ratio * (high - low)
-        leftLoss = loss(exp(left))
-      } else {
-        (low, left, leftLoss) = (left, right, rightLoss)
-        right = low + ratio * (high - low)
-        rightLoss = loss(exp(right))
-      }
-    }
-    return exp((low + high) / 2)
-  }
+  /// The temperature of the least cross-entropy between 0.05 and 20. 1 without samples.
+  var temperature: Double { labels.isEmpty ? 1 : leastTemperature(steps: 24) { loss($0) } }
 
   /// Share of the samples whose largest logit is their class.
   var accuracy: Double {

@@ -89,10 +89,7 @@ struct ExitForecastTable {
     var recipe = StageRecipe()
     (recipe.exits, recipe.last, recipe.trainsTrunk) = (context.exitHeads, nil, false)
     if entry == nil && recipe.exits.isEmpty { return nil }
-    if let layer = recipe.exits.first, let dense = context.parameters["exits.\(layer).dense.weight"] {
-      let hidden = context.checkpoint.configuration.hiddenSize
-      recipe.headInput = HeadInput.allCases.first { dense.shape[1] == $0.width(hidden: hidden) } ?? .first
-    }
+    recipe.headInput = context.headInput ?? .first
     if context.parameters[Graph.thresholds] != nil { recipe.pruning = try StageCatalogue.hardPruning(context) }
     let graph = try StageGraph.evaluation(
       context.plainGraph(), recipe, target: context.target, precision: context.options.precision)

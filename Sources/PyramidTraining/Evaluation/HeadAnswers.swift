@@ -69,26 +69,9 @@ public struct HeadAnswers: Sendable {
     return sum / Double(max(count, 1))
   }
 
-  /// The temperature, between 1/20 and 20, at which a head's loss is least: golden section on its logarithm, in which
-  /// the loss has one minimum (Guo et al. 2017). 1 where there are no samples.
+  /// The temperature, between 1/20 and 20, at which a head's loss is least. 1 where there are no samples.
   public func temperature(head: Int) -> Float {
-    if labels.isEmpty { return 1 }
-    let ratio = (5.0.squareRoot() - 1) / 2
-    var (low, high) = (log(0.05), log(20.0))
-    var (a, b) = (high - ratio * (high - low), low + ratio * (high - low))
-    var (lossA, lossB) = (loss(head: head, temperature: exp(a)), loss(head: head, temperature: exp(b)))
-    while high - low > 1e-3 {
-      if lossA < lossB {
-        (high, b, lossB) = (b, a, lossA)
-        a = high - ratio * (high - low)
-        lossA = loss(head: head, temperature: exp(a))
-      } else {
-        (low, a, lossA) = (a, b, lossB)
-        b = low + ratio * (high - low)
-        lossB = loss(head: head, temperature: exp(b))
-      }
-    }
-    return Float(exp((low + high) / 2))
+    labels.isEmpty ? 1 : Float(leastTemperature(steps: 19) { loss(head: head, temperature: $0) })
   }
 
   /// The same answers with each head's logits divided by its temperature.
@@ -97,4 +80,25 @@ public struct HeadAnswers: Sendable {
     for head in logits.indices { result.logits[head] = logits[head].map { $0 / temperatures[head] } }
     return result
   }
+}
+
+/// The temperature of the least loss between 1/20 and 20, by `steps` steps of golden section on its logarithm. The loss
+/// has one minimum, since it is convex in 1 / temperature (Guo et al. 2017, 1706.04599).
+func leastTemperature(steps: Int, loss: (Double) -> Double) -> Double {
+  let ratio = (5.0.squareRoot() - 1) / 2
+  var (low, high) = (log(0.05), log(20.0))
+  var (left, right) = (high - ratio * (high - low), low + ratio * (high - low))
+  var (leftLoss, rightLoss) = (loss(exp(left)), loss(exp(right)))
+  for _ in 0..<steps {
+    if leftLoss < rightLoss {
+      (high, right, rightLoss) = (right, left, leftLoss)
+      left = high - ratio * (high - low)
+      leftLoss = loss(exp(left))
+    } else {
+      (low, left, leftLoss) = (left, right, rightLoss)
+      right = low + ratio * (high - low)
+      rightLoss = loss(exp(right))
+    }
+  }
+  return exp((low + high) / 2)
 }

@@ -191,8 +191,7 @@ public final class Trainer {
   /// What every head does on dev.
   private func evaluate(_ stage: any TrainingStage) throws -> [HeadResult] {
     var tally = HeadTally(heads: stage.heads)
-    let plan = BatchPlan(
-      lengths: context.dev.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
+    let plan = context.devPlan
     for (number, samples) in plan.batches.enumerated() {
       try Interruption.check()
       console.progress("\(stage.name.title): dev, \(100 * number / plan.batches.count)%")

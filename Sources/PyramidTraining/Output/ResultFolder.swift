@@ -64,10 +64,8 @@ struct ResultFolder {
     object["label2id"] = .object(numbers)
     if object["num_labels"] != nil { object["num_labels"] = JSONValue(context.labels.count) }
     for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = "float32" }
-    if let layer = context.exitHeads.first, let dense = context.parameters["exits.\(layer).dense.weight"] {
+    if let input = context.headInput {
       var own = try root.optional("magic_pyramid")?.object() ?? JSONObject()
-      let hidden = context.checkpoint.configuration.hiddenSize
-      let input = HeadInput.allCases.first { dense.shape == [hidden, $0.width(hidden: hidden)] } ?? .first
       own["head_input"] = .string(input.rawValue)
       object["magic_pyramid"] = .object(own)
     }

@@ -34,6 +34,14 @@ extension TrainingContext {
   /// Layers, from 0, that have an exit head.
   var exitHeads: [Int] { (0..<layers).filter { parameters["exits.\($0).dense.weight"] != nil } }
 
+  /// What the exit heads read, by the width of their layers; nil without exit heads.
+  var headInput: HeadInput? {
+    let hidden = checkpoint.configuration.hiddenSize
+    return exitHeads.first.flatMap { parameters["exits.\($0).dense.weight"] }.map { dense in
+      HeadInput.allCases.first { dense.shape == [hidden, $0.width(hidden: hidden)] } ?? .first
+    }
+  }
+
   /// Adds the pruning thresholds [layers - 1], which start as LTP's: rising linearly with depth to 0.01 of a text that
   /// is padded to 128 tokens, 1.28 of uniform attention.
   func addThresholds() {
