@@ -1,5 +1,5 @@
 // The exit head before layer 1: tensors' names and shapes, and its node. It reads the tokens' ids alone, so it knows
-// what the other heads don't: which ids are no words. One definition, as for ExitHead.
+// what the other heads don't: which ids are not words. One definition, as for ExitHead.
 
 import PyramidIR
 import PyramidText
@@ -13,7 +13,7 @@ public struct EntryHead: Sendable {
   public let vocabulary: Int
   /// Rows of its table of pairs, a power of two; nil without one.
   public let pairs: Int?
-  /// Ids that are no words, ascending: [CLS], [SEP], [PAD] and [MASK] of the tokenizer, as far as it has them. [UNK]
+  /// Ids that are not words, ascending: [CLS], [SEP], [PAD] and [MASK] of the tokenizer, as far as it has them. [UNK]
   /// stands for a word.
   public let skip: [Int32]
   /// The id that ends a text of a pair.
@@ -28,7 +28,7 @@ public struct EntryHead: Sendable {
   /// can't be hashed to.
   init?(_ checkpoint: Checkpoint) throws(CheckpointError) {
     let weights = checkpoint.weights
-    // A tensor that is missing or unknown is the inventory's to report; the temperature alone is no head.
+    // A tensor that is missing or unknown is the inventory's to report; the temperature alone is not a head.
     guard ["table", "bigrams", "bias"].contains(where: { weights.originals[Self.prefix + $0] != nil }) else {
       return nil
     }

@@ -18,7 +18,7 @@ final class TrainingDecisions {
     chooser = try TokenChooser(prune, layers: graph.shape.layers, tokens: tokens)
   }
 
-  /// Takes the decision of a step that is no kernel's.
+  /// Takes the decision of a step that is not a kernel's.
   func decide(_ step: Step, _ runner: StepRunner) {
     if let decision = step.prune, let chooser {
       choose(step, decision, chooser, runner)

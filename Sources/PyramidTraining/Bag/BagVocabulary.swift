@@ -9,7 +9,7 @@ public struct BagVocabulary: Sendable {
   public let words: Int
   /// Rows of the table of pairs, a power of two; nil without pairs.
   public let pairs: Int?
-  /// Ids that are no words: [CLS], [SEP], [PAD], [MASK].
+  /// Ids that are not words: [CLS], [SEP], [PAD], [MASK].
   public let skip: [Int32]
   /// The id that ends each text of a pair.
   public let separator: Int32
@@ -32,7 +32,7 @@ public struct BagVocabulary: Sendable {
   var rows: Int { words + (pairs ?? 0) }
 
   /// Appends the rows that a text of these ids reads, and returns how many words it has. Neighbours are pairs once the
-  /// ids that are no words are left out, but not across the separator.
+  /// ids that are not words are left out, but not across the separator.
   func append(_ ids: ArraySlice<Int32>, to rows: inout [Int32]) -> Int {
     var (count, previous) = (0, Int32(-1))
     for id in ids {
