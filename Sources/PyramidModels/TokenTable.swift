@@ -1,6 +1,6 @@
 // What the checkpoint learned about pruning before layer 1: how much each token of the vocabulary matters. The tokens
-// that are not words have no salience of their own; here they get one that no threshold reaches, so that whoever prunes by
-// the table need not know them.
+// that are not words have no salience of their own; here they get one that no threshold reaches, so that whoever prunes
+// by the table need not know them.
 
 /// `prune.entry.salience` [V] and `prune.entry.threshold` [1].
 enum TokenTable {
