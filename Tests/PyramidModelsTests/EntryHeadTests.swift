@@ -84,7 +84,7 @@ import Testing
 
   @Test func `gives tokens that are no words a salience that no threshold reaches`() throws {
     let learned = try lowered(Self.full).learned
-    let salience = try #require(learned["prune.entry.salience"])
+    let salience = try #require(learned["prune.entry.salience"]).values
     #expect([0, 2, 3, 4].allSatisfy { salience[$0] == .greatestFiniteMagnitude })
     #expect(salience[1] <= 1 && salience[5...].allSatisfy { $0 <= 1 } && salience.count == 40)
     #expect(learned["prune.entry.threshold"] == [0.25])

@@ -110,7 +110,10 @@ enum PluginWorkshop {
 func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
   instance.withMemory { memory in
     heads.enumerated().map { index, head in
-      let view = ExitView(layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head)
+      let view = ExitView(
+        layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head,
+        hidden: head.map { 3 * $0 - 1 }, earlierHidden: head.reversed(), tokenIDs: [1, 5, 99, 1234], tokensAlive: 6,
+        earlierProbabilities: Array(heads[..<index]))
       return instance.shouldExit(view, memory: memory)
     }
   }
