@@ -14,8 +14,6 @@ public struct Weights: Sendable {
   public private(set) var originals: [String: String]
   /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
   static let policies = "policies."
-  /// What the values of a tensor are divided by where they are read as a weight, by canonical name.
-  private let divisors: [String: Float]
 
   /// Names a checkpoint's tensors; throws when two of them mean the same one, or a temperature is none.
   public init(_ tensors: TensorCollection) throws(FormatError) {
@@ -27,7 +25,7 @@ public struct Weights: Sendable {
         problem: "means the same tensor as \(other.quoted)")
     }
     (self.tensors, self.originals) = (tensors, originals)
-    divisors = try Temperatures.divisors(of: tensors, originals)
+    try Temperatures.check(self)
   }
 
   /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
@@ -76,15 +74,14 @@ public struct Weights: Sendable {
   }
 
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
-  /// part. A head's temperature is in them. Throws when the checkpoint has not all of them.
+  /// part. Throws when the checkpoint has not all of them.
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
       guard let original = originals[source] else {
         throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
       }
-      var floats = try tensors.floats(of: original)
-      if let divisor = divisors[source] { for index in floats.indices { floats[index] /= divisor } }
+      let floats = try tensors.floats(of: original)
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }
