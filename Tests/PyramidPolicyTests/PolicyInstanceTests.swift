@@ -138,7 +138,7 @@ private struct ReadsExit: ExitPolicy {
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
     let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
-    #expect(registry.all.count == 10)
+    #expect(registry.all.count == BuiltInPolicies.all.count)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
     let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "token-table", "top-k"]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
