@@ -54,18 +54,19 @@ public struct Kernels: Sendable {
   /// [tokens][stride]; `segments` [samples + 1] the first token of each sample, then the number of tokens; out
   /// [tokens][heads * headSize]. received [tokens], if wanted: mean over heads of the attention that a token receives,
   /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token
-  /// to each, times the sample's length. `scratch` holds `attentionScratchCount` floats.
+  /// to each, times the sample's length; fromOthers [tokens]: as received, without a token's own. `scratch` holds
+  /// `attentionScratchCount` floats.
   public func attention(
     q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
     segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>,
     received: UnsafeMutablePointer<Float>?, fromFirst: UnsafeMutablePointer<Float>?,
-    scratch: UnsafeMutablePointer<Float>
+    fromOthers: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
   ) {
     var c = mp_attention_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
     (c.q, c.k, c.v, c.stride, c.segments, c.samples) = (q, k, v, Int32(stride), segments, Int32(samples))
     (c.heads, c.head_dim, c.out) = (Int32(heads), Int32(headSize), out)
-    (c.received, c.from_first, c.scratch) = (received, fromFirst, scratch)
+    (c.received, c.from_first, c.from_others, c.scratch) = (received, fromFirst, fromOthers, scratch)
     mp_attention(&c)
   }
 

@@ -40,12 +40,17 @@ extension Execution {
     var samples = Array(0..<offsets.count - 1)
     if let stay = decision.stay { samples = try ascending(stay, within: samples.count) }
     for (_, tensor) in decision.signals { _ = try self.offsets(decision.segments, over: tensor.rows) }
+    guard let dim = decision.segments.type.rows.dim else { throw ReferenceError("%segments has no dim") }
+    let texts = try dims.rows(of: dim).map { batch.tokenIDs[$0.sample].count }
     let retention = policy.retention(afterLayer: decision.boundary.number)
     var keep: [Int] = []
     for sample in samples {
       let rows = offsets[sample]..<offsets[sample + 1]
-      let scores = retention == .all ? [Float](repeating: 0, count: rows.count) : try score(policy, decision, rows)
-      keep += Selection.survivors(scores, retention).map { rows.lowerBound + $0 }
+      let scores =
+        retention == .all
+        ? [Float](repeating: 0, count: rows.count)
+        : try score(policy, decision, rows, textLength: texts[sample])
+      keep += Selection.survivors(scores, textLength: texts[sample], retention).map { rows.lowerBound + $0 }
     }
     return keep
   }
@@ -78,17 +83,20 @@ extension Execution {
   }
 
   private func score(
-    _ policy: PolicyInstance, _ decision: PruneDecision<ReferenceTensor>, _ rows: Range<Int>
+    _ policy: PolicyInstance, _ decision: PruneDecision<ReferenceTensor>, _ rows: Range<Int>, textLength: Int
   ) throws(ReferenceError) -> [Float] {
     var buffers = SignalBuffers()
     defer { buffers.deallocate() }
-    var view = TokenViewStorage(count: rows.count, layer: decision.boundary.number, layers: graph.shape.layers)
+    var view = TokenViewStorage(
+      count: rows.count, textLength: textLength, layer: decision.boundary.number, layers: graph.shape.layers)
     for (signal, tensor) in decision.signals {
       func floats() throws(ReferenceError) -> UnsafePointer<Float> {
         buffers.copy(try tensor.floats[rows.lowerBound * tensor.columns..<rows.upperBound * tensor.columns])
       }
       switch signal {
       case .receivedAttention: view.receivedAttention = try floats()
+      case .receivedFromOthers: view.receivedFromOthers = try floats()
+      case .receivedAttentionSum: view.receivedAttentionSum = try floats()
       case .attentionFromCLS: view.attentionFromCLS = try floats()
       case .valueNorm: view.valueNorm = try floats()
       case .hiddenNorm: view.hiddenNorm = try floats()

@@ -159,6 +159,7 @@ extension Execution {
       switch emission {
       case .received: results.append(try result(node, output.received, at: index + 1))
       case .fromFirst: results.append(try result(node, output.fromFirst, at: index + 1))
+      case .fromOthers: results.append(try result(node, output.fromOthers, at: index + 1))
       }
     }
     return results

@@ -30,6 +30,7 @@ extension Kernels {
           expectClose(actual.out.values, expected.out, within: 5e-6, "out, \(what)")
           expectClose(actual.received.values, expected.received, within: 1e-5, "received, \(what)")
           expectClose(actual.fromFirst.values, expected.fromFirst, within: 1e-5, "from first, \(what)")
+          expectClose(actual.fromOthers.values, expected.fromOthers, within: 1e-5, "from others, \(what)")
         }
       }
     }
@@ -43,6 +44,7 @@ extension Kernels {
           expectClose(actual.out.values, expected.out, within: 0.05, "out, \(what)")
           expectClose(actual.received.values, expected.received, within: 0.05, "received, \(what)")
           expectClose(actual.fromFirst.values, expected.fromFirst, within: 0.1, "from first, \(what)")
+          expectClose(actual.fromOthers.values, expected.fromOthers, within: 0.05, "from others, \(what)")
           let sums = batch.segments.indices.dropLast().map { sample in
             actual.received.values[Int(batch.segments[sample])..<Int(batch.segments[sample + 1])].reduce(0, +)
           }

@@ -60,6 +60,7 @@ import Testing
       .linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
       .layerNorm(epsilon: 0.25),
       .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
+      .attention(heads: 3, emits: [.fromFirst, .fromOthers]),
       .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
       .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .segmentMean, .concat, .softmax,
       .rowNorm(first: 2, count: 7), .embed,

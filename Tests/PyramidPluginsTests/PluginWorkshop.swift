@@ -121,6 +121,9 @@ func scores(of instance: PolicyInstance, count: Int, layer: Int) -> [Float] {
   let attention = (0..<count).map { Float(($0 * 37) % 11) / 5 }
   return instance.scores(
     of: TokenView(
-      layer: layer, layers: instance.model.layers, receivedAttention: attention, attentionFromCLS: attention.reversed(),
-      position: (0..<Int32(count)).map { $0 }, tokenID: (0..<Int32(count)).map { $0 * 101 % 997 }))
+      layer: layer, layers: instance.model.layers, receivedAttention: attention, receivedFromOthers: attention,
+      receivedAttentionSum: attention, attentionFromCLS: attention.reversed(), valueNorm: attention,
+      hiddenNorm: attention,
+      position: (0..<Int32(count)).map { $0 }, tokenID: (0..<Int32(count)).map { $0 * 101 % 997 },
+      hidden: (0..<count).map { [Float($0 * 37 % 11), Float($0 * 53 % 17)] }))
 }

@@ -47,6 +47,8 @@ struct ScoresBy: PruningPolicy {
       if moment == .beforeLayer, sample.layer > 0 { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
       case .receivedAttention: scores[token] += sample.receivedAttention[token]
+      case .receivedFromOthers: scores[token] += sample.receivedFromOthers[token]
+      case .receivedAttentionSum: scores[token] += sample.receivedAttentionSum[token]
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
       case .valueNorm: scores[token] += sample.valueNorm[token]
       case .hiddenNorm: scores[token] += sample.hiddenNorm[token]

@@ -216,6 +216,7 @@ typedef struct {
                                    // attention to the token, so that uniform attention gives 1 at any length
   float *from_first;               // [tokens] or NULL: mean over heads of the attention of the sample's first token to
                                    // the token, times the sample's length (uniform = 1 as well)
+  float *from_others;              // [tokens] or NULL: as received, without a token's attention to itself
   float *scratch;                  // `mp_attention_scratch_count` floats
   mp_dropout dropout;              // f32 only: of the probabilities that multiply v, not of those handed out; that of
                                    // query row t (of all tokens), head h and the sample's key j has the counter

@@ -40,6 +40,7 @@ typedef struct {
   size_t out_stride;
   float *received;    // [tokens], sum over these queries of what each token receives; or NULL
   float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
+  float *own;         // [tokens], the attention of each of these queries to itself; or NULL
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
   mp_dropout dropout;
   uint32_t counter, row_counters;  // of query 0 and key 0 for dropout; more for each query

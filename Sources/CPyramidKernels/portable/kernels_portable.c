@@ -186,6 +186,7 @@ static void attention_portable(const mp_attention_job *job) {
       float *row = scores + i * tokens;
       softmax_portable(row, job->tokens, row);
       for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += row[j];
+      if (job->own) job->own[(size_t)query + i] = row[(size_t)query + i];
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
     for (size_t i = 0; i < (size_t)rows && job->dropout.rate > 0; i++) {

@@ -18,14 +18,19 @@ struct SchedulePolicies: Pass {
     try context.policies.prune?.checkMoment()
     graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)
+    // A sum over layers goes on where nothing is pruned, up to the last boundary that reads it.
+    let readsSum = context.policies.prune?.tokenSignals.contains(.receivedAttentionSum) ?? false
+    let lastSum = readsSum ? placement.prunes.max() : nil
     for boundary in graph.shape.boundaries {
       let exit = placement.exits.contains(boundary) ? context.policies.exit : nil
       let prune = placement.prunes.contains(boundary) ? context.policies.prune : nil
-      if exit == nil && prune == nil { continue }
+      let addsUp = boundary != .entry && lastSum.map { boundary <= $0 } ?? false
+      if exit == nil && prune == nil && !addsUp { continue }
       var built = try Self.start(boundary, of: graph, state, prunesBefore: prune?.moment == .beforeLayer)
+      if addsUp { try built.addReceived() }
       if let exit { try built.decideExit(exit, context) }
       if let prune { try built.decidePrune(prune) }
-      try built.compact()
+      if exit != nil || prune != nil { try built.compact() }
       (graph, state) = try built.finish()
     }
     graph.removeDeadNodes()

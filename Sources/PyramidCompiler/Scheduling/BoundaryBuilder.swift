@@ -13,6 +13,8 @@ struct BoundaryState {
   var tokenIDs: ValueID
   /// nil for a family without token types.
   var types: ValueID?
+  /// What each token alive received over the layers so far, where a policy reads it.
+  var receivedSum: ValueID?
   /// Probabilities of earlier heads, first head first.
   var earlier: [ValueID] = []
 
@@ -46,7 +48,7 @@ struct BoundaryBuilder {
   /// layer.
   let early: (rows: ValueID, fromFirst: ValueID)?
   let later: [Node]
-  private var after: BoundaryState
+  var after: BoundaryState
   private var newHidden: ValueID?
   private var stay: ValueID?
   private var keep: ValueID?
@@ -157,7 +159,6 @@ struct BoundaryBuilder {
   mutating func decidePrune(_ policy: PolicyInstance) throws {
     let known = boundary == .entry ? TokenSignal.atEntry : TokenSignal.allCases
     let reads = known.filter(policy.tokenSignals.contains)
-    try emitAttention(for: reads)
     let decision = PruneDecision(
       policy: policy.type.name, at: boundary, segments: before.segments, stay: stay,
       signals: try reads.map { ($0, try tokenSignal($0)) })
@@ -170,6 +171,9 @@ struct BoundaryBuilder {
     newHidden = try hidden.map { try builder.add(.compact, [$0, keep], name: "alive\(suffix)") }
     after.positions = try builder.add(.compact, [before.positions, keep], name: "positions\(suffix)")
     after.tokenIDs = try builder.add(.compact, [before.tokenIDs, keep], name: "ids\(suffix)")
+    after.receivedSum = try after.receivedSum.map {
+      try builder.add(.compact, [$0, keep], name: "receivedSum\(suffix)")
+    }
     if boundary == .entry {
       after.types = try before.types.map { try builder.add(.compact, [$0, keep], name: "types\(suffix)") }
     }

@@ -35,6 +35,8 @@ public enum Emission: String, Hashable, Sendable, CaseIterable {
   case received
   /// Mean over heads of the attention of [CLS] to a token, times the sample's length: uniform is 1.
   case fromFirst = "from-first"
+  /// As received, without what a token gives to itself.
+  case fromOthers = "from-others"
 }
 
 /// One operation. R stands for any row axis, H, E, N, C for fixed widths.
@@ -58,8 +60,8 @@ public enum Op: Hashable, Sendable {
   /// `layer_norm %x, #gamma, #beta {epsilon E}`: over each row. (C1) %x is f32[R, N]. (C2) #gamma and #beta are f32[N].
   /// (C3) epsilon is positive.
   case layerNorm(epsilon: Float)
-  /// `attention %q, %k, %v, %segments {heads N[, emit received from-first]}`: softmax(q k^T / sqrt(H / heads)) v within
-  /// each sample, f32[T, H], then each emission as f32[T] in the order received, from-first.
+  /// `attention %q, %k, %v, %segments {heads N[, emit received from-first from-others]}`: softmax(q k^T / sqrt(H / heads)) v within
+  /// each sample, f32[T, H], then each emission as f32[T] in the order received, from-first, from-others.
   /// (C1) %q, %k, %v are f32[T, H]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
   /// (C4) emissions are in that order, each at most once.
   case attention(heads: Int, emits: [Emission])
@@ -106,8 +108,8 @@ public enum Op: Hashable, Sendable {
   case decideExit(policy: String, at: Boundary, reads: [ExitSignal])
   /// `decide_prune @policy %segments[, %stay][, signals] {layer L, reads ...[, after exit]}`: the tokens that live on,
   /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. `at entry` as
-  /// for decide_exit. Signals follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
-  /// (i32[T]), hidden (f32[T, H]).
+  /// for decide_exit. Signals follow in the order received-attention, received-from-others, received-attention-sum,
+  /// attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id (i32[T]), hidden (f32[T, H]).
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
   /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy.
   case decidePrune(policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool)

@@ -110,7 +110,7 @@ struct OperandCheck {
     try require(heads > 0 && width % heads == 0, 3, "\(heads) heads do not divide \(width)")
     try require(
       emits == Emission.allCases.filter(emits.contains), 4,
-      "emissions are received, from-first in this order, each once")
+      "emissions are received, from-first, from-others in this order, each once")
     let vector = TensorType(.f32, [rows.rows])
     return [TensorType(.f32, [rows.rows, .fixed(width)])] + emits.map { _ in vector }
   }
@@ -192,7 +192,8 @@ struct OperandCheck {
     for (signal, type) in decision.signals {
       let (element, axes, shape): (Element, Int, String) =
         switch signal {
-        case .receivedAttention, .attentionFromCLS, .valueNorm, .hiddenNorm: (.f32, 1, "f32[T]")
+        case .receivedAttention, .receivedFromOthers, .receivedAttentionSum, .attentionFromCLS, .valueNorm, .hiddenNorm:
+          (.f32, 1, "f32[T]")
         case .position, .tokenID: (.i32, 1, "i32[T]")
         case .hidden: (.f32, 2, "f32[T, H]")
         }

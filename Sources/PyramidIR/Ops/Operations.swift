@@ -106,7 +106,8 @@ extension Graph {
   func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
     guard let tokens = self[node.results[0]].type.rows.dim else { return [] }
     let width = self[node.results[0]].type.columns
-    let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (emits.contains(.received) ? 1 : 0))
+    let sumsColumns = emits.contains { $0 == .received || $0 == .fromOthers }
+    let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (sumsColumns ? 1 : 0))
     return [CostTerm(perPair, tokens, power: 2)]
       + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
   }
@@ -168,6 +169,8 @@ extension Graph {
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }
-    return !node.op.facts.servesPolicies && node.results.contains { self[$0].type.rows.dim?.family == .tokens }
+    // A number per token, not a row, is a signal.
+    return !node.op.facts.servesPolicies
+      && node.results.contains { self[$0].type.rows.dim?.family == .tokens && self[$0].type.extents.count == 2 }
   }
 }

@@ -31,18 +31,25 @@ extension ExitView {
 extension TokenView {
   /// A sample's tokens with the signals that are given, one element (or row) per token; see `TokenSignal` for units.
   ///
-  /// `count` is needed only where no signal is given. The rows of `hidden` have one length.
+  /// `count` is needed only where no signal is given, `textLength` where something was pruned before. The rows of
+  /// `hidden` have one length.
   @_lifetime(immortal)
   public init(
-    layer: Int, layers: Int, count: Int? = nil, receivedAttention: [Float]? = nil, attentionFromCLS: [Float]? = nil,
+    layer: Int, layers: Int, count: Int? = nil, textLength: Int? = nil, receivedAttention: [Float]? = nil,
+    receivedFromOthers: [Float]? = nil, receivedAttentionSum: [Float]? = nil, attentionFromCLS: [Float]? = nil,
     valueNorm: [Float]? = nil, hiddenNorm: [Float]? = nil, position: [Int32]? = nil, tokenID: [Int32]? = nil,
     hidden: [[Float]]? = nil
   ) {
-    let floats = [receivedAttention, attentionFromCLS, valueNorm, hiddenNorm].map { $0?.count }
+    let received = [receivedAttention, receivedFromOthers, receivedAttentionSum]
+    let floats = (received + [attentionFromCLS, valueNorm, hiddenNorm]).map { $0?.count }
     let count = sharedCount([count, position?.count, tokenID?.count, hidden?.count] + floats)
     let signals = OwnedSignals(
-      TokenViewStorage(count: count, layer: layer, layers: layers, width: sharedCount((hidden ?? []).map(\.count))))
+      TokenViewStorage(
+        count: count, textLength: textLength, layer: layer, layers: layers,
+        width: sharedCount((hidden ?? []).map(\.count))))
     signals.keep(receivedAttention, at: \.receivedAttention, TokenSignal.receivedAttention.bit)
+    signals.keep(receivedFromOthers, at: \.receivedFromOthers, TokenSignal.receivedFromOthers.bit)
+    signals.keep(receivedAttentionSum, at: \.receivedAttentionSum, TokenSignal.receivedAttentionSum.bit)
     signals.keep(attentionFromCLS, at: \.attentionFromCLS, TokenSignal.attentionFromCLS.bit)
     signals.keep(valueNorm, at: \.valueNorm, TokenSignal.valueNorm.bit)
     signals.keep(hiddenNorm, at: \.hiddenNorm, TokenSignal.hiddenNorm.bit)

@@ -133,15 +133,17 @@ final class StepRunner {
   ) {
     var received: UnsafeMutablePointer<Float>?
     var fromFirst: UnsafeMutablePointer<Float>?
+    var fromOthers: UnsafeMutablePointer<Float>?
     for (emission, result) in zip(emits, step.results.dropFirst()) {
       switch emission {
       case .received: received = floats(result)
       case .fromFirst: fromFirst = floats(result)
+      case .fromOthers: fromOthers = floats(result)
       }
     }
     kernels.attention(
       q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1, heads: heads,
       headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: received,
-      fromFirst: fromFirst, scratch: buffers.attention)
+      fromFirst: fromFirst, fromOthers: fromOthers, scratch: buffers.attention)
   }
 }

@@ -135,8 +135,9 @@ final class Decisions {
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
   private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
     let chooser = chooser!
-    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count, keep in
-      let count = chooser.choose(decision, runner, first: first, count: count)
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { slot, first, count, keep in
+      let length = Int(slots.tokens(of: slot)[0])
+      let count = chooser.choose(decision, runner, first: first, count: count, textLength: length)
       for index in 0..<count { keep[index] = Int32(first) + chooser.chosen[index] }
       return count
     }
@@ -144,17 +145,17 @@ final class Decisions {
 
   /// Keeps all tokens of the samples that stay.
   private func keepSamples(_ step: Step, _ runner: StepRunner) {
-    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { first, count, keep in
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, first, count, keep in
       for index in 0..<count { keep[index] = Int32(first + index) }
       return count
     }
   }
 
-  /// Builds the list of the tokens that stay; `choose` writes those of the sample at `first` of `count` tokens, in rising
-  /// order, and returns their number.
+  /// Builds the list of the tokens that stay; `choose` writes those of the sample of a slot, at `first` of `count` tokens,
+  /// in rising order, and returns their number.
   private func keepTokens(
     _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
-    choose: (_ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>) -> Int
+    choose: (_ slot: Int, _ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>) -> Int
   ) {
     let offsets = runner.integers(segments)
     let numbers = runner.integers(step.samples!)
@@ -166,8 +167,8 @@ final class Decisions {
       let row = stay.map { Int(runner.integers($0)[index]) } ?? index
       let first = Int(offsets[row])
       let length = Int(offsets[row + 1]) - first
-      let count = choose(first, length, keep + kept)
       let slot = Int(numbers[row])
+      let count = choose(slot, first, length, keep + kept)
       slots.tokens(of: slot)[dim.index] = Int32(count)
       if recordsPositions { recordDrops(slot, at: step.section, first: first, length, keep + kept, count, after: kept) }
       kept += count

@@ -22,16 +22,19 @@ final class TokenChooser {
     chosen = try arena.take(Int32.self, tokens)
   }
 
-  /// Chooses among the `count` tokens of the sample at `first`; returns how many stay.
-  func choose(_ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int) -> Int {
+  /// Chooses among the `count` tokens of the sample at `first`, whose text had `textLength`; returns how many stay.
+  func choose(
+    _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int, textLength: Int
+  ) -> Int {
     let number = decision.boundary.number
     let retention = prune.retention(afterLayer: number)
     if retention != .all {
-      var view = TokenViewStorage(count: count, layer: number, layers: layers)
+      var view = TokenViewStorage(count: count, textLength: textLength, layer: number, layers: layers)
       fillSignals(&view, decision, runner, first: first)
       prune.score(view, into: scores)
     }
-    return TokenSelection.keep(scores: scores, count: count, retention: retention, scratch: heap, into: chosen)
+    return TokenSelection.keep(
+      scores: scores, count: count, textLength: textLength, retention: retention, scratch: heap, into: chosen)
   }
 
   private func fillSignals(
@@ -40,6 +43,8 @@ final class TokenChooser {
     for (signal, operand) in decision.signals {
       switch signal {
       case .receivedAttention: view.receivedAttention = UnsafePointer(runner.floats(operand) + first)
+      case .receivedFromOthers: view.receivedFromOthers = UnsafePointer(runner.floats(operand) + first)
+      case .receivedAttentionSum: view.receivedAttentionSum = UnsafePointer(runner.floats(operand) + first)
       case .attentionFromCLS: view.attentionFromCLS = UnsafePointer(runner.floats(operand) + first)
       case .valueNorm: view.valueNorm = UnsafePointer(runner.floats(operand) + first)
       case .hiddenNorm: view.hiddenNorm = UnsafePointer(runner.floats(operand) + first)

@@ -102,7 +102,7 @@ extension Differentiation {
       guard let gradient = gradient(node, place + 1) else { continue }
       switch emission {
       case .received: inputs.append(gradient)
-      case .fromFirst: throw failure(node, "from-first has no gradient")
+      case .fromFirst, .fromOthers: throw failure(node, "\(emission.rawValue) has no gradient")
       }
     }
     let made = try builder.addAll(
