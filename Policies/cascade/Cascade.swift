@@ -2,7 +2,7 @@
 
 import PyramidPolicy
 
-/// Keeps the tokens that received the most attention over all layers so far, ever fewer of those that the text began with.
+/// Keeps the tokens that received most attention over all layers so far, ever fewer of those that the text began with.
 public struct Cascade: PruningPolicy {
   public static let name = "cascade"
   public static let parameters: [PolicyParameter] = [

@@ -1,4 +1,4 @@
-// Prune by the share that a token has in what [CLS] takes from all: the thresholds of AdapLeR on scores that add up to 1.
+// Prune by the share that a token has in what [CLS] takes from all: AdapLeR's thresholds on scores that add up to 1.
 
 import PyramidPolicy
 

@@ -1,5 +1,5 @@
-// A control: the text is cut, as by a shorter maximum length but above the first layer. A criterion that reads the sample
-// has to beat it.
+// A control: the text is cut, as by a shorter maximum length but above the first layer. A criterion that reads the
+// sample has to beat it.
 
 import PyramidPolicy
 

@@ -1,4 +1,4 @@
-// Prune by sampling: tokens at even steps of the cumulative score, so that a few tokens with all the score let few stay.
+// Prune by sampling: tokens at even steps of the cumulative score, so that where few have all of it, few stay.
 
 import PyramidPolicy
 

@@ -1,6 +1,7 @@
 // Attention within each sample, one query, head and key at a time. It is separate because both attention operations use
 // it and because the attention signals of the pruning policies come from here.
 
+import Glibc
 import PyramidIR
 
 /// Where one of q, k and v lies: H columns from `first` in rows of `stride` elements.
@@ -20,6 +21,8 @@ struct Attention {
   let width, heads: Int
   /// First row of each sample, then the number of rows.
   let segments: [Int]
+  /// How many tokens each row stands for; nil for one each.
+  var sizes: [Double]?
   /// What the probability of a head, a query's row and a key's number in its sample is multiplied by before it meets
   /// the value: dropout; nil for nothing.
   var dropout: ((_ head: Int, _ row: Int, _ key: Int) -> Double)?
@@ -78,7 +81,7 @@ struct Attention {
         let q = queries.baseAddress! + queryRow * query.stride + query.first + head * headWidth
         for (index, keyRow) in rows.enumerated() {
           let k = keys.baseAddress! + keyRow * key.stride + key.first + head * headWidth
-          scores[index] = Arithmetic.dot(q, k, headWidth, &products) / scale
+          scores[index] = Arithmetic.dot(q, k, headWidth, &products) / scale + (sizes.map { log($0[keyRow]) } ?? 0)
         }
       }
     }

@@ -53,6 +53,22 @@ extension Kernels {
       }
     }
 
+    @Test func `keys that count several times get as much, whatever the precision`() {
+      for (index, plain) in Self.cases.enumerated() {
+        var batch = plain
+        batch.sizes = (0..<plain.tokens).map { [1, 3, 1, 2, 17][$0 % 5] }
+        let expected = batch.reference
+        for setting in Setting.all {
+          let what = "\(setting.testDescription), lengths \(batch.lengths), dim \(batch.dim)"
+          let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
+          expectClose(actual.out.values, expected.out, within: 5e-6, "out, \(what)")
+          expectClose(actual.received.values, expected.received, within: 2e-5, "received, \(what)")
+          let reduced = batch.run(setting.isa, threads: setting.threads, MP_PRECISION_BF16, shift: index % 4)
+          expectClose(reduced.out.values, expected.out, within: 0.05, "out in bf16, \(what)")
+        }
+      }
+    }
+
     @Test(arguments: Path.all) func `uniform attention gives every token a score of one`(_ path: Path) {
       let batch = AttentionCase(lengths: [1, 6, 200], heads: 3, dim: 8, seed: 1, scale: 0)
       let actual = batch.run(path.isa, threads: 2)

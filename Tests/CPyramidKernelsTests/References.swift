@@ -77,6 +77,9 @@ struct AttentionCase {
   }
 
   /// A batch with the rows of other batches' samples.
+  /// How often each token counts as a key; nil for once.
+  var sizes: [Float]?
+
   init(lengths: [Int], heads: Int, dim: Int, qkv: [Float]) {
     (self.lengths, self.heads, self.dim, self.qkv) = (lengths, heads, dim, qkv)
   }
@@ -96,7 +99,7 @@ struct AttentionCase {
             let k = (first + key) * stride + width + head * dim
             var sum = 0.0
             for d in 0..<dim { sum += data[q + d] * data[k + d] }
-            return sum * scale
+            return sum * scale + log(Double(sizes?[first + key] ?? 1))
           }
           for (key, share) in Reference.softmax(scores).enumerated() {
             let v = (first + key) * stride + 2 * width + head * dim, o = (first + query) * width + head * dim
@@ -120,6 +123,7 @@ struct AttentionCase {
     let input = Buffer(qkv, shift: shift), out = Buffer(count: tokens * width, shift: shift)
     let received = Buffer(count: tokens, shift: shift), fromFirst = Buffer(count: tokens, shift: shift)
     let fromOthers = Buffer(count: tokens, shift: shift)
+    let counts = sizes.map { Buffer($0, shift: shift) }
     let longest = lengths.max() ?? 0
     let scratch = Buffer(
       count: mp_attention_scratch_count(
@@ -130,7 +134,7 @@ struct AttentionCase {
         isa: isa, threads: threads, precision: precision, q: input.start, k: input.start + width,
         v: input.start + 2 * width, stride: Int32(stride), segments: segments.baseAddress,
         samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim), out: out.start,
-        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil,
+        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, sizes: counts?.start,
         from_others: signals ? fromOthers.start : nil, scratch: scratch.start, dropout: dropout)
       mp_attention(&call)
     }

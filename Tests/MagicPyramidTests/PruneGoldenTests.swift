@@ -73,7 +73,8 @@ import Testing
   @Test(arguments: InstructionSet.supported)
   func `the engine keeps the tokens that PyTorch's numbers say`(set: InstructionSet) throws {
     // All texts by this machine's own set; the others differ in their last bits only.
-    let samples = try Array(Self.samples.get().prefix(set == InstructionSet.native() ? 400 : 40))
+    let isNative = try set == InstructionSet.native()
+    let samples = try Array(Self.samples.get().prefix(isNative ? 400 : 40))
     for golden in try Self.goldens.get() {
       let compiled = try CompiledCheckpoint(Repository.defaultCheckpoint, for: set, prune: golden.prune)
       let (answers, lines) = (try compiled.executor().run(PackedBatch(samples)), golden.lines)

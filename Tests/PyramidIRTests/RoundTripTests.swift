@@ -69,6 +69,8 @@ import Testing
       .decidePrune(policy: "p", at: .entry, reads: [.tokenID], afterExit: false),
       .bagLogits(skip: [0, 101, .max], separator: 101), .bagLogits(skip: [], separator: 0),
       .decidePrune(policy: "p", at: .after(0), reads: [.position, .hidden], afterExit: true), .input(.typeIDs),
+      .decidePrune(policy: "p", at: .after(1), reads: [.keys], afterExit: false, rest: .merged), .pool,
+      .headMean(first: 4, count: 6, heads: 3),
       .classify,
     ] + gradientOperations.map { .gradient($0) }
 

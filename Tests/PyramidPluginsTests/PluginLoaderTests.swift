@@ -91,7 +91,8 @@ extension PluginTests {
       "random-prune": "random-prune(fraction=0.3, seed=7)",
       "column-sum": "column-sum(schedule=[9, 7, 5, 3, 1])", "cascade": "cascade(start=2, final=0.25)",
       "inverse-cdf": "inverse-cdf(tokens=7)", "core-set": "core-set(fraction=0.3)", "stride": "stride(step=3)",
-      "contribution": "contribution(thresholds=[0.1, 0.2, 0.5, 1, 2])", "first-k": "first-k(tokens=[9, 8, 7, 6, 5])",
+      "contribution": "contribution(thresholds=[0.1, 0.2, 0.5, 1, 2])", "merge": "merge(rate=4)",
+      "first-k": "first-k(tokens=[9, 8, 7, 6, 5])",
       "salience": "salience(salience=[3, 1, 2], threshold=1.5, attention=[1, 2, 3, 4, 5])",
     ]
 
@@ -108,6 +109,7 @@ extension PluginTests {
       let spec = try PolicySpec(Self.specs[builtIn.name] ?? builtIn.name)
       let (plugin, expected) = (try types[0].make(spec, model: model), try builtIn.make(spec, model: model))
       #expect(plugin.spec == expected.spec && plugin.moment == expected.moment)
+      #expect(plugin.remainder == expected.remainder)
       #expect(plugin.exitSignals == expected.exitSignals && plugin.tokenSignals == expected.tokenSignals)
       #expect((0...6).map { plugin.isActive(afterLayer: $0) } == (0...6).map { expected.isActive(afterLayer: $0) })
       if builtIn.kind == .exit {
@@ -116,6 +118,7 @@ extension PluginTests {
       }
       for layer in 1..<6 {
         #expect(scores(of: plugin, count: 50, layer: layer) == scores(of: expected, count: 50, layer: layer))
+        #expect(targets(of: plugin, count: 50, layer: layer) == targets(of: expected, count: 50, layer: layer))
         #expect(plugin.retention(afterLayer: layer) == expected.retention(afterLayer: layer))
       }
     }

@@ -141,8 +141,10 @@ private struct ReadsExit: ExitPolicy {
     #expect(registry.all.count == BuiltInPolicies.all.count)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
     let pruning = [
-      "cascade", "cls-attention", "column-sum", "contribution", "core-set", "first-k", "hidden-norm", "inverse-cdf",
-      "keep-all", "last-k", "random-prune", "received-attention", "salience", "stride", "top-k", "value-weighted",
+      "cascade", "cls-attention", "cls-fused", "column-sum", "contribution", "core-set", "first-k", "hidden-norm",
+      "inverse-cdf",
+      "keep-all", "last-k", "merge", "random-prune", "received-attention", "salience", "stride", "top-k",
+      "value-weighted",
     ]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
       try registry.type(named: "topk", kind: .prune)

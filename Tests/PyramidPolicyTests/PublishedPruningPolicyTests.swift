@@ -109,4 +109,31 @@ import Testing
     let whole = try policy("core-set(fraction=1)")
     #expect(keep(whole.scores(rows: [[1], [1], [1]]), whole.retention(afterLayer: 1)) == [0, 1, 2])
   }
+
+  @Test("cls-fused ranks by attention from [CLS] and fuses the others")
+  func clsFused() throws {
+    let instance = try policy("cls-fused(fraction=0.5)")
+    #expect(instance.remainder == .fused && instance.tokenSignals == [.attentionFromCLS])
+    #expect(keep(instance.scores(fromCLS: [1, 2, 5, 3]), instance.retention(afterLayer: 1)) == [0, 2])
+    #expect(try policy("cls-attention").remainder == .dropped)
+  }
+
+  @Test("merge sends the most similar even places to odd ones, the earlier pair of equals")
+  func merge() throws {
+    // Angles: 2 lies beside 3, 4 beside 1 and 6 exactly on 5, in different lengths.
+    let keys: [[Float]] = [[1, 0], [1, 0], [0, 5], [0.1, 2], [3, 0.9], [-1, 0], [-7, 0]]
+    func targets(_ text: String) throws -> [Int32] {
+      try policy(text).targets(of: TokenView(layer: 1, layers: 6, keys: keys))
+    }
+    #expect(try policy("merge").remainder == .merged && policy("merge").tokenSignals == [.keys])
+    #expect(try targets("merge(rate=1)") == [0, 1, 2, 3, 4, 5, 5])
+    #expect(try targets("merge(rate=2)") == [0, 1, 3, 3, 4, 5, 5])
+    #expect(try targets("merge(rate=99)") == [0, 1, 3, 3, 1, 5, 5])
+    #expect(try targets("merge(rate=0)") == [0, 1, 2, 3, 4, 5, 6])
+    let equal = try policy("merge(rate=1)")
+    let alike = TokenView(layer: 1, layers: 6, keys: [[1], [1], [1], [1], [1]])
+    #expect(equal.targets(of: alike) == [0, 1, 1, 3, 4])
+    let broken = TokenView(layer: 1, layers: 6, keys: [[1], [1], [.nan], [1], [0]])
+    #expect(equal.targets(of: broken) == [0, 1, 2, 3, 4])
+  }
 }

@@ -52,6 +52,7 @@ struct ScoresBy: PruningPolicy {
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
       case .valueNorm: scores[token] += sample.valueNorm[token]
       case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
+      case .keys: scores[token] += sample.keys[token * sample.keyWidth]
       case .position: scores[token] += Float(sample.position[token] * 7 % 11)
       case .tokenID: scores[token] += Float(sample.tokenID[token] * 5 % 13)
       case .hidden: scores[token] += sample.hidden[token * sample.width]

@@ -52,11 +52,17 @@ extension BoundaryBuilder {
     case .attentionFromCLS: return try early?.fromFirst ?? emitted(.fromFirst)
     case .valueNorm:
       let node = try ofAttention()
-      let isJoined = node.inputs.count == 2
+      let isJoined = node.op.facts.attention?.segments == 1
       let values = node.inputs[isJoined ? 0 : 2]
       let width = builder.graph[node.results[0]].type.columns
       return try builder.add(
         .rowNorm(first: isJoined ? 2 * width : 0, count: width), [values], name: "valueNorm\(suffix)")
+    case .keys:
+      let node = try ofAttention()
+      let isJoined = node.op.facts.attention?.segments == 1
+      let width = builder.graph[node.results[0]].type.columns
+      let mean = Op.headMean(first: isJoined ? width : 0, count: width, heads: node.op.facts.attention?.heads ?? 1)
+      return try builder.add(mean, [node.inputs[isJoined ? 0 : 1]], name: "keys\(suffix)")
     case .hiddenNorm:
       let input = try ofLayer()
       let width = builder.graph[input].type.columns

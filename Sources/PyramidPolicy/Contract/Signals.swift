@@ -24,10 +24,14 @@ public enum TokenSignal: String, CaseIterable, Sendable {
   /// Euclidean norm of the token's row at the layer's input.
   /// Producer: the previous layer. Price: n * H multiply-adds.
   case hiddenNorm = "hidden-norm"
-  /// Position of the token in its text, counted from 0 ([CLS]) before anything was pruned. Known at the entry.
+  /// The token's key vector of the layer, mean over heads, H / heads numbers.
+  /// Producer: the layer's key projection. Price: n * H additions.
+  case keys = "keys"
+  /// Position of the token in its text, counted from 0 ([CLS]) before anything was pruned; -1 for a
+  /// row that tokens were fused to. Known at the entry.
   /// Producer: the packed batch. Price: none, one integer is carried per token.
   case position = "position"
-  /// Index of the token in the vocabulary. Known at the entry.
+  /// Index of the token in the vocabulary; -1 for a row that tokens were fused to. Known at the entry.
   /// Producer: the tokenizer. Price: none, one integer is carried per token.
   case tokenID = "token-id"
   /// The token's row of H numbers at the layer's input.
@@ -62,9 +66,10 @@ extension TokenSignal {
     case .attentionFromCLS: 1 << 3
     case .valueNorm: 1 << 4
     case .hiddenNorm: 1 << 5
-    case .position: 1 << 6
-    case .tokenID: 1 << 7
-    case .hidden: 1 << 8
+    case .keys: 1 << 6
+    case .position: 1 << 7
+    case .tokenID: 1 << 8
+    case .hidden: 1 << 9
     }
   }
 }

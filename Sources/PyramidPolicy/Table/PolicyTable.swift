@@ -27,6 +27,10 @@ struct PolicyTable {
   let reads: @convention(c) (UnsafeMutableRawPointer) -> UInt64
   /// When in its layer a pruning policy decides, as the index of PruningMoment's case.
   let moment: @convention(c) (UnsafeMutableRawPointer) -> Int
+  /// What becomes of tokens that do not stay, as the index of Remainder's case.
+  let remainder: @convention(c) (UnsafeMutableRawPointer) -> Int
+  /// Writes where each token of `TokenViewStorage` goes; each element is its own place on entry.
+  let merge: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutablePointer<Int32>) -> Void
   /// Returns the retention's case (0 all, 1 above, 2 fraction, 3 count, 4 fractionOfText) and writes its payload's bits.
   let retention: @convention(c) (UnsafeMutableRawPointer, _ layer: Int, _ payload: UnsafeMutablePointer<Int>) -> Int
   /// Scores `TokenViewStorage` into as many floats, which are zero on entry.

@@ -28,6 +28,10 @@ public struct TokenViewStorage {
   public var valueNorm: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   public var hiddenNorm: UnsafePointer<Float>?
+  /// Numbers in one row of `keys`.
+  public var keyWidth = 0
+  /// `[count, keyWidth]` without gaps, see `TokenSignal.keys`.
+  public var keys: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.position`.
   public var position: UnsafePointer<Int32>?
   /// `[count]`, see `TokenSignal.tokenID`.
@@ -96,6 +100,12 @@ public struct TokenView: ~Copyable, ~Escapable {
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   @inlinable public var hiddenNorm: Span<Float> {
     @_lifetime(borrow self) get { vend(storage.pointee.hiddenNorm, count, .hiddenNorm) }
+  }
+  /// Numbers in one row of `keys`.
+  @inlinable public var keyWidth: Int { storage.pointee.keyWidth }
+  /// `[count * keyWidth]`, row after row, see `TokenSignal.keys`.
+  @inlinable public var keys: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.keys, count * keyWidth, .keys) }
   }
   /// `[count]`, see `TokenSignal.position`.
   @inlinable public var position: Span<Int32> {

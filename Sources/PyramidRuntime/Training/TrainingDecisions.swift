@@ -15,6 +15,9 @@ final class TrainingDecisions {
       return
     }
     guard let prune else { throw RuntimeError("graph @\(graph.name) prunes, but there is no policy for it") }
+    guard prune.remainder == .dropped else {
+      throw RuntimeError("'\(prune.spec)' makes rows go into others, which has no gradient")
+    }
     chooser = try TokenChooser(prune, layers: graph.shape.layers, tokens: tokens)
   }
 
