@@ -19,7 +19,7 @@ extension Execution {
       answers[sample].headLogits[number] = values
       var buffers = SignalBuffers()
       defer { buffers.deallocate() }
-      let view = try exitView(decision, logits: values, row: row, &buffers)
+      let view = try exitView(decision, logits: values, of: sample, row: row, &buffers)
       let wantsToLeave = policy.shouldExit(view, memory: memories[sample])
       // A broken number must not cost accuracy, whatever the policy says.
       let isSound = !Arithmetic.softmax(values[...]).contains { $0.isNaN }
@@ -103,7 +103,7 @@ extension Execution {
   }
 
   private func exitView(
-    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], row: Int, _ buffers: inout SignalBuffers
+    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(
       layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count)
@@ -115,6 +115,13 @@ extension Execution {
       case .hidden:
         view.width = tensors[0].columns
         view.hidden = buffers.copy(try tensors[0].row(row))
+      case .earlierHidden:
+        view.width = tensors[0].columns
+        view.earlierHidden = buffers.copy(try tensors[0].row(row))
+      case .tokenIDs:
+        let ids = batch.tokenIDs[sample]
+        let words = ids.dropFirst().filter { $0 != ids.last }
+        (view.tokenIDs, view.words) = (buffers.copy(words), words.count)
       case .tokensAlive:
         let offsets = try offsets(tensors[0])
         view.tokensAlive = offsets[row + 1] - offsets[row]

@@ -110,7 +110,10 @@ enum PluginWorkshop {
 func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
   instance.withMemory { memory in
     heads.enumerated().map { index, head in
-      let view = ExitView(layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head)
+      let view = ExitView(
+        layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head,
+        hidden: head.map { 3 * $0 - 1 }, earlierHidden: head.reversed(), tokenIDs: [1, 5, 99, 1234], tokensAlive: 6,
+        earlierProbabilities: Array(heads[..<index]))
       return instance.shouldExit(view, memory: memory)
     }
   }
@@ -121,7 +124,7 @@ func scores(of instance: PolicyInstance, count: Int, layer: Int) -> [Float] {
   let attention = (0..<count).map { Float(($0 * 37) % 11) / 5 }
   let positions = (0..<Int32(count)).map { $0 }
   let tokens = positions.map { $0 * 101 % 997 }
-  let rows = (0..<count).map { [Float($0 * 37 % 11), Float($0 * 53 % 17)] }
+  let rows = (0..<count).map { [Float($0 * 37 % 11), Float($0 * 53 % 17), 1] }
   return instance.scores(
     of: TokenView(
       layer: layer, layers: instance.model.layers, receivedAttention: attention, receivedFromOthers: attention,

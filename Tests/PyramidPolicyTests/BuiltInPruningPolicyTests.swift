@@ -6,7 +6,7 @@ import Testing
 @Suite struct BuiltInPruningPolicyTests {
   @Test("received-attention compares each token with the learned threshold of its boundary")
   func receivedAttention() throws {
-    let learned: [String: [Float]] = ["prune.thresholds": [0.5, 1, 2, 3, 4]]
+    let learned: [String: LearnedTensor] = ["prune.thresholds": [0.5, 1, 2, 3, 4]]
     let instance = try policy("received-attention", learned: learned)
     #expect(instance.spec.description == "received-attention(thresholds=#prune.thresholds, scale=1)")
     #expect(
@@ -31,7 +31,9 @@ import Testing
   @Test("a list that does not fit the model's boundaries is refused", arguments: [0, 2, 4, 6])
   func wrongLength(count: Int) {
     let values = Array(repeating: Float(1), count: count)
-    #expect(throws: PolicyError.self) { try policy("received-attention", learned: ["prune.thresholds": values]) }
+    #expect(throws: PolicyError.self) {
+      try policy("received-attention", learned: ["prune.thresholds": LearnedTensor(values)])
+    }
   }
 
   @Test("top-k follows its counts, and its fractions where no counts are given")
@@ -64,7 +66,7 @@ import Testing
 
   @Test("salience looks tokens up at the entry, and prunes by attention above it if asked")
   func tokenTable() throws {
-    let learned: [String: [Float]] = [
+    let learned: [String: LearnedTensor] = [
       "prune.entry.salience": [0.5, 0, 2, .greatestFiniteMagnitude], "prune.entry.threshold": [0.5],
       "prune.thresholds": [1, 2, 3, 4, 5],
     ]

@@ -5,12 +5,17 @@ import BuiltInPolicies
 import PyramidPolicy
 import Testing
 
+/// The built-in policies behind their tables.
+enum BuiltInTypes {
+  static let all = BuiltInPolicies.all.compactMap { try? PolicyType($0) }
+}
+
 /// An instance of a built-in policy from its text.
 func policy(
-  _ text: String, layers: Int = 6, classes: Int = 3, learned: [String: [Float]] = [:]
+  _ text: String, layers: Int = 6, classes: Int = 3, learned: [String: LearnedTensor] = [:]
 ) throws -> PolicyInstance {
   let spec = try PolicySpec(text)
-  let type = try BuiltInPolicies.all.map { try PolicyType($0) }.first { $0.name == spec.name }
+  let type = BuiltInTypes.all.first { $0.name == spec.name }
   return try #require(type).make(spec, model: ModelFacts(layers: layers, classes: classes), learned: learned)
 }
 

@@ -136,4 +136,26 @@ import Testing
     let broken = TokenView(layer: 1, layers: 6, keys: [[1], [1], [.nan], [1], [0]])
     #expect(equal.targets(of: broken) == [0, 1, 2, 3, 4])
   }
+
+  @Test("learned-skim keeps a token whose second logit is not less than its first, and refuses weights that don't fit")
+  func learnedSkim() throws {
+    var learned: [String: LearnedTensor] = [:]
+    let path = "policies.learned-skim.0."
+    for part in ["norm1", "norm2"] {
+      (learned[path + part + ".weight"], learned[path + part + ".bias"]) = ([1, 1], [0, 0])
+    }
+    learned[path + "linear1.weight"] = LearnedTensor(shape: [2, 2], values: [1, 0, 0, 1])
+    learned[path + "linear1.bias"] = [0, 0]
+    learned[path + "linear2.weight"] = LearnedTensor(shape: [2, 2], values: [0, 0, 0, 1])
+    learned[path + "linear2.bias"] = [0.5, 0.5]
+    let instance = try policy("learned-skim", layers: 2, learned: learned)
+    #expect(instance.tokenSignals == [.hidden])
+    // Rows become (-1, 1) and (1, -1); what is left is gelu(1) and gelu(-1).
+    let scores = instance.scores(rows: [[3, 1], [1, 3], [9, 2], [.nan, 1]])
+    #expect(abs(scores[1] - 0.841345) < 1e-4 && abs(scores[2] + 0.158655) < 1e-4 && scores[3].isNaN)
+    #expect(keep(scores, instance.retention(afterLayer: 1)) == [0, 1, 3])
+    #expect(throws: PolicyError.self) { try policy("learned-skim", layers: 2) }
+    learned[path + "norm2.bias"] = [0, 0, 0]
+    #expect(throws: PolicyError.self) { try policy("learned-skim", layers: 2, learned: learned) }
+  }
 }

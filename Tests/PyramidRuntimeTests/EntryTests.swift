@@ -146,7 +146,7 @@ enum Doorway {
 
   @Test func `prunes what has little salience, never a special token, and can be turned at run time`() throws {
     let compiled = try Doorway.compiled(exit: nil, prune: "salience")
-    let salience = try #require(compiled.compiler.lowered.learned["prune.entry.salience"])
+    let salience = try #require(compiled.compiler.lowered.learned["prune.entry.salience"]).values
     let executor = try compiled.executor()
     // [SEP] at the end, [UNK] and words between.
     let samples = Doorway.samples.map { $0 + [1, 3] }

@@ -13,6 +13,8 @@ struct ReadsAll: ExitPolicy {
   init(_ arguments: PolicyArguments) { threshold = arguments.float("threshold") }
   func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
     var sum = head.logits[0] - head.probabilities[0] + head.hidden[0] + Float(head.tokensAlive % 3) / 4
+    sum += head.earlierHidden[0] / 2
+    for word in head.tokenIDs.indices { sum += Float(head.tokenIDs[word] * 5 % 7) / 64 }
     for earlier in 0..<head.earlierHeads { sum += head.earlierProbabilities(ofHead: earlier)[0] }
     return sum > threshold
   }

@@ -168,11 +168,14 @@ struct BoundaryBuilder {
     }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
-      case .logits: return (signal, [])
+      case .logits, .tokenIDs: return (signal, [])
       case .probabilities: return (signal, [after.earlier.last!])
       case .hidden:
         guard let first else { throw CompileError("hidden is not known \(boundary)") }
         return (signal, [first])
+      case .earlierHidden:
+        guard let input else { throw CompileError("earlier-hidden is not known \(boundary)") }
+        return (signal, [try builder.add(.firstRows, [input, before.segments], name: "earlierCLS\(suffix)")])
       case .tokensAlive: return (signal, [before.segments])
       case .earlierProbabilities: return (signal, before.earlier)
       }

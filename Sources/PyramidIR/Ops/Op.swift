@@ -105,8 +105,8 @@ public enum Op: Hashable, Sendable {
   /// `decide_exit @policy %samples, %logits[, signals] {layer L, reads ...}`: the samples that stay, as indices into
   /// the rows of %samples, i32[B']; those that leave are answered with their logits. At the entry, `at entry` stands for
   /// `layer L`.
-  /// Signals follow in the order probabilities, hidden ([CLS] rows), tokens-alive (%segments), earlier-probabilities
-  /// (one value for each earlier head, first head first).
+  /// Signals follow in the order probabilities, hidden ([CLS] rows), earlier-hidden ([CLS] rows), tokens-alive
+  /// (%segments), earlier-probabilities (one value for each earlier head, first head first); token-ids are the batch's.
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
   /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
   case decideExit(policy: String, at: Boundary, reads: [ExitSignal])

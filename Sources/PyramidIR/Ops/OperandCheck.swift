@@ -172,13 +172,13 @@ struct OperandCheck {
     try distinct(decision.signals.map(\.signal), 3)
     for (signal, carriers) in decision.signals {
       switch signal {
-      case .logits: continue
+      case .logits, .tokenIDs: continue
       case .probabilities: try require(carriers == [logits], 3, "probabilities are not \(logits)")
-      case .hidden:
+      case .hidden, .earlierHidden:
         let type = carriers.first
         try require(
           type?.rows == .dim(samples) && type?.element == .f32 && type?.extents.count == 2, 3,
-          "hidden is not f32[\(samples), H]")
+          "\(signal.rawValue) is not f32[\(samples), H]")
       case .tokensAlive:
         try require(
           carriers == [TensorType(.i32, [.dimPlusOne(samples)])], 3, "tokens-alive is not i32[\(samples) + 1]")

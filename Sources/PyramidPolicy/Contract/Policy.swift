@@ -15,6 +15,9 @@ public protocol Policy: Sendable {
   /// The parameters that a specification may set; none by default.
   static var parameters: [PolicyParameter] { get }
 
+  /// The weights that it needs of the checkpoint; none by default.
+  static var tensors: [PolicyTensor] { get }
+
   /// Makes the policy from arguments that fit `parameters`: unknown names, wrong types and values out of range were
   /// refused before. What remains to check is whether they fit the model (`arguments.model`).
   ///
@@ -30,6 +33,7 @@ public protocol Policy: Sendable {
 
 extension Policy {
   public static var parameters: [PolicyParameter] { [] }
+  public static var tensors: [PolicyTensor] { [] }
   public var layers: LayerSet { .all }
 }
 
@@ -94,7 +98,7 @@ public enum Remainder: String, CaseIterable, Sendable {
 /// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
 ///
 /// The last layer always exits, so it is never asked there. The entry's head, before layer 1, counts as one: `head.layer`
-/// is 0 there. A policy that reads `hidden` is not asked at the entry, where there is none.
+/// is 0 there. A policy that reads `hidden` or `earlierHidden` is not asked at the entry, where there is none.
 public protocol ExitPolicy: Policy {
   /// What is remembered of one sample from layer to layer; nothing (`Void`) by default.
   associatedtype Memory: Sendable = Void

@@ -9,20 +9,20 @@ public final class PolicyConformance {
   let make: (PolicyArguments) throws -> ErasedPolicy
 
   init<Conformer: PruningPolicy>(pruning type: Conformer.Type) {
-    description = PolicyDescription(kind: .prune, name: type.name, parameters: type.parameters)
+    description = PolicyDescription(.prune, type)
     memoryLayout = (0, 1, 1)
     make = { ErasedPruningPolicy(try type.init($0)) }
   }
 
   init<Conformer: MergingPolicy>(merging type: Conformer.Type) {
-    description = PolicyDescription(kind: .prune, name: type.name, parameters: type.parameters)
+    description = PolicyDescription(.prune, type)
     memoryLayout = (0, 1, 1)
     make = { ErasedMergingPolicy(try type.init($0)) }
   }
 
   init<Conformer: ExitPolicy>(exit type: Conformer.Type) {
     typealias Layout = MemoryLayout<Conformer.Memory>
-    description = PolicyDescription(kind: .exit, name: type.name, parameters: type.parameters)
+    description = PolicyDescription(.exit, type)
     memoryLayout = (Layout.size, Layout.stride, Layout.alignment)
     make = { ErasedExitPolicy(try type.init($0)) }
   }
@@ -87,7 +87,7 @@ private final class ErasedExitPolicy<Conformer: ExitPolicy>: ErasedPolicy {
     self.policy = policy
     let reads = policy.reads
     super.init(
-      declared: reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: !reads.contains(.hidden))
+      declared: reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: reads.allSatisfy(\.isKnownAtEntry))
   }
 
   override func initializeMemory(_ memory: UnsafeMutableRawPointer) {

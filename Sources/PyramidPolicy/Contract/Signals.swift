@@ -50,10 +50,22 @@ public enum ExitSignal: String, CaseIterable, Sendable {
   /// The [CLS] row of H numbers after the layer, never at the entry. Producer: the layer. Price: none, the head reads it
   /// anyway.
   case hidden = "hidden"
+  /// The [CLS] row of H numbers at the layer's input, after the layer before; never at the entry. Producer: the previous
+  /// layer. Price: none, a row a sample is copied.
+  case earlierHidden = "earlier-hidden"
+  /// Vocabulary indices of the sample's words, alive or not: all its tokens but the first and those equal to the last
+  /// ([CLS], and [SEP] wherever it stands). Known at the entry. Producer: the tokenizer. Price: none, the ids are kept
+  /// until the sample leaves.
+  case tokenIDs = "token-ids"
   /// Number of tokens alive before this boundary prunes. Producer: the packed batch. Price: none.
   case tokensAlive = "tokens-alive"
   /// Probabilities of the heads that this sample passed before. Producer: those heads. Price: C numbers kept per head.
   case earlierProbabilities = "earlier-probabilities"
+}
+
+extension ExitSignal {
+  /// Whether it is known before anything is embedded.
+  public var isKnownAtEntry: Bool { self != .hidden && self != .earlierHidden }
 }
 
 extension TokenSignal {
@@ -81,8 +93,10 @@ extension ExitSignal {
     case .logits: 1 << 0
     case .probabilities: 1 << 1
     case .hidden: 1 << 2
-    case .tokensAlive: 1 << 3
-    case .earlierProbabilities: 1 << 4
+    case .earlierHidden: 1 << 3
+    case .tokenIDs: 1 << 4
+    case .tokensAlive: 1 << 5
+    case .earlierProbabilities: 1 << 6
     }
   }
 }

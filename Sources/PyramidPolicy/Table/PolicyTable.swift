@@ -12,10 +12,11 @@ struct PolicyTable {
 
   /// Writes the type's description (see PolicyDescription) if `capacity` allows, and returns the bytes it needs.
   let describe: @convention(c) (UnsafeMutableRawPointer, _ buffer: UnsafeMutablePointer<UInt8>?, _ capacity: Int) -> Int
-  /// Makes an instance from text, or writes an error and its length and returns nil.
+  /// Makes an instance from text and the values of its weights, or writes an error and its length and returns nil.
   let create:
     @convention(c) (
       UnsafeMutableRawPointer, _ text: UnsafePointer<UInt8>, _ length: Int,
+      _ values: UnsafePointer<Float>, _ count: Int,
       _ error: UnsafeMutablePointer<UInt8>, _ capacity: Int, _ errorLength: UnsafeMutablePointer<Int>
     ) -> UnsafeMutableRawPointer?
   /// Ends an instance.

@@ -6,21 +6,26 @@ extension ExitView {
   /// An exit head of a sample with the signals that are given; see `ExitSignal` for their units.
   ///
   /// `logits`, `probabilities` and each of `earlierProbabilities` (of the heads passed before, first to last) have one
-  /// number per class; `hidden` is the [CLS] row. In `#expect` compare the answer, `policy.shouldExit(head) == true`:
+  /// number per class; `hidden` and `earlierHidden` are [CLS] rows. In `#expect` compare the answer, `policy.shouldExit(head) == true`:
   /// the macro takes a bare call apart and cannot hold a view.
   @_lifetime(immortal)
   public init(
     layer: Int, layers: Int, logits: [Float]? = nil, probabilities: [Float]? = nil, hidden: [Float]? = nil,
-    tokensAlive: Int? = nil, earlierProbabilities: [[Float]]? = nil
+    earlierHidden: [Float]? = nil, tokenIDs: [Int32]? = nil, tokensAlive: Int? = nil,
+    earlierProbabilities: [[Float]]? = nil
   ) {
     let classes = sharedCount([logits?.count, probabilities?.count] + (earlierProbabilities ?? []).map(\.count))
     let signals = OwnedSignals(
       ExitViewStorage(
-        layer: layer, layers: layers, classes: classes, width: hidden?.count ?? 0, tokensAlive: tokensAlive ?? 0))
+        layer: layer, layers: layers, classes: classes, width: sharedCount([hidden?.count, earlierHidden?.count]),
+        tokensAlive: tokensAlive ?? 0))
     signals.storage.pointee.earlierHeads = earlierProbabilities?.count ?? 0
     signals.keep(logits, at: \.logits, ExitSignal.logits.bit)
     signals.keep(probabilities, at: \.probabilities, ExitSignal.probabilities.bit)
     signals.keep(hidden, at: \.hidden, ExitSignal.hidden.bit)
+    signals.keep(earlierHidden, at: \.earlierHidden, ExitSignal.earlierHidden.bit)
+    signals.keep(tokenIDs, at: \.tokenIDs, ExitSignal.tokenIDs.bit)
+    signals.storage.pointee.words = tokenIDs?.count ?? 0
     let earlier = earlierProbabilities.map { Array($0.joined()) }
     signals.keep(earlier, at: \.earlierProbabilities, ExitSignal.earlierProbabilities.bit)
     if tokensAlive != nil { signals.declared |= ExitSignal.tokensAlive.bit }

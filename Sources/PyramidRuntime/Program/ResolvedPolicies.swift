@@ -12,7 +12,7 @@ extension ResolvedPolicies {
   /// The graph's own policies, or `override` in their place. Throws `PolicyError`, or `RuntimeError` when an override
   /// needs what the graph lacks.
   public init(
-    graph: Graph, registry: PolicyRegistry, learned: [String: [Float]], override: PolicyPair<PolicySpec>
+    graph: Graph, registry: PolicyRegistry, learned: [String: LearnedTensor], override: PolicyPair<PolicySpec>
   ) throws {
     func make(_ kind: PolicyKind, _ spec: PolicySpec) throws -> PolicyInstance {
       try registry.type(named: spec.name, kind: kind).make(spec, model: graph.shape.facts, learned: learned)

@@ -33,7 +33,8 @@ final class Decisions {
     let tokens = options.roomForTokens
     slots = try SampleSlots(
       capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
-      longest: recordsPositions ? tokens : 0, arena: arena)
+      longest: recordsPositions ? tokens : 0,
+      longestText: exit?.exitSignals.contains(.tokenIDs) == true ? tokens : 0, arena: arena)
     chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
     earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
     layerTokens = try arena.take(Int32.self, layers)
@@ -41,9 +42,11 @@ final class Decisions {
     nextPlaces = try arena.take(Int32.self, tokens)
   }
 
-  /// Gives a sample a slot, whose number is returned. Its tokens are those from `first` on of the wave.
-  func admit(_ sample: AdmittedSample, first: Int) -> Int32 {
+  /// Gives a sample a slot, whose number is returned. Its tokens are those from `first` on of the wave, whose ids are
+  /// `ids`.
+  func admit(_ sample: AdmittedSample, first: Int, ids: UnsafePointer<Int32>) -> Int32 {
     let slot = slots.take(for: sample.id, tokens: sample.tokens)
+    slots.keepWords(of: slot, UnsafeBufferPointer(start: ids + first, count: sample.tokens))
     exit?.initializeMemory(at: slots.memory(of: slot))
     if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
     return Int32(slot)
@@ -84,7 +87,7 @@ final class Decisions {
       let logits = runner.floats(decision.logits) + row * classes
       var view = ExitViewStorage(layer: number, layers: layers, classes: classes)
       view.logits = UnsafePointer(logits)
-      fillSignals(&view, decision, runner, row: row, classes: classes)
+      fillSignals(&view, decision, runner, row: row, slot, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
       if wantsToLeave && hasProbabilities(logits, classes) {
@@ -110,7 +113,8 @@ final class Decisions {
   }
 
   private func fillSignals(
-    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, classes: Int
+    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, _ slot: Int,
+    classes: Int
   ) {
     for (signal, operands) in decision.signals {
       switch signal {
@@ -119,6 +123,10 @@ final class Decisions {
       case .hidden:
         view.width = operands[0].columns
         view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
+      case .earlierHidden:
+        view.width = operands[0].columns
+        view.earlierHidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
+      case .tokenIDs: (view.tokenIDs, view.words) = slots.words(of: slot)
       case .tokensAlive:
         let segments = runner.integers(operands[0])
         view.tokensAlive = Int(segments[row + 1] - segments[row])
