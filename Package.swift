@@ -42,7 +42,7 @@ let package = Package(
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
     .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
-    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidText"]),
+    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidPolicy", "PyramidText"]),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(

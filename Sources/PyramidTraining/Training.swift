@@ -8,7 +8,7 @@ import PyramidRuntime
 public struct Training {
   /// Everything that the result depends on: the options, and SHA-256 of what was read.
   public let arguments: JSONObject
-  private let context: TrainingContext
+  let context: TrainingContext
   private let heldOutRows: [Int]
 
   /// Encodes the texts and readies the parameters. Throws when options, checkpoint and data do not fit together.

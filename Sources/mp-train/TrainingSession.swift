@@ -22,6 +22,11 @@ struct TrainingSession {
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
     let training = try Training(
       checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
+    if let policy = command.files.fitPolicy {
+      let words = try training.fit(policy: policy, to: command.files.output)
+      terminal.endProgress()
+      return terminal.note("\(policy): \(words); wrote \(command.files.output)")
+    }
     let folder = try TrainingFolder(
       path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
     terminal.endProgress()
