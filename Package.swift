@@ -73,7 +73,10 @@ let package = Package(
       dependencies: ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"]),
     .target(
       name: "PyramidPolicyTesting",
-      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidPolicy",
+        "PyramidRuntime",
+      ], swiftSettings: lifetimes),
     .target(
       name: "PyramidTraining",
       dependencies: [
@@ -85,7 +88,9 @@ let package = Package(
       name: "mp-compile",
       dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
-    .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-compare",
+      dependencies: ["PyramidFormats", "PyramidModels", "PyramidPolicyTesting", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
@@ -105,7 +110,8 @@ let package = Package(
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
-    .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
+    .testTarget(
+      name: "PyramidPolicyTestingTests", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTestSupport"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe",
