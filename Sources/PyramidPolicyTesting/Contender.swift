@@ -212,18 +212,10 @@ public struct ModelSource: Sendable {
 
   /// A model in a private folder that is gone again: once mapped, a file needs no name.
   fileprivate static func compiled(_ compilation: Compilation) throws -> LoadedModel {
-    let given = getenv("TMPDIR").map { String(cString: $0) } ?? ""
-    let parent = given.isEmpty ? "/tmp" : given
-    var template = Array("\(parent)/magic-pyramid-XXXXXX".utf8CString)
-    guard let folder = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!).map { String(cString: $0) } })
-    else { throw ComparisonError("no temporary folder in \(parent): \(String(cString: strerror(errno)))") }
-    let file = "\(folder)/model.mpc"
-    defer {
-      unlink(file)
-      rmdir(folder)
-    }
+    let folder = try ScratchFolder()
+    let file = "\(folder.path)/model.mpc"
     _ = try compilation.write(to: file, skipsCheck: true)
-    return try LoadedModel(path: file)
+    return try withExtendedLifetime(folder) { try LoadedModel(path: file) }
   }
 
   private func contender(
