@@ -140,7 +140,13 @@ private struct ReadsExit: ExitPolicy {
     let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
     #expect(registry.all.count == BuiltInPolicies.all.count)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
-    let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "token-table", "top-k"]
+    let pruning = [
+      "cascade", "cls-attention", "cls-fused", "column-sum", "contribution", "core-set", "first-k", "hidden-norm",
+      "inverse-cdf",
+      "keep-all", "last-k", "learned-skim", "merge", "random-prune", "received-attention", "salience", "stride",
+      "top-k",
+      "value-weighted",
+    ]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
       try registry.type(named: "topk", kind: .prune)
     }
@@ -195,9 +201,9 @@ private struct ReadsExit: ExitPolicy {
     let learned: [String: LearnedTensor] = [
       "prune.entry.salience": LearnedTensor((0..<200_000).map { Float($0) / 7 }), "prune.entry.threshold": [3],
     ]
-    let instance = try policy("token-table", learned: learned)
+    let instance = try policy("salience", learned: learned)
     #expect(instance.scores(tokens: [199_999, 1], layer: 0) == [Float(199_999) / 7, Float(1) / 7])
-    let written = "token-table(salience=[\((0..<5000).map { "\($0)" }.joined(separator: ", "))])"
+    let written = "salience(salience=[\((0..<5000).map { "\($0)" }.joined(separator: ", "))])"
     #expect(throws: PolicyError.self) { try policy(written, learned: learned) }
   }
 

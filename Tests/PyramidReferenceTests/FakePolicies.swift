@@ -116,6 +116,26 @@ struct ScoreNaN: PruningPolicy {
   }
 }
 
+/// Fuses all tokens but [CLS], each weighted by its id.
+struct FuseAll: PruningPolicy {
+  static let name = "fuse-all"
+  let reads: Set<TokenSignal> = [.tokenID]
+  let remainder = Remainder.fused
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { .count(1) }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
+    for index in 0..<sample.count { scores[index] = Float(sample.tokenID[index]) }
+  }
+}
+
+/// Sends the third token into the second.
+struct MergeIntoSecond: MergingPolicy {
+  static let name = "merge-into-second"
+  let reads: Set<TokenSignal> = [.tokenID]
+  init(_ arguments: PolicyArguments) {}
+  func merge(_ sample: borrowing TokenView, into targets: inout MutableSpan<Int32>) { targets[2] = 1 }
+}
+
 /// An instance of a policy for a model.
 func make(
   _ type: any Policy.Type, _ facts: ModelFacts, _ arguments: [String: Double] = [:]

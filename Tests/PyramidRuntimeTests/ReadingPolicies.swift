@@ -49,9 +49,12 @@ struct ScoresBy: PruningPolicy {
       if moment == .beforeLayer, sample.layer > 0 { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
       case .receivedAttention: scores[token] += sample.receivedAttention[token]
+      case .receivedFromOthers: scores[token] += sample.receivedFromOthers[token]
+      case .receivedAttentionSum: scores[token] += sample.receivedAttentionSum[token]
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
       case .valueNorm: scores[token] += sample.valueNorm[token]
       case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
+      case .keys: scores[token] += sample.keys[token * sample.keyWidth]
       case .position: scores[token] += Float(sample.position[token] * 7 % 11)
       case .tokenID: scores[token] += Float(sample.tokenID[token] * 5 % 13)
       case .hidden: scores[token] += sample.hidden[token * sample.width]

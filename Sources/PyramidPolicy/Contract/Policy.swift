@@ -47,6 +47,9 @@ public protocol PruningPolicy: Policy {
   /// When in a layer the policy decides; `.afterAttention` by default.
   var moment: PruningMoment { get }
 
+  /// What becomes of the rows of tokens that do not stay; `.dropped` by default.
+  var remainder: Remainder { get }
+
   /// Which tokens stay after layer `layer` (counted from 1; 0 is the entry, for a policy that lists it in `layers`).
   func retention(afterLayer layer: Int) -> Retention
 
@@ -65,6 +68,31 @@ public enum PruningMoment: String, CaseIterable, Sendable {
   /// dies is neither projected nor attended to in this layer. The policy reads `attentionFromCLS`, and besides it what
   /// is known at the layer's input: `hiddenNorm`, `position`, `tokenID`, `hidden`.
   case beforeLayer = "before-layer"
+}
+
+/// A pruning policy whose tokens die by going into others: it says which goes where, and scores nothing.
+///
+/// Rows go into each other after the layer's attention, each weighted by its size, the number of tokens of the text that
+/// it stands for. From then on attention gives a row as much as its tokens together (ln(size) is added to its score).
+public protocol MergingPolicy: PruningPolicy {
+  /// Writes for each token the place, in `sample`, of the token that it goes into.
+  ///
+  /// `targets` has `sample.count` elements; on entry each holds its own place, which means that the token stays. A token
+  /// goes into one that stays: [CLS], a token beyond the sample, or one that goes elsewhere itself takes nobody in, and
+  /// who was sent there stays. Called where `retention` is not `.all`.
+  func merge(_ sample: borrowing TokenView, into targets: inout MutableSpan<Int32>)
+}
+
+/// What becomes of the rows of a sample's tokens that do not stay at a boundary.
+public enum Remainder: String, CaseIterable, Sendable {
+  /// They are gone.
+  case dropped
+  /// They become one row, appended after those that stay: the mean of the rows after the layer's attention, weighted by
+  /// the policy's scores (those below 0 count as 0; all alike where none is above). It is a token like any other from
+  /// then on, with position and token id -1.
+  case fused
+  /// Each goes into the token that a `MergingPolicy` names.
+  case merged
 }
 
 /// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
@@ -92,7 +120,17 @@ extension ExitPolicy where Memory == Void {
 
 extension PruningPolicy {
   public var moment: PruningMoment { .afterAttention }
+  public var remainder: Remainder { .dropped }
   public static var conformance: PolicyConformance { PolicyConformance(pruning: Self.self) }
+}
+
+extension MergingPolicy {
+  public var remainder: Remainder { .merged }
+  /// Which tokens stay follows from `merge`.
+  public func retention(afterLayer layer: Int) -> Retention { .above(-.infinity) }
+  /// Nothing is scored.
+  public func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
+  public static var conformance: PolicyConformance { PolicyConformance(merging: Self.self) }
 }
 
 extension ExitPolicy {

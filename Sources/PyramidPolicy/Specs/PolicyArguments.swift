@@ -87,6 +87,17 @@ public struct PolicyArguments: Sendable {
     )
   }
 
+  /// The same for a list of whole numbers: counts of tokens, a layer's number of something.
+  ///
+  /// - Throws: `PolicyError.rejected` when the list has another length, or a number in it is not whole.
+  public func wholeNumbersPerBoundary(_ name: String) throws(PolicyError) -> [Int] {
+    let values = try numbersPerBoundary(name)
+    if let broken = values.first(where: { $0 != $0.rounded() || abs($0) > 1e9 }) {
+      throw .rejected("\(name)=\(broken): expected whole numbers")
+    }
+    return values.map { Int($0) }
+  }
+
   /// The value of a `.word` parameter.
   public func word(_ name: String) -> String {
     guard case .word(let value) = value(name) else { misread(name, "a word") }

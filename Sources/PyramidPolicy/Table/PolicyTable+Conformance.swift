@@ -24,6 +24,10 @@ extension PolicyTable {
     isActive = { instance, layer in withPolicy(instance) { $0.isActive(layer) } }
     reads = { withPolicy($0) { $0.declared } }
     moment = { PruningMoment.allCases.firstIndex(of: withPolicy($0) { $0.moment }) ?? 0 }
+    remainder = { Remainder.allCases.firstIndex(of: withPolicy($0) { $0.remainder }) ?? 0 }
+    merge = { instance, sample, targets in
+      withPolicy(instance) { $0.merge(sample.assumingMemoryBound(to: TokenViewStorage.self), targets) }
+    }
     retention = { instance, layer, payload in
       let encoded = withPolicy(instance) { $0.retention(layer) }.encoded
       payload.pointee = encoded.payload

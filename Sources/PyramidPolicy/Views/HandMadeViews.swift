@@ -36,21 +36,30 @@ extension ExitView {
 extension TokenView {
   /// A sample's tokens with the signals that are given, one element (or row) per token; see `TokenSignal` for units.
   ///
-  /// `count` is needed only where no signal is given. The rows of `hidden` have one length.
+  /// `count` is needed only where no signal is given, `textLength` where something was pruned before. The rows of
+  /// `hidden`, and those of `keys`, have one length.
   @_lifetime(immortal)
   public init(
-    layer: Int, layers: Int, count: Int? = nil, receivedAttention: [Float]? = nil, attentionFromCLS: [Float]? = nil,
-    valueNorm: [Float]? = nil, hiddenNorm: [Float]? = nil, position: [Int32]? = nil, tokenID: [Int32]? = nil,
-    hidden: [[Float]]? = nil
+    layer: Int, layers: Int, count: Int? = nil, textLength: Int? = nil, receivedAttention: [Float]? = nil,
+    receivedFromOthers: [Float]? = nil, receivedAttentionSum: [Float]? = nil, attentionFromCLS: [Float]? = nil,
+    valueNorm: [Float]? = nil, hiddenNorm: [Float]? = nil, keys: [[Float]]? = nil, position: [Int32]? = nil,
+    tokenID: [Int32]? = nil, hidden: [[Float]]? = nil
   ) {
-    let floats = [receivedAttention, attentionFromCLS, valueNorm, hiddenNorm].map { $0?.count }
-    let count = sharedCount([count, position?.count, tokenID?.count, hidden?.count] + floats)
+    let received = [receivedAttention, receivedFromOthers, receivedAttentionSum]
+    let floats = (received + [attentionFromCLS, valueNorm, hiddenNorm]).map { $0?.count }
+    let count = sharedCount([count, keys?.count, position?.count, tokenID?.count, hidden?.count] + floats)
     let signals = OwnedSignals(
-      TokenViewStorage(count: count, layer: layer, layers: layers, width: sharedCount((hidden ?? []).map(\.count))))
+      TokenViewStorage(
+        count: count, textLength: textLength, layer: layer, layers: layers,
+        width: sharedCount((hidden ?? []).map(\.count))))
     signals.keep(receivedAttention, at: \.receivedAttention, TokenSignal.receivedAttention.bit)
+    signals.keep(receivedFromOthers, at: \.receivedFromOthers, TokenSignal.receivedFromOthers.bit)
+    signals.keep(receivedAttentionSum, at: \.receivedAttentionSum, TokenSignal.receivedAttentionSum.bit)
     signals.keep(attentionFromCLS, at: \.attentionFromCLS, TokenSignal.attentionFromCLS.bit)
     signals.keep(valueNorm, at: \.valueNorm, TokenSignal.valueNorm.bit)
     signals.keep(hiddenNorm, at: \.hiddenNorm, TokenSignal.hiddenNorm.bit)
+    signals.storage.pointee.keyWidth = sharedCount((keys ?? []).map(\.count))
+    signals.keep(keys.map { Array($0.joined()) }, at: \.keys, TokenSignal.keys.bit)
     signals.keep(position, at: \.position, TokenSignal.position.bit)
     signals.keep(tokenID, at: \.tokenID, TokenSignal.tokenID.bit)
     signals.keep(hidden.map { Array($0.joined()) }, at: \.hidden, TokenSignal.hidden.bit)
@@ -73,6 +82,16 @@ extension PruningPolicy {
     var span = scores.mutableSpan
     score(sample, into: &span)
     return scores
+  }
+}
+
+extension MergingPolicy {
+  /// Where each of a sample's tokens goes, [sample.count]; its own place if it stays.
+  public func targets(of sample: borrowing TokenView) -> [Int32] {
+    var targets = (0..<Int32(sample.count)).map { $0 }
+    var span = targets.mutableSpan
+    merge(sample, into: &span)
+    return targets
   }
 }
 

@@ -62,6 +62,12 @@ extension Graph {
       throw RuntimeError(
         "'\(instance.spec)' prunes \(instance.moment.words), the compiled model \(decided.words); \(again)")
     }
+    let rests = Set(nodes.compactMap { PruneDecision($0)?.rest })
+    if kind == .prune, let decided = rests.first, rests != [instance.remainder] {
+      throw RuntimeError(
+        "tokens that '\(instance.spec)' prunes are \(instance.remainder.rawValue), in the compiled model "
+          + "\(decided.rawValue); \(again)")
+    }
     var decisions: [Boundary: Set<String>] = [:]
     for node in nodes {
       if kind == .exit, let decision = ExitDecision(node) {
