@@ -25,6 +25,7 @@ let package = Package(
     .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
     .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
     .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
+    .library(name: "PyramidFixtures", targets: ["PyramidFixtures"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
@@ -41,7 +42,7 @@ let package = Package(
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
     .target(name: "PyramidFormats", dependencies: ["CNettle"]),
     .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
-    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidText"]),
+    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidPolicy", "PyramidText"]),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
@@ -78,6 +79,9 @@ let package = Package(
         "PyramidRuntime",
       ], swiftSettings: lifetimes),
     .target(
+      name: "PyramidFixtures", path: "Graphs", exclude: ["filetests", "gallery"], sources: ["PyramidFixtures.swift"],
+      resources: [.copy("dbpedia14")]),
+    .target(
       name: "PyramidTraining",
       dependencies: [
         "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
@@ -105,13 +109,16 @@ let package = Package(
     .testTarget(
       name: "PyramidTrainingTests",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
     .testTarget(
-      name: "PyramidPolicyTestingTests", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTestSupport"]),
+      name: "PyramidPolicyTestingTests",
+      dependencies: [
+        "BuiltInPolicies", "PyramidFixtures", "PyramidFormats", "PyramidPolicyTesting", "PyramidTestSupport",
+      ]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe",

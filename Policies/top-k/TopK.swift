@@ -20,11 +20,7 @@ public struct TopK: PruningPolicy {
       schedule = try arguments.numbersPerBoundary("fraction").map { .fraction($0) }
       return
     }
-    let counts = try arguments.numbersPerBoundary("keep")
-    if let broken = counts.first(where: { $0 != Float(Int($0)) }) {
-      throw PolicyError.rejected("keep=\(broken): expected whole numbers of tokens")
-    }
-    schedule = counts.map { .count(Int($0)) }
+    schedule = try arguments.wholeNumbersPerBoundary("keep").map { .count($0) }
   }
 
   public func retention(afterLayer layer: Int) -> Retention {

@@ -53,10 +53,9 @@ public struct Compilation: Sendable {
       let type = try registry.type(named: spec.name, kind: kind)
       do {
         return try type.make(spec, model: compiler.facts, learned: compiler.lowered.learned)
-      } catch PolicyError.missingLearned(let policy, let parameter, let symbol, _) {
-        // Only here is it known which checkpoint lacks them.
-        throw PolicyError.missingLearned(
-          policy: policy, parameter: parameter, symbol: symbol, checkpoint: compiler.checkpoint.path.shellQuoted)
+      } catch let error as PolicyError {
+        // Only here is it known which checkpoint lacks learned values.
+        throw error.naming(checkpoint: compiler.checkpoint.path.shellQuoted)
       }
     }
     self.compiler = compiler

@@ -51,11 +51,12 @@ extension Graph {
     case .concat: return "what the exit head reads, side by side"
     case .bagLogits: return "the entry's head: rows of a table for the tokens' ids, before anything is embedded"
     case .softmax: return "probabilities, which the exit policy reads"
-    case .rowNorm: return "a signal of the pruning policy"
+    case .rowNorm, .headMean: return "a signal of the pruning policy"
     case .decideExit(let policy, _, _): return "@\(policy) is active here and the checkpoint has a head"
-    case .decidePrune(let policy, _, _, let afterExit):
+    case .decidePrune(let policy, _, _, let afterExit, _):
       return "@\(policy) is active here" + (afterExit ? "; only samples that stay are pruned" : "")
     case .keepSamples: return "no pruning here: all tokens of the samples that stay"
+    case .pool: return "rows of tokens that don't stay go into others, after the layer's attention"
     case .compact: return "later layers run on the rows that are left"
     case .compactSegments: return "offsets of what is left"
     case .classify: return "answers the samples that came to the end"

@@ -54,18 +54,21 @@ public struct Kernels: Sendable {
   /// [tokens][stride]; `segments` [samples + 1] the first token of each sample, then the number of tokens; out
   /// [tokens][heads * headSize]. received [tokens], if wanted: mean over heads of the attention that a token receives,
   /// summed over its sample's queries; fromFirst [tokens]: mean over heads of the attention of the sample's first token
-  /// to each, times the sample's length. `scratch` holds `attentionScratchCount` floats.
+  /// to each, times the sample's length; fromOthers [tokens]: as received, without a token's own. `sizes` [tokens], if
+  /// given: a key counts as often. `scratch` holds
+  /// `attentionScratchCount` floats.
   public func attention(
     q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
-    segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>,
-    received: UnsafeMutablePointer<Float>?, fromFirst: UnsafeMutablePointer<Float>?,
-    scratch: UnsafeMutablePointer<Float>
+    segments: UnsafePointer<Int32>, samples: Int, sizes: UnsafePointer<Float>? = nil, heads: Int, headSize: Int,
+    out: UnsafeMutablePointer<Float>, received: UnsafeMutablePointer<Float>?, fromFirst: UnsafeMutablePointer<Float>?,
+    fromOthers: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
   ) {
     var c = mp_attention_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
     (c.q, c.k, c.v, c.stride, c.segments, c.samples) = (q, k, v, Int32(stride), segments, Int32(samples))
     (c.heads, c.head_dim, c.out) = (Int32(heads), Int32(headSize), out)
-    (c.received, c.from_first, c.scratch) = (received, fromFirst, scratch)
+    (c.received, c.from_first, c.from_others, c.scratch) = (received, fromFirst, fromOthers, scratch)
+    c.sizes = sizes
     mp_attention(&c)
   }
 
@@ -79,18 +82,19 @@ public struct Kernels: Sendable {
   }
 
   /// Attention of each sample's first token alone, without keys and values. q and out [samples][heads * headSize]; x
-  /// [tokens][depth]; wk and wv [heads * headSize][depth] as `Weight.packed` made them; segments and fromFirst as in
+  /// [tokens][depth]; wk and wv [heads * headSize][depth] as `Weight.packed` made them; segments, sizes and fromFirst as in
   /// `attention`; `scratch` holds `firstAttentionScratchCount` floats.
   public func firstAttention(
     q: UnsafePointer<Float>, x: UnsafePointer<Float>, depth: Int, wk: UnsafeRawPointer, wv: UnsafeRawPointer,
-    bv: UnsafePointer<Float>, segments: UnsafePointer<Int32>, samples: Int, heads: Int, headSize: Int,
-    out: UnsafeMutablePointer<Float>, fromFirst: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
+    bv: UnsafePointer<Float>, segments: UnsafePointer<Int32>, samples: Int, sizes: UnsafePointer<Float>? = nil,
+    heads: Int, headSize: Int, out: UnsafeMutablePointer<Float>, fromFirst: UnsafeMutablePointer<Float>?,
+    scratch: UnsafeMutablePointer<Float>
   ) {
     var c = mp_first_attention_call()
     (c.isa, c.threads, c.precision) = (isa, threads, precision)
     (c.q, c.x, c.depth, c.wk, c.wv, c.bv) = (q, x, Int32(depth), wk, wv, bv)
     (c.segments, c.samples, c.heads, c.head_dim) = (segments, Int32(samples), Int32(heads), Int32(headSize))
-    (c.out, c.from_first, c.scratch) = (out, fromFirst, scratch)
+    (c.out, c.from_first, c.scratch, c.sizes) = (out, fromFirst, scratch, sizes)
     mp_first_attention(&c)
   }
 
@@ -164,7 +168,20 @@ public struct Kernels: Sendable {
     _ x: UnsafePointer<Float>, rows: Int, stride: Int, columns range: Range<Int>, into y: UnsafeMutablePointer<Float>
   ) { mp_row_norm(isa, x, Int32(rows), Int32(stride), Int32(range.lowerBound), Int32(range.count), y) }
 
-  /// y[r] = x[index[r]], for `rows` rows of `columns` elements of 4 bytes.
+  /// y [rows][headSize] = the mean over heads of the columns from `first` on of each row of x [rows][stride].
+  public func headMean(
+    _ x: UnsafePointer<Float>, rows: Int, stride: Int, first: Int, heads: Int, headSize: Int,
+    into y: UnsafeMutablePointer<Float>
+  ) { mp_head_mean(threads, x, Int32(rows), Int32(stride), Int32(first), Int32(heads), Int32(headSize), y) }
+
+  /// y [pooled][columns]: each row is the sum of the rows of x [rows][columns] that go into it, in their order, each
+  /// times its share; `into` and `shares` [rows].
+  public func pool(
+    _ x: UnsafePointer<Float>, columns: Int, into: UnsafePointer<Int32>, shares: UnsafePointer<Float>, rows: Int,
+    pooled: Int, y: UnsafeMutablePointer<Float>
+  ) { mp_pool_rows(threads, x, Int32(columns), into, shares, Int32(rows), Int32(pooled), y) }
+
+  /// y[r] = x[index[r]], or -1 where the index is -1, for `rows` rows of `columns` elements of 4 bytes.
   public func gather(
     _ x: UnsafeRawPointer, columns: Int, index: UnsafePointer<Int32>, rows: Int, into y: UnsafeMutableRawPointer
   ) { mp_gather_rows(threads, x, Int32(columns), index, Int32(rows), y) }

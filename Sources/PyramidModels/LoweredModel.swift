@@ -2,6 +2,7 @@
 // learned parameters) is noted for the policies.
 
 import PyramidIR
+import PyramidPolicy
 
 /// The plain graph of a checkpoint and what the policies may want from it.
 public struct LoweredModel: Sendable {
@@ -18,8 +19,8 @@ public struct LoweredModel: Sendable {
   public let headInput: HeadInput
   /// The exit head before layer 1; nil when the checkpoint has none.
   public let entryHead: EntryHead?
-  /// Learned parameters by tensor name, `prune.thresholds` for one.
-  public let learned: [String: [Float]]
+  /// Learned parameters and weights of policies by tensor name, `prune.thresholds` for one.
+  public let learned: [String: LearnedTensor]
   /// Class names in order.
   public let labels: [String]
   /// The tensors of the model, by canonical name.
@@ -53,6 +54,8 @@ public struct LoweredModel: Sendable {
     TokenTable.want(of: checkpoint, in: &model.inventory)
     let thresholds = "prune.thresholds"
     model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
+    let policies = weights.originals.keys.filter { $0.hasPrefix(Weights.policies) }
+    for name in policies { model.inventory.allow(name, weights.shape(of: name) ?? []) }
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
     try model.inventory.check(against: weights, isTrained: labels != nil)
     tensors = model.inventory.trained(from: weights)
@@ -61,8 +64,9 @@ public struct LoweredModel: Sendable {
     self.exitHeads = exitHeads
     headInput = configuration.headInput
     self.entryHead = entryHead
-    let learned = try weights.originals[thresholds].map { [thresholds: try weights.tensors.floats(of: $0)] } ?? [:]
-    self.learned = try learned.merging(TokenTable.values(of: checkpoint)) { old, _ in old }
+    var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }
+    for name in policies + [thresholds, Temperatures.heads, Temperatures.entry] { learned[name] = try weights.learned(name) }
+    self.learned = learned
     self.labels = try labels ?? configuration.labels(count: classes)
   }
 }

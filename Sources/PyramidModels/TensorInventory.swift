@@ -27,8 +27,10 @@ struct TensorInventory {
   ]
 
   /// The tensors that a model in training has, by canonical name: those of the checkpoint, and a head that it lacks.
+  /// Policies' weights are left behind: they were fitted on the model as it was.
   func trained(from weights: Weights) -> [(name: String, shape: [Int])] {
-    wanted.filter { weights.originals[$0.key] != nil || !optional.contains($0.key) }.sorted { $0.key < $1.key }
+    wanted.filter { weights.originals[$0.key] != nil || !optional.contains($0.key) }
+      .filter { !$0.key.hasPrefix(Weights.policies) }.sorted { $0.key < $1.key }
       .map { ($0.key, $0.value) }
   }
 

@@ -4,6 +4,7 @@
 
 import PyramidFormats
 import PyramidIR
+import PyramidPolicy
 
 /// The tensors of a checkpoint by canonical name (`encoder.layer.0.output.LayerNorm.weight`).
 public struct Weights: Sendable {
@@ -11,8 +12,8 @@ public struct Weights: Sendable {
   public let tensors: TensorCollection
   /// Canonical name -> name in the file.
   public private(set) var originals: [String: String]
-  /// What the values of a tensor are divided by where they are read as a weight, by canonical name.
-  private let divisors: [String: Float]
+  /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
+  static let policies = "policies."
 
   /// Names a checkpoint's tensors; throws when two of them mean the same one, or a temperature is none.
   public init(_ tensors: TensorCollection) throws(FormatError) {
@@ -24,7 +25,7 @@ public struct Weights: Sendable {
         problem: "means the same tensor as \(other.quoted)")
     }
     (self.tensors, self.originals) = (tensors, originals)
-    divisors = try Temperatures.divisors(of: tensors, originals)
+    try Temperatures.check(self)
   }
 
   /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
@@ -36,7 +37,8 @@ public struct Weights: Sendable {
       let number = parts.firstIndex { $0 == "layer" || $0 == "exits" }
         .flatMap { $0 + 1 < parts.count ? Int(parts[$0 + 1]) : nil }
       let limit = parts.first == "exits" ? layers - 1 : layers
-      if number ?? -1 >= limit || name == "prune.thresholds" || name == Temperatures.heads {
+      let isOfAll = name == "prune.thresholds" || name == Temperatures.heads || name.hasPrefix(Self.policies)
+      if number ?? -1 >= limit || isOfAll {
         cut.originals[name] = nil
       }
     }
@@ -57,7 +59,7 @@ public struct Weights: Sendable {
   /// The name that `transformers` gives a tensor of a sequence classifier of this family.
   public static func fileName(_ canonical: String, family: String) -> String {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
-    let own: Set<String> = ["exits", "prune", "tasks"]
+    let own: Set<String> = ["exits", "policies", "prune", "tasks"]
     let first = String(canonical.prefix { $0 != "." })
     return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
   }
@@ -65,16 +67,21 @@ public struct Weights: Sendable {
   /// The extents of a tensor; nil when there is none of that canonical name.
   public func shape(of name: String) -> [Int]? { originals[name].flatMap { tensors.shape(of: $0) } }
 
+  /// A tensor that policies read, by canonical name; nil when there is none.
+  func learned(_ name: String) throws(FormatError) -> LearnedTensor? {
+    guard let original = originals[name], let shape = tensors.shape(of: original) else { return nil }
+    return LearnedTensor(shape: shape, values: try tensors.floats(of: original))
+  }
+
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
-  /// part. A head's temperature is in them. Throws when the checkpoint has not all of them.
+  /// part. Throws when the checkpoint has not all of them.
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
       guard let original = originals[source] else {
         throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
       }
-      var floats = try tensors.floats(of: original)
-      if let divisor = divisors[source] { for index in floats.indices { floats[index] /= divisor } }
+      let floats = try tensors.floats(of: original)
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }

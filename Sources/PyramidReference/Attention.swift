@@ -1,6 +1,7 @@
 // Attention within each sample, one query, head and key at a time. It is separate because both attention operations use
-// it and because both attention signals of the pruning policies come from here.
+// it and because the attention signals of the pruning policies come from here.
 
+import Glibc
 import PyramidIR
 
 /// Where one of q, k and v lies: H columns from `first` in rows of `stride` elements.
@@ -20,6 +21,8 @@ struct Attention {
   let width, heads: Int
   /// First row of each sample, then the number of rows.
   let segments: [Int]
+  /// How many tokens each row stands for; nil for one each.
+  var sizes: [Double]?
   /// What the probability of a head, a query's row and a key's number in its sample is multiplied by before it meets
   /// the value: dropout; nil for nothing.
   var dropout: ((_ head: Int, _ row: Int, _ key: Int) -> Double)?
@@ -32,6 +35,8 @@ struct Attention {
     var received: [Double]
     /// Mean over heads of the attention from the sample's first token times the sample's length, f32[T].
     var fromFirst: [Double]
+    /// As `received`, without the attention of a token to itself, f32[T].
+    var fromOthers: [Double]
     /// Multiplications done for each sample in products of rows.
     var products: [Int]
   }
@@ -41,6 +46,7 @@ struct Attention {
     var context = [Double](repeating: 0, count: tokens * width)
     var received = [Double](repeating: 0, count: tokens)
     var fromFirst = [Double](repeating: 0, count: tokens)
+    var fromOthers = fromFirst
     var products = [Int](repeating: 0, count: max(segments.count - 1, 0))
     for sample in products.indices {
       let rows = segments[sample]..<segments[sample + 1]
@@ -49,6 +55,7 @@ struct Attention {
           var probabilities = probabilities(of: queryRow, over: rows, head: head, &products[sample])
           for (keyRow, probability) in zip(rows, probabilities) {
             received[keyRow] += probability
+            if queryRow != keyRow { fromOthers[keyRow] += probability }
             if queryRow == rows.lowerBound { fromFirst[keyRow] += probability * Double(rows.count) }
           }
           if let dropout {
@@ -60,7 +67,8 @@ struct Attention {
     }
     return Result(
       context: context, received: received.map { $0 / Double(heads) },
-      fromFirst: fromFirst.map { $0 / Double(heads) }, products: products)
+      fromFirst: fromFirst.map { $0 / Double(heads) }, fromOthers: fromOthers.map { $0 / Double(heads) },
+      products: products)
   }
 
   /// softmax(q k^T / sqrt(H / heads)) of one query and head over the keys of its sample.
@@ -73,7 +81,7 @@ struct Attention {
         let q = queries.baseAddress! + queryRow * query.stride + query.first + head * headWidth
         for (index, keyRow) in rows.enumerated() {
           let k = keys.baseAddress! + keyRow * key.stride + key.first + head * headWidth
-          scores[index] = Arithmetic.dot(q, k, headWidth, &products) / scale
+          scores[index] = Arithmetic.dot(q, k, headWidth, &products) / scale + (sizes.map { log($0[keyRow]) } ?? 0)
         }
       }
     }

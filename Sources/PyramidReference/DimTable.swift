@@ -8,7 +8,8 @@ import PyramidIR
 struct RowOrigin: Equatable {
   /// Number of the sample in the batch.
   let sample: Int
-  /// Position of the token in its sample before anything was pruned; 0 in a dim of samples.
+  /// Position of the token in its sample before anything was pruned; 0 in a dim of samples, -1 for a row that
+  /// tokens were fused to.
   let position: Int32
 }
 
@@ -53,7 +54,8 @@ struct DimTable {
     try define(dim, indices.map { parents[$0] })
   }
 
-  private mutating func define(_ dim: Dim, _ rows: [RowOrigin]) throws(ReferenceError) {
+  /// Defines a dim by what its rows stand for.
+  mutating func define(_ dim: Dim, _ rows: [RowOrigin]) throws(ReferenceError) {
     guard let declaration = declarations[dim] else { throw ReferenceError("\(dim) is not declared") }
     guard origins[dim] == nil else { throw ReferenceError("\(dim) is defined twice") }
     if case .constant(let bound) = declaration.bound, rows.count > bound {

@@ -19,7 +19,7 @@ extension Execution {
       answers[sample].headLogits[number] = values
       var buffers = SignalBuffers()
       defer { buffers.deallocate() }
-      let view = try exitView(decision, logits: values, row: row, &buffers)
+      let view = try exitView(decision, logits: values, of: sample, row: row, &buffers)
       let wantsToLeave = policy.shouldExit(view, memory: memories[sample])
       // A broken number must not cost accuracy, whatever the policy says.
       let isSound = !Arithmetic.softmax(values[...]).contains { $0.isNaN }
@@ -32,26 +32,78 @@ extension Execution {
     return stay
   }
 
-  /// Packed rows of the tokens that live on.
-  func decidePrune(_ node: Node) throws(ReferenceError) -> [Int] {
+  /// Packed rows of the tokens that live on and, where the others go into them, which does and with which share.
+  mutating func decidePrune(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
     guard let policy = interpreter.policies.prune else { throw ReferenceError("no pruning policy was given") }
     guard let decision = PruneDecision(node.op, try operands(node)) else { throw ReferenceError("not a decision") }
     let offsets = try offsets(decision.segments)
     var samples = Array(0..<offsets.count - 1)
     if let stay = decision.stay { samples = try ascending(stay, within: samples.count) }
     for (_, tensor) in decision.signals { _ = try self.offsets(decision.segments, over: tensor.rows) }
+    guard let dim = decision.segments.type.rows.dim else { throw ReferenceError("%segments has no dim") }
+    let texts = try dims.rows(of: dim).map { batch.tokenIDs[$0.sample].count }
     let retention = policy.retention(afterLayer: decision.boundary.number)
-    var keep: [Int] = []
+    var pooled = PooledRows()
+    let sizes = try decision.sizes?.doubles
     for sample in samples {
       let rows = offsets[sample]..<offsets[sample + 1]
-      let scores = retention == .all ? [Float](repeating: 0, count: rows.count) : try score(policy, decision, rows)
-      keep += Selection.survivors(scores, retention).map { rows.lowerBound + $0 }
+      var scores = [Float](repeating: 0, count: rows.count)
+      var targets = rows.indices.map { Int32($0 - rows.lowerBound) }
+      if retention != .all {
+        try show(decision, rows, textLength: texts[sample]) { view in
+          if decision.rest == .merged {
+            targets.withUnsafeMutableBufferPointer { policy.merge(view, into: $0.baseAddress!) }
+          } else {
+            scores.withUnsafeMutableBufferPointer { policy.score(view, into: $0.baseAddress!) }
+          }
+        }
+      }
+      switch decision.rest {
+      case .dropped, .fused:
+        let kept = Selection.survivors(scores, textLength: texts[sample], retention)
+        pooled.add(rows, keeping: kept, scores, fuses: decision.rest == .fused)
+      case .merged: pooled.add(rows, targets, sizes: sizes.map { Array($0[rows]) })
+      }
     }
-    return keep
+    return try pooledResults(node, pooled)
+  }
+
+  /// The results of a decision: what lives on, and how the rest goes into it.
+  private mutating func pooledResults(_ node: Node, _ pooled: PooledRows) throws(ReferenceError) -> [ReferenceTensor] {
+    guard node.results.count > 1, let source = graph[node.results[1]].type.rows.dim,
+      let dim = graph[node.results[0]].type.rows.dim
+    else { return [try definition(node, pooled.keep)] }
+    let origins = try dims.rows(of: source)
+    try dims.define(
+      dim,
+      pooled.keep.enumerated().map { row, place in
+        place >= 0
+          ? origins[place] : RowOrigin(sample: origins[pooled.into.firstIndex(of: row)!].sample, position: -1)
+      })
+    var results = [
+      try result(node, .integers(pooled.keep.map { Int32($0) })),
+      try result(node, .integers(pooled.into.map { Int32($0) }), at: 1), try result(node, pooled.share, at: 2),
+    ]
+    if node.results.count > 3 { results.append(try result(node, pooled.sizes, at: 3)) }
+    return results
+  }
+
+  /// Each row the sum of the shares of those that go into it.
+  func pool(_ node: Node) throws(ReferenceError) -> [Double] {
+    let (x, rows) = (try operand(node, 0), try operand(node, 3).rows)
+    let (into, share, values) = (try operand(node, 1).integers, try operand(node, 2).doubles, try x.doubles)
+    var sums = [Double](repeating: 0, count: rows * x.columns)
+    for (row, target) in into.enumerated() {
+      guard target >= 0, target < rows else { throw ReferenceError("row \(target) does not lie in \(rows) rows") }
+      for column in 0..<x.columns {
+        sums[Int(target) * x.columns + column] += share[row] * values[row * x.columns + column]
+      }
+    }
+    return sums
   }
 
   private func exitView(
-    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], row: Int, _ buffers: inout SignalBuffers
+    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(
       layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count)
@@ -63,6 +115,13 @@ extension Execution {
       case .hidden:
         view.width = tensors[0].columns
         view.hidden = buffers.copy(try tensors[0].row(row))
+      case .earlierHidden:
+        view.width = tensors[0].columns
+        view.earlierHidden = buffers.copy(try tensors[0].row(row))
+      case .tokenIDs:
+        let ids = batch.tokenIDs[sample]
+        let words = ids.dropFirst().filter { $0 != ids.last }
+        (view.tokenIDs, view.words) = (buffers.copy(words), words.count)
       case .tokensAlive:
         let offsets = try offsets(tensors[0])
         view.tokensAlive = offsets[row + 1] - offsets[row]
@@ -77,21 +136,29 @@ extension Execution {
     return view
   }
 
-  private func score(
-    _ policy: PolicyInstance, _ decision: PruneDecision<ReferenceTensor>, _ rows: Range<Int>
-  ) throws(ReferenceError) -> [Float] {
+  /// Shows the tokens in `rows` to `body`.
+  private func show(
+    _ decision: PruneDecision<ReferenceTensor>, _ rows: Range<Int>, textLength: Int,
+    _ body: (TokenViewStorage) -> Void
+  ) throws(ReferenceError) {
     var buffers = SignalBuffers()
     defer { buffers.deallocate() }
-    var view = TokenViewStorage(count: rows.count, layer: decision.boundary.number, layers: graph.shape.layers)
+    var view = TokenViewStorage(
+      count: rows.count, textLength: textLength, layer: decision.boundary.number, layers: graph.shape.layers)
     for (signal, tensor) in decision.signals {
       func floats() throws(ReferenceError) -> UnsafePointer<Float> {
         buffers.copy(try tensor.floats[rows.lowerBound * tensor.columns..<rows.upperBound * tensor.columns])
       }
       switch signal {
       case .receivedAttention: view.receivedAttention = try floats()
+      case .receivedFromOthers: view.receivedFromOthers = try floats()
+      case .receivedAttentionSum: view.receivedAttentionSum = try floats()
       case .attentionFromCLS: view.attentionFromCLS = try floats()
       case .valueNorm: view.valueNorm = try floats()
       case .hiddenNorm: view.hiddenNorm = try floats()
+      case .keys:
+        view.keyWidth = tensor.columns
+        view.keys = try floats()
       case .position: view.position = buffers.copy(try tensor.integers[rows])
       case .tokenID: view.tokenID = buffers.copy(try tensor.integers[rows])
       case .hidden:
@@ -99,10 +166,6 @@ extension Execution {
         view.hidden = try floats()
       }
     }
-    var scores = [Float](repeating: 0, count: rows.count)
-    scores.withUnsafeMutableBufferPointer { scores in
-      if let start = scores.baseAddress { policy.score(view, into: start) }
-    }
-    return scores
+    body(view)
   }
 }

@@ -20,13 +20,15 @@ extension Execution {
     case .layerNorm(let epsilon):
       return [try result(node, norm(node, operand(node, 0).doubles, gammaAt: 0, epsilon))]
     case .attention(let heads, let emits):
-      return try attend(node, separateOperands(node), segments: operand(node, 3), heads: heads, emits)
+      return try attend(
+        node, separateOperands(node), segments: operand(node, 3), sizes: optionalOperand(node, 4), heads: heads, emits)
     case .attentionQKV(let heads, let emits):
       let joined = try operand(node, 0)
       let values = try joined.doubles
       let width = joined.columns / 3
       let operands = (0..<3).map { AttentionOperand(values: values, stride: 3 * width, first: $0 * width) }
-      return try attend(node, operands, segments: operand(node, 1), heads: heads, emits)
+      return try attend(
+        node, operands, segments: operand(node, 1), sizes: optionalOperand(node, 2), heads: heads, emits)
     case .firstAttention(let heads, let emits):
       let rows = try firstAttention(node, heads: heads)
       let first = try result(node, .floats(rows.flatMap(\.context)))
@@ -49,7 +51,17 @@ extension Execution {
       let norms = try eachRow(operand(node, 0)) { [Arithmetic.norm($0.dropFirst(first).prefix(count))] }
       return [try result(node, norms)]
     case .decideExit: return [try definition(node, decideExit(node))]
-    case .decidePrune: return [try definition(node, decidePrune(node))]
+    case .headMean(let first, let count, let heads):
+      let width = count / heads
+      let means = try eachRow(operand(node, 0)) { row in
+        let columns = Array(row.dropFirst(first).prefix(count))
+        return (0..<width).map { column in
+          (0..<heads).reduce(0.0) { $0 + columns[$1 * width + column] } / Double(heads)
+        }
+      }
+      return [try result(node, means)]
+    case .decidePrune: return try decidePrune(node)
+    case .pool: return [try result(node, pool(node))]
     case .keepSamples:
       return [try definition(node, tokens(ofSamples: operand(node, 1), in: operand(node, 0)))]
     case .compact: return [try result(node, compact(operand(node, 0), operand(node, 1)))]
@@ -140,8 +152,8 @@ extension Execution {
   }
 
   mutating func attend(
-    _ node: Node, _ operands: [AttentionOperand], segments: ReferenceTensor, heads: Int, _ emits: [Emission],
-    dropout: ((Int, Int, Int) -> Double)? = nil
+    _ node: Node, _ operands: [AttentionOperand], segments: ReferenceTensor, sizes: ReferenceTensor? = nil, heads: Int,
+    _ emits: [Emission], dropout: ((Int, Int, Int) -> Double)? = nil
   ) throws(ReferenceError) -> [ReferenceTensor] {
     guard let dim = graph[node.results[0]].type.rows.dim else { throw ReferenceError("attention has no rows") }
     let rows = try dims.rows(of: dim)
@@ -149,7 +161,8 @@ extension Execution {
     try noteTokens(entering: node.section, rows: dim)
     let attention = Attention(
       query: operands[0], key: operands[1], value: operands[2],
-      width: graph[node.results[0]].type.columns, heads: heads, segments: offsets, dropout: dropout)
+      width: graph[node.results[0]].type.columns, heads: heads, segments: offsets, sizes: try sizes?.doubles,
+      dropout: dropout)
     let output = attention.run()
     for (start, products) in zip(offsets, output.products) where products > 0 {
       answers[rows[start].sample].executedMatrixOperations += 2 * products
@@ -159,6 +172,7 @@ extension Execution {
       switch emission {
       case .received: results.append(try result(node, output.received, at: index + 1))
       case .fromFirst: results.append(try result(node, output.fromFirst, at: index + 1))
+      case .fromOthers: results.append(try result(node, output.fromOthers, at: index + 1))
       }
     }
     return results
@@ -171,7 +185,8 @@ extension Execution {
     if let dim = x.type.rows.dim { try noteTokens(entering: node.section, rows: dim) }
     let attention = FirstAttention(
       queries: try query.floats, x: try x.floats, width: query.columns, depth: x.columns, heads: heads,
-      keyWeight: weight(node, 0), valueWeight: weight(node, 1), valueBias: weight(node, 2))
+      keyWeight: weight(node, 0), valueWeight: weight(node, 1), valueBias: weight(node, 2),
+      sizes: try optionalOperand(node, 3)?.floats)
     let rows = (0..<query.rows).map { attention.row(of: $0, over: offsets[$0]..<offsets[$0 + 1]) }
     if let dim = query.type.rows.dim { try count(rows.map(\.products), inRowsOf: dim) }
     return rows

@@ -46,6 +46,10 @@ extension Execution {
 
   func compact(_ x: ReferenceTensor, _ index: ReferenceTensor) throws(ReferenceError) -> ReferenceTensor.Elements {
     let rows = try index.integers.map { Int($0) }
+    // -1 stands for a row that others were fused to, which has neither position nor token.
+    if case .integers(let values) = x.elements, rows.allSatisfy({ $0 >= -1 && $0 < x.rows }) {
+      return .integers(rows.map { $0 < 0 ? -1 : values[$0] })
+    }
     guard rows.allSatisfy({ $0 >= 0 && $0 < x.rows }) else {
       throw ReferenceError("indices \(rows) do not lie in \(x.rows) rows")
     }
@@ -62,6 +66,7 @@ extension Execution {
     _ segments: ReferenceTensor, keep: ReferenceTensor, stay: ReferenceTensor?
   ) throws(ReferenceError) -> [Int32] {
     let old = try offsets(segments)
+    guard try !keep.integers.contains(-1) else { return try fusedSegments(segments, keep) }
     let kept = try ascending(keep, within: old.last!)
     let samples = try stay.map { tensor throws(ReferenceError) in try ascending(tensor, within: old.count - 1) }
     var offsets: [Int32] = [0]
@@ -72,6 +77,21 @@ extension Execution {
     guard Int(offsets.last!) == kept.count else {
       throw ReferenceError("%keep has \(kept.count) tokens, but the samples that stay have \(offsets.last!)")
     }
+    return offsets
+  }
+
+  /// The same where rows were fused: a sample's rows follow each other, and stand for its tokens or for many of them.
+  private func fusedSegments(_ segments: ReferenceTensor, _ keep: ReferenceTensor) throws(ReferenceError) -> [Int32] {
+    guard let samples = segments.type.rows.dim, let tokens = keep.type.rows.dim else {
+      throw ReferenceError("%segments or %keep has no dim")
+    }
+    let rows = try dims.rows(of: tokens).map(\.sample)
+    var offsets: [Int32] = [0]
+    for sample in try dims.rows(of: samples).map(\.sample) {
+      guard rows[Int(offsets.last!)...].first == sample else { throw ReferenceError("sample \(sample) has no row") }
+      offsets.append(offsets.last! + Int32(rows[Int(offsets.last!)...].prefix { $0 == sample }.count))
+    }
+    guard Int(offsets.last!) == rows.count else { throw ReferenceError("%keep has rows of other samples") }
     return offsets
   }
 }

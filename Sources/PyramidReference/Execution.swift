@@ -96,6 +96,11 @@ struct Execution {
     return tensor
   }
 
+  /// An operand that may be left out.
+  func optionalOperand(_ node: Node, _ index: Int) throws(ReferenceError) -> ReferenceTensor? {
+    index < node.inputs.count ? try operand(node, index) : nil
+  }
+
   func operands(_ node: Node) throws(ReferenceError) -> [ReferenceTensor] {
     try node.inputs.indices.map { index throws(ReferenceError) in try operand(node, index) }
   }

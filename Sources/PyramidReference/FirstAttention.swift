@@ -12,6 +12,8 @@ struct FirstAttention {
   let width, depth, heads: Int
   /// f32[H, K] both, and f32[H].
   let keyWeight, valueWeight, valueBias: [Float]
+  /// How many tokens each row of x stands for; nil for one each.
+  let sizes: [Float]?
 
   /// What one sample comes to.
   struct Result {
@@ -35,6 +37,7 @@ struct FirstAttention {
         add(Double(queries[sample * width + column]), of: keyWeight, column, to: &u, &result.products)
       }
       var shares = rows.map { dot(u, x, $0, &result.products) / Double(headWidth).squareRoot() }
+      if let sizes { for (index, row) in rows.enumerated() { shares[index] += log(Double(sizes[row])) } }
       shares.withUnsafeMutableBufferPointer { Arithmetic.softmax($0) }
       for (index, share) in shares.enumerated() { weights[index] += share }
       var z = [Double](repeating: 0, count: depth)

@@ -95,9 +95,12 @@ public struct ReferenceInterpreter {
       // Logits are an operand of every head, so they need not be listed.
       try refuse(checked(name, .exit).exitSignals.subtracting(reads + [.logits]), of: name)
     }
-    if case .decidePrune(let name, let boundary, let reads, _) = node.op {
+    if case .decidePrune(let name, let boundary, let reads, _, let rest) = node.op {
       let policy = try checked(name, .prune)
       // At the entry a policy is handed what is known there of what it reads.
+      guard policy.remainder == rest else {
+        throw ReferenceError("@\(name) leaves tokens \(policy.remainder.rawValue), the graph \(rest.rawValue)")
+      }
       if boundary != .entry { try refuse(policy.tokenSignals.subtracting(reads), of: name) }
     }
   }

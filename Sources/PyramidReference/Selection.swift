@@ -6,16 +6,22 @@ import PyramidPolicy
 enum Selection {
   /// Ascending positions of the tokens that live. Token 0 always does; a NaN score keeps its token; of equal scores the
   /// earlier token is preferred.
-  static func survivors(_ scores: [Float], _ retention: Retention) -> [Int] {
+  static func survivors(_ scores: [Float], textLength: Int, _ retention: Retention) -> [Int] {
     switch retention {
     case .all: return Array(scores.indices)
     case .above(let threshold): return scores.indices.filter { $0 == 0 || !(scores[$0] < threshold) }
     case .fraction(let fraction):
-      // The product is rounded to Float: 0.7 of 10 is 7, where the exact product of Float(0.7) would exceed it.
-      let wanted = (fraction * Float(scores.count)).rounded(.up)
-      return best(wanted < Float(scores.count) ? Int(max(wanted, 1)) : scores.count, of: scores)
+      return best(share(fraction, of: scores.count, atMost: scores.count), of: scores)
+    case .fractionOfText(let fraction):
+      return best(share(fraction, of: textLength, atMost: scores.count), of: scores)
     case .count(let count): return best(count, of: scores)
     }
+  }
+
+  /// The product is rounded to Float: 0.7 of 10 is 7, where the exact product of Float(0.7) would exceed it.
+  private static func share(_ fraction: Float, of count: Int, atMost most: Int) -> Int {
+    let wanted = (fraction * Float(count)).rounded(.up)
+    return wanted < Float(most) ? Int(max(wanted, 1)) : most
   }
 
   /// The first token and the best others, `count` together but at least one and at most all.

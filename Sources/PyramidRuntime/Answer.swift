@@ -12,7 +12,8 @@ public struct Answer: Sendable, Equatable {
   /// Tokens alive when each layer started, for the layers that the sample went through. The one number of tokens that
   /// entered when it left at the entry, where the exit is decided before anything is pruned.
   public var tokensAlive: [Int]
-  /// Original positions of the tokens that `tokensAlive` counts, for each of its numbers; nil unless asked for.
+  /// Original positions of the tokens that `tokensAlive` counts, for each of its numbers, -1 for a row that others
+  /// were fused to; nil unless asked for.
   public var alivePositions: [[Int32]]?
   /// Operations that ran for this sample, that the paper's formula gives, and that it would have taken without
   /// policies.

@@ -75,6 +75,8 @@ public final class AnswerTable {
 
   private func alive(_ sample: Int, after boundary: Int) -> [Int32] {
     let tokens = starts[sample]..<starts[sample + 1]
-    return tokens.filter { drops[$0] > Int32(boundary) }.map { Int32($0 - tokens.lowerBound) }
+    let living = tokens.filter { drops[$0] > Int32(boundary) }.map { Int32($0 - tokens.lowerBound) }
+    // Rows that tokens were fused to come last.
+    return living + Array(repeating: -1, count: max(0, Int(allTokens[sample * layers + boundary]) - living.count))
   }
 }

@@ -19,14 +19,15 @@ struct MPCompile: ParsableCommand {
           --exit 'entropy(threshold=0.1)' --prune received-attention
         mp-compile Graphs/dbpedia14 -o placed.mpc \\
           --exit 'entropy(threshold=0.1)' --profile profile.json --explain
-        mp-compile my-checkpoint -o mine.mpc --exit margin --plugin Margin.swift
+        mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
         mp-compile my-checkpoint --emit ir
+        mp-compile --list-policies
       """,
     version: ToolVersion.text(of: "mp-compile"))
 
   @Argument(
     help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
-  var checkpoint: String
+  var checkpoint: String?
 
   @Option(name: [.short, .long], help: "The file to write.", completion: .file(extensions: ["mpc"]))
   var output: String?
@@ -55,6 +56,12 @@ struct MPCompile: ParsableCommand {
 
   @OptionGroup var plugins: PluginOptions
 
+  @Flag(help: "List the policies with their parameters, ranges, defaults, what they read, and when they decide.")
+  var listPolicies = false
+
+  @Option(help: "How --list-policies prints: text or json.")
+  var format: ListFormat = .text
+
   @Option(help: "Leave a pass out; repeatable.")
   var disablePass: [String] = []
 
@@ -74,9 +81,12 @@ struct MPCompile: ParsableCommand {
   var quiet = false
 
   enum Emission: String, ExpressibleByArgument, CaseIterable { case ir, dot, json }
+  enum ListFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
   enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, portable }
 
   func validate() throws {
+    if listPolicies { return }
+    if checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
     if output == nil && emit == nil && printAfter == nil && !explain {
       throw ValidationError("nothing to do: give -o FILE, --emit, --explain or --print-after")
     }
@@ -93,6 +103,7 @@ struct MPCompile: ParsableCommand {
   func run() throws {
     let terminal = Terminal(quiet: quiet)
     let out = StandardOutput()
+    guard let checkpoint, !listPolicies else { return try list(to: out) }
     let options = CompileOptions(
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
       disabledPasses: Set(disablePass),
@@ -127,6 +138,15 @@ struct MPCompile: ParsableCommand {
     if explain {
       try out.print(try compilation.placementExplanation() + "\n")
       try out.print(graph.explanation(tokens: 64))
+    }
+    try out.flush()
+  }
+
+  private func list(to out: StandardOutput) throws {
+    let registry = try plugins.registry()
+    switch format {
+    case .text: try out.print(registry.listing, terminator: "")
+    case .json: try out.print(JSONWriter.string(registry.listingJSON, style: .pretty))
     }
     try out.flush()
   }

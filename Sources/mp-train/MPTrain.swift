@@ -39,6 +39,7 @@ struct MPTrain: ParsableCommand {
         mp-train bert-base-uncased --data ag_news --output ltp --stages 1,2,3
         mp-train my-bert --data ag_news --output with-entry --stages entry
         mp-train all-MiniLM-L6-v2 --data ag_news --output my-model --resume
+        mp-train my-model --data ag_news --fit-policy prototype --output fitted
         mp-train trim-vocabulary all-MiniLM-L6-v2 --data ag_news \\
           --size 8000 --output MiniLM-8k
       """,
@@ -51,6 +52,15 @@ struct MPTrain: ParsableCommand {
   @OptionGroup(title: "Files") var files: FileOptions
   @OptionGroup(title: "Training") var choices: TrainingChoices
   @OptionGroup(title: "Running") var running: RunningOptions
+
+  func validate() throws {
+    guard let policy = files.fitPolicy else { return }
+    if running.start != .new { throw ValidationError("--fit-policy takes a new or empty --output") }
+    if !PolicyFit.all.contains(where: { $0.policy == policy }) {
+      let names = PolicyFit.all.map(\.policy).joined(separator: ", ")
+      throw ValidationError("--fit-policy: nothing is fitted for '\(policy)', but for \(names)")
+    }
+  }
 
   func run() throws {
     let terminal = Terminal(quiet: running.quiet)
@@ -76,6 +86,13 @@ struct FileOptions: ParsableArguments {
 
   @Option(help: "Folder for the result.", completion: .directory)
   var output: String
+
+  @Option(
+    help: """
+      Train nothing, but fit the weights of a policy to the checkpoint as it is: \
+      \(PolicyFit.all.map(\.policy).joined(separator: ", ")).
+      """)
+  var fitPolicy: String?
 
   @OptionGroup var reading: InputOptions
 }

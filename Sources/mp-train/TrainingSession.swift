@@ -22,11 +22,16 @@ struct TrainingSession {
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
     let training = try Training(
       checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
+    if let policy = command.files.fitPolicy {
+      let words = try training.fit(policy: policy, to: command.files.output)
+      terminal.endProgress()
+      return terminal.note("\(policy): \(words); wrote \(command.files.output)")
+    }
     let folder = try TrainingFolder(
       path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
     terminal.endProgress()
     terminal.note(
-      "\(data.train.count) rows to train on, \(data.dev.count) \(data.isHeldOut ? "held out" : "of dev"), "
+      "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
         + "\(data.labels.count) classes")
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,

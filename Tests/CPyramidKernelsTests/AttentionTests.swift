@@ -30,6 +30,7 @@ extension Kernels {
           expectClose(actual.out.values, expected.out, within: 5e-6, "out, \(what)")
           expectClose(actual.received.values, expected.received, within: 1e-5, "received, \(what)")
           expectClose(actual.fromFirst.values, expected.fromFirst, within: 1e-5, "from first, \(what)")
+          expectClose(actual.fromOthers.values, expected.fromOthers, within: 1e-5, "from others, \(what)")
         }
       }
     }
@@ -43,10 +44,27 @@ extension Kernels {
           expectClose(actual.out.values, expected.out, within: 0.05, "out, \(what)")
           expectClose(actual.received.values, expected.received, within: 0.05, "received, \(what)")
           expectClose(actual.fromFirst.values, expected.fromFirst, within: 0.1, "from first, \(what)")
+          expectClose(actual.fromOthers.values, expected.fromOthers, within: 0.05, "from others, \(what)")
           let sums = batch.segments.indices.dropLast().map { sample in
             actual.received.values[Int(batch.segments[sample])..<Int(batch.segments[sample + 1])].reduce(0, +)
           }
           expectClose(sums, batch.lengths.map(Double.init), within: 1e-4, "a query's attention is one, \(what)")
+        }
+      }
+    }
+
+    @Test func `keys that count several times get as much, whatever the precision`() {
+      for (index, plain) in Self.cases.enumerated() {
+        var batch = plain
+        batch.sizes = (0..<plain.tokens).map { [1, 3, 1, 2, 17][$0 % 5] }
+        let expected = batch.reference
+        for setting in Setting.all {
+          let what = "\(setting.testDescription), lengths \(batch.lengths), dim \(batch.dim)"
+          let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
+          expectClose(actual.out.values, expected.out, within: 5e-6, "out, \(what)")
+          expectClose(actual.received.values, expected.received, within: 2e-5, "received, \(what)")
+          let reduced = batch.run(setting.isa, threads: setting.threads, MP_PRECISION_BF16, shift: index % 4)
+          expectClose(reduced.out.values, expected.out, within: 0.05, "out in bf16, \(what)")
         }
       }
     }

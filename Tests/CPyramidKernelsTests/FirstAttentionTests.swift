@@ -39,6 +39,9 @@ private struct FirstCase {
     (self.q, self.x, self.wk, self.wv, self.bv) = (q, x, wk, wv, bv)
   }
 
+  /// How often each token counts as a key; nil for once.
+  var sizes: [Float]?
+
   /// Keys and values formed, as attention is usually written, and the attention of the first token to each.
   var reference: (out: [Double], fromFirst: [Double]) {
     var result: [Double] = []
@@ -52,6 +55,7 @@ private struct FirstCase {
         let columns = head * dim..<(head + 1) * dim
         let scores = rows.map { row in
           columns.reduce(0.0) { $0 + Double(q[sample * width + $1]) * project(wk, row, $1) } / Double(dim).squareRoot()
+            + log(Double(sizes?[row] ?? 1))
         }
         let largest = scores.max() ?? 0
         let shares = scores.map { exp($0 - largest) }
@@ -94,6 +98,7 @@ private struct FirstCase {
     -> (out: Buffer, fromFirst: Buffer)
   {
     let inputs = [q, x, bv].map { Buffer($0, shift: shift) }
+    let counts = sizes.map { Buffer($0, shift: shift) }
     let keys = stored(wk, precision, shift: shift), values = stored(wv, precision, shift: shift)
     let out = Buffer(count: lengths.count * width, shift: shift)
     let fromFirst = Buffer(count: lengths.reduce(0, +), shift: shift)
@@ -105,7 +110,7 @@ private struct FirstCase {
         isa: isa, threads: threads, precision: precision, q: inputs[0].start, x: inputs[1].start, depth: Int32(depth),
         segments: segments.baseAddress, samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim),
         wk: keys.start, wv: values.start, bv: inputs[2].start, out: out.start,
-        from_first: signals ? fromFirst.start : nil, scratch: scratch.start)
+        from_first: signals ? fromFirst.start : nil, sizes: counts?.start, scratch: scratch.start)
       mp_first_attention(&call)
     }
     for buffer in [out, fromFirst, scratch] { buffer.expectMarginsIntact("first attention") }
@@ -125,6 +130,18 @@ extension Kernels {
       FirstCase(lengths: [15, 16, 31], heads: 3, dim: 5, depth: 65, seed: 5),
       FirstCase(lengths: [511], heads: 6, dim: 3, depth: 17, seed: 6),
     ]
+
+    @Test func `keys that count several times get as much`() {
+      for (index, plain) in Self.cases.enumerated() {
+        var batch = plain
+        batch.sizes = (0..<plain.lengths.reduce(0, +)).map { [1, 4, 2][$0 % 3] }
+        let expected = batch.reference
+        for setting in Setting.all {
+          let actual = batch.run(setting.isa, threads: setting.threads, shift: index % 4)
+          expectClose(actual.out.values, expected.out, within: 5e-5, "\(setting.testDescription), \(batch.lengths)")
+        }
+      }
+    }
 
     @Test func `the output equals attention with keys and values`() {
       for (index, batch) in Self.cases.enumerated() {

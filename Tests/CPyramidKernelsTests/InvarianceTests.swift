@@ -86,6 +86,7 @@ extension Kernels {
         #expect(again.out.bits == whole.out.bits)
         #expect(again.received.bits == whole.received.bits)
         #expect(again.fromFirst.bits == whole.fromFirst.bits)
+        #expect(again.fromOthers.bits == whole.fromOthers.bits)
       }
       var first = 0
       for length in batch.lengths {
@@ -96,6 +97,7 @@ extension Kernels {
         #expect(alone.out.bits == Array(among))
         #expect(alone.received.bits == Array(whole.received.bits[range]))
         #expect(alone.fromFirst.bits == Array(whole.fromFirst.bits[range]))
+        #expect(alone.fromOthers.bits == Array(whole.fromOthers.bits[range]))
         first += length
       }
     }

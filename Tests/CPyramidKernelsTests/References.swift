@@ -77,15 +77,18 @@ struct AttentionCase {
   }
 
   /// A batch with the rows of other batches' samples.
+  /// How often each token counts as a key; nil for once.
+  var sizes: [Float]?
+
   init(lengths: [Int], heads: Int, dim: Int, qkv: [Float]) {
     (self.lengths, self.heads, self.dim, self.qkv) = (lengths, heads, dim, qkv)
   }
 
   func rows(_ range: Range<Int>) -> [Float] { Array(qkv[range.lowerBound * stride..<range.upperBound * stride]) }
 
-  var reference: (out: [Double], received: [Double], fromFirst: [Double]) {
+  var reference: (out: [Double], received: [Double], fromFirst: [Double], fromOthers: [Double]) {
     var out = [Double](repeating: 0, count: tokens * width)
-    var received = [Double](repeating: 0, count: tokens), fromFirst = received
+    var received = [Double](repeating: 0, count: tokens), fromFirst = received, fromOthers = received
     let data = qkv.map(Double.init), scale = 1 / Double(dim).squareRoot()
     var first = 0
     for length in lengths {
@@ -96,28 +99,31 @@ struct AttentionCase {
             let k = (first + key) * stride + width + head * dim
             var sum = 0.0
             for d in 0..<dim { sum += data[q + d] * data[k + d] }
-            return sum * scale
+            return sum * scale + log(Double(sizes?[first + key] ?? 1))
           }
           for (key, share) in Reference.softmax(scores).enumerated() {
             let v = (first + key) * stride + 2 * width + head * dim, o = (first + query) * width + head * dim
             for d in 0..<dim { out[o + d] += share * data[v + d] }
             received[first + key] += share / Double(heads)
+            if query != key { fromOthers[first + key] += share / Double(heads) }
             if query == 0 { fromFirst[first + key] += share * Double(length) / Double(heads) }
           }
         }
       }
       first += length
     }
-    return (out, received, fromFirst)
+    return (out, received, fromFirst, fromOthers)
   }
 
-  /// Runs the kernel between guards; `signals` asks for both scores too.
+  /// Runs the kernel between guards; `signals` asks for all scores too.
   func run(
     _ isa: mp_isa, threads: Int32, _ precision: mp_precision = MP_PRECISION_F32, signals: Bool = true, shift: Int = 0,
     dropout: mp_dropout = mp_dropout(rate: 0, key: 0)
-  ) -> (out: Buffer, received: Buffer, fromFirst: Buffer) {
+  ) -> (out: Buffer, received: Buffer, fromFirst: Buffer, fromOthers: Buffer) {
     let input = Buffer(qkv, shift: shift), out = Buffer(count: tokens * width, shift: shift)
     let received = Buffer(count: tokens, shift: shift), fromFirst = Buffer(count: tokens, shift: shift)
+    let fromOthers = Buffer(count: tokens, shift: shift)
+    let counts = sizes.map { Buffer($0, shift: shift) }
     let longest = lengths.max() ?? 0
     let scratch = Buffer(
       count: mp_attention_scratch_count(
@@ -128,11 +134,11 @@ struct AttentionCase {
         isa: isa, threads: threads, precision: precision, q: input.start, k: input.start + width,
         v: input.start + 2 * width, stride: Int32(stride), segments: segments.baseAddress,
         samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim), out: out.start,
-        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, scratch: scratch.start,
-        dropout: dropout)
+        received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, sizes: counts?.start,
+        from_others: signals ? fromOthers.start : nil, scratch: scratch.start, dropout: dropout)
       mp_attention(&call)
     }
-    for buffer in [out, received, fromFirst, scratch] { buffer.expectMarginsIntact("attention") }
-    return (out, received, fromFirst)
+    for buffer in [out, received, fromFirst, fromOthers, scratch] { buffer.expectMarginsIntact("attention") }
+    return (out, received, fromFirst, fromOthers)
   }
 }

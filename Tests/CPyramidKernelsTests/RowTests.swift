@@ -138,6 +138,49 @@ extension Kernels {
       }
     }
 
+    @Test func `gather fills rows without an index with -1`() {
+      let y = Buffer(count: 6)
+      mp_gather_rows(1, [1, 2, 3, 4] as [Float], 2, [1, -1, 0], 3, y.start)
+      #expect(y.bits == [3, 4].map { Float($0).bitPattern } + [.max, .max] + [1, 2].map { Float($0).bitPattern })
+    }
+
+    @Test(arguments: [1, 2, 3]) func `pooled rows are sums of shares in the order of the rows`(_ threads: Int32) {
+      for columns in Kernels.sizes {
+        var numbers = Numbers(columns)
+        let rows = columns == 511 ? 200 : 6, pooled = rows / 2
+        let x = numbers.next(rows * columns), shares = numbers.next(rows)
+        let into = numbers.indices(rows, below: pooled)
+        let y = Buffer(count: pooled * columns, shift: 1)
+        mp_pool_rows(threads, x, Int32(columns), into, shares, Int32(rows), Int32(pooled), y.start)
+        y.expectMarginsIntact("pool")
+        var expected = [Double](repeating: 0, count: pooled * columns)
+        for row in 0..<rows {
+          for column in 0..<columns {
+            expected[Int(into[row]) * columns + column] += Double(shares[row]) * Double(x[row * columns + column])
+          }
+        }
+        expectClose(y.values, expected, within: 2e-5, "\(columns) columns")
+        let alone = Buffer(count: pooled * columns)
+        mp_pool_rows(1, x, Int32(columns), into, shares, Int32(rows), Int32(pooled), alone.start)
+        #expect(y.bits == alone.bits, "on any threads")
+      }
+    }
+
+    @Test(arguments: [1, 2, 3]) func `means over heads look at their columns only`(_ threads: Int32) {
+      for (heads, dim) in [(1, 1), (2, 3), (12, 32), (5, 17)] {
+        var numbers = Numbers(heads)
+        let (rows, stride) = (heads == 12 ? 90 : 4, heads * dim + 7)
+        let x = numbers.next(rows * stride), y = Buffer(count: rows * dim, shift: 1)
+        mp_head_mean(threads, x, Int32(rows), Int32(stride), 4, Int32(heads), Int32(dim), y.start)
+        y.expectMarginsIntact("head_mean")
+        let expected = (0..<rows * dim).map { place -> Double in
+          let first = place / dim * stride + 4 + place % dim
+          return (0..<heads).reduce(0.0) { $0 + Double(x[first + $1 * dim]) } / Double(heads)
+        }
+        expectClose(y.values, expected, within: 1e-6, "\(heads) heads of \(dim)")
+      }
+    }
+
     @Test(arguments: Setting.all) func `means are those of each sample's rows, to the bit on every path`(
       _ setting: Setting
     ) {

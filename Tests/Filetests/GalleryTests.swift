@@ -13,7 +13,7 @@ import Testing
 
   @Test(arguments: [
     ("with-policies", "; exit entropy(threshold=0.2)\n; prune received-attention\n; heads 0\n"),
-    ("with-entry", "; exit entropy(threshold=0.2)\n; prune token-table\n; heads 0\n; entry 9 16\n"),
+    ("with-entry", "; exit entropy(threshold=0.2)\n; prune salience\n; heads 0\n; entry 9 16\n"),
     ("without-policies", ""),
   ])
   func `Every pass makes of the imported graph what the gallery shows`(name: String, options: String) throws {

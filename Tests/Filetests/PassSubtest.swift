@@ -41,9 +41,9 @@ extension Filetest {
 
   /// The instance of a policy for the graph's model.
   func policy(_ spec: PolicySpec, _ kind: PolicyKind, for graph: Graph) throws -> PolicyInstance {
-    let learned = [
-      "prune.thresholds": [Float](repeating: 0.9, count: max(graph.shape.layers - 1, 0)),
-      "prune.entry.salience": (0..<64).map { Float($0 % 4) }, "prune.entry.threshold": [1],
+    let learned: [String: LearnedTensor] = [
+      "prune.thresholds": LearnedTensor([Float](repeating: 0.9, count: max(graph.shape.layers - 1, 0))),
+      "prune.entry.salience": LearnedTensor((0..<64).map { Float($0 % 4) }), "prune.entry.threshold": [1],
     ]
     return try PolicyCatalogue.registry().type(named: spec.name, kind: kind).make(
       spec, model: graph.shape.facts, learned: learned)

@@ -14,7 +14,7 @@ import Testing
     "PyramidPolicy": [],
     "PyramidFormats": [],
     "PyramidText": ["PyramidFormats"],
-    "PyramidModels": ["PyramidFormats", "PyramidIR", "PyramidText"],
+    "PyramidModels": ["PyramidFormats", "PyramidIR", "PyramidPolicy", "PyramidText"],
     "PyramidPlugins": ["PyramidFormats", "PyramidPolicy"],
     "PyramidReference": ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
     "PyramidKernels": ["CPyramidKernels", "PyramidIR"],

@@ -41,7 +41,7 @@ import Testing
   @Test(arguments: InstructionSet.supported)
   func `ids, logits of all heads, kept tokens and exits are PyTorch's`(set: InstructionSet) throws {
     let goldens = try Self.goldens.get()
-    let compiled = try CompiledCheckpoint(Self.folder, for: set, exit: Self.exit, prune: "token-table")
+    let compiled = try CompiledCheckpoint(Self.folder, for: set, exit: Self.exit, prune: "salience")
     let classifier = try Classifier(model: compiled.model, registry: CompiledCheckpoint.registry.get())
     for golden in goldens {
       let encoding = classifier.encode(golden.text, pair: golden.pair)
@@ -49,7 +49,7 @@ import Testing
     }
     for layer in 0...3 {
       let exit = layer < 3 ? "fixed-layer(layer=\(layer))" : "never-exit"
-      let whole = try answers(compiled, exit: exit, prune: "token-table(threshold=-1)")
+      let whole = try answers(compiled, exit: exit, prune: "salience(threshold=-1)")
       let pruned = try answers(compiled, exit: exit)
       for (golden, (whole, pruned)) in zip(goldens, zip(whole, pruned)) {
         #expect(whole.exitLayer == layer && pruned.exitLayer == layer)

@@ -22,7 +22,7 @@ struct GoldenCheck {
     self.samples = samples
     compiled = try CompiledCheckpoint(
       checkpoint, for: set, exit: "entropy(threshold=\(Self.threshold))", prune: "received-attention")
-    let thresholds = try #require(compiled.compiler.lowered.learned["prune.thresholds"])
+    let thresholds = try #require(compiled.compiler.lowered.learned["prune.thresholds"]).values
     undecided = Set(samples.indices.filter { Self.isUndecided(samples[$0], thresholds) })
     for index in undecided {
       print("golden \(index): a score lies within \(Self.margin) of its threshold; pruning is not compared")

@@ -60,6 +60,7 @@ import Testing
       .linear(.gelu), .linear(.none), .linearAddNorm(epsilon: 1e-5), .activate(.geluTanh), .add,
       .layerNorm(epsilon: 0.25),
       .attention(heads: 3, emits: []), .attention(heads: 3, emits: [.received, .fromFirst]),
+      .attention(heads: 3, emits: [.fromFirst, .fromOthers]),
       .attentionQKV(heads: 12, emits: [.fromFirst]), .firstAttention(heads: 2),
       .firstAttention(heads: 1, emits: [.fromFirst]), .firstRows, .segmentMean, .concat, .softmax,
       .rowNorm(first: 2, count: 7), .embed,
@@ -68,6 +69,8 @@ import Testing
       .decidePrune(policy: "p", at: .entry, reads: [.tokenID], afterExit: false),
       .bagLogits(skip: [0, 101, .max], separator: 101), .bagLogits(skip: [], separator: 0),
       .decidePrune(policy: "p", at: .after(0), reads: [.position, .hidden], afterExit: true), .input(.typeIDs),
+      .decidePrune(policy: "p", at: .after(1), reads: [.keys], afterExit: false, rest: .merged), .pool,
+      .headMean(first: 4, count: 6, heads: 3),
       .classify,
     ] + gradientOperations.map { .gradient($0) }
 

@@ -28,7 +28,7 @@ import Testing
     #expect(try lowered(unigrams).entryHead?.pairs == nil)
   }
 
-  @Test func `divides table, pairs and bias by its temperature where they are read`() throws {
+  @Test func `leaves its logits as they are, whatever its temperature, which is a policy's to read`() throws {
     var warm = Self.full
     warm.entryTemperature = 4
     let folder = try TemporaryFolder()
@@ -39,8 +39,9 @@ import Testing
     for (name, shape) in head.tensors(of: try lowered(Self.full).graph.shape) {
       let weight = Weight(name: name, type: TensorType(.f32, shape.map { .fixed($0) }), sources: [name])
       let values = try checkpoints.map { try $0.weights.values(of: weight) }
-      #expect(values[1] == values[0].map { $0 / 4 })
+      #expect(values[1] == values[0])
     }
+    #expect(try lowered(warm).learned["exits.entry.temperature"] == [4])
   }
 
   @Test(arguments: [0, -1, .nan, .infinity] as [Float])
@@ -84,7 +85,7 @@ import Testing
 
   @Test func `gives tokens that are no words a salience that no threshold reaches`() throws {
     let learned = try lowered(Self.full).learned
-    let salience = try #require(learned["prune.entry.salience"])
+    let salience = try #require(learned["prune.entry.salience"]).values
     #expect([0, 2, 3, 4].allSatisfy { salience[$0] == .greatestFiniteMagnitude })
     #expect(salience[1] <= 1 && salience[5...].allSatisfy { $0 <= 1 } && salience.count == 40)
     #expect(learned["prune.entry.threshold"] == [0.25])

@@ -25,21 +25,18 @@ import Testing
     return graph[id]
   }
 
-  @Test func `A temperature divides the logits of its layer's head and nothing else`() throws {
+  @Test func `Temperatures are learned values of policies, and leave the heads as they are`() throws {
     var recipe = Self.recipe
-    let plain = try lowered(recipe).checkpoint.weights
+    let plain = try lowered(recipe)
     recipe.temperatures = [2, 0.5, 1]
-    let divided = try lowered(recipe).checkpoint.weights
-    for (layer, temperature) in [Float(2), 0.5, 1].enumerated() {
-      let (matrix, bias) = (
-        weight("exits.\(layer).classifier.weight", [3, 16]), weight("exits.\(layer).classifier.bias", [3])
-      )
-      for weight in [matrix, bias] {
-        #expect(try divided.values(of: weight) == plain.values(of: weight).map { $0 / temperature })
+    let warm = try lowered(recipe)
+    #expect(warm.model.learned["exits.temperatures"] == [2, 0.5, 1])
+    #expect(plain.model.learned["exits.temperatures"] == nil)
+    for layer in 0..<3 {
+      for (name, shape) in [("weight", [3, 16]), ("bias", [3])] {
+        let weight = weight("exits.\(layer).classifier.\(name)", shape)
+        #expect(try warm.checkpoint.weights.values(of: weight) == plain.checkpoint.weights.values(of: weight))
       }
-    }
-    for (name, shape) in [("exits.0.dense.weight", [16, 16]), ("classifier.weight", [3, 16])] {
-      #expect(try divided.values(of: weight(name, shape)) == plain.values(of: weight(name, shape)))
     }
   }
 

@@ -110,7 +110,10 @@ enum PluginWorkshop {
 func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
   instance.withMemory { memory in
     heads.enumerated().map { index, head in
-      let view = ExitView(layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head)
+      let view = ExitView(
+        layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head,
+        hidden: head.map { 3 * $0 - 1 }, earlierHidden: head.reversed(), tokenIDs: [1, 5, 99, 1234], tokensAlive: 6,
+        earlierProbabilities: Array(heads[..<index]))
       return instance.shouldExit(view, memory: memory)
     }
   }
@@ -119,8 +122,19 @@ func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
 /// Asks a pruning policy for its scores of `count` tokens with made-up signals.
 func scores(of instance: PolicyInstance, count: Int, layer: Int) -> [Float] {
   let attention = (0..<count).map { Float(($0 * 37) % 11) / 5 }
+  let positions = Array(0..<Int32(count))
+  let tokens = positions.map { $0 * 101 % 997 }
+  let rows = (0..<count).map { (token: Int) -> [Float] in [Float(token * 37 % 11), Float(token * 53 % 17), 1] }
   return instance.scores(
     of: TokenView(
-      layer: layer, layers: instance.model.layers, receivedAttention: attention, attentionFromCLS: attention.reversed(),
-      position: (0..<Int32(count)).map { $0 }, tokenID: (0..<Int32(count)).map { $0 * 101 % 997 }))
+      layer: layer, layers: instance.model.layers, receivedAttention: attention, receivedFromOthers: attention,
+      receivedAttentionSum: attention, attentionFromCLS: attention.reversed(), valueNorm: attention,
+      hiddenNorm: attention, position: positions, tokenID: tokens, hidden: rows))
+}
+
+/// Asks a merging policy where `count` tokens with made-up keys go; nil for another policy.
+func targets(of instance: PolicyInstance, count: Int, layer: Int) -> [Int32]? {
+  if instance.remainder != .merged { return nil }
+  let keys = (0..<count).map { (token: Int) -> [Float] in [Float(token * 29 % 13) + 1, Float(token * 31 % 7)] }
+  return instance.targets(of: TokenView(layer: layer, layers: instance.model.layers, keys: keys))
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct BuiltInPruningPolicyTests {
   @Test("received-attention compares each token with the learned threshold of its boundary")
   func receivedAttention() throws {
-    let learned: [String: [Float]] = ["prune.thresholds": [0.5, 1, 2, 3, 4]]
+    let learned: [String: LearnedTensor] = ["prune.thresholds": [0.5, 1, 2, 3, 4]]
     let instance = try policy("received-attention", learned: learned)
     #expect(instance.spec.description == "received-attention(thresholds=#prune.thresholds, scale=1)")
     #expect(
@@ -31,7 +31,9 @@ import Testing
   @Test("a list that does not fit the model's boundaries is refused", arguments: [0, 2, 4, 6])
   func wrongLength(count: Int) {
     let values = Array(repeating: Float(1), count: count)
-    #expect(throws: PolicyError.self) { try policy("received-attention", learned: ["prune.thresholds": values]) }
+    #expect(throws: PolicyError.self) {
+      try policy("received-attention", learned: ["prune.thresholds": LearnedTensor(values)])
+    }
   }
 
   @Test("top-k follows its counts, and its fractions where no counts are given")
@@ -62,24 +64,24 @@ import Testing
     #expect(keep(scores, instance.retention(afterLayer: 1)) == [0, 1, 3, 4])
   }
 
-  @Test("token-table looks tokens up at the entry, and prunes by attention above it if asked")
+  @Test("salience looks tokens up at the entry, and prunes by attention above it if asked")
   func tokenTable() throws {
-    let learned: [String: [Float]] = [
+    let learned: [String: LearnedTensor] = [
       "prune.entry.salience": [0.5, 0, 2, .greatestFiniteMagnitude], "prune.entry.threshold": [0.5],
       "prune.thresholds": [1, 2, 3, 4, 5],
     ]
-    let instance = try policy("token-table", learned: learned)
+    let instance = try policy("salience", learned: learned)
     #expect(instance.tokenSignals == [.tokenID])
     #expect((0...5).map { instance.isActive(afterLayer: $0) } == [true, false, false, false, false, false])
     // The last id is beyond the table: there is no reason to lose it.
     let scores = instance.scores(tokens: [1, 0, 1, 2, 3, 9], layer: 0)
     #expect(keep(scores, instance.retention(afterLayer: 0)) == [0, 1, 3, 4, 5])
-    let both = try policy("token-table(threshold=3, attention=#prune.thresholds)", learned: learned)
+    let both = try policy("salience(threshold=3, attention=#prune.thresholds)", learned: learned)
     #expect(both.tokenSignals == [.tokenID, .receivedAttention])
     #expect((0...3).map { both.retention(afterLayer: $0) } == [.above(3), .above(1), .above(2), .above(3)])
     #expect(both.scores(received: [1, 4]) == [1, 4])
-    #expect(throws: PolicyError.self) { try policy("token-table(threshold=[1, 2])", learned: learned) }
-    #expect(throws: PolicyError.self) { try policy("token-table") }
+    #expect(throws: PolicyError.self) { try policy("salience(threshold=[1, 2])", learned: learned) }
+    #expect(throws: PolicyError.self) { try policy("salience") }
   }
 
   @Test("keep-all keeps all and reads nothing")

@@ -5,12 +5,17 @@ import BuiltInPolicies
 import PyramidPolicy
 import Testing
 
+/// The built-in policies behind their tables.
+enum BuiltInTypes {
+  static let all = BuiltInPolicies.all.compactMap { try? PolicyType($0) }
+}
+
 /// An instance of a built-in policy from its text.
 func policy(
-  _ text: String, layers: Int = 6, classes: Int = 3, learned: [String: [Float]] = [:]
+  _ text: String, layers: Int = 6, classes: Int = 3, learned: [String: LearnedTensor] = [:]
 ) throws -> PolicyInstance {
   let spec = try PolicySpec(text)
-  let type = try BuiltInPolicies.all.map { try PolicyType($0) }.first { $0.name == spec.name }
+  let type = BuiltInTypes.all.first { $0.name == spec.name }
   return try #require(type).make(spec, model: ModelFacts(layers: layers, classes: classes), learned: learned)
 }
 
@@ -28,20 +33,24 @@ extension PolicyInstance {
 
   /// The scores that the policy gives to tokens with these signals.
   func scores(
-    received: [Float]? = nil, fromCLS: [Float]? = nil, tokens: [Int32]? = nil, positions: [Int32]? = nil, layer: Int = 1
+    received: [Float]? = nil, fromOthers: [Float]? = nil, sum: [Float]? = nil, fromCLS: [Float]? = nil,
+    values: [Float]? = nil, norms: [Float]? = nil, rows: [[Float]]? = nil, tokens: [Int32]? = nil,
+    positions: [Int32]? = nil, count: Int? = nil, layer: Int = 1
   ) -> [Float] {
     scores(
       of: TokenView(
-        layer: layer, layers: model.layers, receivedAttention: received, attentionFromCLS: fromCLS, position: positions,
-        tokenID: tokens))
+        layer: layer, layers: model.layers, count: count, receivedAttention: received, receivedFromOthers: fromOthers,
+        receivedAttentionSum: sum, attentionFromCLS: fromCLS, valueNorm: values, hiddenNorm: norms, position: positions,
+        tokenID: tokens, hidden: rows))
   }
 }
 
 /// The tokens that stay, by the engine's selection.
-func keep(_ scores: [Float], _ retention: Retention) -> [Int32] {
+func keep(_ scores: [Float], _ retention: Retention, textLength: Int? = nil) -> [Int32] {
   var kept = [Int32](repeating: -1, count: scores.count + 1)
   var scratch = [UInt64](repeating: 0, count: scores.count + 1)
   let count = TokenSelection.keep(
-    scores: scores, count: scores.count, retention: retention, scratch: &scratch, into: &kept)
+    scores: scores, count: scores.count, textLength: textLength ?? scores.count, retention: retention,
+    scratch: &scratch, into: &kept)
   return Array(kept.prefix(count))
 }

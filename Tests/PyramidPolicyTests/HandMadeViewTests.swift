@@ -56,7 +56,7 @@ import Testing
     #expect(throws: PolicyError.unknownPolicy(name: "top-k", kind: .exit, available: ["entropy"])) {
       try PolicyArguments("top-k", for: Entropy.self, model: model)
     }
-    let learned: [String: [Float]] = ["prune.thresholds": [1, 2, 3, 4, 5]]
+    let learned: [String: LearnedTensor] = ["prune.thresholds": [1, 2, 3, 4, 5]]
     let arguments = try PolicyArguments(for: ReceivedAttention.self, model: model, learned: learned)
     #expect(arguments.numbers("thresholds") == [1, 2, 3, 4, 5] && arguments.float("scale") == 1)
   }

@@ -138,9 +138,15 @@ private struct ReadsExit: ExitPolicy {
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
     let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
-    #expect(registry.all.count == 10)
+    #expect(registry.all.count == BuiltInPolicies.all.count)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
-    let pruning = ["cls-attention", "keep-all", "random-prune", "received-attention", "token-table", "top-k"]
+    let pruning = [
+      "cascade", "cls-attention", "cls-fused", "column-sum", "contribution", "core-set", "first-k", "hidden-norm",
+      "inverse-cdf",
+      "keep-all", "last-k", "learned-skim", "merge", "random-prune", "received-attention", "salience", "stride",
+      "top-k",
+      "value-weighted",
+    ]
     #expect(throws: PolicyError.unknownPolicy(name: "topk", kind: .prune, available: pruning)) {
       try registry.type(named: "topk", kind: .prune)
     }
@@ -175,7 +181,7 @@ private struct ReadsExit: ExitPolicy {
     #expect((0...5).filter { set.contains($0) } == layers)
   }
 
-  @Test("everywhere is the entry, too, for an exit policy that does not read hidden, and for nobody else")
+  @Test("everywhere is the entry, too, for an exit policy that reads no hidden row, and for nobody else")
   func activeAtTheEntry() throws {
     #expect(try ["entropy", "patience", "never-exit", "fixed-layer(layer=0)"].allSatisfy(isActiveAtTheEntry))
     #expect(try !["fixed-layer", "keep-all", "top-k", "random-prune"].contains(where: isActiveAtTheEntry))
@@ -183,7 +189,8 @@ private struct ReadsExit: ExitPolicy {
     for signal in ExitSignal.allCases {
       let instance = try PolicyType(ReadsExit.self).make(
         PolicySpec("reads-exit(signal=\(signal.rawValue))"), model: model)
-      #expect((0...4).filter { instance.isActive(afterLayer: $0) } == (signal == .hidden ? [1, 2, 3] : [0, 1, 2, 3]))
+      #expect(
+        (0...4).filter { instance.isActive(afterLayer: $0) } == (signal.isKnownAtEntry ? [0, 1, 2, 3] : [1, 2, 3]))
     }
   }
 
@@ -191,12 +198,12 @@ private struct ReadsExit: ExitPolicy {
 
   @Test("learned values may be as many as a vocabulary has tokens, written ones may not")
   func manyLearnedValues() throws {
-    let learned: [String: [Float]] = [
-      "prune.entry.salience": (0..<200_000).map { Float($0) / 7 }, "prune.entry.threshold": [3],
+    let learned: [String: LearnedTensor] = [
+      "prune.entry.salience": LearnedTensor((0..<200_000).map { Float($0) / 7 }), "prune.entry.threshold": [3],
     ]
-    let instance = try policy("token-table", learned: learned)
+    let instance = try policy("salience", learned: learned)
     #expect(instance.scores(tokens: [199_999, 1], layer: 0) == [Float(199_999) / 7, Float(1) / 7])
-    let written = "token-table(salience=[\((0..<5000).map { "\($0)" }.joined(separator: ", "))])"
+    let written = "salience(salience=[\((0..<5000).map { "\($0)" }.joined(separator: ", "))])"
     #expect(throws: PolicyError.self) { try policy(written, learned: learned) }
   }
 

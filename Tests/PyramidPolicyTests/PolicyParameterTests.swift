@@ -39,7 +39,7 @@ private struct Misdeclared: ExitPolicy {
 
 @Suite(.serialized) struct PolicyParameterTests {
   let model = ModelFacts(layers: 6, classes: 2, heads: 12)
-  let learned: [String: [Float]] = ["prune.thresholds": [0.5, 0.1]]
+  let learned: [String: LearnedTensor] = ["prune.thresholds": [0.5, 0.1]]
 
   @Test("defaults are filled in, learned values stay symbolic, and the policy receives the numbers")
   func defaults() throws {

@@ -20,6 +20,7 @@ import Testing
     case .all: return tokens.map { Int32($0) }
     case .above(let threshold): return tokens.filter { $0 == 0 || !(scores[$0] < threshold) }.map { Int32($0) }
     case .count(let count): best = max(1, min(count, scores.count))
+    case .fractionOfText(let fraction): best = max(1, Int((fraction * Float(2 * scores.count)).rounded(.up)))
     case .fraction(let fraction): best = max(1, Int((fraction * Float(scores.count)).rounded(.up)))
     }
     return tokens.filter { token in tokens.count { ranksAbove($0, token, scores) } < best }.map { Int32($0) }
@@ -37,9 +38,10 @@ import Testing
       let retentions: [Retention] = [
         .all, .above(values.randomElement(using: &generator)!), .count(Int.random(in: -1...45, using: &generator)),
         .fraction(Float.random(in: 0...1, using: &generator)), .fraction(Float(round % 11) / 10),
+        .fractionOfText(Float.random(in: 0...1, using: &generator)),
       ]
       for retention in retentions {
-        #expect(keep(scores, retention) == expected(scores, retention), "\(scores) \(retention)")
+        #expect(keep(scores, retention, textLength: 2 * count) == expected(scores, retention), "\(scores) \(retention)")
       }
     }
   }

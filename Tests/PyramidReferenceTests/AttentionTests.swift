@@ -9,11 +9,11 @@ struct AttentionTests {
 
   private func attention(
     _ qkv: [[Float]], lengths: [Int], heads: Int, joined: Bool = false
-  ) throws -> (context: [Float], received: [Float], fromFirst: [Float]) {
+  ) throws -> (context: [Float], received: [Float], fromFirst: [Float], fromOthers: [Float]) {
     var scene = try Scene(lengths: lengths)
     let width = qkv[0].count / 3
-    let emits: [Emission] = [.received, .fromFirst]
-    let names = ["context", "received", "first"]
+    let emits: [Emission] = Emission.allCases
+    let names = ["context", "received", "first", "others"]
     let results: [ValueID]
     if joined {
       let x = try scene.rows("x", qkv)
@@ -26,7 +26,9 @@ struct AttentionTests {
         .attention(heads: heads, emits: emits), parts + [scene.segments], names: names)
     }
     let values = try scene.values(answering: results[0])
-    return (try values["context"]!.floats, try values["received"]!.floats, try values["first"]!.floats)
+    return try (
+      values["context"]!.floats, values["received"]!.floats, values["first"]!.floats, values["others"]!.floats
+    )
   }
 
   @Test func `two tokens and one head by hand`() throws {
@@ -35,6 +37,7 @@ struct AttentionTests {
     #expect(isClose(result.context, [6, 7]))
     // Columns of [[1/2, 1/2], [1/4, 3/4]] summed, and its first row times two.
     #expect(isClose(result.received, [0.75, 1.25]))
+    #expect(isClose(result.fromOthers, [0.25, 0.5]))
     #expect(isClose(result.fromFirst, [1, 1]))
   }
 

@@ -73,10 +73,11 @@ struct DecisionTests {
   }
 
   @Test func `an exit policy is shown every signal that it reads`() throws {
-    let reads: [ExitSignal] = [.logits, .probabilities, .hidden, .tokensAlive, .earlierProbabilities]
-    let recipe = exiting(LeaveWhenShownAll.self, reads, layers: 4)
-    let answers = try recipe.interpreter(exit: make(LeaveWhenShownAll.self, recipe.facts)).run(recipe.batch([3, 9]))
-    #expect(answers.map(\.exitLayer) == [3, 3])
+    let recipe = exiting(LeaveWhenShownAll.self, ExitSignal.allCases, layers: 4)
+    let batch = ReferenceBatch(tokenIDs: [[2, 9, 3, 5, 3], [2, 7, 3], [2, 9, 3]])
+    let answers = try recipe.interpreter(exit: make(LeaveWhenShownAll.self, recipe.facts)).run(batch)
+    // The word 9 is what it waits for.
+    #expect(answers.map(\.exitLayer) == [3, 4, 3])
   }
 
   @Test func `pruned tokens are gone from the next layer on, by original position`() throws {

@@ -48,7 +48,7 @@ struct LeaveAfterSixTokens: ExitPolicy {
 }
 
 /// Leaves after layer 3 of 4 when everything it is shown is consistent: as many earlier heads as layers before,
-/// probabilities that sum to 1, logits of three classes, a hidden row of width 8.
+/// probabilities that sum to 1, logits of three classes, hidden rows of width 8, a text whose first word is 9.
 struct LeaveWhenShownAll: ExitPolicy {
   static let name = "leave-when-shown-all"
   let reads = Set(ExitSignal.allCases)
@@ -66,6 +66,7 @@ struct LeaveWhenShownAll: ExitPolicy {
     // Heads differ, so their probabilities must.
     let differ = head.earlierProbabilities(ofHead: 0)[0] != head.earlierProbabilities(ofHead: 1)[0]
     return differ && sums.allSatisfy { abs($0 - 1) < 1e-5 } && head.hidden.count == 8 && head.tokensAlive > 0
+      && head.earlierHidden.count == 8 && head.tokenIDs.count <= 2 && head.tokenIDs[0] == 9
   }
 }
 
@@ -113,6 +114,26 @@ struct ScoreNaN: PruningPolicy {
   func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
     for index in 0..<sample.count { scores[index] = .nan }
   }
+}
+
+/// Fuses all tokens but [CLS], each weighted by its id.
+struct FuseAll: PruningPolicy {
+  static let name = "fuse-all"
+  let reads: Set<TokenSignal> = [.tokenID]
+  let remainder = Remainder.fused
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { .count(1) }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
+    for index in 0..<sample.count { scores[index] = Float(sample.tokenID[index]) }
+  }
+}
+
+/// Sends the third token into the second.
+struct MergeIntoSecond: MergingPolicy {
+  static let name = "merge-into-second"
+  let reads: Set<TokenSignal> = [.tokenID]
+  init(_ arguments: PolicyArguments) {}
+  func merge(_ sample: borrowing TokenView, into targets: inout MutableSpan<Int32>) { targets[2] = 1 }
 }
 
 /// An instance of a policy for a model.

@@ -230,10 +230,11 @@ private struct ModelLowering {
     let signals = reads.flatMap { signal -> [ValueID] in
       switch signal {
       case .probabilities: [probabilities]
-      case .hidden: first.map { [$0] } ?? []
+      // The rows after a layer stand for those before it: which ones a policy is handed is the compiler's to say.
+      case .hidden, .earlierHidden: first.map { [$0] } ?? []
       case .tokensAlive: [segments]
       case .earlierProbabilities: earlier
-      case .logits: []
+      case .logits, .tokenIDs: []
       }
     }
     earlier.append(probabilities)

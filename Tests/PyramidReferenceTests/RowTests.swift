@@ -94,4 +94,49 @@ struct RowTests {
       try scene.interpreter(exit: policy()).run(scene.batch)
     }
   }
+
+  @Test func `what is fused becomes one row without a place`() throws {
+    var scene = try Scene(lengths: [2, 3, 1], layers: 2)
+    let x = try scene.rows("x", (0..<6).map { [Float($0), 10 * Float($0)] })
+    let made = try scene.builder.addAll(
+      .decidePrune(policy: FuseAll.name, at: .after(0), reads: [.tokenID], afterExit: false, rest: .fused),
+      [scene.segments, scene.ids], names: ["keep", "into", "share"])
+    let rows = try scene.add(.pool, [x, made[1], made[2], made[0]], name: "rows")
+    _ = try scene.add(.compact, [scene.positions, made[0]], name: "places")
+    let offsets = try scene.add(.compactSegments, [scene.segments, made[0]], name: "offsets")
+    let logits = try scene.add(.firstRows, [rows, offsets], name: "logits")
+    try scene.builder.addEffect(.classify, [scene.samples, logits])
+    var values: [String: ReferenceTensor] = [:]
+    let policy = try make(FuseAll.self, ModelFacts(layers: 2, classes: 2))
+    _ = try scene.interpreter(prune: policy).run(scene.batch) { values[$1] = $2 }
+    #expect(try values["keep"]?.integers == [0, -1, 2, -1, 5])
+    #expect(try values["into"]?.integers == [0, 1, 2, 3, 3, 4])
+    #expect(try values["places"]?.integers == [0, -1, 0, -1, 0])
+    #expect(try values["offsets"]?.integers == [0, 2, 4, 5])
+    // Tokens 3 and 4 weigh as much as their ids.
+    let mean = Float(25) / 7
+    #expect(try isClose(values["rows"]!.floats, [0, 0, 1, 10, 2, 20, mean, 10 * mean, 5, 50], tolerance: 1e-6))
+  }
+
+  @Test func `what merges adds its size to another row, and attention counts it as often`() throws {
+    var scene = try Scene(lengths: [4], layers: 2)
+    let x = try scene.rows("x", [[0, 1], [0, 2], [0, 5], [0, 3]])
+    let zero = try scene.rows("zero", [[0, 0], [0, 0], [0, 0], [0, 0]])
+    let made = try scene.builder.addAll(
+      .decidePrune(policy: MergeIntoSecond.name, at: .after(0), reads: [.tokenID], afterExit: false, rest: .merged),
+      [scene.segments, scene.ids], names: ["keep", "into", "share", "sizes"])
+    let moved = try [x, zero].map { try scene.add(.pool, [$0, made[1], made[2], made[0]], name: "moved") }
+    let offsets = try scene.add(.compactSegments, [scene.segments, made[0]], name: "offsets")
+    let mixed = try scene.add(
+      .attention(heads: 1, emits: []), [moved[1], moved[1], moved[0], offsets, made[3]], name: "mixed")
+    let logits = try scene.add(.firstRows, [mixed, offsets], name: "logits")
+    try scene.builder.addEffect(.classify, [scene.samples, logits])
+    var values: [String: ReferenceTensor] = [:]
+    let policy = try make(MergeIntoSecond.self, ModelFacts(layers: 2, classes: 2))
+    let answers = try scene.interpreter(prune: policy).run(scene.batch) { values[$1] = $2 }
+    #expect(try values["keep"]?.integers == [0, 1, 3] && values["sizes"]?.floats == [1, 2, 1])
+    #expect(try isClose(values["moved"]!.floats, [0, 1, 0, 3.5, 0, 3]))
+    // Scores are all 0, so the mean is that of the four tokens.
+    #expect(isClose(answers[0].logits, [0, 2.75], tolerance: 1e-6))
+  }
 }

@@ -12,7 +12,7 @@ import Testing
 /// A model of which some samples leave at the entry, some after a layer, some at the end.
 enum Doorway {
   static let exit = "entropy(threshold=0.7)"
-  static let prune = "token-table(threshold=0.4, attention=0.75)"
+  static let prune = "salience(threshold=0.4, attention=0.75)"
 
   static let recipe: CheckpointRecipe = {
     var recipe = Sieve.recipe
@@ -145,8 +145,8 @@ enum Doorway {
   }
 
   @Test func `prunes what has little salience, never a special token, and can be turned at run time`() throws {
-    let compiled = try Doorway.compiled(exit: nil, prune: "token-table")
-    let salience = try #require(compiled.compiler.lowered.learned["prune.entry.salience"])
+    let compiled = try Doorway.compiled(exit: nil, prune: "salience")
+    let salience = try #require(compiled.compiler.lowered.learned["prune.entry.salience"]).values
     let executor = try compiled.executor()
     // [SEP] at the end, [UNK] and words between.
     let samples = Doorway.samples.map { $0 + [1, 3] }
@@ -157,10 +157,10 @@ enum Doorway {
       #expect(answer.alivePositions == Array(repeating: wanted.map { Int32($0) }, count: 5))
       #expect(answer.tokensAlive == Array(repeating: wanted.count, count: 5) && answer.exitLayer == 5)
     }
-    let all = try compiled.executor(prune: "token-table(threshold=0)").run(PackedBatch(samples))
+    let all = try compiled.executor(prune: "salience(threshold=0)").run(PackedBatch(samples))
     #expect(zip(all, samples).allSatisfy { $0.tokensAlive[0] == $1.count })
     #expect(throws: RuntimeError.self) { try compiled.executor(prune: "top-k") }
-    #expect(throws: RuntimeError.self) { try compiled.executor(prune: "token-table(attention=1)") }
+    #expect(throws: RuntimeError.self) { try compiled.executor(prune: "salience(attention=1)") }
   }
 
   @Test(arguments: [[], ["peek"], ["hoist-compaction", "fuse-qkv"], ["peek", "hoist-compaction", "last-layer-cls"]])

@@ -13,6 +13,8 @@ struct ReadsAll: ExitPolicy {
   init(_ arguments: PolicyArguments) { threshold = arguments.float("threshold") }
   func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
     var sum = head.logits[0] - head.probabilities[0] + head.hidden[0] + Float(head.tokensAlive % 3) / 4
+    sum += head.earlierHidden[0] / 2
+    for word in head.tokenIDs.indices { sum += Float(head.tokenIDs[word] * 5 % 7) / 64 }
     for earlier in 0..<head.earlierHeads { sum += head.earlierProbabilities(ofHead: earlier)[0] }
     return sum > threshold
   }
@@ -47,9 +49,12 @@ struct ScoresBy: PruningPolicy {
       if moment == .beforeLayer, sample.layer > 0 { scores[token] += sample.attentionFromCLS[token] / 8 }
       switch signal {
       case .receivedAttention: scores[token] += sample.receivedAttention[token]
+      case .receivedFromOthers: scores[token] += sample.receivedFromOthers[token]
+      case .receivedAttentionSum: scores[token] += sample.receivedAttentionSum[token]
       case .attentionFromCLS: scores[token] += sample.attentionFromCLS[token]
       case .valueNorm: scores[token] += sample.valueNorm[token]
       case .hiddenNorm: scores[token] += sample.hiddenNorm[token]
+      case .keys: scores[token] += sample.keys[token * sample.keyWidth]
       case .position: scores[token] += Float(sample.position[token] * 7 % 11)
       case .tokenID: scores[token] += Float(sample.tokenID[token] * 5 % 13)
       case .hidden: scores[token] += sample.hidden[token * sample.width]

@@ -22,8 +22,10 @@ struct Scenario: Sendable, CustomStringConvertible {
   ]
   static let prunes: [String?] = [
     "received-attention(thresholds=0.8)", "received-attention", "top-k(keep=4)", "top-k(fraction=0.5)",
-    "random-prune(fraction=0.6, seed=7)", "cls-attention(fraction=0.6)", "keep-all", "token-table",
-    "token-table(threshold=0.2, attention=#prune.thresholds)", nil,
+    "random-prune(fraction=0.6, seed=7)", "cls-attention(fraction=0.6)", "keep-all", "salience",
+    "salience(threshold=0.2, attention=#prune.thresholds)", "column-sum(schedule=5)", "cascade(start=1, final=0.3)",
+    "inverse-cdf(tokens=5)", "core-set(fraction=0.5)",
+    "cls-fused(fraction=0.4)", "merge(rate=2)", "contribution(thresholds=0.6)", nil,
   ]
 
   /// Two dozen scenarios: every family, activation and policy occurs.

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct EntryTests {
   private static let checkpoint = Models.entryCheckpoint
-  private static let policies = ["--exit", "entropy(threshold=0.55)", "--prune", "token-table"]
+  private static let policies = ["--exit", "entropy(threshold=0.55)", "--prune", "salience"]
 
   private struct Line: Decodable {
     let exitLayer: Int
@@ -66,7 +66,7 @@ import Testing
     let report = scratch.path("report.json")
     let result = try Tool.compare.run([
       Self.checkpoint, "--data", data, "--repetitions", "1", "--policy", "entry: exit=fixed-layer(layer=0)",
-      "--policy", "both: exit=entropy(threshold=0.55) prune=token-table(attention=1)", "--output", report, "--output",
+      "--policy", "both: exit=entropy(threshold=0.55) prune=salience(attention=1)", "--output", report, "--output",
       scratch.path("report.md"),
     ])
     #expect(result.code == 0, "\(result.notes)")
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func `A policy that asks for what is not there is told what to run`() throws {
-    let lacking = try Tool.compile(Models.checkpoint, "--emit", "ir", "--prune", "token-table")
+    let lacking = try Tool.compile(Models.checkpoint, "--emit", "ir", "--prune", "salience")
     #expect(
       lacking.code == 1 && lacking.notes.contains("prune.entry.salience") && lacking.notes.contains("--stages entry"))
     let none = try Tool.compile(Models.checkpoint, "--emit", "ir", "--exit", "fixed-layer(layer=0)")

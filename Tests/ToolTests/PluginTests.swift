@@ -7,11 +7,11 @@ import Testing
   /// One cache for all tests, which run one after the other: the SDK takes ten seconds to compile, a plugin one.
   static let cache = Result { try Scratch() }
 
-  static let margin = """
+  static let lead = """
     import PyramidPolicy
 
-    struct Margin: ExitPolicy {
-      static let name = "margin"
+    struct Lead: ExitPolicy {
+      static let name = "lead"
       static let parameters: [PolicyParameter] = [
         .number("threshold", default: 0.9, in: 0...1, help: "exit when the lead in probability is larger")
       ]
@@ -38,22 +38,22 @@ import Testing
 
   @Test func `A policy outside the repository is compiled in, run, and tuned`() throws {
     let scratch = try Scratch()
-    let plugin = try scratch.write("margin.swift", Self.margin)
+    let plugin = try scratch.write("lead.swift", Self.lead)
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
-      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin(threshold=0.8)",
+      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "lead(threshold=0.8)",
       environment: environment())
-    #expect(compiled.code == 0 && compiled.notes.contains("exit: margin(threshold=0.8)"), "\(compiled.notes)")
+    #expect(compiled.code == 0 && compiled.notes.contains("exit: lead(threshold=0.8)"), "\(compiled.notes)")
     func exitLayer(_ threshold: String) throws -> Int {
       let result = try Tool.run(
-        model, "--plugin", plugin, "--exit", "margin(threshold=\(threshold))", "--format", "csv", RunTests.river,
+        model, "--plugin", plugin, "--exit", "lead(threshold=\(threshold))", "--format", "csv", RunTests.river,
         environment: environment())
       return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
     }
     let (early, late) = (try exitLayer("0"), try exitLayer("1"))
     #expect(early == 1 && late == 6)
     let without = try Tool.run(model, RunTests.river)
-    #expect(without.code == 1 && without.notes.contains("margin") && without.notes.contains("entropy"))
+    #expect(without.code == 1 && without.notes.contains("lead") && without.notes.contains("entropy"))
   }
 
   @Test(arguments: [
@@ -75,17 +75,17 @@ import Testing
   @Test func `A trap in a plugin ends the run with a message that names plugin and policy`() throws {
     let scratch = try Scratch()
     let source =
-      Self.margin.replacingOccurrences(
+      Self.lead.replacingOccurrences(
         of: "return best - second > threshold", with: "return [Float]()[head.layer] > best")
-      + "\npublic let policies: [any Policy.Type] = [Margin.self]\n"
+      + "\npublic let policies: [any Policy.Type] = [Lead.self]\n"
     let plugin = try scratch.write("trap.swift", source)
     let model = scratch.path("m.mpc")
     let compiled = try Tool.compile(
-      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "margin", "--skip-check",
+      Models.checkpoint, "-o", model, "--plugin", plugin, "--exit", "lead", "--skip-check",
       environment: environment())
     #expect(compiled.code == 0, "\(compiled.notes)")
     let result = try Tool.run(model, "--plugin", plugin, RunTests.river, environment: environment())
     #expect(result.code == 1)
-    #expect(result.notes.contains("@margin") && result.notes.contains("trap.swift"), "\(result.notes)")
+    #expect(result.notes.contains("@lead") && result.notes.contains("trap.swift"), "\(result.notes)")
   }
 }

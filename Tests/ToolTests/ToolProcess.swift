@@ -102,7 +102,7 @@ enum Models {
   static let entryCheckpoint = root + "/Tests/Golden/entry"
   /// That one with both in use.
   static let entry = Result {
-    try compiled("entry.mpc", ["--exit", "entropy(threshold=0.55)", "--prune", "token-table"], of: entryCheckpoint)
+    try compiled("entry.mpc", ["--exit", "entropy(threshold=0.55)", "--prune", "salience"], of: entryCheckpoint)
   }
 
   private static func compiled(_ name: String, _ options: [String], of checkpoint: String = checkpoint) throws -> String

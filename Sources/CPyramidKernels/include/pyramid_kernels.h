@@ -154,6 +154,15 @@ void mp_softmax_rows(mp_isa isa, const float *x, int rows, int columns, float *y
 /// y[r] = L2 norm of x[r][first ..< first + count]; x [rows][stride], y [rows].
 void mp_row_norm(mp_isa isa, const float *x, int rows, int stride, int first, int count, float *y);
 
+/// y[r] = the mean over heads of x[r][first + h*head_dim ..< first + (h+1)*head_dim]; x [rows][stride],
+/// y [rows][head_dim].
+void mp_head_mean(int threads, const float *x, int rows, int stride, int first, int heads, int head_dim, float *y);
+
+/// y[into[r]] += share[r] * x[r] for all rows in their order, from zero; x [rows][columns], into and share [rows],
+/// y [pooled][columns]. Each into[r] is a row of y.
+void mp_pool_rows(int threads, const float *x, int columns, const int32_t *into, const float *share, int rows,
+                  int pooled, float *y);
+
 /// y[s] = the mean of rows segments[s] ..< segments[s + 1] of x [tokens][columns], summed in their order; segments
 /// [samples + 1] as in `mp_attention_call`, no sample empty; y [samples][columns].
 void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const int32_t *segments, int samples,
@@ -162,7 +171,7 @@ void mp_segment_mean(mp_isa isa, int threads, const float *x, int columns, const
 /// y[r] = a[r] and after it b[r]; rows of `a_words` and `b_words` 4-byte words; y [rows][a_words + b_words].
 void mp_concat_rows(int threads, const void *a, int a_words, const void *b, int b_words, int rows, void *y);
 
-/// y[r] = x[index[r]]; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
+/// y[r] = x[index[r]], or bytes of 0xFF where the index is negative; rows of `words` 4-byte words of any element type; index [rows]; y [rows][words].
 void mp_gather_rows(int threads, const void *x, int words, const int32_t *index, int rows, void *y);
 
 /// The entry's head: a linear classifier over the bag of each sample's tokens.
@@ -216,6 +225,8 @@ typedef struct {
                                    // attention to the token, so that uniform attention gives 1 at any length
   float *from_first;               // [tokens] or NULL: mean over heads of the attention of the sample's first token to
                                    // the token, times the sample's length (uniform = 1 as well)
+  const float *sizes;              // [tokens] or NULL: a key counts as often, as if ln(size) were added to its score
+  float *from_others;              // [tokens] or NULL: as received, without a token's attention to itself
   float *scratch;                  // `mp_attention_scratch_count` floats
   mp_dropout dropout;              // f32 only: of the probabilities that multiply v, not of those handed out; that of
                                    // query row t (of all tokens), head h and the sample's key j has the counter
@@ -246,6 +257,7 @@ typedef struct {
   const float *bv;                 // [heads*head_dim]
   float *out;                      // [samples][heads*head_dim]
   float *from_first;               // [tokens] or NULL: mean over heads of p, times the sample's length
+  const float *sizes;              // as in `mp_attention_call`
   float *scratch;                  // `mp_first_attention_scratch_count` floats
 } mp_first_attention_call;
 

@@ -24,7 +24,8 @@ typedef struct {
   size_t thread_floats;  // scratch: first one area per thread,
   float *areas;
   float *sums;    // then, [range][head][token], what each token receives,
-  float *firsts;  // and, [head][token], the first token's attention to each
+  float *firsts;  // and, [head][token], the first token's attention to each,
+  float *owns;    // and of each to itself
   uint64_t cost;  // of all tasks
 } attention_run;
 
@@ -48,8 +49,10 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
     .tokens = tokens, .head_dim = call->head_dim,
     .first_query = query, .queries = (int)mp_share((size_t)tokens, range + 1, ranges) - query,
     .out = call->out + first * width + column, .out_stride = width,
-    .received = call->received ? run->sums + plane * all + first : NULL,
+    .received = call->received || call->from_others ? run->sums + plane * all + first : NULL,
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
+    .own = call->from_others ? run->owns + (size_t)head * all + first : NULL,
+    .sizes = call->sizes ? call->sizes + first : NULL,
     .scratch = scratch,
     .dropout = call->dropout,
     .counter = (uint32_t)(first * (size_t)call->heads + (size_t)head) * MP_KEY_COUNTERS,
@@ -89,7 +92,7 @@ static void run_attention(const void *context, int thread, int threads) {
   const attention_run *run = context;
   const mp_attention_call *call = run->call;
   run_tasks(run, thread, threads);
-  if (!call->received && !call->from_first) return;
+  if (!call->received && !call->from_first && !call->from_others) return;
   mp_barrier(threads);
   const size_t all = (size_t)call->segments[call->samples];
   const float mean = 1.0f / (float)call->heads;
@@ -101,6 +104,13 @@ static void run_attention(const void *context, int thread, int threads) {
     if (call->received) add_planes(run->sums + first, all, planes, count, mean, call->received + first);
     if (call->from_first) {
       add_planes(run->firsts + first, all, call->heads, count, mean * (float)tokens, call->from_first + first);
+    }
+    if (call->from_others) {
+      float *others = call->from_others + first;
+      add_planes(run->sums + first, all, planes, count, mean, others);
+      for (size_t h = 0; h < (size_t)call->heads; h++) {
+        for (size_t i = 0; i < count; i++) others[i] -= mean * run->owns[h * all + first + i];
+      }
     }
   }
 }
@@ -121,7 +131,7 @@ static size_t area_floats(mp_isa isa, mp_precision precision, int tokens, int he
 size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precision, int tokens, int longest_sample,
                                   int heads, int head_dim) {
   const size_t area = area_floats(isa, precision, longest_sample, head_dim);
-  const size_t planes = ((size_t)ranges_of(longest_sample) + 1) * (size_t)heads;
+  const size_t planes = ((size_t)ranges_of(longest_sample) + 2) * (size_t)heads;
   return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
 }
 
@@ -142,6 +152,7 @@ void mp_attention(const mp_attention_call *call) {
   run.areas = mp_first_line(call->scratch);
   run.sums = run.areas + (size_t)threads * run.thread_floats;
   run.firsts = run.sums + (size_t)ranges_of(longest) * (size_t)call->heads * (size_t)call->segments[call->samples];
+  run.owns = run.firsts + (size_t)call->heads * (size_t)call->segments[call->samples];
   const size_t worth_a_team = 8 * 1024;  // multiply-adds; each task has its fixed costs too
   mp_run(mp_worthwhile(threads, run.cost * (size_t)call->head_dim, worth_a_team), run_attention, &run);
 }

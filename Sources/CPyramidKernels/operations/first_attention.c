@@ -51,6 +51,7 @@ static void run_group(const first_run *run, int group, int sample, float *scratc
     .k_scales = is_int8 ? mp_row_scales(call->wk, (int)width, call->depth) + column : NULL,
     .v_scales = is_int8 ? mp_row_scales(call->wv, (int)width, call->depth) + column : NULL,
     .bv = call->bv + column,
+    .sizes = call->sizes ? call->sizes + first : NULL,
     .out = call->out + place,
     .u = scratch, .z = scratch + MP_FIRST_HEADS * depth, .shares = scratch + 2 * MP_FIRST_HEADS * depth,
   };

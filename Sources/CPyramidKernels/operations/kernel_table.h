@@ -40,6 +40,8 @@ typedef struct {
   size_t out_stride;
   float *received;    // [tokens], sum over these queries of what each token receives; or NULL
   float *from_first;  // [tokens], query 0's attention to each; NULL unless first_query is 0
+  float *own;         // [tokens], the attention of each of these queries to itself; or NULL
+  const float *sizes; // [tokens], how often each key counts; or NULL
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
   mp_dropout dropout;
   uint32_t counter, row_counters;  // of query 0 and key 0 for dropout; more for each query
@@ -58,6 +60,7 @@ typedef struct {
   float *out;                 // of these heads
   float *u, *z;               // scratch [heads][depth]
   float *shares;              // [heads][tokens], the first token's attention; read by the caller
+  const float *sizes;         // [tokens] or NULL
 } mp_first_attention_job;
 
 /// A share of a linear layer.

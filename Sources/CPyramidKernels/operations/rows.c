@@ -69,7 +69,10 @@ static void run_gather(const void *context, int thread, int threads) {
   const gather_call *call = context;
   const size_t end = mp_share((size_t)call->rows, thread + 1, threads);
   for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
-    memcpy(call->y + r * call->bytes, call->x + (size_t)call->index[r] * call->bytes, call->bytes);
+    char *row = call->y + r * call->bytes;
+    // Of a row that stands for many, -1: so is every byte.
+    if (call->index[r] < 0) memset(row, 0xFF, call->bytes);
+    else memcpy(row, call->x + (size_t)call->index[r] * call->bytes, call->bytes);
   }
 }
 

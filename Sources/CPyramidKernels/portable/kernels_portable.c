@@ -157,6 +157,15 @@ static void softmax_portable(const float *x, int columns, float *y) {
   for (int c = 0; c < columns; c++) y[c] /= sum;
 }
 
+/// The softmax of scores whose elements count `sizes` times, if given: in place.
+static void weighted_softmax(float *row, int columns, const float *sizes) {
+  softmax_portable(row, columns, row);
+  if (!sizes) return;
+  float sum = 0;
+  for (int c = 0; c < columns; c++) sum += row[c] *= sizes[c];
+  for (int c = 0; c < columns; c++) row[c] /= sum;
+}
+
 static float norm_portable(const float *x, int count) {
   double squares = 0;
   for (int c = 0; c < count; c++) squares += (double)x[c] * x[c];
@@ -184,8 +193,9 @@ static void attention_portable(const mp_attention_job *job) {
                 stride, 0.0f, scores, job->tokens);
     for (size_t i = 0; i < (size_t)rows; i++) {
       float *row = scores + i * tokens;
-      softmax_portable(row, job->tokens, row);
+      weighted_softmax(row, job->tokens, job->sizes);
       for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += row[j];
+      if (job->own) job->own[(size_t)query + i] = row[(size_t)query + i];
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
     for (size_t i = 0; i < (size_t)rows && job->dropout.rate > 0; i++) {
@@ -222,7 +232,7 @@ static void first_attention_portable(const mp_first_attention_job *job) {
       for (size_t k = 0; k < depth; k++) u[k] += factor * element(job->precision, job->wk, row * depth + k);
     }
     for (size_t j = 0; j < tokens; j++) shares[j] = blas->sdot(job->depth, job->x + j * depth, 1, u, 1);
-    softmax_portable(shares, job->tokens, shares);
+    weighted_softmax(shares, job->tokens, job->sizes);
     for (size_t j = 0; j < tokens; j++) blas->saxpy(job->depth, shares[j], job->x + j * depth, 1, z, 1);
     for (size_t row = h * dims; row < (h + 1) * dims; row++) {
       float sum = 0;

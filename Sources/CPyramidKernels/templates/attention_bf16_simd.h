@@ -92,7 +92,8 @@ static void MP_NAME(attention_bf16)(const mp_attention_job *job) {
     score_queries(multiply_bf16_blocks, job, queries, query_stride, steps, keys, rows, scores);
     for (int i = 0; i < rows; i++) {
       float *row = scores + (size_t)i * stride;
-      softmax_row(row, tokens, row, job->received);
+      softmax_row(row, tokens, row, job->received, job->sizes);
+      if (job->own) job->own[query + i] = row[query + i];
       store_pairs(row, tokens, 1.0f, shares + (size_t)i * share_stride);
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));

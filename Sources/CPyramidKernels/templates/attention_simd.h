@@ -83,7 +83,8 @@ static void MP_NAME(attention)(const mp_attention_job *job) {
                   job->head_dim, (const mp_word *)keys, rows, scores);
     for (int i = 0; i < rows; i++) {
       float *row = scores + (size_t)i * stride;
-      softmax_row(row, (size_t)job->tokens, row, job->received);
+      softmax_row(row, (size_t)job->tokens, row, job->received, job->sizes);
+      if (job->own) job->own[query + i] = row[query + i];
     }
     if (query == 0 && job->from_first) memcpy(job->from_first, scores, (size_t)job->tokens * sizeof(float));
     for (int i = 0; i < rows && job->dropout.rate > 0; i++) {

@@ -170,7 +170,7 @@ static void MP_NAME(first_attention)(const mp_first_attention_job *job) {
   }
   if (is_whole) score_tokens(job);
   for (size_t h = 0; h < (size_t)job->heads; h++) {
-    softmax_row(job->shares + h * tokens, tokens, job->shares + h * tokens, NULL);
+    softmax_row(job->shares + h * tokens, tokens, job->shares + h * tokens, NULL, job->sizes);
   }
   if (is_whole) {
     mix_tokens(job);

@@ -54,16 +54,18 @@ static void MP_NAME(layer_norm)(const float *x, int rows, int columns, const flo
   }
 }
 
-/// y may be x, which attention uses; `received` (nullable, [count]) gets the probabilities added.
+/// y may be x, which attention uses; `received` (nullable, [count]) gets the probabilities added; element i counts
+/// sizes[i] times (nullable, [count]).
 /// A NaN may or may not win the maximum, but it survives e^(x - maximum), then the sum, then every quotient.
-MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *received) {
+MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *received, const float *sizes) {
   vec greatest = v_set(x[0]), sum = v_zero();
   size_t whole = 0;
   for (; whole + LANES <= count; whole += LANES) greatest = v_max(v_load(x + whole), greatest);
   for (; whole < count; whole++) greatest = v_max(v_set(x[whole]), greatest);
   const vec shift = v_set(v_greatest(greatest));
   for (size_t i = 0; i < count; i += LANES) {
-    const vec power = v_keep_some(count - i, v_exp(v_sub(v_load_some(x + i, count - i), shift)));
+    vec power = v_keep_some(count - i, v_exp(v_sub(v_load_some(x + i, count - i), shift)));
+    if (sizes) power = v_mul(power, v_load_some(sizes + i, count - i));
     sum = v_add(sum, power);
     v_store_some(y + i, count - i, power);
   }
@@ -75,7 +77,7 @@ MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *receiv
   }
 }
 
-static void MP_NAME(softmax)(const float *x, int columns, float *y) { softmax_row(x, (size_t)columns, y, NULL); }
+static void MP_NAME(softmax)(const float *x, int columns, float *y) { softmax_row(x, (size_t)columns, y, NULL, NULL); }
 
 static float MP_NAME(norm)(const float *x, int columns) {
   const size_t count = (size_t)columns;

@@ -29,13 +29,13 @@ public struct ArtefactWriter {
     var declarations = graph.weights.map { weight in
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }
-    declarations += learned.map { TensorDeclaration(ArtefactHeader.learnedPrefix + $0.key, .F32, [$0.value.count]) }
+    declarations += learned.map { TensorDeclaration(ArtefactHeader.learnedPrefix + $0.key, .F32, $0.value.shape) }
     try header.write(to: path, tensors: declarations, checking: check) { writer in
       for weight in graph.weights {
         let stored = try stored(weight, target)
         try stored.withUnsafeBytes { try writer.append($0, to: weight.name) }
       }
-      for (name, values) in learned { try writer.append(values, to: ArtefactHeader.learnedPrefix + name) }
+      for (name, values) in learned { try writer.append(values.values, to: ArtefactHeader.learnedPrefix + name) }
     }
   }
 

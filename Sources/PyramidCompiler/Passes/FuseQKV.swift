@@ -13,7 +13,7 @@ struct FuseQKV: Pass {
       else { continue }
       let index = graph.index(of: attention.id)!
       graph.nodes[index] = graph.makeNode(
-        .attentionQKV(heads: heads, emits: emits), [joined, attention.inputs[3]], [], results: attention.results,
+        .attentionQKV(heads: heads, emits: emits), [joined] + attention.inputs[3...], [], results: attention.results,
         in: attention.section)
     }
     graph.dropUnusedWeights()

@@ -22,21 +22,16 @@ struct HoistCompaction: Pass {
     let keep = decision.results[0]
     let readers = graph.readers
     let nodes = graph.nodes.filter { $0.section == decision.section }
-    // Nodes of the layer that make signals for the decision out of what is known after attention.
-    let signals = nodes.filter { node in
-      guard case .rowNorm = node.op else { return false }
-      return decision.inputs.contains(node.results[0])
-    }
     for move in nodes where move.op == .compact && move.inputs[1] == keep {
       let hidden = move.inputs[0]
       guard let path = FirstRowPath(graph, to: hidden), path.section == decision.section, readers[hidden]?.count == 1,
         let attention = graph.nodes.firstIndex(where: { $0.results.first == path.context })
       else { continue }
+      let signals = Self.signals(of: decision, after: graph.nodes[attention], nodes)
       let tail = Set(path.tail.map(\.id))
       let tailResults = Set(path.tail.flatMap(\.results))
       // A value made between may be read by the tail alone, and no signal may come from there.
-      guard !signals.contains(where: { tail.contains($0.id) || !tailResults.isDisjoint(with: $0.inputs) }),
-        tailResults.isDisjoint(with: decision.inputs),
+      guard !signals.contains(where: { tail.contains($0.id) }), tailResults.isDisjoint(with: decision.inputs),
         tailResults.allSatisfy({ value in
           (readers[value] ?? []).allSatisfy { tail.contains(graph.nodes[$0].id) || graph.nodes[$0].id == move.id }
         })
@@ -60,5 +55,17 @@ struct HoistCompaction: Pass {
       graph.replaceUses(of: move.results[0], by: hidden)
       try graph.inferTypes()
     }
+  }
+
+  /// The nodes after the layer's attention that make what the decision reads.
+  private static func signals(of decision: Node, after attention: Node, _ nodes: [Node]) -> [Node] {
+    var read = Set(decision.inputs)
+    var signals: [Node] = []
+    for node in nodes.reversed().prefix(while: { $0.id != attention.id }) where node.id != decision.id {
+      if read.isDisjoint(with: node.results) { continue }
+      signals.insert(node, at: 0)
+      read.formUnion(node.inputs)
+    }
+    return signals
   }
 }

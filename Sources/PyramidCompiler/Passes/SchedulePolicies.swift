@@ -18,14 +18,27 @@ struct SchedulePolicies: Pass {
     try context.policies.prune?.checkMoment()
     graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)
+    // A sum over layers goes on where nothing is pruned, up to the last boundary that reads it.
+    let readsSum = context.policies.prune?.tokenSignals.contains(.receivedAttentionSum) ?? false
+    let lastSum = readsSum ? placement.prunes.max() : nil
     for boundary in graph.shape.boundaries {
       let exit = placement.exits.contains(boundary) ? context.policies.exit : nil
       let prune = placement.prunes.contains(boundary) ? context.policies.prune : nil
-      if exit == nil && prune == nil { continue }
-      var built = try Self.start(boundary, of: graph, state, prunesBefore: prune?.moment == .beforeLayer)
-      if let exit { try built.decideExit(exit, context) }
+      let addsUp = boundary != .entry && lastSum.map { boundary <= $0 } ?? false
+      if exit == nil && prune == nil && !addsUp { continue }
+      let pools = prune.map { $0.remainder != .dropped } ?? false
+      if let exit, pools, case .after(let layer) = boundary {
+        // Rows go into others within the layer, so the exit is decided before it.
+        var early = try BoundaryBuilder(graph, before: layer, state: state, emits: [])
+        try early.decideExit(exit, context)
+        try early.compact()
+        (graph, state) = try early.finish()
+      }
+      var built = try Self.start(boundary, of: graph, state, prune)
+      if addsUp { try built.addReceived() }
+      if let exit, !pools { try built.decideExit(exit, context) }
       if let prune { try built.decidePrune(prune) }
-      try built.compact()
+      if exit != nil || prune != nil { try built.compact() }
       (graph, state) = try built.finish()
     }
     graph.removeDeadNodes()
@@ -34,12 +47,14 @@ struct SchedulePolicies: Pass {
   }
 
   private static func start(
-    _ boundary: Boundary, of graph: Graph, _ state: BoundaryState, prunesBefore: Bool
+    _ boundary: Boundary, of graph: Graph, _ state: BoundaryState, _ prune: PolicyInstance?
   ) throws -> BoundaryBuilder {
     guard case .after(let layer) = boundary else { return BoundaryBuilder(atEntryOf: graph, state: state) }
-    return try prunesBefore
-      ? BoundaryBuilder(graph, pruningBefore: layer, state: state)
-      : BoundaryBuilder(graph, layer: layer, state: state)
+    if prune?.moment == .beforeLayer {
+      return try BoundaryBuilder(graph, before: layer, state: state, emits: [.fromFirst])
+    }
+    let pools = prune.map { $0.remainder != .dropped } ?? false
+    return try BoundaryBuilder(graph, layer: layer, state: state, pools: pools)
   }
 
   private func checkExitHeads(_ graph: Graph, _ context: PassContext) throws {

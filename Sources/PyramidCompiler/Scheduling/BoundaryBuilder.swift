@@ -11,8 +11,12 @@ struct BoundaryState {
   var samples: ValueID
   var positions: ValueID
   var tokenIDs: ValueID
+  /// How many tokens each row stands for, once rows were merged.
+  var sizes: ValueID?
   /// nil for a family without token types.
   var types: ValueID?
+  /// What each token alive received over the layers so far, where a policy reads it.
+  var receivedSum: ValueID?
   /// Probabilities of earlier heads, first head first.
   var earlier: [ValueID] = []
 
@@ -44,17 +48,19 @@ struct BoundaryBuilder {
   let attention: Int?
   /// [CLS] rows of the layer's output, and the attention weight of each token there, if they were computed before the
   /// layer.
-  let early: (rows: ValueID, fromFirst: ValueID)?
+  let early: (rows: ValueID, fromFirst: ValueID?)?
   let later: [Node]
-  private var after: BoundaryState
+  var after: BoundaryState
   private var newHidden: ValueID?
   private var stay: ValueID?
   private var keep: ValueID?
+  /// The row that each token goes into, and with which part, where rows are not just dropped.
+  private var pooling: (into: ValueID, share: ValueID)?
 
   /// A boundary whose decisions stand between `builder`'s nodes and `later`.
   init(
     at boundary: Boundary, state: BoundaryState, hidden: ValueID?, input: ValueID?, builder: GraphBuilder,
-    attention: Int? = nil, early: (rows: ValueID, fromFirst: ValueID)? = nil, later: [Node]
+    attention: Int? = nil, early: (rows: ValueID, fromFirst: ValueID?)? = nil, later: [Node]
   ) {
     (self.boundary, before, after) = (boundary, state, state)
     (self.hidden, newHidden, self.input) = (hidden, hidden, input)
@@ -78,18 +84,41 @@ struct BoundaryBuilder {
     self.init(at: .entry, state: state, hidden: nil, input: nil, builder: builder, later: later)
   }
 
-  /// The boundary after a layer.
-  init(_ graph: Graph, layer: Int, state: BoundaryState) throws {
-    let split = graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
+  /// The boundary after a layer or, where rows go into others, after its attention.
+  init(_ graph: Graph, layer: Int, state: BoundaryState, pools: Bool = false) throws {
     guard let attention = graph.nodes.lastIndex(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil })
     else {
       throw CompileError("layer \(layer) has no attention")
     }
     var input = graph.nodes[attention].inputs[0]
     if let projection = graph.producer(of: input), case .linear = projection.op { input = projection.inputs[0] }
+    let hidden =
+      try pools
+      ? Self.attended(graph, attention: attention, input: input) : Self.crossing(graph, layer: layer)
+    let split =
+      pools
+      ? graph.producers[hidden]! + 1 : graph.nodes.firstIndex { $0.section > .layer(layer) } ?? graph.nodes.count
     self.init(
-      at: .after(layer), state: state, hidden: try Self.crossing(graph, layer: layer), input: input,
-      builder: Self.builder(graph, upTo: split, layer), attention: attention, later: Array(graph.nodes[split...]))
+      at: .after(layer), state: state, hidden: hidden, input: input, builder: Self.builder(graph, upTo: split, layer),
+      attention: attention, later: Array(graph.nodes[split...]))
+  }
+
+  /// The rows after a layer's attention, residual and norm included: the first value that is read more than once and that
+  /// is all that what follows reads of rows so far.
+  private static func attended(_ graph: Graph, attention: Int, input: ValueID) throws -> ValueID {
+    let section = graph.nodes[attention].section
+    var earlier: Set = [input]
+    for (index, node) in graph.nodes.enumerated() where node.section == section {
+      let made = node.results.filter {
+        graph[$0].type.extents.count == 2 && graph[$0].type.rows.dim?.family == .tokens
+      }
+      earlier.formUnion(made)
+      guard index > attention, let rows = made.first else { continue }
+      let later = graph.nodes[(index + 1)...].filter { !earlier.isDisjoint(with: $0.inputs) }
+      let reads = later.reduce(into: Set<ValueID>()) { $0.formUnion($1.inputs) }.intersection(earlier)
+      if later.count > 1, reads == [rows] { return rows }
+    }
+    throw CompileError("\(section) has a form in which rows can't go into others after attention")
   }
 
   /// The graph's nodes before `split`, to go on with in a layer.
@@ -139,11 +168,14 @@ struct BoundaryBuilder {
     }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
-      case .logits: return (signal, [])
+      case .logits, .tokenIDs: return (signal, [])
       case .probabilities: return (signal, [after.earlier.last!])
       case .hidden:
         guard let first else { throw CompileError("hidden is not known \(boundary)") }
         return (signal, [first])
+      case .earlierHidden:
+        guard let input else { throw CompileError("earlier-hidden is not known \(boundary)") }
+        return (signal, [try builder.add(.firstRows, [input, before.segments], name: "earlierCLS\(suffix)")])
       case .tokensAlive: return (signal, [before.segments])
       case .earlierProbabilities: return (signal, before.earlier)
       }
@@ -157,19 +189,25 @@ struct BoundaryBuilder {
   mutating func decidePrune(_ policy: PolicyInstance) throws {
     let known = boundary == .entry ? TokenSignal.atEntry : TokenSignal.allCases
     let reads = known.filter(policy.tokenSignals.contains)
-    try emitAttention(for: reads)
     let decision = PruneDecision(
       policy: policy.type.name, at: boundary, segments: before.segments, stay: stay,
-      signals: try reads.map { ($0, try tokenSignal($0)) })
-    keep = try builder.add(decision.op, decision.operands, name: "keep\(suffix)")
+      signals: try reads.map { ($0, try tokenSignal($0)) }, rest: policy.remainder,
+      sizes: policy.remainder == .merged ? before.sizes : nil)
+    let names = ["keep", "into", "share", "sizes"].map { $0 + suffix }
+    let results = try builder.addAll(decision.op, decision.operands, names: names)
+    keep = results[0]
+    if results.count > 2 { pooling = (results[1], results[2]) }
+    if results.count > 3 { after.sizes = results[3] }
   }
 
   /// Rows of the survivors, under new dims.
   mutating func compact() throws {
     let keep = try self.keep ?? builder.add(.keepSamples, [before.segments, stay!], name: "keep\(suffix)")
-    newHidden = try hidden.map { try builder.add(.compact, [$0, keep], name: "alive\(suffix)") }
+    newHidden = try hidden.map { try moved($0, keep, name: "alive") }
     after.positions = try builder.add(.compact, [before.positions, keep], name: "positions\(suffix)")
     after.tokenIDs = try builder.add(.compact, [before.tokenIDs, keep], name: "ids\(suffix)")
+    after.receivedSum = try after.receivedSum.map { try moved($0, keep, name: "receivedSum") }
+    if let sizes = before.sizes, after.sizes == sizes { after.sizes = try moved(sizes, keep, name: "sizes") }
     if boundary == .entry {
       after.types = try before.types.map { try builder.add(.compact, [$0, keep], name: "types\(suffix)") }
     }
@@ -183,6 +221,14 @@ struct BoundaryBuilder {
     }
   }
 
+  /// The rows of a value that go on.
+  private mutating func moved(_ value: ValueID, _ keep: ValueID, name: String) throws -> ValueID {
+    if let pooling {
+      return try builder.add(.pool, [value, pooling.into, pooling.share, keep], name: name + suffix)
+    }
+    return try builder.add(.compact, [value, keep], name: name + suffix)
+  }
+
   /// The whole graph, later sections reading and typed by the new dims.
   func finish() throws -> (Graph, BoundaryState) {
     var graph = builder.graph
@@ -191,8 +237,14 @@ struct BoundaryBuilder {
     let moved = [
       (hidden, newHidden), (before.segments, after.segments), (before.samples, after.samples),
       (before.positions, after.positions), (before.tokenIDs, after.tokenIDs), (before.types, after.types),
+      (before.sizes, after.sizes),
     ]
     for case (let old?, let new?) in moved { graph.replaceUses(of: old, by: new) }
+    if let sizes = after.sizes, before.sizes == nil {
+      for index in graph.nodes.indices where graph.nodes[index].op.facts.attention != nil {
+        graph.nodes[index].inputs.append(sizes)
+      }
+    }
     try graph.inferTypes()
     graph.nodes = prefix + graph.nodes
     return (graph, after)

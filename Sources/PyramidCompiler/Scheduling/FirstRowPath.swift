@@ -12,6 +12,8 @@ struct FirstRowPath {
   let section: Section
   /// The layer's input, its attention's offsets and context, and the value whose [CLS] rows are wanted.
   let input, segments, context, output: ValueID
+  /// How many tokens each row stands for, unless it is one.
+  let sizes: ValueID?
   let heads: Int
   /// A weight and a bias, each by its type and the checkpoint tensors that it is made of.
   private typealias Projection = (weight: Part, bias: Part)
@@ -43,7 +45,8 @@ struct FirstRowPath {
     self.graph = graph
     self.section = last.section
     self.input = input
-    self.segments = attention.inputs.last!
+    self.segments = attention.attendedSegments!
+    self.sizes = attention.sizes
     self.context = context
     self.output = output
     self.projections = projections
@@ -70,7 +73,7 @@ struct FirstRowPath {
     }
     let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
     let attended = try builder.addAll(
-      .firstAttention(heads: heads, emits: emits), [query, input, segments],
+      .firstAttention(heads: heads, emits: emits), [query, input, segments] + (sizes.map { [$0] } ?? []),
       [weights[1][0], weights[2][0], weights[2][1]], names: ["firstContext\(layer)", "fromFirst\(layer)"])
     var rows = [input: first, context: attended[0]]
     for node in tail {
@@ -84,8 +87,9 @@ struct FirstRowPath {
   private static func projections(
     of attention: Node, _ producers: [ValueID: Int], _ graph: Graph
   ) -> (ValueID, [Projection])? {
-    let makers = attention.inputs.dropLast().compactMap { producers[$0].map { graph.nodes[$0] } }
-    guard makers.count == attention.inputs.count - 1, let input = makers.first?.inputs.first,
+    let projected = attention.inputs.prefix(attention.op.facts.attention?.segments ?? 0)
+    let makers = projected.compactMap { producers[$0].map { graph.nodes[$0] } }
+    guard makers.count == projected.count, let input = makers.first?.inputs.first,
       makers.allSatisfy({ $0.op == .linear(.none) && $0.inputs == [input] })
     else { return nil }
     func part(_ weight: WeightID) -> Part { (graph[weight].type, graph[weight].sources) }

@@ -7,18 +7,18 @@ import PyramidIR
 import PyramidPolicy
 
 extension BoundaryBuilder {
-  /// Decisions before a layer, after its [CLS] row.
-  init(_ graph: Graph, pruningBefore layer: Int, state: BoundaryState) throws {
+  /// Decisions before a layer, after its [CLS] row, whose attention hands out `emits`.
+  init(_ graph: Graph, before layer: Int, state: BoundaryState, emits: [Emission]) throws {
     guard let path = FirstRowPath(graph, to: try Self.crossing(graph, layer: layer)), path.segments == state.segments,
       let start = graph.nodes.firstIndex(where: { $0.section == .layer(layer) })
     else {
-      throw CompileError("layer \(layer) has a form in which nothing can be pruned before it")
+      throw CompileError("layer \(layer) has a form in which nothing can be decided before it")
     }
     var builder = Self.builder(graph, upTo: start, layer)
-    let (rows, emitted) = try path.makeNodes(in: &builder, emits: [.fromFirst])
+    let (rows, emitted) = try path.makeNodes(in: &builder, emits: emits)
     self.init(
       at: .after(layer), state: state, hidden: path.input, input: path.input, builder: builder,
-      early: (rows, emitted[0]), later: Array(graph.nodes[start...]))
+      early: (rows, emitted.first), later: Array(graph.nodes[start...]))
   }
 }
 
@@ -29,6 +29,9 @@ extension PolicyInstance {
   /// Throws when a pruning policy that decides before the layer reads what only the layer computes, or nothing of what
   /// is computed for it there.
   func checkMoment() throws {
+    if remainder != .dropped, moment == .beforeLayer || isActive(afterLayer: 0) {
+      throw CompileError("'\(spec)': rows go into others after a layer's attention only, not before it or at the entry")
+    }
     guard moment == .beforeLayer else { return }
     let signals = tokenSignals
     let names = Self.early.map(\.rawValue).joined(separator: ", ")

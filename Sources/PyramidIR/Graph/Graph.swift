@@ -43,7 +43,7 @@ public struct ModelShape: Hashable, Sendable {
   }
 
   /// What policies may know of the model.
-  public var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads) }
+  public var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads, hidden: hidden) }
 }
 
 /// How a weight lies in the artefact.

@@ -14,8 +14,8 @@ public struct ExitDecision<Operand> {
   public var samples: Operand
   /// Logits of the samples alive.
   public var logits: Operand
-  /// The signals read, each with the operands that carry it: none for logits, all that are left for earlier
-  /// probabilities, one for any other; fewer where operands are missing.
+  /// The signals read, each with the operands that carry it: none for logits and token ids (the batch's, whoever asks),
+  /// all that are left for earlier probabilities, one for any other; fewer where operands are missing.
   public var signals: [(signal: ExitSignal, operands: [Operand])]
   /// Operands that carry no signal; 0 in a verified graph.
   public private(set) var surplus = 0
@@ -35,8 +35,8 @@ public struct ExitDecision<Operand> {
     let signals = reads.map { signal in
       let count =
         switch signal {
-        case .logits: 0
-        case .probabilities, .hidden, .tokensAlive: 1
+        case .logits, .tokenIDs: 0
+        case .probabilities, .hidden, .earlierHidden, .tokensAlive: 1
         case .earlierProbabilities: rest.count
         }
       defer { rest = rest.dropFirst(count) }
@@ -64,35 +64,43 @@ public struct PruneDecision<Operand> {
   public var stay: Operand?
   /// The signals read, each with the operand that carries it, as far as there are operands.
   public var signals: [(signal: TokenSignal, operand: Operand)]
+  /// What becomes of the others, and how many tokens each row stands for before, unless it is one.
+  public var rest = Remainder.dropped
+  public var sizes: Operand?
   /// Operands that carry no signal, negative when some are missing; 0 in a verified graph.
   public private(set) var surplus = 0
 
   /// A decision from its parts.
   public init(
-    policy: String, at boundary: Boundary, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)]
+    policy: String, at boundary: Boundary, segments: Operand, stay: Operand?, signals: [(TokenSignal, Operand)],
+    rest: Remainder = .dropped, sizes: Operand? = nil
   ) {
     (self.policy, self.boundary) = (policy, boundary)
     (self.segments, self.stay, self.signals) = (segments, stay, signals)
+    (self.rest, self.sizes) = (rest, sizes)
   }
 
   /// The view of an operation's operands; nil when it is another operation or lacks %segments or %stay.
   public init?(_ op: Op, _ operands: [Operand]) {
-    guard case .decidePrune(let policy, let boundary, let reads, let afterExit) = op,
+    guard case .decidePrune(let policy, let boundary, let reads, let afterExit, let rest) = op,
       operands.count >= (afterExit ? 2 : 1)
     else { return nil }
-    let carriers = operands.dropFirst(afterExit ? 2 : 1)
+    var carriers = operands.dropFirst(afterExit ? 2 : 1)
+    let sizes = rest == .merged && carriers.count > reads.count ? carriers.popLast() : nil
     self.init(
       policy: policy, at: boundary, segments: operands[0], stay: afterExit ? operands[1] : nil,
-      signals: Array(zip(reads, carriers)))
+      signals: Array(zip(reads, carriers)), rest: rest, sizes: sizes)
     surplus = carriers.count - reads.count
   }
 
   /// The operation.
   public var op: Op {
-    .decidePrune(policy: policy, at: boundary, reads: signals.map(\.signal), afterExit: stay != nil)
+    .decidePrune(policy: policy, at: boundary, reads: signals.map(\.signal), afterExit: stay != nil, rest: rest)
   }
   /// Its operands in order.
-  public var operands: [Operand] { [segments] + (stay.map { [$0] } ?? []) + signals.map(\.operand) }
+  public var operands: [Operand] {
+    [segments] + (stay.map { [$0] } ?? []) + signals.map(\.operand) + (sizes.map { [$0] } ?? [])
+  }
 }
 
 extension ExitDecision: Sendable where Operand: Sendable {}

@@ -15,7 +15,7 @@ extension GradientOp {
       var facts = OpFacts(
         .forward, .dropoutAttention,
         [.integer("heads", heads)] + OpAttribute.random(rate, stream) + OpAttribute.words("emit", emits))
-      facts.attention = OpFacts.Attention(heads: heads, emits: emits, tokens: 0)
+      facts.attention = OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3)
       return facts
     case .softKeep(let layer, let temperature):
       return OpFacts(

@@ -23,7 +23,7 @@ extension GradientOp {
       try check.counts(1, inputs: 4...4, weights: 0...0)
       try check.same(inputs.prefix(3), "%q, %k, %v", 1)
       try check.tokenMatrix(inputs[0], "%q", 1)
-      try check.require(!emits.contains(.fromFirst), 5, "from-first is not emitted")
+      try check.require(emits.allSatisfy { $0 == .received }, 5, "only received is emitted")
       try check.random(rate, stream, 6, 6)
       return try check.attention(rows: inputs[0], width: inputs[0].columns, segments: inputs[3], heads, emits)
     case .softKeep(let layer, let temperature):

@@ -35,6 +35,8 @@ public enum Emission: String, Hashable, Sendable, CaseIterable {
   case received
   /// Mean over heads of the attention of [CLS] to a token, times the sample's length: uniform is 1.
   case fromFirst = "from-first"
+  /// As received, without what a token gives to itself.
+  case fromOthers = "from-others"
 }
 
 /// One operation. R stands for any row axis, H, E, N, C for fixed widths.
@@ -58,20 +60,21 @@ public enum Op: Hashable, Sendable {
   /// `layer_norm %x, #gamma, #beta {epsilon E}`: over each row. (C1) %x is f32[R, N]. (C2) #gamma and #beta are f32[N].
   /// (C3) epsilon is positive.
   case layerNorm(epsilon: Float)
-  /// `attention %q, %k, %v, %segments {heads N[, emit received from-first]}`: softmax(q k^T / sqrt(H / heads)) v within
-  /// each sample, f32[T, H], then each emission as f32[T] in the order received, from-first.
+  /// `attention %q, %k, %v, %segments[, %sizes] {heads N[, emit received from-first from-others]}`: softmax(q k^T / sqrt(H / heads)) v within
+  /// each sample, f32[T, H], then each emission as f32[T] in the order received, from-first, from-others.
+  /// Where %sizes is given, ln(size) of each key's row is added to its score.
   /// (C1) %q, %k, %v are f32[T, H]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
-  /// (C4) emissions are in that order, each at most once.
+  /// (C4) emissions are in that order, each at most once. (C5) %sizes is f32[T].
   case attention(heads: Int, emits: [Emission])
-  /// `attention_qkv %qkv, %segments {...}`: the same with q, k and v as the three column blocks of one value.
-  /// (C1) %qkv is f32[T, 3 H]. (C2), (C3) and (C4) as attention.
+  /// `attention_qkv %qkv, %segments[, %sizes] {...}`: the same with q, k and v as the three column blocks of one value.
+  /// (C1) %qkv is f32[T, 3 H]. (C2), (C3), (C4) and (C5) as attention.
   case attentionQKV(heads: Int, emits: [Emission])
-  /// `first_attention %q, %x, %segments, #wk, #wv, #bv {heads N[, emit from-first]}`: attention of each sample's first
+  /// `first_attention %q, %x, %segments[, %sizes], #wk, #wv, #bv {heads N[, emit from-first]}`: attention of each sample's first
   /// token only, f32[B, H], then the emission as f32[T]. Re-associated so that no keys and values are formed:
   /// u_h = Wk_h^T q_h, p_h = softmax(x u_h / sqrt(H / heads)), Wv_h (sum_j p_hj x_j) + bv_h. The key bias cancels in
   /// the softmax.
   /// (C1) %q is f32[B, H], %x is f32[T, K]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
-  /// (C4) #wk and #wv are f32[H, K], #bv is f32[H]. (C5) nothing else is emitted.
+  /// (C4) #wk and #wv are f32[H, K], #bv is f32[H]. (C5) nothing else is emitted. (C6) %sizes as attention.
   case firstAttention(heads: Int, emits: [Emission] = [])
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
@@ -96,26 +99,40 @@ public enum Op: Hashable, Sendable {
   /// `row_norm %x {first F, count N}`: Euclidean norm of columns F ..< F + N of each row, f32[T].
   /// (C1) %x is f32[T, W]. (C2) the columns lie within W.
   case rowNorm(first: Int, count: Int)
+  /// `head_mean %x {first F, count N, heads H}`: the mean over heads of columns F ..< F + N, f32[T, N / H].
+  /// (C1) %x is f32[T, W]. (C2) the columns lie within W. (C3) heads divides the count.
+  case headMean(first: Int, count: Int, heads: Int)
   /// `decide_exit @policy %samples, %logits[, signals] {layer L, reads ...}`: the samples that stay, as indices into
   /// the rows of %samples, i32[B']; those that leave are answered with their logits. At the entry, `at entry` stands for
   /// `layer L`.
-  /// Signals follow in the order probabilities, hidden ([CLS] rows), tokens-alive (%segments), earlier-probabilities
-  /// (one value for each earlier head, first head first).
+  /// Signals follow in the order probabilities, hidden ([CLS] rows), earlier-hidden ([CLS] rows), tokens-alive
+  /// (%segments), earlier-probabilities (one value for each earlier head, first head first); token-ids are the batch's.
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
   /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
   case decideExit(policy: String, at: Boundary, reads: [ExitSignal])
   /// `decide_prune @policy %segments[, %stay][, signals] {layer L, reads ...[, after exit]}`: the tokens that live on,
   /// as ascending indices into the packed rows, i32[T']; with `after exit` only those of samples in %stay. `at entry` as
-  /// for decide_exit. Signals follow in the order received-attention, attention-from-cls, value-norm, hidden-norm (f32[T]), position, token-id
-  /// (i32[T]), hidden (f32[T, H]).
+  /// for decide_exit. Signals follow in the order received-attention, received-from-others, received-attention-sum,
+  /// attention-from-cls, value-norm, hidden-norm (f32[T]), keys (f32[T, K]), position, token-id (i32[T]), hidden (f32[T, H]).
+  ///
+  /// With `rest fused` the others of a sample become one row, which comes last and has the index -1; with `rest merged`
+  /// they go into rows that stay. Then %into, i32[T], the row that each token goes into, and %share, f32[T], with which
+  /// part, are results too; and of merged ones %sizes, f32[T'], the tokens that each row stands for. The last operand is
+  /// then what %sizes was before, unless all rows stand for one.
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
-  /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy.
-  case decidePrune(policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool)
+  /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy. (C6) rows go into others
+  /// between layers only, where a signal is read and no exit was decided before. (C7) sizes are f32[T].
+  case decidePrune(
+    policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool, rest: Remainder = .dropped)
+  /// `pool %x, %into, %share, %keep`: row r is the sum of the rows of %x that go into r, each times its share, in their
+  /// order; f32[T', N], or f32[T'].
+  /// (C1) %x is f32[T, N] or f32[T]. (C2) %into is i32[T] and %share f32[T]. (C3) %keep is i32[T'], of the same decision.
+  case pool
   /// `keep_samples %segments, %stay`: all tokens of the samples that stay, i32[T'].
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) T' is declared `by` the result.
   case keepSamples
-  /// `compact %x, %index`: row `index[r]` of %x as row r; same columns, rows of %index.
-  /// (C1) %x has a dim as rows. (C2) %index is i32 of one dim of the same family.
+  /// `compact %x, %index`: row `index[r]` of %x as row r; same columns, rows of %index. -1 where the index is -1.
+  /// (C1) %x has a dim as rows. (C2) %index is i32 of one dim of the same family. (C3) %x is i32 where rows are fused.
   case compact
   /// `compact_segments %segments, %keep[, %stay]`: offsets of the samples (those in %stay) in the tokens of %keep,
   /// i32[B' + 1].

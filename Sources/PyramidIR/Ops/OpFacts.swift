@@ -4,7 +4,7 @@
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
-  case input, embed, linear, activate, add, attention, softmax, concat, compact, classify
+  case input, embed, linear, activate, add, attention, softmax, concat, compact, pool, classify
   case linearAddNorm = "linear_add_norm"
   case layerNorm = "layer_norm"
   case attentionQKV = "attention_qkv"
@@ -13,6 +13,7 @@ public enum Mnemonic: String, CaseIterable, Sendable {
   case segmentMean = "segment_mean"
   case bagLogits = "bag_logits"
   case rowNorm = "row_norm"
+  case headMean = "head_mean"
   case decideExit = "decide_exit"
   case decidePrune = "decide_prune"
   case keepSamples = "keep_samples"
@@ -77,6 +78,8 @@ public struct OpFacts: Sendable {
     public let emits: [Emission]
     /// The operand whose rows are attended to.
     public let tokens: Int
+    /// The operand that holds the offsets of samples; the one after it, if any, the sizes of rows.
+    public let segments: Int
     /// Whether only the first token of each sample attends.
     public var isOfFirst = false
   }
@@ -143,11 +146,12 @@ extension Op {
     case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
     case .layerNorm(let epsilon): return OpFacts(rowwise: .layerNorm, [.epsilon(epsilon)], replaces: 0..<1)
     case .attention(let heads, let emits):
-      return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0))
+      return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3))
     case .attentionQKV(let heads, let emits):
-      return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0))
+      return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1))
     case .firstAttention(let heads, let emits):
-      var facts = OpFacts(.firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, isOfFirst: true))
+      var facts = OpFacts(
+        .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, segments: 2, isOfFirst: true))
       facts.reducible = 0..<2
       return facts
     case .firstRows: return OpFacts(.firstRows, servesPolicies: true, hasKernel: false)
@@ -165,16 +169,22 @@ extension Op {
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm(let first, let count):
       return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
+    case .headMean(let first, let count, let heads):
+      return OpFacts(
+        .headMean, [.integer("first", first), .integer("count", count), .integer("heads", heads)],
+        servesPolicies: true, hasKernel: false)
     case .decideExit(let policy, let boundary, let reads):
       var facts = OpFacts(
         .decideExit, defines: .samples, policy, [.boundary(boundary)] + OpAttribute.words("reads", reads))
       facts.hasEffect = true
       return facts
-    case .decidePrune(let policy, let boundary, let reads, let afterExit):
+    case .decidePrune(let policy, let boundary, let reads, let afterExit, let rest):
       let after: [OpAttribute] = afterExit ? [OpAttribute(key: "after", value: .word("exit"))] : []
       return OpFacts(
         .decidePrune, defines: .tokens, policy,
-        [.boundary(boundary)] + OpAttribute.words("reads", reads) + after)
+        [.boundary(boundary)] + OpAttribute.words("reads", reads) + after
+          + (rest == .dropped ? [] : [OpAttribute(key: "rest", value: .word(rest.rawValue))]))
+    case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
     case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
@@ -213,6 +223,14 @@ extension Op {
 }
 
 extension Node {
+  /// The offsets of the samples that an attention attends within; nil for another operation.
+  public var attendedSegments: ValueID? { op.facts.attention.map { inputs[$0.segments] } }
+
+  /// The sizes of the rows that an attention attends to; nil where each stands for one token.
+  public var sizes: ValueID? {
+    op.facts.attention.flatMap { $0.segments + 1 < inputs.count ? inputs[$0.segments + 1] : nil }
+  }
+
   /// Whether the result may be written over an operand that nothing reads later.
   public func overwrites(_ value: ValueID) -> Bool {
     let places = inputs.indices.filter { inputs[$0] == value }

@@ -110,14 +110,21 @@ struct OperandCheck {
     try require(heads > 0 && width % heads == 0, 3, "\(heads) heads do not divide \(width)")
     try require(
       emits == Emission.allCases.filter(emits.contains), 4,
-      "emissions are received, from-first in this order, each once")
+      "emissions are received, from-first, from-others in this order, each once")
     let vector = TensorType(.f32, [rows.rows])
     return [TensorType(.f32, [rows.rows, .fixed(width)])] + emits.map { _ in vector }
   }
 
+  /// The one number for each row of a value, if there is such an operand.
+  func sizes(_ operands: ArraySlice<TensorType>, of rows: TensorType, _ constraint: Int) throws(GraphError) {
+    let wanted = TensorType(.f32, [rows.rows])
+    for type in operands { try require(type == wanted, constraint, "%sizes is \(type), expected \(wanted)") }
+  }
+
   func firstAttention(_ heads: Int, _ emits: [Emission]) throws(GraphError) -> [TensorType] {
-    try counts(1, inputs: 3...3, weights: 3...3)
+    try counts(1, inputs: 3...4, weights: 3...3)
     try tokenMatrix(inputs[1], "%x", 1)
+    try sizes(inputs.dropFirst(3), of: inputs[1], 6)
     let samples = try segments(inputs[2], 2)
     try require(
       inputs[0].element == .f32 && inputs[0].extents.count == 2 && inputs[0].rows == .dim(samples), 1,
@@ -165,13 +172,13 @@ struct OperandCheck {
     try distinct(decision.signals.map(\.signal), 3)
     for (signal, carriers) in decision.signals {
       switch signal {
-      case .logits: continue
+      case .logits, .tokenIDs: continue
       case .probabilities: try require(carriers == [logits], 3, "probabilities are not \(logits)")
-      case .hidden:
+      case .hidden, .earlierHidden:
         let type = carriers.first
         try require(
           type?.rows == .dim(samples) && type?.element == .f32 && type?.extents.count == 2, 3,
-          "hidden is not f32[\(samples), H]")
+          "\(signal.rawValue) is not f32[\(samples), H]")
       case .tokensAlive:
         try require(
           carriers == [TensorType(.i32, [.dimPlusOne(samples)])], 3, "tokens-alive is not i32[\(samples) + 1]")
@@ -183,7 +190,7 @@ struct OperandCheck {
     return try indexType(newDim, .samples, 4)
   }
 
-  func decidePrune(leading: Int, _ newDim: Dim?) throws(GraphError) -> TensorType {
+  func decidePrune(leading: Int, _ newDim: Dim?) throws(GraphError) -> [TensorType] {
     try counts(1, inputs: leading...Int.max, weights: 0...0)
     guard let decision = PruneDecision(op, inputs) else { throw error(1, "not a decision") }
     _ = try segments(decision.segments, 1)
@@ -192,15 +199,37 @@ struct OperandCheck {
     for (signal, type) in decision.signals {
       let (element, axes, shape): (Element, Int, String) =
         switch signal {
-        case .receivedAttention, .attentionFromCLS, .valueNorm, .hiddenNorm: (.f32, 1, "f32[T]")
+        case .receivedAttention, .receivedFromOthers, .receivedAttentionSum, .attentionFromCLS, .valueNorm, .hiddenNorm:
+          (.f32, 1, "f32[T]")
         case .position, .tokenID: (.i32, 1, "i32[T]")
-        case .hidden: (.f32, 2, "f32[T, H]")
+        case .hidden, .keys: (.f32, 2, "f32[T, H]")
         }
       let fits = type.rows.dim?.family == .tokens && type.element == element && type.extents.count == axes
       try require(fits, 3, "\(signal.rawValue) is not \(shape)")
     }
     try noSurplus(decision.surplus)
-    return try indexType(newDim, .tokens, 4)
+    let keep = try indexType(newDim, .tokens, 4)
+    guard decision.rest != .dropped else { return [keep] }
+    guard decision.boundary != .entry, decision.stay == nil, let rows = decision.signals.first?.operand.rows else {
+      throw error(6, "rows go into others at the entry, after an exit or without a signal")
+    }
+    let share = TensorType(.f32, [rows])
+    if let sizes = decision.sizes { try require(sizes == share, 7, "sizes are \(sizes), expected \(share)") }
+    let results = [keep, TensorType(.i32, [rows]), share]
+    return decision.rest == .merged ? results + [TensorType(.f32, [keep.rows])] : results
+  }
+
+  func pool() throws(GraphError) -> TensorType {
+    try counts(1, inputs: 4...4, weights: 0...0)
+    let x = inputs[0]
+    guard x.element == .f32, case .dim(let dim) = x.rows, dim.family == .tokens else {
+      throw error(1, "%x is \(x), expected f32[T] or f32[T, N]")
+    }
+    try require(
+      inputs[1] == TensorType(.i32, [x.rows]) && inputs[2] == TensorType(.f32, [x.rows]), 2,
+      "%into and %share are \(inputs[1]) and \(inputs[2]), expected i32[\(dim)] and f32[\(dim)]")
+    let rows = try index(inputs[3], .tokens, "%keep", 3)
+    return TensorType(.f32, [.dim(rows)] + x.extents.dropFirst())
   }
 
   private func noSurplus(_ count: Int) throws(GraphError) {

@@ -89,12 +89,15 @@ extension Graph {
       return rows(node.inputs[0], (node.weights.count - 1) * classes) + rows(result, 2 * classes)
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
+        + (node.sizes == nil ? [] : self[node.results[0]].type.rows.dim.map { [CostTerm(heads, $0, power: 2)] } ?? [])
     case .firstAttention(let heads, let emits):
       let (width, depth) = (self[node.inputs[0]].type.columns, self[node.inputs[1]].type.columns)
-      let emitted = emits.isEmpty ? 0 : heads + 1
+      let emitted = (emits.isEmpty ? 0 : heads + 1) + (node.sizes == nil ? 0 : heads)
       return rows(result, width * (4 * depth + 1))
         + rows(node.inputs[1], heads * (4 * depth + 1 + Self.softmaxOperations) + emitted)
     case .rowNorm(_, let count): return rows(result, 2 * count + 1)
+    case .headMean(_, let count, _): return rows(result, count)
+    case .pool: return rows(node.inputs[0], 2 * self[result].type.columns)
     case .decideExit: return ExitDecision(node).map { rows($0.logits, self[$0.logits].type.columns) } ?? []
     case .decidePrune:
       return PruneDecision(node)?.signals.flatMap { rows($0.operand, self[$0.operand].type.columns) } ?? []
@@ -106,7 +109,8 @@ extension Graph {
   func attentionOperations(_ node: Node, heads: Int, emits: [Emission]) -> [CostTerm] {
     guard let tokens = self[node.results[0]].type.rows.dim else { return [] }
     let width = self[node.results[0]].type.columns
-    let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (emits.contains(.received) ? 1 : 0))
+    let sumsColumns = emits.contains { $0 == .received || $0 == .fromOthers }
+    let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (sumsColumns ? 1 : 0))
     return [CostTerm(perPair, tokens, power: 2)]
       + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
   }
@@ -158,6 +162,7 @@ extension Graph {
     let terms = nodes.filter(isDense).flatMap { node in
       var silent = node
       silent.op = node.op.emitting([])
+      if let sizes = node.sizes { silent.inputs.removeAll { $0 == sizes } }
       return executedOperations(of: silent).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
     }
     return Self.sum(terms)
@@ -168,6 +173,8 @@ extension Graph {
     guard case .layer(let layer) = node.section else { return true }
     // Nothing is decided in the last layer: all that it has runs without policies too.
     if layer == shape.layers - 1 { return true }
-    return !node.op.facts.servesPolicies && node.results.contains { self[$0].type.rows.dim?.family == .tokens }
+    // A number per token, not a row, is a signal.
+    return !node.op.facts.servesPolicies
+      && node.results.contains { self[$0].type.rows.dim?.family == .tokens && self[$0].type.extents.count == 2 }
   }
 }

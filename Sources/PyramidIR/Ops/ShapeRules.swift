@@ -45,16 +45,18 @@ extension Op {
       try check.positive(epsilon, 3)
       return [inputs[0]]
     case .attention(let heads, let emits):
-      try check.counts(1, inputs: 4...4, weights: 0...0)
+      try check.counts(1, inputs: 4...5, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%q", 1)
       try check.require(
         inputs[0] == inputs[1] && inputs[1] == inputs[2], 1,
         "%q, %k, %v are \(inputs[0]), \(inputs[1]), \(inputs[2]), expected one type")
+      try check.sizes(inputs.dropFirst(4), of: inputs[0], 5)
       return try check.attention(rows: inputs[0], width: inputs[0].columns, segments: inputs[3], heads, emits)
     case .attentionQKV(let heads, let emits):
-      try check.counts(1, inputs: 2...2, weights: 0...0)
+      try check.counts(1, inputs: 2...3, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%qkv", 1)
       try check.require(inputs[0].columns % 3 == 0, 1, "%qkv is \(inputs[0]), expected three equal blocks")
+      try check.sizes(inputs.dropFirst(2), of: inputs[0], 5)
       return try check.attention(rows: inputs[0], width: inputs[0].columns / 3, segments: inputs[1], heads, emits)
     case .firstAttention(let heads, let emits): return try check.firstAttention(heads, emits)
     case .firstRows, .segmentMean:
@@ -82,9 +84,16 @@ extension Op {
       try check.tokenMatrix(inputs[0], "%x", 1)
       try check.columns(first, count, in: inputs[0].columns, 2)
       return [TensorType(.f32, [inputs[0].rows])]
+    case .headMean(let first, let count, let heads):
+      try check.counts(1, inputs: 1...1, weights: 0...0)
+      try check.tokenMatrix(inputs[0], "%x", 1)
+      try check.columns(first, count, in: inputs[0].columns, 2)
+      try check.require(heads > 0 && count % heads == 0, 3, "\(heads) heads do not divide \(count)")
+      return [TensorType(.f32, [inputs[0].rows, .fixed(count / heads)])]
     case .decideExit: return [try check.decideExit(newDim)]
-    case .decidePrune(_, _, _, let afterExit):
-      return [try check.decidePrune(leading: afterExit ? 2 : 1, newDim)]
+    case .decidePrune(_, _, _, let afterExit, _):
+      return try check.decidePrune(leading: afterExit ? 2 : 1, newDim)
+    case .pool: return [try check.pool()]
     case .keepSamples:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       _ = try check.segments(inputs[0], 1)

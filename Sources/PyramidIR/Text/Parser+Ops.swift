@@ -63,6 +63,9 @@ extension Parser {
     case .softmax: return .softmax
     case .rowNorm:
       return .rowNorm(first: try attributes.integer("first", self), count: try attributes.integer("count", self))
+    case .headMean:
+      return .headMean(
+        first: try attributes.integer("first", self), count: try attributes.integer("count", self), heads: try heads())
     case .decideExit:
       return .decideExit(
         policy: policy, at: try boundary(),
@@ -71,7 +74,9 @@ extension Parser {
       return .decidePrune(
         policy: policy, at: try boundary(),
         reads: try attributes.words("reads", self, of: "a signal of a pruning policy"),
-        afterExit: try attributes.flag("after", "exit", self))
+        afterExit: try attributes.flag("after", "exit", self),
+        rest: attributes.has("rest") ? try attributes.word("rest", self) : .dropped)
+    case .pool: return .pool
     case .keepSamples: return .keepSamples
     case .compact: return .compact
     case .compactSegments: return .compactSegments

@@ -43,7 +43,7 @@ extension Verifier {
   /// Rule 9, and the policy's kind.
   private mutating func checkPlace(of node: Node, at index: Int) {
     if case .decideExit(let policy, let boundary, _) = node.op { check(.exit, policy, boundary) }
-    if case .decidePrune(let policy, let boundary, _, _) = node.op { check(.prune, policy, boundary) }
+    if case .decidePrune(let policy, let boundary, _, _, _) = node.op { check(.prune, policy, boundary) }
     func check(_ kind: PolicyKind, _ policy: String, _ boundary: Boundary) {
       let section = boundary.section
       if node.section != section { report(.node(index), "names \(section) but stands in \(node.section)") }

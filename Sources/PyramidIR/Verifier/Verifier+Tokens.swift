@@ -8,8 +8,11 @@ enum RowFact: Equatable {
   case offsets(into: Dim)
   /// Numbers of the samples in the batch.
   case samples
-  /// Indices into the rows of `source`; `within` is the selection of samples that the rows were limited to.
-  case selection(source: Dim, within: ValueID?)
+  /// Indices into the rows of `source`; `within` is the selection of samples that the rows were limited to. Where rows
+  /// are fused, some are -1.
+  case selection(source: Dim, within: ValueID?, isFused: Bool = false)
+  /// Rows that the rows of a value go into, by the decision that made the selection `keep`.
+  case targets(keep: ValueID)
 }
 
 extension Verifier {
@@ -25,13 +28,23 @@ extension Verifier {
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune:
       guard let decision = PruneDecision(node.op, Array(node.inputs.indices)) else { return }
-      checkSelectTokens(node, stay: decision.stay, signals: decision.signals.map(\.operand), at: index)
+      checkSelectTokens(
+        node, stay: decision.stay, signals: decision.signals.map(\.operand) + (decision.sizes.map { [$0] } ?? []),
+        isFused: decision.rest == .fused, at: index)
+      if node.results.count > 1 { rowFacts[node.results[1].index] = .targets(keep: node.results[0]) }
+    case .pool:
+      if rowFacts[node.inputs[1].index] != .targets(keep: node.inputs[3]) {
+        let names = node.inputs.map(name)
+        violation(node, 3, "\(names[1]) is not of the decision that made \(names[3])", at: index)
+      }
     case .keepSamples: checkSelectTokens(node, stay: 1, signals: [], at: index)
     case .compact: checkCompact(node, at: index)
     case .compactSegments: checkCompactSegments(node, at: index)
     case .classify: expectSamples(of: node, at: index)
     case .gradient(let op): checkRows(of: op, node, at: index)
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .concat, .softmax, .rowNorm: break
+    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .concat, .softmax, .rowNorm,
+      .headMean:
+      break
     }
   }
 
@@ -85,7 +98,7 @@ extension Verifier {
     of node: Node, _ operand: Int, from source: Dim?, _ constraint: Int, at index: Int
   ) -> (source: Dim, within: ValueID?)? {
     let value = node.inputs[operand]
-    guard case .selection(let found, let within) = rowFacts[value.index] else {
+    guard case .selection(let found, let within, _) = rowFacts[value.index] else {
       violation(node, constraint, "\(name(value)) selects no rows: it is not a result of a decision", at: index)
       return nil
     }
@@ -97,8 +110,10 @@ extension Verifier {
   }
 
   /// Rule 4's last part: the bound of a defined dim holds what the dim selects from.
-  private mutating func define(_ node: Node, from source: Dim, within: ValueID?, at index: Int) {
-    rowFacts[node.results[0].index] = .selection(source: source, within: within)
+  private mutating func define(
+    _ node: Node, from source: Dim, within: ValueID?, isFused: Bool = false, at index: Int
+  ) {
+    rowFacts[node.results[0].index] = .selection(source: source, within: within, isFused: isFused)
     guard let entry = definedDim[node.results[0]].flatMap({ declaration[$0] }),
       case .dim(let bound) = graph.dims[entry].bound, !isWithin(source, bound)
     else { return }
@@ -122,7 +137,9 @@ extension Verifier {
     if let source = dim(node.inputs[0]) { define(node, from: source, within: nil, at: index) }
   }
 
-  private mutating func checkSelectTokens(_ node: Node, stay: Int?, signals: [Int], at index: Int) {
+  private mutating func checkSelectTokens(
+    _ node: Node, stay: Int?, signals: [Int], isFused: Bool = false, at index: Int
+  ) {
     let tokens = expectTokens(of: node, 0, count: [], 1, at: index)
     for operand in signals {
       guard let tokens, dim(node.inputs[operand]) != tokens else { continue }
@@ -130,11 +147,14 @@ extension Verifier {
       violation(node, 3, "\(name(node.inputs[operand])) has \(rows) rows, %segments counts \(tokens)", at: index)
     }
     if let stay { _ = expectSelection(of: node, stay, from: dim(node.inputs[0]), 2, at: index) }
-    if let tokens { define(node, from: tokens, within: stay.map { node.inputs[$0] }, at: index) }
+    if let tokens { define(node, from: tokens, within: stay.map { node.inputs[$0] }, isFused: isFused, at: index) }
   }
 
   private mutating func checkCompact(_ node: Node, at index: Int) {
     _ = expectSelection(of: node, 1, from: dim(node.inputs[0]), 2, at: index)
+    if case .selection(_, _, true) = rowFacts[node.inputs[1].index], graph[node.inputs[0]].type.element == .f32 {
+      violation(node, 3, "\(name(node.inputs[1])) fuses rows, and \(name(node.inputs[0])) is f32: use pool", at: index)
+    }
     if rowFacts[node.inputs[0].index] == .samples { rowFacts[node.results[0].index] = .samples }
   }
 

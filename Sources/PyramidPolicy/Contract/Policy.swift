@@ -15,6 +15,9 @@ public protocol Policy: Sendable {
   /// The parameters that a specification may set; none by default.
   static var parameters: [PolicyParameter] { get }
 
+  /// The weights that it needs of the checkpoint; none by default.
+  static var tensors: [PolicyTensor] { get }
+
   /// Makes the policy from arguments that fit `parameters`: unknown names, wrong types and values out of range were
   /// refused before. What remains to check is whether they fit the model (`arguments.model`).
   ///
@@ -30,6 +33,7 @@ public protocol Policy: Sendable {
 
 extension Policy {
   public static var parameters: [PolicyParameter] { [] }
+  public static var tensors: [PolicyTensor] { [] }
   public var layers: LayerSet { .all }
 }
 
@@ -42,6 +46,9 @@ public protocol PruningPolicy: Policy {
 
   /// When in a layer the policy decides; `.afterAttention` by default.
   var moment: PruningMoment { get }
+
+  /// What becomes of the rows of tokens that do not stay; `.dropped` by default.
+  var remainder: Remainder { get }
 
   /// Which tokens stay after layer `layer` (counted from 1; 0 is the entry, for a policy that lists it in `layers`).
   func retention(afterLayer layer: Int) -> Retention
@@ -63,10 +70,35 @@ public enum PruningMoment: String, CaseIterable, Sendable {
   case beforeLayer = "before-layer"
 }
 
+/// A pruning policy whose tokens die by going into others: it says which goes where, and scores nothing.
+///
+/// Rows go into each other after the layer's attention, each weighted by its size, the number of tokens of the text that
+/// it stands for. From then on attention gives a row as much as its tokens together (ln(size) is added to its score).
+public protocol MergingPolicy: PruningPolicy {
+  /// Writes for each token the place, in `sample`, of the token that it goes into.
+  ///
+  /// `targets` has `sample.count` elements; on entry each holds its own place, which means that the token stays. A token
+  /// goes into one that stays: [CLS], a token beyond the sample, or one that goes elsewhere itself takes nobody in, and
+  /// who was sent there stays. Called where `retention` is not `.all`.
+  func merge(_ sample: borrowing TokenView, into targets: inout MutableSpan<Int32>)
+}
+
+/// What becomes of the rows of a sample's tokens that do not stay at a boundary.
+public enum Remainder: String, CaseIterable, Sendable {
+  /// They are gone.
+  case dropped
+  /// They become one row, appended after those that stay: the mean of the rows after the layer's attention, weighted by
+  /// the policy's scores (those below 0 count as 0; all alike where none is above). It is a token like any other from
+  /// then on, with position and token id -1.
+  case fused
+  /// Each goes into the token that a `MergingPolicy` names.
+  case merged
+}
+
 /// A policy that decides, at the exit head of a layer, whether the sample leaves with that head's answer.
 ///
 /// The last layer always exits, so it is never asked there. The entry's head, before layer 1, counts as one: `head.layer`
-/// is 0 there. A policy that reads `hidden` is not asked at the entry, where there is none.
+/// is 0 there. A policy that reads `hidden` or `earlierHidden` is not asked at the entry, where there is none.
 public protocol ExitPolicy: Policy {
   /// What is remembered of one sample from layer to layer; nothing (`Void`) by default.
   associatedtype Memory: Sendable = Void
@@ -88,7 +120,17 @@ extension ExitPolicy where Memory == Void {
 
 extension PruningPolicy {
   public var moment: PruningMoment { .afterAttention }
+  public var remainder: Remainder { .dropped }
   public static var conformance: PolicyConformance { PolicyConformance(pruning: Self.self) }
+}
+
+extension MergingPolicy {
+  public var remainder: Remainder { .merged }
+  /// Which tokens stay follows from `merge`.
+  public func retention(afterLayer layer: Int) -> Retention { .above(-.infinity) }
+  /// Nothing is scored.
+  public func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {}
+  public static var conformance: PolicyConformance { PolicyConformance(merging: Self.self) }
 }
 
 extension ExitPolicy {

@@ -9,14 +9,20 @@ public final class PolicyConformance {
   let make: (PolicyArguments) throws -> ErasedPolicy
 
   init<Conformer: PruningPolicy>(pruning type: Conformer.Type) {
-    description = PolicyDescription(kind: .prune, name: type.name, parameters: type.parameters)
+    description = PolicyDescription(.prune, type)
     memoryLayout = (0, 1, 1)
     make = { ErasedPruningPolicy(try type.init($0)) }
   }
 
+  init<Conformer: MergingPolicy>(merging type: Conformer.Type) {
+    description = PolicyDescription(.prune, type)
+    memoryLayout = (0, 1, 1)
+    make = { ErasedMergingPolicy(try type.init($0)) }
+  }
+
   init<Conformer: ExitPolicy>(exit type: Conformer.Type) {
     typealias Layout = MemoryLayout<Conformer.Memory>
-    description = PolicyDescription(kind: .exit, name: type.name, parameters: type.parameters)
+    description = PolicyDescription(.exit, type)
     memoryLayout = (Layout.size, Layout.stride, Layout.alignment)
     make = { ErasedExitPolicy(try type.init($0)) }
   }
@@ -36,6 +42,8 @@ class ErasedPolicy {
   func isActive(_ layer: Int) -> Bool { layers.contains(layer) && (layer > 0 || layers != .all || isOfEntry) }
 
   var moment: PruningMoment { .afterAttention }
+  var remainder: Remainder { .dropped }
+  func merge(_ sample: UnsafePointer<TokenViewStorage>, _ targets: UnsafeMutablePointer<Int32>) {}
   func retention(_ layer: Int) -> Retention { .all }
   func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {}
   func initializeMemory(_ memory: UnsafeMutableRawPointer) {}
@@ -43,8 +51,8 @@ class ErasedPolicy {
   func shouldExit(_ head: UnsafePointer<ExitViewStorage>, _ memory: UnsafeMutableRawPointer) -> Bool { false }
 }
 
-private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy {
-  private let policy: Conformer
+private class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy {
+  final let policy: Conformer
 
   init(_ policy: Conformer) {
     self.policy = policy
@@ -52,12 +60,23 @@ private final class ErasedPruningPolicy<Conformer: PruningPolicy>: ErasedPolicy 
   }
 
   override var moment: PruningMoment { policy.moment }
+  // What merges conforms to MergingPolicy; a policy that only says so merges nothing.
+  override var remainder: Remainder { policy.remainder == .merged ? .dropped : policy.remainder }
 
   override func retention(_ layer: Int) -> Retention { policy.retention(afterLayer: layer) }
 
   override func score(_ sample: UnsafePointer<TokenViewStorage>, _ scores: UnsafeMutablePointer<Float>) {
     var scores = MutableSpan(_unsafeStart: scores, count: sample.pointee.count)
     policy.score(TokenView(sample, declared: declared), into: &scores)
+  }
+}
+
+private final class ErasedMergingPolicy<Conformer: MergingPolicy>: ErasedPruningPolicy<Conformer> {
+  override var remainder: Remainder { .merged }
+
+  override func merge(_ sample: UnsafePointer<TokenViewStorage>, _ targets: UnsafeMutablePointer<Int32>) {
+    var targets = MutableSpan(_unsafeStart: targets, count: sample.pointee.count)
+    policy.merge(TokenView(sample, declared: declared), into: &targets)
   }
 }
 
@@ -68,7 +87,7 @@ private final class ErasedExitPolicy<Conformer: ExitPolicy>: ErasedPolicy {
     self.policy = policy
     let reads = policy.reads
     super.init(
-      declared: reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: !reads.contains(.hidden))
+      declared: reads.reduce(0) { $0 | $1.bit }, layers: policy.layers, isOfEntry: reads.allSatisfy(\.isKnownAtEntry))
   }
 
   override func initializeMemory(_ memory: UnsafeMutableRawPointer) {

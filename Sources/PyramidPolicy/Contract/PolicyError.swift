@@ -25,6 +25,10 @@ public enum PolicyError: Error, Equatable, Sendable {
   case badValue(policy: String, parameter: String, value: String, expected: String)
   /// The parameter stands for learned values that the checkpoint lacks; `checkpoint` is its folder as a shell takes it.
   case missingLearned(policy: String, parameter: String, symbol: String, checkpoint: String = "CHECKPOINT")
+  /// The checkpoint lacks weights that the policy needs, or has them in another shape; `expected` and `found` are shapes.
+  /// `checkpoint` is its folder as a shell takes it, nil for a policy that mp-train can't fit.
+  case missingTensor(
+    policy: String, tensor: String, expected: String, found: [Int]?, checkpoint: String? = "CHECKPOINT")
   /// A declaration of the policy contradicts itself: a bug of the policy.
   case badDeclaration(policy: String, reason: String)
   /// The policy itself refused its arguments; a policy's initialiser throws this with a sentence.
@@ -52,6 +56,12 @@ extension PolicyError: CustomStringConvertible {
     case .missingLearned(let policy, let parameter, let symbol, let checkpoint):
       "policy '\(policy)': the checkpoint has no learned '\(symbol)' for parameter '\(parameter)'; "
         + "fit it with `\(trainingCommand(for: symbol, checkpoint))`, or give \(parameter)=[...]"
+    case .missingTensor(let policy, let tensor, let expected, let found, let checkpoint):
+      "policy '\(policy)': "
+        + (found.map { "tensor '\(tensor)' has shape \($0), expected \(expected)" }
+          ?? "the checkpoint has no tensor '\(tensor)' \(expected)")
+        + "; "
+        + (checkpoint.map { "fit it with `\(fittingCommand(policy, $0))`" } ?? "write it into the checkpoint")
     case .badDeclaration(let policy, let reason): "policy '\(policy)' is declared wrongly: \(reason)"
     case .rejected(let reason): oneLine(reason)
     }
@@ -61,9 +71,26 @@ extension PolicyError: CustomStringConvertible {
 
   /// Thresholds are learned in the soft stage and settled in the hard one; anything else needs all four stages.
   private func trainingCommand(for symbol: String, _ checkpoint: String) -> String {
+    let parts = symbol.utf8.split(separator: UInt8(ascii: "."))
+    if symbol.hasPrefix("policies."), parts.count > 1 { return fittingCommand(String(Substring(parts[1])), checkpoint) }
     let stages =
       symbol.hasPrefix("prune.entry.")
       ? "entry" : symbol.hasPrefix("prune.") ? "2,3" : symbol.hasPrefix("exits.") ? "4" : "1,2,3,4"
     return "mp-train \(checkpoint) --data TRAIN.tsv --output DIR --stages \(stages)"
+  }
+
+  private func fittingCommand(_ policy: String, _ checkpoint: String) -> String {
+    "mp-train \(checkpoint) --data TRAIN.tsv --output DIR --fit-policy \(policy)"
+  }
+
+  /// The same error where it is known which checkpoint lacks something; `checkpoint` is its folder as a shell takes it.
+  public func naming(checkpoint: String) -> PolicyError {
+    switch self {
+    case .missingLearned(let policy, let parameter, let symbol, _):
+      .missingLearned(policy: policy, parameter: parameter, symbol: symbol, checkpoint: checkpoint)
+    case .missingTensor(let policy, let tensor, let expected, let found, .some):
+      .missingTensor(policy: policy, tensor: tensor, expected: expected, found: found, checkpoint: checkpoint)
+    default: self
+    }
   }
 }

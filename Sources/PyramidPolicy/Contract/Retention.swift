@@ -11,6 +11,24 @@ public enum Retention: Sendable, Equatable {
   case fraction(Float)
   /// The best `max(1, min(c, n))` of the n tokens alive stay, [CLS] included.
   case count(Int)
+  /// The best `max(1, ceil(f * m))` stay, or all, [CLS] included, where m is the tokens of the text before anything was
+  /// pruned; the product is rounded to `Float`.
+  case fractionOfText(Float)
+
+  /// The most tokens that stay of `count` alive, at least 1, in a text that began with `textLength`.
+  public func survivors(of count: Int, textLength: Int) -> Int {
+    let wanted: Float
+    switch self {
+    case .all, .above: return count
+    case .count(let number): return max(1, min(number, count))
+    case .fraction(let fraction): wanted = fraction * Float(count)
+    case .fractionOfText(let fraction): wanted = fraction * Float(textLength)
+    }
+    // The product is rounded to `Float` so that 0.7 of 10 is 7 and not 8.
+    if wanted.isNaN || wanted >= Float(count) { return count }
+    if wanted <= 1 { return min(1, count) }
+    return Float(Int(wanted)) < wanted ? Int(wanted) + 1 : Int(wanted)
+  }
 }
 
 /// A set of layers, counted from 1: `contains(k)` means "after layer k". 0 is the entry, before layer 1. The last layer is

@@ -40,22 +40,48 @@ extension PolicyDescription {
     return PolicySpec(name: name, arguments: arguments)
   }
 
-  /// A resolved specification with numbers in place of learned symbols.
+  /// A resolved specification with numbers in place of learned symbols; a declared default may have numbers of its own
+  /// for a checkpoint without them.
   ///
   /// - Throws: `PolicyError.missingLearned`, or `badValue` for a learned value that is not finite or out of range.
-  func substitute(_ learned: [String: [Float]], in spec: PolicySpec) throws(PolicyError) -> PolicySpec {
+  func substitute(_ learned: [String: LearnedTensor], in spec: PolicySpec) throws(PolicyError) -> PolicySpec {
     var arguments: [PolicySpec.Argument] = []
     for (argument, parameter) in zip(spec.arguments, parameters) {
       guard case .learned(let symbol) = argument.value else {
         arguments.append(argument)
         continue
       }
-      guard let values = learned[symbol] else {
+      guard let values = learned[symbol]?.values.map({ Double($0) }) ?? parameter.numbers(without: symbol) else {
         throw .missingLearned(policy: name, parameter: argument.name, symbol: symbol)
       }
-      let numbers = try parameter.checked(.numbers(values.map { Double($0) }), policy: name)
+      let numbers = try parameter.checked(.numbers(values), policy: name)
       arguments.append(PolicySpec.Argument(name: argument.name, value: numbers))
     }
     return PolicySpec(name: name, arguments: arguments)
+  }
+
+  /// The weights that the policy declares, by the names that it asks for, in the order declared.
+  ///
+  /// - Throws: `PolicyError.missingTensor` for one that is missing or has another shape, `rejected` for one with a number
+  ///   that is not finite.
+  func tensors(
+    of learned: [String: LearnedTensor], model: ModelFacts, checkpoint: String? = "CHECKPOINT"
+  ) throws(PolicyError) -> [(name: String, tensor: LearnedTensor)] {
+    var found: [(String, LearnedTensor)] = []
+    for declared in tensors {
+      for name in declared.names(model) {
+        let full = "policies.\(self.name).\(name)"
+        guard let tensor = learned[full], declared.fits(tensor.shape, model) else {
+          throw .missingTensor(
+            policy: self.name, tensor: full, expected: declared.expectation(model), found: learned[full]?.shape,
+            checkpoint: checkpoint)
+        }
+        guard tensor.values.allSatisfy(\.isFinite) else {
+          throw .rejected("policy '\(self.name)': tensor '\(full)' holds a number that is not finite")
+        }
+        found.append((name, tensor))
+      }
+    }
+    return found
   }
 }

@@ -10,11 +10,15 @@ public struct ModelFacts: Sendable, Equatable {
   /// Attention heads of a layer, where known.
   public let heads: Int?
 
+  /// Width of a hidden row, where known.
+  public let hidden: Int?
+
   /// Facts of a model with `layers` layers and `classes` classes.
-  public init(layers: Int, classes: Int, heads: Int? = nil) {
+  public init(layers: Int, classes: Int, heads: Int? = nil, hidden: Int? = nil) {
     self.layers = layers
     self.classes = classes
     self.heads = heads
+    self.hidden = hidden
   }
 }
 
@@ -23,24 +27,28 @@ public struct PolicyArguments: Sendable {
   /// The model that the policy is made for.
   public let model: ModelFacts
   private let spec: PolicySpec
+  private let tensors: [String: LearnedTensor]
 
   /// The arguments that the engine would hand to a policy of `type`, for its unit tests: `spec` is read, checked
-  /// against the declared parameters and completed with defaults and `learned` values. Without a `spec` all are
+  /// against the declared parameters and completed with defaults and `learned` values (parameters' by symbol, weights by `policies.<name>.<tensor>`). Without a `spec` all are
   /// defaults.
   ///
   /// - Throws: `PolicyError`, as `PolicyType.make` does.
   public init(
-    _ spec: String? = nil, for type: any Policy.Type, model: ModelFacts, learned: [String: [Float]] = [:]
+    _ spec: String? = nil, for type: any Policy.Type, model: ModelFacts, learned: [String: LearnedTensor] = [:]
   ) throws(PolicyError) {
     let description = type.conformance.description
     let given = try PolicySpec(spec ?? description.name)
-    self.init(try description.substitute(learned, in: try description.resolve(given)), model: model)
+    self.init(
+      try description.substitute(learned, in: try description.resolve(given)), model: model,
+      tensors: try description.tensors(of: learned, model: model))
   }
 
   /// Arguments from a specification that holds a value for each declared parameter.
-  init(_ spec: PolicySpec, model: ModelFacts) {
+  init(_ spec: PolicySpec, model: ModelFacts, tensors: [(name: String, tensor: LearnedTensor)] = []) {
     self.spec = spec
     self.model = model
+    self.tensors = Dictionary(tensors.map { ($0.name, $0.tensor) }) { first, _ in first }
   }
 
   /// The value of a `.number` or `.integer` parameter.
@@ -79,10 +87,29 @@ public struct PolicyArguments: Sendable {
     )
   }
 
+  /// The same for a list of whole numbers: counts of tokens, a layer's number of something.
+  ///
+  /// - Throws: `PolicyError.rejected` when the list has another length, or a number in it is not whole.
+  public func wholeNumbersPerBoundary(_ name: String) throws(PolicyError) -> [Int] {
+    let values = try numbersPerBoundary(name)
+    if let broken = values.first(where: { $0 != $0.rounded() || abs($0) > 1e9 }) {
+      throw .rejected("\(name)=\(broken): expected whole numbers")
+    }
+    return values.map { Int($0) }
+  }
+
   /// The value of a `.word` parameter.
   public func word(_ name: String) -> String {
     guard case .word(let value) = value(name) else { misread(name, "a word") }
     return value
+  }
+
+  /// Learned weights, of the checkpoint's tensor `policies.<policy>.<name>`: shape as declared in `tensors`, all finite.
+  public func tensor(_ name: String) -> LearnedTensor {
+    guard let tensor = tensors[name] else {
+      fatalError("@\(spec.name) reads tensor '\(name)', which its 'tensors' does not declare")
+    }
+    return tensor
   }
 
   /// The value of a `.flag` parameter.

@@ -22,8 +22,8 @@ public struct PolicyParameter: Sendable, Equatable {
   public enum NumbersDefault: Sendable, Equatable, ExpressibleByArrayLiteral {
     /// These numbers.
     case values([Double])
-    /// The checkpoint's learned values of this name, such as `prune.thresholds`.
-    case learned(String)
+    /// The checkpoint's learned values of this name, such as `prune.thresholds`; `orElse` for a checkpoint without.
+    case learned(String, orElse: [Double]? = nil)
 
     /// `[]`, `[0.5]` and so on.
     public init(arrayLiteral elements: Double...) { self = .values(elements) }
@@ -78,10 +78,15 @@ public struct PolicyParameter: Sendable, Equatable {
     case .number(let value, _): .number(value)
     case .integer(let value, _): .number(Double(value))
     case .numbers(.values(let values), _): .numbers(values)
-    case .numbers(.learned(let symbol), _): .learned(symbol)
+    case .numbers(.learned(let symbol, _), _): .learned(symbol)
     case .word(let value, _): .word(value)
     case .flag(let value): .word(value ? "true" : "false")
     }
+  }
+
+  /// What stands for learned values that the checkpoint lacks; nil when the parameter declares nothing.
+  func numbers(without symbol: String) -> [Double]? {
+    if case .numbers(.learned(symbol, let numbers), _) = kind { numbers } else { nil }
   }
 
   private func format(_ range: ClosedRange<Double>) -> String {

@@ -5,7 +5,7 @@
 /// The functions of a policy during which a trap is the policy's.
 public enum PolicyCall: UInt8, Sendable {
   /// The function of the same name; `initializer` is `init`.
-  case initializer, layers, retention, score, makeMemory, shouldExit
+  case initializer, layers, retention, score, merge, makeMemory, shouldExit
 
   /// The function's name for messages, usable in a signal handler.
   public var name: StaticString {
@@ -14,6 +14,7 @@ public enum PolicyCall: UInt8, Sendable {
     case .layers: "layers"
     case .retention: "retention"
     case .score: "score"
+    case .merge: "merge"
     case .makeMemory: "makeMemory"
     case .shouldExit: "shouldExit"
     }

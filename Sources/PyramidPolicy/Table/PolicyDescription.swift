@@ -2,11 +2,12 @@
 // Text and not structs because it is read once, is easy to check, and survives a plugin that gets it wrong.
 
 /// What a policy type says of itself. As text: a line `kind TAB name`, then one line per parameter,
-/// `type TAB name TAB default TAB range TAB help`.
+/// `type TAB name TAB default TAB range TAB help`, and one per tensor, `tensor TAB name TAB shape TAB how many TAB`.
 struct PolicyDescription: Equatable {
   var kind: PolicyKind
   var name: String
   var parameters: [PolicyParameter]
+  var tensors: [PolicyTensor] = []
 
   var text: String {
     var lines = ["\(kind.rawValue)\t\(oneLine(name))"]
@@ -22,11 +23,18 @@ struct PolicyDescription: Equatable {
       let fields = [type, parameter.name, defaultText(parameter), range, parameter.help]
       lines.append(fields.map(oneLine).joined(separator: "\t"))
     }
+    for tensor in tensors {
+      lines.append("tensor\t\(oneLine(tensor.name))\t\(tensor.text)\t\(tensor.isPerBoundary ? "each" : "one")\t")
+    }
     return lines.joined(separator: "\n")
   }
 }
 
 extension PolicyDescription {
+  init(_ kind: PolicyKind, _ type: any Policy.Type) {
+    self.init(kind: kind, name: type.name, parameters: type.parameters, tensors: type.tensors)
+  }
+
   /// Reads and checks a description; names, ranges and defaults must agree with each other.
   init(_ text: String) throws(PolicyError) {
     let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -40,7 +48,15 @@ extension PolicyDescription {
       throw .badDeclaration(policy: name, reason: "it has more than \(PolicySpec.Limits.written.arguments) parameters")
     }
     for line in lines.dropFirst() {
-      guard let parameter = PolicyParameter(fields(line)) else {
+      let parts = fields(line)
+      if parts.count == 5, parts[0] == "tensor" {
+        guard let tensor = PolicyTensor(parts[1], text: parts[2], isPerBoundary: parts[3] == "each") else {
+          throw .badDeclaration(policy: name, reason: "tensor '\(parts[1])' of shape '\(parts[2])' makes no sense")
+        }
+        tensors.append(tensor)
+        continue
+      }
+      guard let parameter = PolicyParameter(parts) else {
         throw .badDeclaration(policy: name, reason: "parameter line '\(String(Substring(line)))' cannot be read")
       }
       if let reason = parameter.contradiction { throw .badDeclaration(policy: name, reason: reason) }
@@ -55,6 +71,9 @@ extension PolicyDescription {
 /// An integer's default is written as such: a `Double` would lose digits beyond 2^53.
 private func defaultText(_ parameter: PolicyParameter) -> String {
   if case .integer(let value, _) = parameter.kind { return String(value) }
+  if case .numbers(.learned(let symbol, let numbers?), _) = parameter.kind {
+    return "#\(symbol)|\(PolicySpec.Value.numbers(numbers))"
+  }
   return parameter.defaultValue.description
 }
 
@@ -73,11 +92,16 @@ extension PolicyParameter {
       kind = .integer(default: number, range: range)
     case "numbers":
       let range: ClosedRange<Double>? = bounds(fields[3])
-      guard let range, let spec = try? PolicySpec("x(x=\(value))") else { return nil }
-      switch spec.arguments[0].value {
-      case .numbers(let values): kind = .numbers(default: .values(values), range: range)
-      case .learned(let symbol): kind = .numbers(default: .learned(symbol), range: range)
-      case .number, .word: return nil
+      let values = value.utf8.split(separator: UInt8(ascii: "|"), maxSplits: 1).map {
+        (try? PolicySpec("x(x=\(Substring($0)))"))?.arguments.first?.value
+      }
+      guard let range else { return nil }
+      switch (values.first, values.dropFirst().first) {
+      case (.numbers(let values), nil): kind = .numbers(default: .values(values), range: range)
+      case (.learned(let symbol), nil): kind = .numbers(default: .learned(symbol), range: range)
+      case (.learned(let symbol), .numbers(let numbers)):
+        kind = .numbers(default: .learned(symbol, orElse: numbers), range: range)
+      default: return nil
       }
     case "word": kind = .word(default: value, choices: fields[3].split(separator: "|").map { String($0) })
     case "flag": kind = .flag(default: value == "true")
@@ -94,28 +118,45 @@ extension PolicyParameter {
     {
       return "choice '\(word)' of parameter '\(name)' is not a word"
     }
-    if case .learned = defaultValue { return nil }
-    guard (try? checked(defaultValue, policy: "")) != nil else {
-      return "default \(defaultText(self)) of parameter '\(name)' is not \(expectation)"
+    if case .learned(let symbol) = defaultValue {
+      guard let numbers = numbers(without: symbol) else { return nil }
+      if (try? checked(.numbers(numbers), policy: "")) != nil { return nil }
+    } else if (try? checked(defaultValue, policy: "")) != nil {
+      return nil
     }
-    return nil
+    return "default \(defaultText(self)) of parameter '\(name)' is not \(expectation)"
   }
 }
 
-/// The text an instance is made from: a line with the model's layers, classes and heads (0 for unknown), then a
-/// specification with a value for each parameter.
+/// The text an instance is made from: a line with the model's layers, classes, heads and width (0 for unknown), one with
+/// the shapes of its weights, then a specification with a value for each parameter. The weights' values are beside it,
+/// one tensor after the other in the order declared.
 enum CreationText {
-  static func write(_ spec: PolicySpec, model: ModelFacts) -> String {
-    "\(model.layers) \(model.classes) \(model.heads ?? 0)\n\(spec)"
+  static func write(_ spec: PolicySpec, model: ModelFacts, shapes: [[Int]]) -> String {
+    let shapes = shapes.map { $0.map(String.init).joined(separator: "x") }.joined(separator: " ")
+    return "\(model.layers) \(model.classes) \(model.heads ?? 0) \(model.hidden ?? 0)\n\(shapes)\n\(spec)"
   }
 
-  static func read(_ text: String) throws(PolicyError) -> PolicyArguments {
-    let lines = text.split(separator: "\n", maxSplits: 1)
+  static func read(
+    _ text: String, _ values: UnsafeBufferPointer<Float>, for description: PolicyDescription
+  ) throws(PolicyError) -> PolicyArguments {
+    let lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
     let facts = (lines.first ?? "").split(separator: " ").compactMap { Int($0) }
-    guard lines.count == 2, facts.count == 3 else { throw .rejected("the arguments cannot be read") }
-    let model = ModelFacts(layers: facts[0], classes: facts[1], heads: facts[2] == 0 ? nil : facts[2])
-    return PolicyArguments(
-      try PolicySpec(String(lines[1]), limits: .learned), model: model)
+    guard lines.count == 3, facts.count == 4 else { throw .rejected("the arguments cannot be read") }
+    let model = ModelFacts(
+      layers: facts[0], classes: facts[1], heads: facts[2] == 0 ? nil : facts[2],
+      hidden: facts[3] == 0 ? nil : facts[3])
+    let shapes = lines[1].split(separator: " ").map { $0.split(separator: "x").compactMap { Int($0) } }
+    let names = description.tensors.flatMap { $0.names(model) }
+    guard names.count == shapes.count, shapes.reduce(0, { $0 + $1.reduce(1, *) }) == values.count else {
+      throw .rejected("the weights cannot be read")
+    }
+    var start = 0
+    let tensors = zip(names, shapes).map { name, shape in
+      defer { start += shape.reduce(1, *) }
+      return (name, LearnedTensor(shape: shape, values: Array(values[start..<start + shape.reduce(1, *)])))
+    }
+    return PolicyArguments(try PolicySpec(String(lines[2]), limits: .learned), model: model, tensors: tensors)
   }
 }
 

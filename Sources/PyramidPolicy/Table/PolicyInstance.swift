@@ -47,6 +47,21 @@ public final class PolicyInstance: Sendable {
     return PruningMoment.allCases.indices.contains(index) ? PruningMoment.allCases[index] : .afterAttention
   }
 
+  /// What becomes of the rows of tokens that do not stay; `.dropped` for an exit policy.
+  public var remainder: Remainder {
+    let index = table.remainder(handle)
+    return Remainder.allCases.indices.contains(index) ? Remainder.allCases[index] : .dropped
+  }
+
+  /// Writes where each token of a sample goes, its place in the sample, into `targets`, `[view.count]`; its own place
+  /// if it stays.
+  public func merge(_ view: borrowing TokenViewStorage, into targets: UnsafeMutablePointer<Int32>) {
+    for index in 0..<view.count { targets[index] = Int32(truncatingIfNeeded: index) }
+    withUnsafePointer(to: view) { view in
+      PolicyCallNotes.during(.merge, label) { table.merge(handle, view, targets) }
+    }
+  }
+
   /// Which tokens stay after a layer; `.all` for an exit policy and where the policy is not active.
   public func retention(afterLayer layer: Int) -> Retention {
     guard isActive(afterLayer: layer) else { return .all }
@@ -68,6 +83,13 @@ public final class PolicyInstance: Sendable {
     var scores = [Float](repeating: 0, count: sample.count)
     scores.withUnsafeMutableBufferPointer { score(sample.storage.pointee, into: $0.baseAddress!) }
     return scores
+  }
+
+  /// The targets of a sample's tokens, `[sample.count]`, for a view that was made by hand.
+  public func targets(of sample: borrowing TokenView) -> [Int32] {
+    var targets = [Int32](repeating: 0, count: sample.count)
+    targets.withUnsafeMutableBufferPointer { merge(sample.storage.pointee, into: $0.baseAddress!) }
+    return targets
   }
 
   /// Whether an exit policy remembers something of a sample from head to head: what it answers at one head then

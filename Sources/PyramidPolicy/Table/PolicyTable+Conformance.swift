@@ -8,10 +8,13 @@ extension PolicyTable {
     context = Unmanaged.passRetained(type).toOpaque()
     (memorySize, memoryStride, memoryAlignment) = type.memoryLayout
     describe = { copy(conformance($0).description.text, to: $1, $2) }
-    create = { context, text, length, error, capacity, errorLength in
+    create = { context, text, length, values, count, error, capacity, errorLength in
       do {
         let text = String(decoding: UnsafeBufferPointer(start: text, count: length), as: UTF8.self)
-        return Unmanaged.passRetained(try conformance(context).make(CreationText.read(text))).toOpaque()
+        let type = conformance(context)
+        let arguments = try CreationText.read(
+          text, UnsafeBufferPointer(start: values, count: count), for: type.description)
+        return Unmanaged.passRetained(try type.make(arguments)).toOpaque()
       } catch let failure {
         errorLength.pointee = copy("\(failure)", to: error, capacity)
         return nil
@@ -21,6 +24,10 @@ extension PolicyTable {
     isActive = { instance, layer in withPolicy(instance) { $0.isActive(layer) } }
     reads = { withPolicy($0) { $0.declared } }
     moment = { PruningMoment.allCases.firstIndex(of: withPolicy($0) { $0.moment }) ?? 0 }
+    remainder = { Remainder.allCases.firstIndex(of: withPolicy($0) { $0.remainder }) ?? 0 }
+    merge = { instance, sample, targets in
+      withPolicy(instance) { $0.merge(sample.assumingMemoryBound(to: TokenViewStorage.self), targets) }
+    }
     retention = { instance, layer, payload in
       let encoded = withPolicy(instance) { $0.retention(layer) }.encoded
       payload.pointee = encoded.payload

@@ -12,10 +12,11 @@ struct PolicyTable {
 
   /// Writes the type's description (see PolicyDescription) if `capacity` allows, and returns the bytes it needs.
   let describe: @convention(c) (UnsafeMutableRawPointer, _ buffer: UnsafeMutablePointer<UInt8>?, _ capacity: Int) -> Int
-  /// Makes an instance from text, or writes an error and its length and returns nil.
+  /// Makes an instance from text and the values of its weights, or writes an error and its length and returns nil.
   let create:
     @convention(c) (
       UnsafeMutableRawPointer, _ text: UnsafePointer<UInt8>, _ length: Int,
+      _ values: UnsafePointer<Float>, _ count: Int,
       _ error: UnsafeMutablePointer<UInt8>, _ capacity: Int, _ errorLength: UnsafeMutablePointer<Int>
     ) -> UnsafeMutableRawPointer?
   /// Ends an instance.
@@ -27,7 +28,11 @@ struct PolicyTable {
   let reads: @convention(c) (UnsafeMutableRawPointer) -> UInt64
   /// When in its layer a pruning policy decides, as the index of PruningMoment's case.
   let moment: @convention(c) (UnsafeMutableRawPointer) -> Int
-  /// Returns the retention's case (0 all, 1 above, 2 fraction, 3 count) and writes its payload's bits.
+  /// What becomes of tokens that do not stay, as the index of Remainder's case.
+  let remainder: @convention(c) (UnsafeMutableRawPointer) -> Int
+  /// Writes where each token of `TokenViewStorage` goes; each element is its own place on entry.
+  let merge: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutablePointer<Int32>) -> Void
+  /// Returns the retention's case (0 all, 1 above, 2 fraction, 3 count, 4 fractionOfText) and writes its payload's bits.
   let retention: @convention(c) (UnsafeMutableRawPointer, _ layer: Int, _ payload: UnsafeMutablePointer<Int>) -> Int
   /// Scores `TokenViewStorage` into as many floats, which are zero on entry.
   let score: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutablePointer<Float>) -> Void
@@ -58,6 +63,7 @@ extension Retention {
     case .above(let threshold): (1, Int(threshold.bitPattern))
     case .fraction(let fraction): (2, Int(fraction.bitPattern))
     case .count(let count): (3, count)
+    case .fractionOfText(let fraction): (4, Int(fraction.bitPattern))
     }
   }
 
@@ -67,6 +73,7 @@ extension Retention {
     case 1: self = .above(Float(bitPattern: UInt32(truncatingIfNeeded: payload)))
     case 2: self = .fraction(Float(bitPattern: UInt32(truncatingIfNeeded: payload)))
     case 3: self = .count(payload)
+    case 4: self = .fractionOfText(Float(bitPattern: UInt32(truncatingIfNeeded: payload)))
     default: self = .all
     }
   }

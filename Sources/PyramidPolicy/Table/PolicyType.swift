@@ -17,6 +17,8 @@ public struct PolicyType: Sendable {
   public var kind: PolicyKind { description.kind }
   /// Declared parameters.
   public var parameters: [PolicyParameter] { description.parameters }
+  /// Declared weights.
+  public var tensors: [PolicyTensor] { description.tensors }
 
   /// A policy that is part of the program.
   ///
@@ -63,32 +65,42 @@ public struct PolicyType: Sendable {
   }
 
   /// Makes an instance for a model. `learned` holds the checkpoint's learned values by name, such as
-  /// `prune.thresholds`; only those that the specification or a default names are read.
+  /// `prune.thresholds`, and weights as `policies.<name>.<tensor>`; only those that the specification, a default or the
+  /// policy's `tensors` name are read.
   ///
-  /// - Throws: `PolicyError`: unknown parameter, wrong type, out of range, missing learned values, or the policy's own
+  /// - Throws: `PolicyError`: unknown parameter, wrong type, out of range, missing learned values or weights, or the policy's own
   ///   objection.
   public func make(
-    _ spec: PolicySpec, model: ModelFacts, learned: [String: [Float]] = [:]
+    _ spec: PolicySpec, model: ModelFacts, learned: [String: LearnedTensor] = [:]
   ) throws(PolicyError) -> PolicyInstance {
     let resolved = try description.resolve(spec)
-    let text = CreationText.write(try description.substitute(learned, in: resolved), model: model)
-    let handle = try create(text)
+    let checkpoint = origin == "built in" ? "CHECKPOINT" : nil
+    let tensors = try description.tensors(of: learned, model: model, checkpoint: checkpoint).map(\.tensor)
+    let text = CreationText.write(
+      try description.substitute(learned, in: resolved), model: model, shapes: tensors.map(\.shape))
+    let handle = try create(text, values: tensors.flatMap(\.values))
     let instance = PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
-    if instance.isActive(afterLayer: 0), instance.exitSignals.contains(.hidden) {
+    if instance.isActive(afterLayer: 0),
+      let unknown = ExitSignal.allCases.first(where: {
+        !$0.isKnownAtEntry && instance.exitSignals.contains($0)
+      })
+    {
       throw .rejected(
-        "policy '\(name)' reads hidden, which is not known at the entry: leave 0 out of its layers, or don't read it")
+        "policy '\(name)' reads \(unknown.rawValue), which is not known at the entry: leave 0 out of its layers, or don't read it"
+      )
     }
     return instance
   }
 
-  private func create(_ text: String) throws(PolicyError) -> UnsafeMutableRawPointer {
+  private func create(_ text: String, values: [Float]) throws(PolicyError) -> UnsafeMutableRawPointer {
     let capacity = 4096
     var length = 0
     var handle: UnsafeMutableRawPointer?
     let message = String(unsafeUninitializedCapacity: capacity) { buffer in
       let bytes = Array(text.utf8)
       handle = PolicyCallNotes.during(.initializer, label) {
-        table.create(table.context, bytes, bytes.count, buffer.baseAddress!, capacity, &length)
+        table.create(
+          table.context, bytes, bytes.count, values, values.count, buffer.baseAddress!, capacity, &length)
       }
       return handle == nil ? max(0, min(length, capacity)) : 0
     }

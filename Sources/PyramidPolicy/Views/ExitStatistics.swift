@@ -1,6 +1,5 @@
-// The two numbers that exit criteria of the literature start from. They are here, and not in each policy, so that NaN
-// is treated in one way: a broken head never lets a sample leave. The logarithm is our own because the module imports
-// nothing, and because a libm may differ in the last bit from machine to machine, which can flip an exit.
+// The numbers that exit criteria of the literature start from. They are here, and not in each policy, so that NaN is
+// treated in one way: a broken head never lets a sample leave.
 
 extension ExitView {
   /// Entropy of `probabilities` over its maximum, H(p) / ln C, from 0 (certain) to 1 (uniform); needs `.probabilities`.
@@ -8,6 +7,12 @@ extension ExitView {
   /// NaN when any probability is NaN, negative or infinite. Every comparison with NaN is false, so
   /// `normalizedEntropy < threshold` never exits on it. 0 for a single class. (FastBERT, and Magic Pyramid §1.3.)
   public var normalizedEntropy: Float {
+    let entropy = entropy
+    return entropy.isNaN || classes > 1 ? Float(entropy / naturalLogarithm(Double(classes))) : 0
+  }
+
+  /// Entropy of `probabilities` in nats, -sum p ln p; needs `.probabilities`. NaN as for `normalizedEntropy`.
+  public var entropy: Double {
     let probabilities = self.probabilities
     var entropy = 0.0
     for index in probabilities.indices {
@@ -15,7 +20,23 @@ extension ExitView {
       guard probability >= 0, probability < .infinity else { return .nan }
       if probability > 0 { entropy -= probability * naturalLogarithm(probability) }
     }
-    return probabilities.count < 2 ? 0 : Float(entropy / naturalLogarithm(Double(probabilities.count)))
+    return entropy
+  }
+
+  /// Jensen-Shannon divergence in nats, 0 ... ln 2, of `probabilities` from those of the head passed as number `index`:
+  /// the mean of KL(p, m) and KL(q, m), m their mean. Needs `.probabilities` and `.earlierProbabilities`; NaN as for
+  /// `normalizedEntropy`.
+  public func divergence(fromHead index: Int) -> Float {
+    let (here, there) = (probabilities, earlierProbabilities(ofHead: index))
+    var sum = 0.0
+    for index in here.indices {
+      let (p, q) = (Double(here[index]), Double(there[index]))
+      guard p >= 0, q >= 0, p + q < .infinity else { return .nan }
+      let mean = (p + q) / 2
+      if p > 0 { sum += p * naturalLogarithm(p / mean) }
+      if q > 0 { sum += q * naturalLogarithm(q / mean) }
+    }
+    return Float(sum / 2)
   }
 
   /// Index of the largest logit, the earlier one on a tie; `nil` when any logit is NaN. Needs `.logits`.
@@ -28,27 +49,4 @@ extension ExitView {
     }
     return logits.isEmpty ? nil : best
   }
-}
-
-/// ln x for a finite x > 0, relative error below 1e-12: x = m * 2^e with m in [sqrt(1/2), sqrt(2)], and
-/// ln m = 2 artanh((m - 1) / (m + 1)) as a series, whose argument is at most 0.172.
-func naturalLogarithm(_ x: Double) -> Double {
-  var exponent = Double(x.exponent)
-  var significand = x.significand
-  if significand > 1.4142135623730951 {
-    significand *= 0.5
-    exponent += 1
-  }
-  let ratio = (significand - 1) / (significand + 1)
-  let square = ratio * ratio
-  var series = 1.0 / 17
-  series = series * square + 1.0 / 15
-  series = series * square + 1.0 / 13
-  series = series * square + 1.0 / 11
-  series = series * square + 1.0 / 9
-  series = series * square + 1.0 / 7
-  series = series * square + 1.0 / 5
-  series = series * square + 1.0 / 3
-  series = series * square + 1
-  return exponent * 0.6931471805599453 + 2 * ratio * series
 }

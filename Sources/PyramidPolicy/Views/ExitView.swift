@@ -20,6 +20,12 @@ public struct ExitViewStorage {
   public var probabilities: UnsafePointer<Float>?
   /// `[width]`, see `ExitSignal.hidden`.
   public var hidden: UnsafePointer<Float>?
+  /// `[width]`, see `ExitSignal.earlierHidden`.
+  public var earlierHidden: UnsafePointer<Float>?
+  /// `[words]`, see `ExitSignal.tokenIDs`.
+  public var tokenIDs: UnsafePointer<Int32>?
+  /// How many `tokenIDs` there are.
+  public var words = 0
   /// Heads that this sample has passed before this one.
   public var earlierHeads: Int
   /// Floats from the start of one earlier head's probabilities to the start of the next head's.
@@ -74,6 +80,14 @@ public struct ExitView: ~Copyable, ~Escapable {
   @inlinable public var hidden: Span<Float> {
     @_lifetime(borrow self) get { vend(storage.pointee.hidden, storage.pointee.width, .hidden) }
   }
+  /// The [CLS] row at the layer's input, `[H]`, see `ExitSignal.earlierHidden`.
+  @inlinable public var earlierHidden: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.earlierHidden, storage.pointee.width, .earlierHidden) }
+  }
+  /// One for each word, see `ExitSignal.tokenIDs`.
+  @inlinable public var tokenIDs: Span<Int32> {
+    @_lifetime(borrow self) get { vend(storage.pointee.tokenIDs, storage.pointee.words, .tokenIDs) }
+  }
   /// See `ExitSignal.tokensAlive`.
   @inlinable public var tokensAlive: Int {
     if declared & ExitSignal.tokensAlive.bit == 0 { refuseSignal(ExitSignal.tokensAlive.rawValue, false) }
@@ -95,7 +109,7 @@ public struct ExitView: ~Copyable, ~Escapable {
   }
 
   @inlinable @_lifetime(borrow self)
-  func vend(_ start: UnsafePointer<Float>?, _ count: Int, _ signal: ExitSignal) -> Span<Float> {
+  func vend<Element>(_ start: UnsafePointer<Element>?, _ count: Int, _ signal: ExitSignal) -> Span<Element> {
     guard declared & signal.bit != 0, let start else { refuseSignal(signal.rawValue, declared & signal.bit != 0) }
     return _overrideLifetime(Span(_unsafeStart: start, count: count), borrowing: self)
   }

@@ -6,21 +6,26 @@ extension ExitView {
   /// An exit head of a sample with the signals that are given; see `ExitSignal` for their units.
   ///
   /// `logits`, `probabilities` and each of `earlierProbabilities` (of the heads passed before, first to last) have one
-  /// number per class; `hidden` is the [CLS] row. In `#expect` compare the answer, `policy.shouldExit(head) == true`:
+  /// number per class; `hidden` and `earlierHidden` are [CLS] rows. In `#expect` compare the answer, `policy.shouldExit(head) == true`:
   /// the macro takes a bare call apart and cannot hold a view.
   @_lifetime(immortal)
   public init(
     layer: Int, layers: Int, logits: [Float]? = nil, probabilities: [Float]? = nil, hidden: [Float]? = nil,
-    tokensAlive: Int? = nil, earlierProbabilities: [[Float]]? = nil
+    earlierHidden: [Float]? = nil, tokenIDs: [Int32]? = nil, tokensAlive: Int? = nil,
+    earlierProbabilities: [[Float]]? = nil
   ) {
     let classes = sharedCount([logits?.count, probabilities?.count] + (earlierProbabilities ?? []).map(\.count))
     let signals = OwnedSignals(
       ExitViewStorage(
-        layer: layer, layers: layers, classes: classes, width: hidden?.count ?? 0, tokensAlive: tokensAlive ?? 0))
+        layer: layer, layers: layers, classes: classes, width: sharedCount([hidden?.count, earlierHidden?.count]),
+        tokensAlive: tokensAlive ?? 0))
     signals.storage.pointee.earlierHeads = earlierProbabilities?.count ?? 0
     signals.keep(logits, at: \.logits, ExitSignal.logits.bit)
     signals.keep(probabilities, at: \.probabilities, ExitSignal.probabilities.bit)
     signals.keep(hidden, at: \.hidden, ExitSignal.hidden.bit)
+    signals.keep(earlierHidden, at: \.earlierHidden, ExitSignal.earlierHidden.bit)
+    signals.keep(tokenIDs, at: \.tokenIDs, ExitSignal.tokenIDs.bit)
+    signals.storage.pointee.words = tokenIDs?.count ?? 0
     let earlier = earlierProbabilities.map { Array($0.joined()) }
     signals.keep(earlier, at: \.earlierProbabilities, ExitSignal.earlierProbabilities.bit)
     if tokensAlive != nil { signals.declared |= ExitSignal.tokensAlive.bit }
@@ -31,21 +36,30 @@ extension ExitView {
 extension TokenView {
   /// A sample's tokens with the signals that are given, one element (or row) per token; see `TokenSignal` for units.
   ///
-  /// `count` is needed only where no signal is given. The rows of `hidden` have one length.
+  /// `count` is needed only where no signal is given, `textLength` where something was pruned before. The rows of
+  /// `hidden`, and those of `keys`, have one length.
   @_lifetime(immortal)
   public init(
-    layer: Int, layers: Int, count: Int? = nil, receivedAttention: [Float]? = nil, attentionFromCLS: [Float]? = nil,
-    valueNorm: [Float]? = nil, hiddenNorm: [Float]? = nil, position: [Int32]? = nil, tokenID: [Int32]? = nil,
-    hidden: [[Float]]? = nil
+    layer: Int, layers: Int, count: Int? = nil, textLength: Int? = nil, receivedAttention: [Float]? = nil,
+    receivedFromOthers: [Float]? = nil, receivedAttentionSum: [Float]? = nil, attentionFromCLS: [Float]? = nil,
+    valueNorm: [Float]? = nil, hiddenNorm: [Float]? = nil, keys: [[Float]]? = nil, position: [Int32]? = nil,
+    tokenID: [Int32]? = nil, hidden: [[Float]]? = nil
   ) {
-    let floats = [receivedAttention, attentionFromCLS, valueNorm, hiddenNorm].map { $0?.count }
-    let count = sharedCount([count, position?.count, tokenID?.count, hidden?.count] + floats)
+    let received = [receivedAttention, receivedFromOthers, receivedAttentionSum]
+    let floats = (received + [attentionFromCLS, valueNorm, hiddenNorm]).map { $0?.count }
+    let count = sharedCount([count, keys?.count, position?.count, tokenID?.count, hidden?.count] + floats)
     let signals = OwnedSignals(
-      TokenViewStorage(count: count, layer: layer, layers: layers, width: sharedCount((hidden ?? []).map(\.count))))
+      TokenViewStorage(
+        count: count, textLength: textLength, layer: layer, layers: layers,
+        width: sharedCount((hidden ?? []).map(\.count))))
     signals.keep(receivedAttention, at: \.receivedAttention, TokenSignal.receivedAttention.bit)
+    signals.keep(receivedFromOthers, at: \.receivedFromOthers, TokenSignal.receivedFromOthers.bit)
+    signals.keep(receivedAttentionSum, at: \.receivedAttentionSum, TokenSignal.receivedAttentionSum.bit)
     signals.keep(attentionFromCLS, at: \.attentionFromCLS, TokenSignal.attentionFromCLS.bit)
     signals.keep(valueNorm, at: \.valueNorm, TokenSignal.valueNorm.bit)
     signals.keep(hiddenNorm, at: \.hiddenNorm, TokenSignal.hiddenNorm.bit)
+    signals.storage.pointee.keyWidth = sharedCount((keys ?? []).map(\.count))
+    signals.keep(keys.map { Array($0.joined()) }, at: \.keys, TokenSignal.keys.bit)
     signals.keep(position, at: \.position, TokenSignal.position.bit)
     signals.keep(tokenID, at: \.tokenID, TokenSignal.tokenID.bit)
     signals.keep(hidden.map { Array($0.joined()) }, at: \.hidden, TokenSignal.hidden.bit)
@@ -68,6 +82,16 @@ extension PruningPolicy {
     var span = scores.mutableSpan
     score(sample, into: &span)
     return scores
+  }
+}
+
+extension MergingPolicy {
+  /// Where each of a sample's tokens goes, [sample.count]; its own place if it stays.
+  public func targets(of sample: borrowing TokenView) -> [Int32] {
+    var targets = (0..<Int32(sample.count)).map { $0 }
+    var span = targets.mutableSpan
+    merge(sample, into: &span)
+    return targets
   }
 }
 

@@ -5,30 +5,21 @@
 public enum TokenSelection {
   /// Writes the indices of the tokens that stay to `kept`, ascending, and returns how many there are.
   ///
-  /// Token 0 ([CLS]) always stays. `.above` keeps `!(score < threshold)`. `.fraction` and `.count` keep the best
-  /// scores, ties going to the earlier token; NaN ranks above every number, so that it keeps its token. O(n log n) at
-  /// most, no allocation. `scores` [count] are not read for `.all`; `scratch` [count] is overwritten by `.fraction` and
-  /// `.count` only; `kept` has room for `count` indices.
+  /// Token 0 ([CLS]) always stays. `.above` keeps `!(score < threshold)`. The others keep the best scores, ties going to
+  /// the earlier token; NaN ranks above every number, so that it keeps its token. O(n log n) at most, no allocation.
+  /// `textLength` is the tokens of the text before anything was pruned. `scores` [count] are not read for `.all`;
+  /// `scratch` [count] is overwritten where scores are ranked; `kept` has room for `count` indices.
   public static func keep(
-    scores: UnsafePointer<Float>, count: Int, retention: Retention, scratch: UnsafeMutablePointer<UInt64>,
-    into kept: UnsafeMutablePointer<Int32>
+    scores: UnsafePointer<Float>, count: Int, textLength: Int, retention: Retention,
+    scratch: UnsafeMutablePointer<UInt64>, into kept: UnsafeMutablePointer<Int32>
   ) -> Int {
     guard count > 0 else { return 0 }
     switch retention {
     case .all: return fill(kept, count) { _ in true }
     case .above(let threshold): return fill(kept, count) { $0 == 0 || !(scores[$0] < threshold) }
-    case .fraction(let fraction):
-      return keepBest(survivors(ofFraction: fraction, count: count), scores, count, scratch, kept)
-    case .count(let wanted): return keepBest(max(1, min(wanted, count)), scores, count, scratch, kept)
+    case .fraction, .count, .fractionOfText:
+      return keepBest(retention.survivors(of: count, textLength: textLength), scores, count, scratch, kept)
     }
-  }
-
-  /// `max(1, ceil(f * n))`, at most n; the product is rounded to `Float` so that 0.7 of 10 is 7 and not 8.
-  static func survivors(ofFraction fraction: Float, count: Int) -> Int {
-    let wanted = fraction * Float(count)
-    if wanted.isNaN || wanted >= Float(count) { return count }
-    if wanted <= 1 { return 1 }
-    return Float(Int(wanted)) < wanted ? Int(wanted) + 1 : Int(wanted)
   }
 
   /// Keeps the `best` highest ranks: a heap of that size finds the lowest rank that stays, a second pass keeps order.

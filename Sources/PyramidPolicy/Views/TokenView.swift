@@ -8,6 +8,8 @@
 public struct TokenViewStorage {
   /// Tokens alive, [CLS] included.
   public var count: Int
+  /// Tokens of the text before anything was pruned.
+  public var textLength: Int
   /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   public var layer: Int
   /// Layers of the model.
@@ -16,12 +18,20 @@ public struct TokenViewStorage {
   public var width: Int
   /// `[count]`, see `TokenSignal.receivedAttention`.
   public var receivedAttention: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.receivedFromOthers`.
+  public var receivedFromOthers: UnsafePointer<Float>?
+  /// `[count]`, see `TokenSignal.receivedAttentionSum`.
+  public var receivedAttentionSum: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.attentionFromCLS`.
   public var attentionFromCLS: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.valueNorm`.
   public var valueNorm: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   public var hiddenNorm: UnsafePointer<Float>?
+  /// Numbers in one row of `keys`.
+  public var keyWidth = 0
+  /// `[count, keyWidth]` without gaps, see `TokenSignal.keys`.
+  public var keys: UnsafePointer<Float>?
   /// `[count]`, see `TokenSignal.position`.
   public var position: UnsafePointer<Int32>?
   /// `[count]`, see `TokenSignal.tokenID`.
@@ -29,9 +39,11 @@ public struct TokenViewStorage {
   /// `[count, width]` without gaps, see `TokenSignal.hidden`.
   public var hidden: UnsafePointer<Float>?
 
-  /// A view storage without signals; set the pointers that the policy's `tokenSignals` name.
-  public init(count: Int, layer: Int, layers: Int, width: Int = 0) {
+  /// A view storage without signals; set the pointers that the policy's `tokenSignals` name. `textLength` is `count`
+  /// unless given.
+  public init(count: Int, textLength: Int? = nil, layer: Int, layers: Int, width: Int = 0) {
     self.count = count
+    self.textLength = textLength ?? count
     self.layer = layer
     self.layers = layers
     self.width = width
@@ -56,6 +68,8 @@ public struct TokenView: ~Copyable, ~Escapable {
 
   /// Tokens alive, [CLS] included: the length of each signal.
   @inlinable public var count: Int { storage.pointee.count }
+  /// Tokens of the text before anything was pruned.
+  @inlinable public var textLength: Int { storage.pointee.textLength }
   /// The layer that has just run, counted from 1; 0 at the entry, before the first.
   @inlinable public var layer: Int { storage.pointee.layer }
   /// Layers of the model.
@@ -66,6 +80,14 @@ public struct TokenView: ~Copyable, ~Escapable {
   /// `[count]`, see `TokenSignal.receivedAttention`.
   @inlinable public var receivedAttention: Span<Float> {
     @_lifetime(borrow self) get { vend(storage.pointee.receivedAttention, count, .receivedAttention) }
+  }
+  /// `[count]`, see `TokenSignal.receivedFromOthers`.
+  @inlinable public var receivedFromOthers: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.receivedFromOthers, count, .receivedFromOthers) }
+  }
+  /// `[count]`, see `TokenSignal.receivedAttentionSum`.
+  @inlinable public var receivedAttentionSum: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.receivedAttentionSum, count, .receivedAttentionSum) }
   }
   /// `[count]`, see `TokenSignal.attentionFromCLS`.
   @inlinable public var attentionFromCLS: Span<Float> {
@@ -78,6 +100,12 @@ public struct TokenView: ~Copyable, ~Escapable {
   /// `[count]`, see `TokenSignal.hiddenNorm`.
   @inlinable public var hiddenNorm: Span<Float> {
     @_lifetime(borrow self) get { vend(storage.pointee.hiddenNorm, count, .hiddenNorm) }
+  }
+  /// Numbers in one row of `keys`.
+  @inlinable public var keyWidth: Int { storage.pointee.keyWidth }
+  /// `[count * keyWidth]`, row after row, see `TokenSignal.keys`.
+  @inlinable public var keys: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.keys, count * keyWidth, .keys) }
   }
   /// `[count]`, see `TokenSignal.position`.
   @inlinable public var position: Span<Int32> {

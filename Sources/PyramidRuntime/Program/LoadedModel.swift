@@ -16,8 +16,8 @@ public final class LoadedModel: Sendable {
   public let path: String
   /// Kernels that the weights are packed for.
   public let instructionSet: InstructionSet
-  /// Learned policy parameters by tensor name.
-  public let learned: [String: [Float]]
+  /// Learned policy parameters and weights by tensor name.
+  public let learned: [String: LearnedTensor]
   private let file: SafetensorsFile
 
   /// Maps and checks an artefact. Throws `FormatError` when it is malformed, `RuntimeError` when this machine can't run
@@ -42,12 +42,12 @@ public final class LoadedModel: Sendable {
     guard let set = graph.target else { throw FormatError(file: path, place: "graph", problem: "names no target") }
     instructionSet = set
     try Self.checkMachine(set, path)
-    var learned: [String: [Float]] = [:]
+    var learned: [String: LearnedTensor] = [:]
     for name in header.learned {
       guard let entry = file.entry(named: ArtefactHeader.learnedPrefix + name) else {
         throw FormatError(file: path, place: name, problem: "learned tensor is missing")
       }
-      learned[name] = try file.floats(of: entry)
+      learned[name] = LearnedTensor(shape: entry.shape, values: try file.floats(of: entry))
     }
     self.learned = learned
     for weight in graph.weights { _ = try address(of: weight) }

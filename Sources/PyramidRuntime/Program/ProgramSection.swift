@@ -66,7 +66,8 @@ extension Graph {
       sections.append(
         ProgramSection(steps: start..<step, carried: carried, dims: Array(dims), tokens: latest[.tokens]!))
       for node in nodes[first..<end] {
-        made += node.results.map { ($0, indexedDim(node, made)) }
+        // What a decision makes beside its selection numbers nothing that is carried.
+        made += node.results.enumerated().map { ($1, $0 == 0 ? indexedDim(node, made) : nil) }
         if node.op.definesDim, let dim = self[node.results[0]].type.rows.dim { latest[dim.family] = dim }
       }
       first = end
@@ -84,7 +85,8 @@ extension Graph {
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .classify, .gradient:
+      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool,
+      .classify, .gradient:
       nil
     }
   }

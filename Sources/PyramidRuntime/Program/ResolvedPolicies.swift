@@ -12,7 +12,7 @@ extension ResolvedPolicies {
   /// The graph's own policies, or `override` in their place. Throws `PolicyError`, or `RuntimeError` when an override
   /// needs what the graph lacks.
   public init(
-    graph: Graph, registry: PolicyRegistry, learned: [String: [Float]], override: PolicyPair<PolicySpec>
+    graph: Graph, registry: PolicyRegistry, learned: [String: LearnedTensor], override: PolicyPair<PolicySpec>
   ) throws {
     func make(_ kind: PolicyKind, _ spec: PolicySpec) throws -> PolicyInstance {
       try registry.type(named: spec.name, kind: kind).make(spec, model: graph.shape.facts, learned: learned)
@@ -61,6 +61,12 @@ extension Graph {
     if kind == .prune, let decided = pruningMoment, instance.moment != decided {
       throw RuntimeError(
         "'\(instance.spec)' prunes \(instance.moment.words), the compiled model \(decided.words); \(again)")
+    }
+    let rests = Set(nodes.compactMap { PruneDecision($0)?.rest })
+    if kind == .prune, let decided = rests.first, rests != [instance.remainder] {
+      throw RuntimeError(
+        "tokens that '\(instance.spec)' prunes are \(instance.remainder.rawValue), in the compiled model "
+          + "\(decided.rawValue); \(again)")
     }
     var decisions: [Boundary: Set<String>] = [:]
     for node in nodes {

@@ -75,17 +75,17 @@ final class StepRunner {
         into: result())
     case .attention(let heads, let emits):
       attention(
-        step, kernels, input(0), input(1), input(2), stride: step.inputs[0].columns, segments: step.inputs[3], heads,
-        emits)
+        step, kernels, input(0), input(1), input(2), stride: step.inputs[0].columns, segments: 3, heads, emits)
     case .attentionQKV(let heads, let emits):
       let (base, width) = (input(0), step.inputs[0].columns / 3)
       attention(
-        step, kernels, base, base + width, base + 2 * width, stride: 3 * width, segments: step.inputs[1], heads, emits)
+        step, kernels, base, base + width, base + 2 * width, stride: 3 * width, segments: 1, heads, emits)
     case .firstAttention(let heads, let emits):
       kernels.firstAttention(
         q: input(0), x: input(1), depth: step.inputs[1].columns, wk: step.weights[0], wv: step.weights[1],
-        bv: step.weights[2], segments: integers(step.inputs[2]), samples: count, heads: heads,
-        headSize: columns / heads, out: result(), fromFirst: emits.isEmpty ? nil : result(1),
+        bv: step.weights[2], segments: integers(step.inputs[2]), samples: count,
+        sizes: step.inputs.count > 3 ? input(3) : nil, heads: heads, headSize: columns / heads, out: result(),
+        fromFirst: emits.isEmpty ? nil : result(1),
         scratch: buffers.attention)
     case .segmentMean:
       kernels.segmentMean(
@@ -104,6 +104,14 @@ final class StepRunner {
     case .rowNorm(let first, let width):
       kernels.rowNorm(
         input(0), rows: count, stride: step.inputs[0].columns, columns: first..<first + width, into: result())
+    case .headMean(let first, let width, let heads):
+      kernels.headMean(
+        input(0), rows: count, stride: step.inputs[0].columns, first: first, heads: heads, headSize: width / heads,
+        into: result())
+    case .pool:
+      kernels.pool(
+        input(0), columns: columns, into: integers(step.inputs[1]), shares: input(2), rows: rows(step.inputs[0].rows),
+        pooled: count, y: result())
     case .firstRows, .compact:
       // The offsets of samples are the row numbers of their [CLS] tokens.
       kernels.gather(input(0), columns: columns, index: integers(step.inputs[1]), rows: count, into: result())
@@ -129,19 +137,23 @@ final class StepRunner {
 
   private func attention(
     _ step: Step, _ kernels: Kernels, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>, _ v: UnsafePointer<Float>,
-    stride: Int, segments: Operand, _ heads: Int, _ emits: [Emission]
+    stride: Int, segments place: Int, _ heads: Int, _ emits: [Emission]
   ) {
+    let segments = step.inputs[place]
     var received: UnsafeMutablePointer<Float>?
     var fromFirst: UnsafeMutablePointer<Float>?
+    var fromOthers: UnsafeMutablePointer<Float>?
     for (emission, result) in zip(emits, step.results.dropFirst()) {
       switch emission {
       case .received: received = floats(result)
       case .fromFirst: fromFirst = floats(result)
+      case .fromOthers: fromOthers = floats(result)
       }
     }
     kernels.attention(
-      q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1, heads: heads,
+      q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1,
+      sizes: place + 1 < step.inputs.count ? floats(step.inputs[place + 1]) : nil, heads: heads,
       headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: received,
-      fromFirst: fromFirst, scratch: buffers.attention)
+      fromFirst: fromFirst, fromOthers: fromOthers, scratch: buffers.attention)
   }
 }

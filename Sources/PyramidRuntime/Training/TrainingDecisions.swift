@@ -15,6 +15,9 @@ final class TrainingDecisions {
       return
     }
     guard let prune else { throw RuntimeError("graph @\(graph.name) prunes, but there is no policy for it") }
+    guard prune.remainder == .dropped else {
+      throw RuntimeError("'\(prune.spec)' makes rows go into others, which has no gradient")
+    }
     chooser = try TokenChooser(prune, layers: graph.shape.layers, tokens: tokens)
   }
 
@@ -29,11 +32,14 @@ final class TrainingDecisions {
 
   private func choose(_ step: Step, _ decision: PruneDecision<Operand>, _ chooser: TokenChooser, _ runner: StepRunner) {
     let offsets = runner.integers(decision.segments)
+    let texts = runner.integers(Location.input(.segments))
     let keep = runner.integers(step.results[0])
     var kept = 0
     for sample in 0..<(runner.rows(decision.segments.rows) - 1) {
       let first = Int(offsets[sample])
-      let count = chooser.choose(decision, runner, first: first, count: Int(offsets[sample + 1]) - first)
+      let count = chooser.choose(
+        decision, runner, first: first, count: Int(offsets[sample + 1]) - first,
+        textLength: Int(texts[sample + 1] - texts[sample]))
       for index in 0..<count { keep[kept + index] = Int32(first) + chooser.chosen[index] }
       kept += count
     }

@@ -33,7 +33,8 @@ final class Decisions {
     let tokens = options.roomForTokens
     slots = try SampleSlots(
       capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
-      longest: recordsPositions ? tokens : 0, arena: arena)
+      longest: recordsPositions ? tokens : 0,
+      longestText: exit?.exitSignals.contains(.tokenIDs) == true ? tokens : 0, arena: arena)
     chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
     earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
     layerTokens = try arena.take(Int32.self, layers)
@@ -41,9 +42,11 @@ final class Decisions {
     nextPlaces = try arena.take(Int32.self, tokens)
   }
 
-  /// Gives a sample a slot, whose number is returned. Its tokens are those from `first` on of the wave.
-  func admit(_ sample: AdmittedSample, first: Int) -> Int32 {
+  /// Gives a sample a slot, whose number is returned. Its tokens are those from `first` on of the wave, whose ids are
+  /// `ids`.
+  func admit(_ sample: AdmittedSample, first: Int, ids: UnsafePointer<Int32>) -> Int32 {
     let slot = slots.take(for: sample.id, tokens: sample.tokens)
+    slots.keepWords(of: slot, UnsafeBufferPointer(start: ids + first, count: sample.tokens))
     exit?.initializeMemory(at: slots.memory(of: slot))
     if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
     return Int32(slot)
@@ -63,7 +66,8 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .compact, .gradient:
+      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool, .compact,
+      .gradient:
       break
     }
     return true
@@ -83,7 +87,7 @@ final class Decisions {
       let logits = runner.floats(decision.logits) + row * classes
       var view = ExitViewStorage(layer: number, layers: layers, classes: classes)
       view.logits = UnsafePointer(logits)
-      fillSignals(&view, decision, runner, row: row, classes: classes)
+      fillSignals(&view, decision, runner, row: row, slot, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
       if wantsToLeave && hasProbabilities(logits, classes) {
@@ -109,7 +113,8 @@ final class Decisions {
   }
 
   private func fillSignals(
-    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, classes: Int
+    _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, _ slot: Int,
+    classes: Int
   ) {
     for (signal, operands) in decision.signals {
       switch signal {
@@ -118,6 +123,10 @@ final class Decisions {
       case .hidden:
         view.width = operands[0].columns
         view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
+      case .earlierHidden:
+        view.width = operands[0].columns
+        view.earlierHidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
+      case .tokenIDs: (view.tokenIDs, view.words) = slots.words(of: slot)
       case .tokensAlive:
         let segments = runner.integers(operands[0])
         view.tokensAlive = Int(segments[row + 1] - segments[row])
@@ -135,26 +144,33 @@ final class Decisions {
   /// Scores the tokens of every sample that stays and keeps those that the policy's retention says.
   private func decidePrune(_ step: Step, _ decision: PruneDecision<Operand>, _ runner: StepRunner) {
     let chooser = chooser!
-    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { first, count, keep in
-      let count = chooser.choose(decision, runner, first: first, count: count)
-      for index in 0..<count { keep[index] = Int32(first) + chooser.chosen[index] }
-      return count
+    keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { slot, first, count, keep, kept in
+      let length = Int(slots.tokens(of: slot)[0])
+      let rows = chooser.choose(decision, runner, first: first, count: count, textLength: length)
+      for index in 0..<rows { keep[index] = chooser.chosen[index] < 0 ? -1 : Int32(first) + chooser.chosen[index] }
+      if decision.rest == .dropped { return rows }
+      let (into, share) = (runner.integers(step.results[1]) + first, runner.floats(step.results[2]) + first)
+      for token in 0..<count { into[token] = Int32(kept) + chooser.targets[token] }
+      share.update(from: chooser.shares, count: count)
+      if decision.rest == .merged { (runner.floats(step.results[3]) + kept).update(from: chooser.sizes, count: rows) }
+      return rows
     }
   }
 
   /// Keeps all tokens of the samples that stay.
   private func keepSamples(_ step: Step, _ runner: StepRunner) {
-    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { first, count, keep in
+    keepTokens(step, runner, segments: step.inputs[0], stay: step.inputs[1]) { _, first, count, keep, _ in
       for index in 0..<count { keep[index] = Int32(first + index) }
       return count
     }
   }
 
-  /// Builds the list of the tokens that stay; `choose` writes those of the sample at `first` of `count` tokens, in rising
-  /// order, and returns their number.
+  /// Builds the list of the tokens that stay; `choose` writes those of the sample of a slot, at `first` of `count` tokens,
+  /// in rising order and then -1 for a row that others were fused to, and returns their number; `kept` are there
+  /// already.
   private func keepTokens(
     _ step: Step, _ runner: StepRunner, segments: Operand, stay: Operand?,
-    choose: (_ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>) -> Int
+    choose: (_ slot: Int, _ first: Int, _ count: Int, _ keep: UnsafeMutablePointer<Int32>, _ kept: Int) -> Int
   ) {
     let offsets = runner.integers(segments)
     let numbers = runner.integers(step.samples!)
@@ -166,8 +182,8 @@ final class Decisions {
       let row = stay.map { Int(runner.integers($0)[index]) } ?? index
       let first = Int(offsets[row])
       let length = Int(offsets[row + 1]) - first
-      let count = choose(first, length, keep + kept)
       let slot = Int(numbers[row])
+      let count = choose(slot, first, length, keep + kept, kept)
       slots.tokens(of: slot)[dim.index] = Int32(count)
       if recordsPositions { recordDrops(slot, at: step.section, first: first, length, keep + kept, count, after: kept) }
       kept += count
@@ -188,10 +204,12 @@ final class Decisions {
       if next < count, Int(keep[next]) == token {
         nextPlaces[kept + next] = places[token]
         next += 1
-      } else {
+      } else if places[token] >= 0 {
         slots.drops(of: slot)![Int(places[token])] = Int32(boundary)
       }
     }
+    // A row that tokens were fused to has no place.
+    if next < count { nextPlaces[kept + next] = -1 }
   }
 
   /// Offsets of the samples in the tokens kept: their counts were noted when the tokens were chosen.

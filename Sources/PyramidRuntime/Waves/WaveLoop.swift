@@ -83,7 +83,7 @@ final class WaveLoop {
       // A sample that is longer than a wave is a wave of its own.
       let room = samples == 0 ? options.roomForTokens : options.tokens - tokens
       guard let sample = source.next(tokens: room, into: inputs.advanced(by: tokens)) else { break }
-      numbers[samples] = decisions.admit(sample, first: tokens)
+      numbers[samples] = decisions.admit(sample, first: tokens, ids: inputs.tokenIDs)
       (samples, tokens) = (samples + 1, tokens + sample.tokens)
       segments[samples] = Int32(tokens)
       if sample.isLast { isAwaited = true }

@@ -3,8 +3,7 @@
 import Glibc
 import PyramidModels
 
-/// The exit before the first layer: logits = (sum of the words' and pairs' rows) / words + bias, divided by the
-/// temperature.
+/// The exit before the first layer: logits = (sum of the words' and pairs' rows) / words + bias.
 public struct BagHead: Sendable {
   /// What it counts.
   public let vocabulary: BagVocabulary
@@ -12,7 +11,7 @@ public struct BagHead: Sendable {
   let weights: [Float]
   /// [classes].
   public let bias: [Float]
-  /// Divides the logits; above 0.
+  /// Divides the logits where probabilities shall be true; above 0.
   public internal(set) var temperature: Float = 1
   /// Which rows occurred in training, [words + pairs].
   let isSeen: [Bool]
@@ -39,12 +38,15 @@ public struct BagHead: Sendable {
     return logits
   }
 
-  /// The logits of a batch's texts, [B, classes], divided by the temperature.
-  func calibratedLogits(_ batch: TrainingBatch) -> [Float] {
-    let texts = BagTexts(
-      batch.samples.lazy.map { batch.texts.tokens(of: $0) }, labels: batch.labels, vocabulary: vocabulary)
-    return logits(texts).map { $0 / temperature }
+  /// The logits of a batch's texts, [B, classes], as `logits(_:)` has them.
+  func logits(_ batch: TrainingBatch) -> [Float] {
+    logits(
+      BagTexts(
+        batch.samples.lazy.map { batch.texts.tokens(of: $0) }, labels: batch.labels, vocabulary: vocabulary))
   }
+
+  /// The logits of a batch's texts, [B, classes], divided by the temperature.
+  func calibratedLogits(_ batch: TrainingBatch) -> [Float] { logits(batch).map { $0 / temperature } }
 
   /// `prune.entry.salience`, [words]: how far apart a word pulls the classes, max - min of its row in the table. What is
   /// no word, or never occurred in training, is given the largest one: nothing speaks for dropping it.

@@ -94,15 +94,10 @@ struct ExitForecastTable {
     let graph = try StageGraph.evaluation(
       context.plainGraph(), recipe, target: context.target, precision: context.options.precision)
     let program = try StageProgram(graph, context, prune: recipe.prune)
-    let fitted = context.parameters["exits.temperatures"]?.array
-    let temperatures = recipe.exits.map { fitted?[$0] ?? 1 }
-    // The entry's logits are divided already, and the last head has no temperature.
-    let before = entry == nil ? 0 : 1
-    let layers = Array(repeating: 0, count: before) + recipe.exits.map { $0 + 1 } + [context.layers]
-    let said = try context.devAnswers(layers: layers) { batch in
-      (entry.map { [$0.calibratedLogits(batch)] } ?? []) + (try program.logits(of: batch))
+    let layers = (entry == nil ? [] : [0]) + recipe.exits.map { $0 + 1 } + [context.layers]
+    answers = try context.devAnswers(layers: layers) { batch in
+      (entry.map { [$0.logits(batch)] } ?? []) + (try program.logits(of: batch))
     }
-    answers = said.divided(by: Array(repeating: 1, count: before) + temperatures + [1])
     let (hidden, heads) = (Double(context.checkpoint.configuration.hiddenSize), context.checkpoint.configuration.heads)
     let tokens = Double(context.dev.tokenCount) / Double(max(context.dev.count, 1))
     // `peek` against a whole layer, in multiply-adds (DESIGN: 12 H^2 + 2 heads n H against 12 n H^2 + 2 n^2 H).

@@ -73,13 +73,6 @@ public struct HeadAnswers: Sendable {
   public func temperature(head: Int) -> Float {
     labels.isEmpty ? 1 : Float(leastTemperature(steps: 19) { loss(head: head, temperature: $0) })
   }
-
-  /// The same answers with each head's logits divided by its temperature.
-  public func divided(by temperatures: [Float]) -> HeadAnswers {
-    var result = self
-    for head in logits.indices { result.logits[head] = logits[head].map { $0 / temperatures[head] } }
-    return result
-  }
 }
 
 /// The temperature of the least loss between 1/20 and 20, by `steps` steps of golden section on its logarithm. The loss

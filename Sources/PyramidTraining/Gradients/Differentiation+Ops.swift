@@ -44,7 +44,7 @@ extension Differentiation {
       try add(.gradient(.compactGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
     case .linearAddNorm, .attentionQKV, .firstAttention:
       throw failure(node, "has no gradient; graphs that train have nothing fused")
-    case .rowNorm, .bagLogits: throw failure(node, "has no gradient")
+    case .rowNorm, .headMean, .pool, .bagLogits: throw failure(node, "has no gradient")
     case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: break
     }
   }
@@ -102,7 +102,7 @@ extension Differentiation {
       guard let gradient = gradient(node, place + 1) else { continue }
       switch emission {
       case .received: inputs.append(gradient)
-      case .fromFirst: throw failure(node, "from-first has no gradient")
+      case .fromFirst, .fromOthers: throw failure(node, "\(emission.rawValue) has no gradient")
       }
     }
     let made = try builder.addAll(

@@ -67,7 +67,7 @@ public enum StageCatalogue {
     }
     let policy = try PolicyType(ReceivedAttention.self).make(
       PolicySpec(name: ReceivedAttention.name), model: context.plainGraph().shape.facts,
-      learned: [thresholds.name: thresholds.array])
+      learned: [thresholds.name: LearnedTensor(thresholds.array)])
     return .hard(policy)
   }
 }

@@ -136,7 +136,8 @@ public struct TrimmedCheckpoint {
     return .object(object)
   }
 
-  private static func makeFolder(_ path: String) throws {
+  /// Makes a folder for a result, unless there is an empty one.
+  static func makeFolder(_ path: String) throws {
     switch FileKind(at: path) {
     case .missing:
       guard mkdir(path, 0o777) == 0 else {

@@ -81,7 +81,7 @@ static void differentiate_queries(const mp_attention_gradient_job *job, const gr
                 job->head_dim, (const mp_word *)s->value_panels, rows, s->slopes);
   for (int i = 0; i < rows; i++) {
     float *row = s->shares + (size_t)i * s->columns;
-    softmax_row(row, (size_t)job->tokens, row, NULL);
+    softmax_row(row, (size_t)job->tokens, row, NULL, NULL);
     differentiate_row(job, s, query + i, (size_t)i);
   }
   mix_values(multiply_blocks, &products, (const mp_word *)s->slopes, s->columns, job->tokens, (const mp_word *)s->keys,

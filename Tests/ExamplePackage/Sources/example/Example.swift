@@ -8,9 +8,9 @@ import MagicPyramid
 enum Example {
   static func main() throws {
     let (checkpoint, output) = (CommandLine.arguments[1], CommandLine.arguments[2])
-    let registry = try PolicyRegistry(PolicyCatalogue.registry().all + [PolicyType(Margin.self)])
+    let registry = try PolicyRegistry(PolicyCatalogue.registry().all + [PolicyType(Lead.self)])
 
-    let choice = PolicyChoice(exit: try PolicySpec("margin(margin=0.8)"), prune: try PolicySpec("received-attention"))
+    let choice = PolicyChoice(exit: try PolicySpec("lead(threshold=0.8)"), prune: try PolicySpec("received-attention"))
     _ = try Compilation(checkpoint: checkpoint, policies: choice, registry: registry).write(to: output)
 
     let classifier = try Classifier(path: output, registry: registry)

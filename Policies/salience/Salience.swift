@@ -4,8 +4,8 @@ import PyramidPolicy
 
 /// Drops the tokens whose salience, a learned number for each entry of the vocabulary, lies below a threshold; above the
 /// entry, if asked, also those that receive little attention.
-public struct TokenTable: PruningPolicy {
-  public static let name = "token-table"
+public struct Salience: PruningPolicy {
+  public static let name = "salience"
   public static let parameters: [PolicyParameter] = [
     .numbers(
       "salience", default: .learned("prune.entry.salience"), in: -3.5e38...3.5e38,

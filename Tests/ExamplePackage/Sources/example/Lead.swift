@@ -3,17 +3,17 @@
 import MagicPyramid
 
 /// Exits at the first head that gives its best class this much more probability than any other.
-struct Margin: ExitPolicy {
-  static let name = "margin"
+struct Lead: ExitPolicy {
+  static let name = "lead"
   static let parameters: [PolicyParameter] = [
-    .number("margin", default: 0.9, in: 0...1, help: "exit from this lead on; 1 hardly ever exits, lower is faster")
+    .number("threshold", default: 0.9, in: 0...1, help: "exit from this lead on; 1 hardly ever exits, lower is faster")
   ]
 
   let reads: Set<ExitSignal> = [.probabilities]
-  private let margin: Float
+  private let threshold: Float
 
   init(_ arguments: PolicyArguments) {
-    margin = arguments.float("margin")
+    threshold = arguments.float("threshold")
   }
 
   func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
@@ -27,6 +27,6 @@ struct Margin: ExitPolicy {
         second = max(second, probability)
       }
     }
-    return best - second >= margin
+    return best - second >= threshold
   }
 }

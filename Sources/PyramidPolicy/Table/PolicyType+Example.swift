@@ -1,0 +1,21 @@
+// A policy without a checkpoint: what lists of policies show is known of an instance only, and an instance may want learned
+// values. Apart from PolicyType because nothing decides by such an instance.
+
+extension PolicyType {
+  /// An instance with default parameters for a made-up model of 12 layers, 2 classes and width 8, learned values being
+  /// made up as well; nil when the policy refuses them.
+  public var example: PolicyInstance? {
+    let model = ModelFacts(layers: 12, classes: 2, heads: 4, hidden: 8)
+    var learned: [String: LearnedTensor] = [:]
+    for parameter in parameters {
+      guard case .numbers(.learned(let symbol, nil), let range) = parameter.kind else { continue }
+      learned[symbol] = [Float(range.contains(1) ? 1 : range.lowerBound)]
+    }
+    for tensor in tensors {
+      let shape = tensor.extents.map { $0.count(model) ?? 1 }
+      let zeros = LearnedTensor(shape: shape, values: Array(repeating: 0, count: shape.reduce(1, *)))
+      for name in tensor.names(model) { learned["policies.\(self.name).\(name)"] = zeros }
+    }
+    return try? make(PolicySpec(name: name), model: model, learned: learned)
+  }
+}

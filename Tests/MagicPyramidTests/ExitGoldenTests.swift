@@ -1,0 +1,149 @@
+// Every exit criterion on a real checkpoint: the layers at which 400 held-out texts leave are those that NumPy computes
+// from PyTorch's logits and rows, apart from this code (Scripts/make-exit-golden).
+
+import Foundation
+import MagicPyramid
+import PyramidReference
+import PyramidTestSupport
+import Testing
+
+/// Reads all that is known at the entry, so that a graph compiled for it serves any policy that does not read rows.
+private struct ReadsHeads: ExitPolicy {
+  static let name = "reads-heads"
+  let reads = Set(ExitSignal.allCases.filter(\.isKnownAtEntry))
+  init(_ arguments: PolicyArguments) {}
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
+}
+
+/// Reads all that there is, above the entry.
+private struct ReadsRows: ExitPolicy {
+  static let name = "reads-rows"
+  let reads = Set(ExitSignal.allCases)
+  init(_ arguments: PolicyArguments) {}
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
+}
+
+/// Tests/Golden/exits.json, and the checkpoint with the weights that it brings.
+private struct ExitGolden {
+  let settings: [(policy: String, layers: [Int?])]
+  let texts: [String]
+  let compilers: [String: CompiledExits]
+
+  /// A model compiled for a policy above, which any other may replace.
+  struct CompiledExits {
+    let compiler: ModelCompiler
+    let model: LoadedModel
+    let registry: PolicyRegistry
+  }
+
+  init() throws {
+    let root = try JSONField(path: Repository.root + "/Tests/Golden/exits.json")
+    let checkpoint = Repository.defaultCheckpoint
+    let digest = "sha256:" + Checksum.sha256(ofFiles: try Checkpoint(path: checkpoint).weights.tensors.files)
+    try #require(
+      root.required("checkpoint").string() == digest,
+      "the checkpoint is another one: Scripts/make-exit-golden Graphs/dbpedia14 Tests/Golden/exits.json")
+    settings = try root.required("settings").members().map { name, value in
+      (name, try value.string().unicodeScalars.map { Int(String($0), radix: 36) })
+    }
+    let rows = try String(contentsOfFile: checkpoint + "/sample.tsv", encoding: .utf8).split(separator: "\n")
+    texts = rows.prefix(try root.required("rows").integer(in: 1...rows.count)).map { row in
+      String(row[row.index(after: row.firstIndex(of: "\t")!)...])
+    }
+    let folder = try TemporaryFolder()
+    let path = try Self.extended(checkpoint, root.required("tensors").members(), in: folder)
+    let registry = try PolicyRegistry(
+      CompiledCheckpoint.registry.get().all + [PolicyType(ReadsHeads.self), PolicyType(ReadsRows.self)])
+    var compilers: [String: CompiledExits] = [:]
+    for name in [ReadsHeads.name, ReadsRows.name] {
+      let compilation = try Compilation(
+        checkpoint: path, policies: PolicyChoice(exit: PolicySpec(name)), registry: registry)
+      _ = try compilation.write(to: folder.path(name), skipsCheck: true)
+      compilers[name] = try CompiledExits(
+        compiler: compilation.compiler, model: LoadedModel(path: folder.path(name)), registry: registry)
+    }
+    self.compilers = compilers
+  }
+
+  /// The checkpoint with further tensors `policies.*`, as mp-train --fit-policy would write it.
+  private static func extended(
+    _ checkpoint: String, _ members: [(key: String, field: JSONField)], in folder: TemporaryFolder
+  ) throws -> String {
+    let path = folder.path("checkpoint")
+    try FileManager.default.copyItem(atPath: checkpoint, toPath: path)
+    let file = try SafetensorsFile(path: checkpoint + "/model.safetensors")
+    let added = try members.map { name, value in
+      let scale = Float(try value.required("scale").double())
+      let bytes = try #require(Data(base64Encoded: try value.required("int8").string()))
+      let shape = try value.required("shape").elements().map { try $0.integer(in: 1...1 << 20) }
+      return (name: "policies." + name, shape: shape, values: bytes.map { Float(Int8(bitPattern: $0)) * scale })
+    }
+    var writer = try SafetensorsWriter(
+      path: path + "/model.safetensors",
+      tensors: file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
+        + added.map { TensorDeclaration($0.name, .F32, $0.shape) }, alignment: 1)
+    for entry in file.tensors { try writer.append(file.bytes(of: entry), to: entry.name) }
+    for tensor in added { try writer.append(tensor.values, to: tensor.name) }
+    try writer.finish()
+    return path
+  }
+
+  /// The model that a policy runs on, and the policy made for it.
+  func model(for policy: String) throws -> (CompiledExits, ResolvedPolicies) {
+    let spec = try PolicySpec(policy)
+    let heads = compilers[ReadsHeads.name]!
+    let type = try heads.registry.type(named: spec.name, kind: .exit)
+    let instance = try type.make(spec, model: heads.model.graph.shape.facts, learned: heads.model.learned)
+    let compiled = instance.exitSignals.allSatisfy(\.isKnownAtEntry) ? heads : compilers[ReadsRows.name]!
+    return (compiled, try compiled.model.policies(registry: compiled.registry, exit: spec))
+  }
+}
+
+@Suite(.serialized) struct `Exit layers from NumPy` {
+  private static let golden = Result { try ExitGolden() }
+
+  @Test func `are those of the engine for every criterion and setting`() throws {
+    let golden = try Self.golden.get()
+    let classifier = try Classifier(
+      model: golden.compilers[ReadsHeads.name]!.model, registry: golden.compilers[ReadsHeads.name]!.registry)
+    let samples = golden.texts.map { classifier.encode($0).ids }
+    for (policy, layers) in golden.settings {
+      let (compiled, policies) = try golden.model(for: policy)
+      let executor = try Executor(
+        model: compiled.model, policies: policies, options: ExecutorOptions(graph: compiled.model.graph, threads: 2))
+      let room = executor.options.samples
+      let answers = try stride(from: 0, to: samples.count, by: room).flatMap { start in
+        try executor.run(PackedBatch(Array(samples[start..<min(start + room, samples.count)])))
+      }
+      let wrong = zip(layers, answers).enumerated().filter { $1.0 != nil && $1.0 != $1.1.exitLayer }.map(\.offset)
+      #expect(wrong.isEmpty, "\(policy): texts \(wrong.prefix(10)) leave at other layers")
+      #expect(layers.count { $0 == nil } <= layers.count / 10, "\(policy): too much is left out")
+    }
+    let names = Set(golden.settings.map { $0.policy.prefix { $0 != "(" } })
+    let builtIn = try CompiledCheckpoint.registry.get().all.filter { $0.kind == .exit }
+    #expect(Set(builtIn.map { Substring($0.name) }) == names, "a criterion has no golden")
+    #expect(golden.settings.count { Set($0.layers.compactMap(\.self)).count > 2 } > golden.settings.count / 2)
+  }
+
+  @Test func `are those of the reference interpreter for a few`() throws {
+    let golden = try Self.golden.get()
+    let short = golden.texts.indices.sorted { golden.texts[$0].utf8.count < golden.texts[$1].utf8.count }.prefix(4)
+    var seen: Set<Substring> = []
+    for (policy, layers) in golden.settings where seen.insert(policy.prefix { $0 != "(" }).inserted {
+      let (compiled, policies) = try golden.model(for: policy)
+      let classifier = try Classifier(model: compiled.model, registry: compiled.registry)
+      let (lowered, weights) = (compiled.compiler.lowered, compiled.compiler.weights)
+      var graph = lowered.graph
+      let context = PassContext(
+        policies: policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, entryHead: lowered.entryHead,
+        target: .portable)
+      try Pipeline.schedulePolicies(on: &graph, context)
+      let oracle = try ReferenceInterpreter(
+        graph: graph, weight: { try weights.values(of: $0) }, policies: policies)
+      let answers = try oracle.run(ReferenceBatch(tokenIDs: short.map { classifier.encode(golden.texts[$0]).ids }))
+      for (text, answer) in zip(short, answers) where layers[text] != nil {
+        #expect(answer.exitLayer == layers[text], "\(policy): text \(text)")
+      }
+    }
+  }
+}
