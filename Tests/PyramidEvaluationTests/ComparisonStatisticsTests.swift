@@ -78,12 +78,12 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
   /// says. 2000 draws: below 93.4% only one correct interval in a thousand would fall.
   @Test(arguments: [(0.01, 0.01), (0.002, 0.008), (0.05, 0.02), (0.0, 0.004)])
   func `The interval covers the truth as often as promised`(gain: Double, loss: Double) {
-    var generator = SplitMix64(state: 7)
+    var generator = SeededRandom(seed: 7)
     let (texts, draws) = (500, 2000)
     let covered = (0..<draws).count { _ in
       var (gained, lost) = (0, 0)
       for _ in 0..<texts {
-        let place = Double(generator.below(1 << 53)) / 0x1p53
+        let place = Double(generator.integer(below: 1 << 53)) / 0x1p53
         if place < gain { gained += 1 } else if place < gain + loss { lost += 1 }
       }
       let interval = PairedDifference(gained: gained, lost: lost, of: texts).interval()
@@ -180,7 +180,7 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
   /// are allowed for.
   @Test(arguments: [1, 3])
   func `A bound holds as often as promised`(parts: Int) {
-    var generator = SplitMix64(state: 2021)
+    var generator = SeededRandom(seed: 2021)
     let control = RiskControl(limit: 0.05, confidence: 0.9)
     let (settings, calibrations, texts) = (8, 200, 1500)
     func risk(_ setting: Int) -> Double { setting < 5 ? 0.003 : 0.0505 }
@@ -189,8 +189,8 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
       var counts = Array(repeating: Array(repeating: (losses: 0, count: 0), count: parts), count: settings)
       for _ in 0..<texts {
         // One text at all settings: the same draws, so that settings depend on each other as they do for real texts.
-        let (ease, luck) = (Double(generator.below(1 << 20)) / 0x1p20, Double(generator.below(1 << 20)) / 0x1p20)
-        let part = generator.below(parts)
+        let (ease, luck) = (Double(generator.integer(below: 1 << 20)) / 0x1p20, Double(generator.integer(below: 1 << 20)) / 0x1p20)
+        let part = generator.integer(below: parts)
         for setting in 0..<settings where parts == 1 || ease < Double(setting + 1) / Double(settings) {
           counts[setting][part].count += 1
           if luck < risk(setting) { counts[setting][part].losses += 1 }

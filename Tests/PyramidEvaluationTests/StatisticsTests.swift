@@ -76,7 +76,7 @@ struct PairedRatioTests {
 
   @Test("The generator gives the published numbers of SplitMix64")
   func generator() {
-    var generator = SplitMix64(state: 1_234_567)
+    var generator = SeededRandom(seed: 1_234_567)
     #expect(generator.next() == 6_457_827_717_110_365_317)
     #expect(generator.next() == 3_203_168_211_198_807_973)
   }

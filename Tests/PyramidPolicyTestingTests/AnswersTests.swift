@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "", " prune=top-k(fraction=0.6)", " prune=received-attention", " prune=token-table(attention=1)",
+    "", " prune=top-k(fraction=0.6)", " prune=received-attention", " prune=salience(attention=1)",
     " prune=cls-attention", " prune=cls-fused(fraction=0.7)", " prune=merge(rate=2)", " prune=first-k(tokens=9)",
   ])
   func `Rows that a sweep derives equal rows that are measured`(prune: String) throws {

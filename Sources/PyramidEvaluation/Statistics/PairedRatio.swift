@@ -26,13 +26,13 @@ public struct PairedRatio: Sendable {
   /// block takes part in every drawn repetition, because texts vary more than the clock and are the same each time. The
   /// same `seed` gives the same interval on every machine.
   public func interval(resamples: Int = 1000, seed: UInt64 = 20_211_207) -> Interval {
-    var generator = SplitMix64(state: seed)
+    var generator = SeededRandom(seed: seed)
     let (repetitions, blocks) = (baseline.count, baseline[0].count)
     let ratios = (0..<max(resamples, 1)).map { _ in
       var weights = [Double](repeating: 0, count: blocks)
-      for _ in 0..<blocks { weights[generator.below(blocks)] += 1 }
+      for _ in 0..<blocks { weights[generator.integer(below: blocks)] += 1 }
       let drawn = (0..<repetitions).map { _ in
-        let repetition = generator.below(repetitions)
+        let repetition = generator.integer(below: repetitions)
         return Self.dot(weights, baseline[repetition]) / Self.dot(weights, contender[repetition])
       }
       return Percentiles(drawn).median
@@ -42,21 +42,4 @@ public struct PairedRatio: Sendable {
   }
 
   private static func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
-}
-
-/// The SplitMix64 generator (Steele, Lea and Flood 2014): the same numbers everywhere, which the system's generator
-/// does not promise.
-struct SplitMix64 {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  /// A number in 0..<bound, by the high half of a product: its bias is below bound / 2^64.
-  mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 }

@@ -1,4 +1,4 @@
-// Random numbers that are the same on every machine: SplitMix64. The standard library's shuffle promises no order, so it
+// Random numbers that are the same on every machine: SplitMix64 (Steele, Lea and Flood 2014). The standard library's shuffle promises no order, so it
 // is not used.
 
 import Glibc
@@ -7,8 +7,8 @@ import Glibc
 public struct SeededRandom: Sendable {
   private var state: UInt64
 
-  /// The stream of that name; streams of different names are independent.
-  public init(seed: UInt64, stream: String) {
+  /// The stream of that name; streams of different names are independent. Without a name it is SplitMix64 itself.
+  public init(seed: UInt64, stream: String = "") {
     state = seed
     for byte in stream.utf8 {
       state ^= UInt64(byte)

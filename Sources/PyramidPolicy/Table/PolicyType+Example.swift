@@ -6,6 +6,12 @@ extension PolicyType {
   /// made up as well; nil when the policy refuses them.
   public var example: PolicyInstance? {
     let model = ModelFacts(layers: 12, classes: 2, heads: 4, hidden: 8)
+    return try? make(PolicySpec(name: name), model: model, learned: madeUp(for: model) { 0 })
+  }
+
+  /// Learned values for each parameter and tensor that is declared to have them: 1, or the least that a parameter may be,
+  /// and what `weight` returns for each number of a tensor. An axis whose length is not known is 1.
+  public func madeUp(for model: ModelFacts, weight: () -> Float) -> [String: LearnedTensor] {
     var learned: [String: LearnedTensor] = [:]
     for parameter in parameters {
       guard case .numbers(.learned(let symbol, nil), let range) = parameter.kind else { continue }
@@ -13,9 +19,11 @@ extension PolicyType {
     }
     for tensor in tensors {
       let shape = tensor.extents.map { $0.count(model) ?? 1 }
-      let zeros = LearnedTensor(shape: shape, values: Array(repeating: 0, count: shape.reduce(1, *)))
-      for name in tensor.names(model) { learned["policies.\(self.name).\(name)"] = zeros }
+      for name in tensor.names(model) {
+        let values = (0..<shape.reduce(1, *)).map { _ in weight() }
+        learned["policies.\(self.name).\(name)"] = LearnedTensor(shape: shape, values: values)
+      }
     }
-    return try? make(PolicySpec(name: name), model: model, learned: learned)
+    return learned
   }
 }

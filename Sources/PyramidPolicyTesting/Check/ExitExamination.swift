@@ -94,6 +94,8 @@ struct ExitExamination {
         layer: layer, layers: policy.model.layers, logits: reads.contains(.logits) ? head.logits : nil,
         probabilities: reads.contains(.probabilities) ? head.probabilities : nil,
         hidden: reads.contains(.hidden) ? head.hidden : nil,
+        earlierHidden: reads.contains(.earlierHidden) ? (layer > 1 ? sample.heads[layer - 1] : head).hidden : nil,
+        tokenIDs: reads.contains(.tokenIDs) ? sample.tokenIDs : nil,
         tokensAlive: reads.contains(.tokensAlive) ? head.tokensAlive : nil,
         earlierProbabilities: reads.contains(.earlierProbabilities) ? earlier : nil), memory: memory)
   }

@@ -14,9 +14,8 @@ public struct PolicyCheck: Sendable {
   public var spec: String?
   /// The model that the samples pretend to come from.
   public var model: ModelFacts
-  /// The checkpoint's learned values that the policy's defaults name. Missing ones are made up: for each parameter a
-  /// list of `model.layers - 1` numbers from the middle of its range.
-  public var learned: [String: [Float]]
+  /// The checkpoint's learned values that the policy's defaults and tensors name. Missing ones are made up.
+  public var learned: [String: LearnedTensor]
   /// The number that makes the policy faster or slower: over its range exits must come ever earlier (or ever later), and
   /// the tokens that stay must be ever fewer (or more). Nil for a parameter called `threshold` or `fraction`, if there
   /// is one that is a number.
@@ -32,9 +31,9 @@ public struct PolicyCheck: Sendable {
 
   /// A check with these settings; see the properties of the same names.
   public init(
-    spec: String? = nil, model: ModelFacts = ModelFacts(layers: 6, classes: 4, heads: 12),
-    learned: [String: [Float]] = [:], knob: String? = nil, allowing allowed: Set<PolicyFinding.Kind> = [],
-    microsecondsPerCall: Double = 200, seed: UInt64 = 1, timeLimit: Int = 60
+    spec: String? = nil, model: ModelFacts = ModelFacts(layers: 6, classes: 4, heads: 2, hidden: 8),
+    learned: [String: LearnedTensor] = [:], knob: String? = nil, allowing allowed: Set<PolicyFinding.Kind> = [],
+    microsecondsPerCall: Double = 1000, seed: UInt64 = 1, timeLimit: Int = 60
   ) {
     (self.spec, self.model, self.learned, self.knob, self.allowed) = (spec, model, learned, knob, allowed)
     (self.microsecondsPerCall, self.seed, self.timeLimit) = (microsecondsPerCall, seed, timeLimit)

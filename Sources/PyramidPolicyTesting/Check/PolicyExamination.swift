@@ -36,12 +36,8 @@ struct PolicyExamination {
 
   /// An instance; learned values that nobody gave are made up.
   private func make(_ spec: PolicySpec) throws -> PolicyInstance {
-    var learned = check.learned
-    for parameter in type.parameters {
-      guard case .numbers(.learned(let symbol), let range) = parameter.kind, learned[symbol] == nil else { continue }
-      let middle = range.upperBound > 1e6 ? range.lowerBound + 1 : (range.lowerBound + range.upperBound) / 2
-      learned[symbol] = Array(repeating: Float(middle), count: max(1, check.model.layers - 1))
-    }
+    var random = SeededRandom(seed: check.seed, stream: "policy check, weights")
+    let learned = type.madeUp(for: check.model) { random.normal() }.merging(check.learned) { $1 }
     return try type.make(spec, model: check.model, learned: learned)
   }
 
@@ -49,7 +45,9 @@ struct PolicyExamination {
     ask(place)
     switch policy.type.kind {
     case .exit: ExitExamination(policy, PolicySamples.exits(check.model, seed: check.seed), report).run()
-    case .prune: TokenExamination(policy, PolicySamples.tokens(boundaries(of: policy), seed: check.seed), report).run()
+    case .prune:
+      TokenExamination(policy, PolicySamples.tokens(check.model, boundaries(of: policy), seed: check.seed), report)
+        .run()
     }
   }
 
@@ -87,7 +85,8 @@ struct PolicyExamination {
       switch policy.type.kind {
       case .exit: ExitExamination(policy, PolicySamples.exits(check.model, seed: check.seed), report).checkPurity()
       case .prune:
-        TokenExamination(policy, PolicySamples.tokens(boundaries(of: policy), seed: check.seed), report).checkPurity()
+        TokenExamination(policy, PolicySamples.tokens(check.model, boundaries(of: policy), seed: check.seed), report)
+          .checkPurity()
       }
     } catch {
       report(
@@ -147,7 +146,7 @@ struct PolicyExamination {
       let samples = PolicySamples.exits(check.model, seed: check.seed)
       return samples.map { Array(0..<(ExitExamination.exit(policy, $0) ?? check.model.layers)) }
     case .prune:
-      return PolicySamples.tokens(boundaries(of: policy), seed: check.seed).map {
+      return PolicySamples.tokens(check.model, boundaries(of: policy), seed: check.seed).map {
         TokenExamination.kept(policy, $0).map { Int($0) }
       }
     }
@@ -164,7 +163,7 @@ struct PolicyExamination {
       calls = samples.reduce(0) { $0 + ($1.heads.count) }
       time = fastest { for sample in samples { _ = ExitExamination.exit(policy, sample, asksOn: true) } }
     case .prune:
-      let samples = PolicySamples.tokens(boundaries(of: policy), seed: check.seed)
+      let samples = PolicySamples.tokens(check.model, boundaries(of: policy), seed: check.seed)
       calls = samples.count
       time = fastest { for sample in samples { _ = TokenExamination.kept(policy, sample) } }
     }

@@ -17,13 +17,16 @@ struct ExitSample {
 
   /// Heads at the entry (0) and after layers 1 ..< layers.
   var heads: [Head]
+  /// Its tokens, special ones left out.
+  let tokenIDs: [Int32]
 
   /// A sample whose heads grow surer with depth, from a random start; `sureness` scales the logits of the last.
   init(_ model: ModelFacts, sureness: Double, _ random: inout SeededRandom) {
     let classes = max(model.classes, 1)
     let label = random.integer(below: classes)
     let drift = random.unit()
-    let row = (0..<PolicySamples.width).map { _ in random.normal() }
+    let row = (0..<PolicySamples.width(model)).map { _ in random.normal() }
+    tokenIDs = (0..<1 + random.integer(below: 40)).map { _ in Int32(random.integer(below: 8000)) }
     heads = (0..<max(model.layers, 1)).map { layer in
       let depth = Double(layer + 1) / Double(model.layers)
       let logits = (0..<classes).map { Float(($0 == label ? sureness * depth * drift : 0) + Double(random.normal())) }
@@ -44,17 +47,21 @@ struct ExitSample {
 
 /// One sample's tokens at one boundary.
 struct TokenSample {
-  var layer: Int
+  let layer: Int
   var receivedAttention: [Float]
+  var receivedFromOthers: [Float]
+  var receivedAttentionSum: [Float]
   var attentionFromCLS: [Float]
   var valueNorm: [Float]
   var hiddenNorm: [Float]
+  var keys: [[Float]]
   var position: [Int32]
   var tokenID: [Int32]
   var hidden: [[Float]]
 
   /// A sample of `count` tokens after `layer`; attention has mean 1, as the engine's has.
-  init(layer: Int, count: Int, _ random: inout SeededRandom) {
+  init(_ model: ModelFacts, layer: Int, count: Int, _ random: inout SeededRandom) {
+    func rows(_ width: Int) -> [[Float]] { (0..<count).map { _ in (0..<width).map { _ in random.normal() } } }
     func shares() -> [Float] {
       let raw = (0..<count).map { _ in exp(2 * Double(random.normal())) }
       let mean = raw.reduce(0, +) / Double(count)
@@ -62,9 +69,13 @@ struct TokenSample {
     }
     self.layer = layer
     receivedAttention = shares()
+    receivedFromOthers = shares().map { $0 * Float(count - 1) / Float(count) }
+    receivedAttentionSum = shares().map { $0 * Float(max(layer, 1)) }
     attentionFromCLS = shares()
     valueNorm = shares()
-    hidden = (0..<count).map { _ in (0..<PolicySamples.width).map { _ in random.normal() } }
+    let width = PolicySamples.width(model)
+    hidden = rows(width)
+    keys = rows(max(1, width / max(1, model.heads ?? 1)))
     hiddenNorm = hidden.map { row in row.reduce(0) { $0 + $1 * $1 }.squareRoot() }
     var place = 0
     position = (0..<count).map { index in
@@ -78,7 +89,7 @@ struct TokenSample {
 /// What all samples share.
 enum PolicySamples {
   /// Numbers in a row of [CLS] or of a token.
-  static let width = 8
+  static func width(_ model: ModelFacts) -> Int { model.hidden ?? 8 }
 
   /// Samples for an exit policy, from undecided to sure.
   static func exits(_ model: ModelFacts, seed: UInt64) -> [ExitSample] {
@@ -87,10 +98,10 @@ enum PolicySamples {
   }
 
   /// Samples for a pruning policy, [CLS] alone among them, at every boundary at which it is active.
-  static func tokens(_ layers: [Int], seed: UInt64) -> [TokenSample] {
+  static func tokens(_ model: ModelFacts, _ layers: [Int], seed: UInt64) -> [TokenSample] {
     var random = SeededRandom(seed: seed, stream: "policy check, tokens")
     return layers.flatMap { layer in
-      [1, 2, 3, 8, 17, 50].map { TokenSample(layer: layer, count: $0, &random) }
+      [1, 2, 3, 8, 17, 50].map { TokenSample(model, layer: layer, count: $0, &random) }
     }
   }
 }

@@ -45,28 +45,40 @@ struct TokenExamination {
   /// The tokens that stay.
   static func kept(_ policy: PolicyInstance, _ sample: TokenSample) -> [Int32] {
     let count = sample.position.count
+    if policy.remainder == .merged {
+      return policy.targets(of: view(policy, sample)).enumerated().filter { $0 == 0 || $0 == Int($1) }.map(\.element)
+    }
     let retention = policy.retention(afterLayer: sample.layer)
     let scores = retention == .all ? [Float](repeating: 0, count: count) : scores(policy, sample)
     var kept = [Int32](repeating: 0, count: count)
     var scratch = [UInt64](repeating: 0, count: count)
     let left = TokenSelection.keep(
-      scores: scores, count: count, retention: retention, scratch: &scratch, into: &kept)
+      scores: scores, count: count, textLength: 2 * count, retention: retention, scratch: &scratch, into: &kept)
     return Array(kept.prefix(left))
   }
 
-  /// The scores, by the signals that the policy declares and no others.
+  /// The scores, or where tokens go, by the signals that the policy declares and no others.
   private static func scores(_ policy: PolicyInstance, _ sample: TokenSample) -> [Float] {
+    policy.remainder == .merged
+      ? policy.targets(of: view(policy, sample)).map { Float($0) } : policy.scores(of: view(policy, sample))
+  }
+
+  @_lifetime(immortal)
+  private static func view(_ policy: PolicyInstance, _ sample: TokenSample) -> TokenView {
     // At the entry nothing else is known, whatever the policy reads at other boundaries.
     let reads = policy.tokenSignals.filter { sample.layer > 0 || [.position, .tokenID].contains($0) }
-    return policy.scores(
-      of: TokenView(
-        layer: sample.layer, layers: policy.model.layers, count: sample.position.count,
-        receivedAttention: reads.contains(.receivedAttention) ? sample.receivedAttention : nil,
-        attentionFromCLS: reads.contains(.attentionFromCLS) ? sample.attentionFromCLS : nil,
-        valueNorm: reads.contains(.valueNorm) ? sample.valueNorm : nil,
-        hiddenNorm: reads.contains(.hiddenNorm) ? sample.hiddenNorm : nil,
-        position: reads.contains(.position) ? sample.position : nil,
-        tokenID: reads.contains(.tokenID) ? sample.tokenID : nil,
-        hidden: reads.contains(.hidden) ? sample.hidden : nil))
+    return TokenView(
+      layer: sample.layer, layers: policy.model.layers, count: sample.position.count,
+      textLength: 2 * sample.position.count,
+      receivedAttention: reads.contains(.receivedAttention) ? sample.receivedAttention : nil,
+      receivedFromOthers: reads.contains(.receivedFromOthers) ? sample.receivedFromOthers : nil,
+      receivedAttentionSum: reads.contains(.receivedAttentionSum) ? sample.receivedAttentionSum : nil,
+      attentionFromCLS: reads.contains(.attentionFromCLS) ? sample.attentionFromCLS : nil,
+      valueNorm: reads.contains(.valueNorm) ? sample.valueNorm : nil,
+      hiddenNorm: reads.contains(.hiddenNorm) ? sample.hiddenNorm : nil,
+      keys: reads.contains(.keys) ? sample.keys : nil,
+      position: reads.contains(.position) ? sample.position : nil,
+      tokenID: reads.contains(.tokenID) ? sample.tokenID : nil,
+      hidden: reads.contains(.hidden) ? sample.hidden : nil)
   }
 }
