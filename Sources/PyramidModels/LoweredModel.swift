@@ -65,7 +65,9 @@ public struct LoweredModel: Sendable {
     headInput = configuration.headInput
     self.entryHead = entryHead
     var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }
-    for name in policies + [thresholds, Temperatures.heads, Temperatures.entry] { learned[name] = try weights.learned(name) }
+    for name in policies + [thresholds, Temperatures.heads, Temperatures.entry] {
+      learned[name] = try weights.learned(name)
+    }
     self.learned = learned
     self.labels = try labels ?? configuration.labels(count: classes)
   }

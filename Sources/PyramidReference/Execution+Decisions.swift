@@ -120,7 +120,7 @@ extension Execution {
         view.earlierHidden = buffers.copy(try tensors[0].row(row))
       case .tokenIDs:
         let ids = batch.tokenIDs[sample]
-        let words = ids.dropFirst().filter { $0 != ids.last }
+        let words = ids.filter { $0 != ids.first && $0 != ids.last }
         (view.tokenIDs, view.words) = (buffers.copy(words), words.count)
       case .tokensAlive:
         let offsets = try offsets(tensors[0])

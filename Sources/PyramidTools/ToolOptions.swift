@@ -79,7 +79,7 @@ public struct PluginOptions: ParsableArguments {
 
 /// The texts of `--version`.
 public enum ToolVersion {
-  /// `mp-run 0.3.0 (policy SDK 0.4)`.
+  /// `mp-run 0.3.0 (policy SDK 0.5)`.
   public static func text(of tool: String) -> String {
     "\(tool) \(magicPyramidVersion) (policy SDK \(PolicySDK.version))"
   }

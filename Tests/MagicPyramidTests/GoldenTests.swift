@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(arguments: InstructionSet.supported)
-  func `heads over the mean of their layer's input are PyTorch's, whatever their temperatures`(set: InstructionSet) throws {
+  func `heads over the mean of their layer's input are PyTorch's, temperature or not`(set: InstructionSet) throws {
     let golden = Repository.root + "/Tests/Golden/first-and-mean"
     let samples = try GoldenSample.read(golden + ".jsonl")
     #expect(Set(samples.map(\.exitLayer)).count > 2)

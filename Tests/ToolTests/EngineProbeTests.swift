@@ -11,6 +11,18 @@ import Testing
     }
   }
 
+  /// Votes in memory, words kept by the engine, rows compared, earlier heads read.
+  @Test(arguments: ["expert-vote(weights=1)", "token-hash", "saturation(threshold=0.97)", "patience-divergence"])
+  func `A policy that remembers, or reads what the engine keeps, allocates nothing either`(exit: String) throws {
+    let scratch = try Scratch()
+    let model = scratch.path("m.mpc")
+    let compiled = try Tool.compile(Models.checkpoint, "-o", model, "--exit", exit, "--skip-check")
+    #expect(compiled.code == 0, "\(compiled.notes)")
+    let result = try Tool.probe(model, "allocations")
+    #expect(result.code == 0 && result.lines.count == 6, "\(result.notes)")
+    for line in result.lines { #expect(line.hasSuffix(": 0 allocations")) }
+  }
+
   @Test func `Allocations that do happen are counted`() throws {
     let result = try Tool.probe(Models.pyramid.get(), "careless")
     #expect(result.code == 0 && result.lines.count == 6, "\(result.notes)")

@@ -53,8 +53,8 @@ public enum ExitSignal: String, CaseIterable, Sendable {
   /// The [CLS] row of H numbers at the layer's input, after the layer before; never at the entry. Producer: the previous
   /// layer. Price: none, a row a sample is copied.
   case earlierHidden = "earlier-hidden"
-  /// Vocabulary indices of the sample's words, alive or not: all its tokens but the first and those equal to the last
-  /// ([CLS], and [SEP] wherever it stands). Known at the entry. Producer: the tokenizer. Price: none, the ids are kept
+  /// Vocabulary indices of the sample's words, alive or not: all its tokens but those equal to the first or to the last
+  /// one ([CLS], and [SEP] wherever it stands). Known at the entry. Producer: the tokenizer. Price: none, the ids are kept
   /// until the sample leaves.
   case tokenIDs = "token-ids"
   /// Number of tokens alive before this boundary prunes. Producer: the packed batch. Price: none.

@@ -96,7 +96,7 @@ struct SampleSlots {
   func keepWords(of slot: Int, _ ids: UnsafeBufferPointer<Int32>) {
     guard let words = allWords.map({ $0 + slot * (longestText + 1) }), let last = ids.last else { return }
     words[0] = 0
-    for id in ids.dropFirst() where id != last {
+    for id in ids where id != ids[0] && id != last {
       words[0] += 1
       words[Int(words[0])] = id
     }
