@@ -25,6 +25,7 @@ let package = Package(
     .library(name: "PyramidPolicy", targets: ["PyramidPolicy"]),
     .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
     .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
+    .library(name: "PyramidFixtures", targets: ["PyramidFixtures"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
@@ -73,7 +74,12 @@ let package = Package(
       dependencies: ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"]),
     .target(
       name: "PyramidPolicyTesting",
-      dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"]),
+      dependencies: [
+        "MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidPolicy",
+      ]),
+    .target(
+      name: "PyramidFixtures", path: "Graphs", exclude: ["filetests", "gallery"], sources: ["PyramidFixtures.swift"],
+      resources: [.copy("dbpedia14")]),
     .target(
       name: "PyramidTraining",
       dependencies: [
@@ -100,12 +106,13 @@ let package = Package(
     .testTarget(
       name: "PyramidTrainingTests",
       dependencies: [
-        "BuiltInPolicies", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidModels",
-        "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
+        "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
+        "PyramidModels", "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidTestSupport", "PyramidTraining",
       ]),
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
-    .testTarget(name: "PyramidPolicyTestingTests", dependencies: ["PyramidPolicyTesting"]),
+    .testTarget(
+      name: "PyramidPolicyTestingTests", dependencies: ["BuiltInPolicies", "PyramidFixtures", "PyramidPolicyTesting"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe",

@@ -9,6 +9,7 @@ public struct Training {
   /// Everything that the result depends on: the options, and SHA-256 of what was read.
   public let arguments: JSONObject
   let context: TrainingContext
+  private let heldOutRows: [Int]
 
   /// Encodes the texts and readies the parameters. Throws when options, checkpoint and data do not fit together.
   public init(
@@ -33,6 +34,7 @@ public struct Training {
       checkpoint: checkpoint, labels: data.labels, options: options, train: encode(data.train, "train"),
       dev: encode(data.dev, "dev"), thread: TrainingThread(threads: ThreadCount.choose(requested: threads)),
       progress: progress)
+    heldOutRows = data.heldOutRows
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
@@ -58,7 +60,9 @@ public struct Training {
       context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
     let events = try trainer.run()
     if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
-    try ResultFolder(folder: folder, context: context, events: events, arguments: arguments).write()
+    try ResultFolder(
+      folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
+    ).write()
     return StageSummary(events)
   }
 }

@@ -25,6 +25,29 @@ public enum BagKind: String, Sendable, CaseIterable {
   case pairs
 }
 
+/// How the matrices of a result are stored.
+public enum WeightFormat: String, Sendable, CaseIterable {
+  case f32, f16, bf16
+
+  /// The type of a tensor of so many dimensions: vectors are few, and thresholds among them decide.
+  func type(dimensions: Int) -> ElementType {
+    switch self {
+    case .f32: .F32
+    case .f16: dimensions > 1 ? .F16 : .F32
+    case .bf16: dimensions > 1 ? .BF16 : .F32
+    }
+  }
+
+  /// The name that `config.json` has for it.
+  var configurationName: JSONValue {
+    switch self {
+    case .f32: "float32"
+    case .f16: "float16"
+    case .bf16: "bfloat16"
+    }
+  }
+}
+
 /// Which exits a model gets.
 public struct ExitChoice: Sendable, Equatable, CustomStringConvertible {
   /// Whether there is one before the first layer.
@@ -85,6 +108,8 @@ public struct TrainingOptions: Sendable {
   public var seed: UInt64 = 1
   /// Number format of products; parameters are f32 always.
   public var precision = Precision.f32
+  /// Number format of the matrices in the result; vectors stay f32.
+  public var weights = WeightFormat.f32
   /// Epochs without gain on dev after which a stage ends; nil for never.
   public var patience: Int?
 
@@ -133,6 +158,7 @@ public struct TrainingOptions: Sendable {
     object["max-tokens"] = maximumTokens.map { JSONValue($0) } ?? "model"
     object["seed"] = .string(String(seed))
     object["precision"] = .string(precision.rawValue)
+    object["weights"] = .string(weights.rawValue)
     object["patience"] = patience.map { JSONValue($0) } ?? "none"
     return object
   }

@@ -51,6 +51,7 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Batches in an update.") var accumulate = usual.accumulate
   @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
   @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
+  @Option(help: "Number format of the matrices in the result: f32, f16, bf16.") var weights = usual.weights
   @Option(help: "Epochs without gain on dev after which a stage ends.") var patience: Int?
 
   func validate() throws {
@@ -95,7 +96,7 @@ struct TrainingChoices: ParsableArguments {
     (options.weightDecay, options.warmUp) = (weightDecay, warmUp)
     (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
     options.maximumTokens = maxTokens
-    (options.seed, options.patience) = (seed, patience)
+    (options.seed, options.patience, options.weights) = (seed, patience, weights)
     return options
   }
 }
@@ -134,3 +135,4 @@ extension ExitChoice: ExpressibleByArgument {
 extension ExitsTraining: ExpressibleByArgument {}
 extension HeadInput: ExpressibleByArgument {}
 extension BagKind: ExpressibleByArgument {}
+extension WeightFormat: ExpressibleByArgument {}

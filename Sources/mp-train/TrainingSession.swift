@@ -31,7 +31,7 @@ struct TrainingSession {
       path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
     terminal.endProgress()
     terminal.note(
-      "\(data.train.count) rows to train on, \(data.dev.count) \(data.isHeldOut ? "held out" : "of dev"), "
+      "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
         + "\(data.labels.count) classes")
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,

@@ -26,7 +26,9 @@ import Testing
       "PyramidPlugins", "PyramidPolicy", "PyramidReference", "PyramidRuntime", "PyramidText",
     ],
     "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
-    "PyramidPolicyTesting": ["MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR"],
+    "PyramidPolicyTesting": [
+      "MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidPolicy",
+    ],
     "PyramidTraining": [
       "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
       "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",

@@ -1,5 +1,6 @@
 // The data of a training: classes, what is held out, batches.
 
+import PyramidEvaluation
 import PyramidFormats
 import PyramidModels
 import PyramidTestSupport
@@ -49,7 +50,7 @@ struct DataTests {
     let data = try data([
       "train.tsv": "1\ta\nno\tb\n0\tc\nyes\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n",
     ])
-    #expect(data.train.map(\.label) == [1, 0, 0, 1] && data.dev.map(\.label) == [1] && !data.isHeldOut)
+    #expect(data.train.map(\.label) == [1, 0, 0, 1] && data.dev.map(\.label) == [1] && data.heldOutRows.isEmpty)
   }
 
   @Test(
@@ -83,7 +84,7 @@ struct DataTests {
   func heldOut() throws {
     let text = rows(["a", "b"], count: 200) + "c\tthe only one\n"
     let (one, two) = (try data(["train.tsv": text]), try data(["train.tsv": text]))
-    #expect(one.isHeldOut && one.dev.count == 10 && one.train.count == 191)
+    #expect(one.heldOutRows.count == 10 && one.dev.count == 10 && one.train.count == 191)
     #expect(one.dev == two.dev && one.train == two.train)
     #expect(Set(one.train.map(\.text)).isDisjoint(with: one.dev.map(\.text)))
     #expect(one.train.contains { $0.label == 2 })

@@ -37,6 +37,26 @@ struct ResultTests {
     #expect(FileKind(at: sample.folder.path("out/training-state.safetensors")) == .missing)
   }
 
+  @Test("Matrices are stored as asked, vectors as f32, and the report names the rows that were held out")
+  func halfPrecision() throws {
+    let sample = try TrainingSample()
+    var options = sample.options
+    try sample.train("whole", options: options)
+    options.weights = .f16
+    try sample.train("half", options: options)
+    let whole = try SafetensorsFile(path: sample.folder.path("whole/model.safetensors"))
+    let half = try SafetensorsFile(path: sample.folder.path("half/model.safetensors"))
+    #expect(Set(half.tensors.map(\.type)) == [.F16, .F32])
+    for tensor in half.tensors {
+      #expect((tensor.type == .F16) == (tensor.shape.count > 1))
+      let exact = try whole.floats(of: try #require(whole.tensors.first { $0.name == tensor.name }))
+      #expect(zip(try half.floats(of: tensor), exact).allSatisfy { abs($0 - $1) <= abs($1) / 1024 + 1e-7 })
+    }
+    let report = try JSONField(path: sample.folder.path("half/training-report.json"))
+    #expect(try report.required("held_out_rows").elements().count == 6)
+    #expect(try Checkpoint(path: sample.folder.path("half")).weights.tensors.names.count == half.tensors.count)
+  }
+
   @Test("What no stage trains stays as it was, to the bit", arguments: CheckpointRecipe.Family.allCases)
   func untouched(family: CheckpointRecipe.Family) throws {
     let folder = try TemporaryFolder()

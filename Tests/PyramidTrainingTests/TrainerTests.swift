@@ -1,5 +1,6 @@
 // The loop: resumed to the bit, best kept, early stopping, losses that are not finite.
 
+import PyramidEvaluation
 import PyramidFormats
 import PyramidModels
 import PyramidTestSupport

@@ -7,6 +7,7 @@
 // on AG news 91.4% to 90.8%, with pairs 91.9% to 91.8%, and surer of the 60% and 75% of the texts that it is surest of.
 
 import Glibc
+import PyramidEvaluation
 
 /// How a bag head is learned.
 public struct BagOptions: Sendable {

@@ -1,6 +1,8 @@
 // How an epoch is cut into batches. Texts of like length go together, so that attention's work is even, but only within
 // pools of a few dozen batches: sorting the whole epoch would show the model all short texts of one kind in a row.
 
+import PyramidEvaluation
+
 /// The batches of one epoch, or of one pass over dev.
 struct BatchPlan {
   /// Sample numbers of each batch.

@@ -1,5 +1,6 @@
 // The files of a training. Test data is never looked for: a folder's test file could only be read by mistake.
 
+import PyramidEvaluation
 import PyramidFormats
 
 /// Rows to learn from and rows that decide what is kept, with their classes.
@@ -10,8 +11,8 @@ public struct TrainingData: Sendable {
   public let train: [LabelledDataSet.Row]
   /// Rows that are not learned from.
   public let dev: [LabelledDataSet.Row]
-  /// Whether `dev` was taken from the training file.
-  public let isHeldOut: Bool
+  /// Places in the training file, from 1, of the rows that `dev` took from it; empty where dev has a file of its own.
+  public let heldOutRows: [Int]
   /// SHA-256 of each file that was read, by its role.
   public let checksums: JSONObject
 
@@ -43,18 +44,19 @@ public struct TrainingData: Sendable {
     let rows = try LabelledDataSet(records, labels: labels).rows
     var checksums = JSONObject()
     checksums["train"] = .string(try Self.checksum(trainFile))
-    isHeldOut = devFile == nil
     if let devFile {
       self.dev = try LabelledDataSet(path: devFile, labels: labels, layout: layout(devFile)).rows
       checksums["dev"] = .string(try Self.checksum(devFile))
       train = rows
+      heldOutRows = []
     } else {
       let count = min(Int(Double(rows.count) * Self.heldOut.share), Self.heldOut.rows)
       guard count > 0 else {
         throw FormatError(file: trainFile, problem: "\(rows.count) rows are too few to hold some out; give --dev")
       }
       let held = Self.heldOut(count, of: rows, seed: seed)
-      self.dev = rows.indices.filter(held.contains).map { rows[$0] }
+      heldOutRows = held.sorted().map { $0 + 1 }
+      self.dev = heldOutRows.map { rows[$0 - 1] }
       train = rows.indices.filter { !held.contains($0) }.map { rows[$0] }
     }
     self.checksums = checksums

@@ -1,6 +1,7 @@
 // The loop that drives the stages: epochs, updates, evaluation, what is kept, when the state is written. Everything that
 // decides about the result hangs on the position alone, never on the clock.
 
+import PyramidEvaluation
 import PyramidFormats
 
 /// What a training tells while it runs.

@@ -1,6 +1,7 @@
 // The tensors of a model in training: f32, row-major, at addresses that do not change, so that programs can be bound to
 // them once. Names are the canonical ones of `Weights`, which are the sources of a graph's weights.
 
+import PyramidEvaluation
 import PyramidFormats
 import PyramidModels
 

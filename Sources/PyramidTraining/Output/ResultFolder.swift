@@ -15,6 +15,8 @@ struct ResultFolder {
   let events: [JSONValue]
   /// What was asked for and read.
   let arguments: JSONObject
+  /// Places in the training file, from 1, of the rows that nothing was learned from.
+  let heldOutRows: [Int]
 
   /// Files beside the weights that a checkpoint may have: the tokenizer's, and the terms that its weights come under.
   private static let copied = [
@@ -42,10 +44,14 @@ struct ResultFolder {
   private func writeWeights() throws {
     let family = context.checkpoint.configuration.family
     let parameters = context.parameters.all.map { ($0, Weights.fileName($0.name, family: family)) }
+    let format = context.options.weights
+    if format == .f16, let large = parameters.first(where: { $0.0.shape.count > 1 && $0.0.exceedsFloat16 }) {
+      throw TrainingError("\(large.1) holds numbers beyond 65504, which f16 can't: give --weights f32")
+    }
+    let tensors = parameters.map { TensorDeclaration($1, format.type(dimensions: $0.shape.count), $0.shape) }
     var writer = try SafetensorsWriter(
-      path: folder.file("model.safetensors"), tensors: parameters.map { TensorDeclaration($1, .F32, $0.shape) },
-      metadata: [("format", "pt")], alignment: 1)
-    for (parameter, name) in parameters { try writer.append(UnsafeRawBufferPointer(parameter.values), to: name) }
+      path: folder.file("model.safetensors"), tensors: tensors, metadata: [("format", "pt")], alignment: 1)
+    for (parameter, name) in parameters { try writer.append(parameter.array, to: name) }
     try writer.finish()
   }
 
@@ -63,7 +69,9 @@ struct ResultFolder {
     object["id2label"] = .object(names)
     object["label2id"] = .object(numbers)
     if object["num_labels"] != nil { object["num_labels"] = JSONValue(context.labels.count) }
-    for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = "float32" }
+    for key in ["torch_dtype", "dtype"] where object[key] != nil {
+      object[key] = context.options.weights.configurationName
+    }
     if let input = context.headInput {
       var own = try root.optional("magic_pyramid")?.object() ?? JSONObject()
       own["head_input"] = .string(input.rawValue)
@@ -77,6 +85,7 @@ struct ResultFolder {
       "arguments": .object(arguments), "labels": .array(context.labels.map(JSONValue.string)),
       "train_rows": JSONValue(context.train.count), "dev_rows": JSONValue(context.dev.count),
       "truncated_rows": JSONValue(context.train.truncated + context.dev.truncated),
+      "held_out_rows": .array(heldOutRows.map { JSONValue($0) }),
       "stages": .array(events.filter { $0["event"] == "stage" }),
     ]
   }
@@ -95,4 +104,9 @@ struct ResultFolder {
 
     """
   }
+}
+
+extension Parameter {
+  /// Whether a number of it rounds to infinity as f16.
+  fileprivate var exceedsFloat16: Bool { values.contains { abs($0) >= 65520 } }
 }

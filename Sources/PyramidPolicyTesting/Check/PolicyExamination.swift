@@ -1,0 +1,190 @@
+// The questions of a policy check, in the order in which they are asked. It runs in a process of its own and says what
+// it is about to ask before it asks, since the answer may be a trap.
+
+import Glibc
+import PyramidEvaluation
+import PyramidPolicy
+
+/// One policy being examined.
+struct PolicyExamination {
+  private let type: PolicyType
+  private let check: PolicyCheck
+  private let say: (PolicyFinding) -> Void
+
+  init(_ type: PolicyType, _ check: PolicyCheck, say: @escaping (PolicyFinding) -> Void) {
+    (self.type, self.check, self.say) = (type, check, say)
+  }
+
+  /// Asks everything.
+  func run() {
+    ask("in init")
+    let policy: PolicyInstance
+    do { policy = try make(PolicySpec(check.spec ?? type.name)) } catch {
+      report(.refusesArguments, "init refuses '\(check.spec ?? type.name)': \(error)")
+      return
+    }
+    answers(of: policy, "with \(policy.spec)")
+    for (parameter, value) in extremes { examine(parameter, value, policy.spec) }
+    ask("for its time")
+    measure(policy)
+    if let knob { turn(knob, policy.spec) }
+  }
+
+  private func ask(_ what: String) { say(PolicyFinding(.asked, what)) }
+
+  func report(_ kind: PolicyFinding.Kind, _ sentence: String) { say(PolicyFinding(kind, sentence)) }
+
+  /// An instance; learned values that nobody gave are made up.
+  private func make(_ spec: PolicySpec) throws -> PolicyInstance {
+    var learned = check.learned
+    for parameter in type.parameters {
+      guard case .numbers(.learned(let symbol, _), let range) = parameter.kind, learned[symbol] == nil else { continue }
+      let middle = range.upperBound > 1e6 ? range.lowerBound + 1 : (range.lowerBound + range.upperBound) / 2
+      learned[symbol] = LearnedTensor(Array(repeating: Float(middle), count: max(1, check.model.layers - 1)))
+    }
+    return try type.make(spec, model: check.model, learned: learned)
+  }
+
+  private func answers(of policy: PolicyInstance, _ place: String) {
+    ask(place)
+    switch policy.type.kind {
+    case .exit: ExitExamination(policy, PolicySamples.exits(check.model, seed: check.seed), report).run()
+    case .prune: TokenExamination(policy, PolicySamples.tokens(boundaries(of: policy), seed: check.seed), report).run()
+    }
+  }
+
+  /// Where a policy is asked.
+  private func boundaries(of policy: PolicyInstance) -> [Int] {
+    (0..<check.model.layers).filter(policy.isActive(afterLayer:))
+  }
+
+  // MARK: Parameters
+
+  /// Each parameter with the ends of what it declares: a value that the declaration admits must make a policy. A whole
+  /// number may count layers, of which the model has only so many.
+  private var extremes: [(PolicyParameter, PolicySpec.Value)] {
+    type.parameters.flatMap { parameter -> [(PolicyParameter, PolicySpec.Value)] in
+      switch parameter.kind {
+      case .number(_, let range): [range.lowerBound, range.upperBound].map { (parameter, .number($0)) }
+      case .integer(_, let range):
+        [range.lowerBound, min(range.upperBound, max(range.lowerBound, check.model.layers - 1))].map {
+          (parameter, .number(Double($0)))
+        }
+      case .numbers(_, let range): [range.lowerBound, range.upperBound].map { (parameter, .numbers([$0])) }
+      case .word(_, let choices): choices.map { (parameter, .word($0)) }
+      case .flag: ["true", "false"].map { (parameter, .word($0)) }
+      }
+    }
+  }
+
+  private func examine(_ parameter: PolicyParameter, _ value: PolicySpec.Value, _ base: PolicySpec) {
+    let place = "with \(parameter.name)=\(value)"
+    ask("in init \(place)")
+    do {
+      let policy = try make(base.setting(parameter.name, to: value))
+      ask(place)
+      // What a policy answers at the end of a range is its own affair, as long as it answers, and answers numbers.
+      switch policy.type.kind {
+      case .exit: ExitExamination(policy, PolicySamples.exits(check.model, seed: check.seed), report).checkPurity()
+      case .prune:
+        TokenExamination(policy, PolicySamples.tokens(boundaries(of: policy), seed: check.seed), report).checkPurity()
+      }
+    } catch {
+      report(
+        .refusesDeclaredValue,
+        "\(parameter.name) declares \(parameter.expectation), but init refuses \(value): \(error)")
+    }
+  }
+
+  // MARK: Knob
+
+  /// The parameter that is turned, nil when there is none.
+  private var knob: PolicyParameter? {
+    type.parameters.first { parameter in
+      guard case .number = parameter.kind else { return false }
+      return check.knob.map { $0 == parameter.name } ?? ["threshold", "fraction"].contains(parameter.name)
+    }
+  }
+
+  /// Values across the range, dense around the default.
+  private func values(of knob: PolicyParameter) -> [Double] {
+    guard case .number(let usual, let range) = knob.kind else { return [] }
+    let around = [0.0625, 0.125, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4, 8].map { usual * $0 }
+    let across = (0...8).map { range.lowerBound + min(range.upperBound - range.lowerBound, 64) * Double($0) / 8 }
+    return Set((around + across).filter(range.contains)).sorted()
+  }
+
+  private func turn(_ knob: PolicyParameter, _ base: PolicySpec) {
+    var before: (value: Double, costs: [[Int]])?
+    var (earlier, later): (String?, String?)
+    for value in values(of: knob) {
+      ask("with \(knob.name)=\(value)")
+      guard let policy = try? make(base.setting(knob.name, to: .number(value))) else { continue }
+      let costs = costs(of: policy)
+      if let before {
+        let step = "from \(before.value) to \(value)"
+        for (old, new) in zip(before.costs, costs) where old != new {
+          if Set(new).isSubset(of: old) {
+            earlier = earlier ?? step
+          } else if Set(old).isSubset(of: new) {
+            later = later ?? step
+          } else {
+            (earlier, later) = (earlier ?? step, later ?? step)
+          }
+        }
+      }
+      before = (value, costs)
+    }
+    if let earlier, let later {
+      report(.knobIsNotMonotone, "\(knob.name) computes less \(earlier) and more \(later)")
+    }
+  }
+
+  /// For each sample what is computed for it: the layers that it goes through, or the tokens that stay.
+  private func costs(of policy: PolicyInstance) -> [[Int]] {
+    switch policy.type.kind {
+    case .exit:
+      let samples = PolicySamples.exits(check.model, seed: check.seed)
+      return samples.map { Array(0..<(ExitExamination.exit(policy, $0) ?? check.model.layers)) }
+    case .prune:
+      return PolicySamples.tokens(boundaries(of: policy), seed: check.seed).map {
+        TokenExamination.kept(policy, $0).map { Int($0) }
+      }
+    }
+  }
+
+  // MARK: Time
+
+  private func measure(_ policy: PolicyInstance) {
+    let calls: Int
+    let time: Duration
+    switch policy.type.kind {
+    case .exit:
+      let samples = PolicySamples.exits(check.model, seed: check.seed)
+      calls = samples.reduce(0) { $0 + ($1.heads.count) }
+      time = fastest { for sample in samples { _ = ExitExamination.exit(policy, sample, asksOn: true) } }
+    case .prune:
+      let samples = PolicySamples.tokens(boundaries(of: policy), seed: check.seed)
+      calls = samples.count
+      time = fastest { for sample in samples { _ = TokenExamination.kept(policy, sample) } }
+    }
+    let each = time / .microseconds(1) / Double(max(calls, 1))
+    if each > check.microsecondsPerCall {
+      report(.isSlow, "a call takes \(Int(each)) us, at most \(check.microsecondsPerCall) us are allowed")
+    }
+  }
+
+  /// The best of three, because a machine is never alone.
+  private func fastest(_ body: () -> Void) -> Duration {
+    (0..<3).map { _ in ContinuousClock().measure(body) }.min() ?? .zero
+  }
+}
+
+extension PolicySpec {
+  /// The specification with another value for one argument.
+  fileprivate func setting(_ name: String, to value: Value) -> PolicySpec {
+    var arguments = arguments.filter { $0.name != name }
+    arguments.append(Argument(name: name, value: value))
+    return PolicySpec(name: self.name, arguments: arguments)
+  }
+}
