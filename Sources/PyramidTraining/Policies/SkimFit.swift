@@ -56,7 +56,8 @@ extension PolicyFit {
     let program = try StageProgram(stage, context, reading: read)
     let step = max(1, (context.train.tokenCount + mostTokens - 1) / mostTokens)
     let texts = stride(from: 0, to: context.train.count, by: step).map { $0 }
-    let lengths = texts.map { context.train.lengths[$0] }
+    let all = context.train.lengths
+    let lengths = texts.map { all[$0] }
     let plan = BatchPlan(
       lengths: lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
     var seen = [(rows: [Float], received: [Float])](repeating: ([], []), count: context.layers - 1)
