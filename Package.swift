@@ -76,7 +76,8 @@ let package = Package(
       name: "PyramidPolicyTesting",
       dependencies: [
         "MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidPolicy",
-      ]),
+        "PyramidRuntime",
+      ], swiftSettings: lifetimes),
     .target(
       name: "PyramidFixtures", path: "Graphs", exclude: ["filetests", "gallery"], sources: ["PyramidFixtures.swift"],
       resources: [.copy("dbpedia14")]),
@@ -91,7 +92,9 @@ let package = Package(
       name: "mp-compile",
       dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
-    .executableTarget(name: "mp-compare", dependencies: ["PyramidFormats", "PyramidPolicyTesting", "PyramidTools"]),
+    .executableTarget(
+      name: "mp-compare",
+      dependencies: ["PyramidFormats", "PyramidModels", "PyramidPolicyTesting", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
@@ -112,7 +115,10 @@ let package = Package(
     .testTarget(name: "PyramidPluginsTests", dependencies: ["BuiltInPolicies", "PyramidPlugins", "PyramidPolicy"]),
     .testTarget(name: "PyramidEvaluationTests", dependencies: ["PyramidEvaluation", "PyramidFormats"]),
     .testTarget(
-      name: "PyramidPolicyTestingTests", dependencies: ["BuiltInPolicies", "PyramidFixtures", "PyramidPolicyTesting"]),
+      name: "PyramidPolicyTestingTests",
+      dependencies: [
+        "BuiltInPolicies", "PyramidFixtures", "PyramidFormats", "PyramidPolicyTesting", "PyramidTestSupport",
+      ]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe",

@@ -43,7 +43,7 @@ def compare(session, name, checkpoint, data, precision, threads, profiled):
     command = [
         session.tool("mp-compare"), checkpoint, "--data", data, "--policy", POLICY, "--batch", str(BATCH),
         "--repetitions", str(session.options.repetitions), "--limit", str(session.options.limit), "--threads",
-        str(threads), "--output", report, "--quiet"]
+        str(threads), "--output", report, "--no-null-models", "--quiet"]
     if profiled:
         command += ["--profile", profiled]
     if precision != "f32":

@@ -30,6 +30,8 @@ public struct Compilation: Sendable {
   public let policies: PolicyPair<PolicyInstance>
   /// What to compile for.
   public var options: CompileOptions
+  /// What calibration proved about these policies on this checkpoint, to be stored with them; nil for nothing.
+  public var certificate: Certificate?
   private let registry: PolicyRegistry
 
   /// Reads the checkpoint folder at `path` and makes its policies. Without `options` it is compiled in f32 for this
@@ -80,8 +82,11 @@ public struct Compilation: Sendable {
     // Refuses a folder, a device or a place that can't be written before the work, not after it.
     _ = try OutputFile(path: path)
     let graph = try graph(observe: observe)
+    try certificate?.check(
+      checkpoint: graph.checkpoint ?? "", precision: options.precision.rawValue,
+      exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, file: path)
     var check: SelfCheck?
-    try ArtefactWriter(compiler).write(graph, to: path) { unnamed in
+    try ArtefactWriter(compiler).write(graph, to: path, certificate: certificate) { unnamed in
       if !skipsCheck && options.target.isAllowed { check = try checked(unnamed) }
     }
     return CompiledModel(graph: graph, check: check)

@@ -6,5 +6,5 @@ public struct ComparisonError: Error, Equatable, CustomStringConvertible {
   /// One line. For the text of a policy it says what was expected; the option and its text are for the caller to name.
   public let description: String
 
-  init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }

@@ -3,23 +3,41 @@
 
 import MagicPyramid
 import PyramidEvaluation
+import PyramidFormats
 
 extension ComparisonReport {
   /// The report of a measurement of contenders of `source`. `command` says how to repeat it; `threads` is what was
-  /// asked for, nil for the default.
-  public init(_ measurement: Measurement, source: ModelSource, command: String, threads: Int?) {
+  /// asked for, nil for the default; verdicts are about a loss of `margin` against the contender called `baseline`.
+  /// Throws `ComparisonError` when there is none of that name.
+  public init(
+    _ measurement: Measurement, source: ModelSource, command: String, threads: Int?, margin: Double = 0.005,
+    baseline: String = "dense"
+  ) throws {
     let (workload, dense) = (measurement.workload, measurement.contenders[0].classifier)
-    let (model, precision) = (dense.model, dense.model.graph.precision)
-    let kernels = model.instructionSet.rawValue + (precision == .f32 ? "" : ", \(precision.rawValue)")
-    let layers = model.graph.shape.layers
+    let model = dense.model
+    let precisions = measurement.contenders.reduce(into: [Precision]()) { found, contender in
+      if !found.contains(contender.source.precision) { found.append(contender.source.precision) }
+    }
+    let kernels = model.instructionSet.rawValue + (precisions == [.f32] ? "" : ", \(Self.list(precisions))")
     var notes = source.notes
     if workload.truncated > 0 { notes.append("\(workload.truncated) texts were cut to \(dense.tokenLimit) tokens") }
-    let entries = measurement.contenders.indices.map { index in
-      let (contender, measured) = (measurement.contenders[index], measurement.measured)
+    if let note = measurement.disturbances.note { notes.append(note) }
+    let names = measurement.contenders.map(\.name)
+    guard let reference = names.firstIndex(of: baseline) else {
+      throw ComparisonError("there is no contender '\(baseline)'; there are \(names.joined(separator: ", "))")
+    }
+    let rows = zip(measurement.contenders, measurement.measured).map { contender, measured in
       let policies = contender.classifier.policies
-      return Entry(
-        name: contender.name, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
-        measured[index], against: index == 0 ? nil : measured[0], expected: workload.labels, layers: layers)
+      return ComparisonTable.Row(
+        name: contender.name, role: contender.role, precision: contender.source.precision.rawValue,
+        exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, measured)
+    }
+    let layers = model.graph.shape.layers
+    let entries = ComparisonTable(
+      rows, expected: workload.labels, layers: layers, margin: margin, baseline: reference
+    ).entries
+    func isListed(_ index: Int) -> Bool {
+      !measurement.contenders[index].isCandidate || index == measurement.chosen
     }
     self.init(
       command: command,
@@ -28,7 +46,44 @@ extension ComparisonReport {
       model: source.path,
       checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.texts.count,
       repetitions: measurement.repetitions, batch: workload.batch,
-      tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, dense: entries[0],
-      policies: Array(entries.dropFirst()))
+      tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, margin: margin, dense: entries[0],
+      policies: entries.indices.dropFirst().filter(isListed).map { entries[$0] })
+    candidates = entries.indices.filter { !isListed($0) }.map { entries[$0] }
+  }
+
+  private static func list(_ precisions: [Precision]) -> String { precisions.map(\.rawValue).joined(separator: ", ") }
+}
+
+extension Measurement {
+  /// Hands every answer of every contender to `write`, as a line of JSON.
+  public func writeAnswers(_ write: (String) throws -> Void) rethrows {
+    let labels = contenders[0].classifier.labels
+    for (contender, measured) in zip(contenders, measured) {
+      for (index, outcome) in measured.outcomes.enumerated() {
+        let expected = labels[workload.labels[index]]
+        try write(outcome.line(index: index, policy: contender.name, expected: expected, labels: labels))
+      }
+    }
+  }
+
+  /// The ways of some texts through the layers under the first policy: of a few lengths, spread over the data.
+  public func pictures(_ count: Int = 3) throws -> [PyramidPicture] {
+    guard let policy = contenders.first(where: { $0.role == .policy }) else { return [] }
+    let classifier = try policy.recordingPositions()
+    let byLength = workload.texts.indices.sorted {
+      measured[0].outcomes[$0].tokensAlive[0] < measured[0].outcomes[$1].tokensAlive[0]
+    }
+    let shares = count == 1 ? [0.5] : (0..<count).map { 0.2 + 0.6 * Double($0) / Double(count - 1) }
+    return try shares.map { share in
+      let row = workload.texts[byLength[Int(share * Double(byLength.count - 1))]]
+      let encoding = classifier.encode(row.text, pair: row.pair)
+      let result = try classifier.classify(encodings: [encoding])[0]
+      let exitLayer = result.answer.exitLayer
+      let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"
+      return PyramidPicture(
+        tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [], exitLayer: exitLayer,
+        layers: result.layers,
+        caption: "\(policy.name): \(result.label), \(decimal(Double(result.score), 3)), left \(place)")
+    }
   }
 }

@@ -1,67 +1,176 @@
-// The measuring itself. One untimed run gives the answers and warms everything up; then each repetition takes all texts
-// one by one, and again in batches, and on every block all contenders take their turn, a different one first each time.
+// The measuring itself. First all answers, without a clock; then each repetition takes all texts one by one, and again in
+// batches, and on every block all contenders take their turn, a different one first each time. A turn that the machine
+// disturbed is taken again.
 
 import MagicPyramid
 import PyramidEvaluation
 import PyramidFormats
 
+/// How contenders are measured.
+public struct MeasurementOptions {
+  /// Times that every text is timed; null models make do with `nullRepetitions`.
+  public var repetitions = 5
+  /// Times that every text is timed with null models.
+  public var nullRepetitions = 2
+  /// Whether anything is timed: without, answers and operations are all there is, in seconds instead of minutes.
+  public var isTimed = true
+  /// Keeps what was measured, and what an earlier process did.
+  public var log: MeasurementLog?
+  /// The machine's counters, or nil where there are none.
+  public var activity: () -> MachineActivity? = MachineActivity.now
+  /// Threads that contenders compute with.
+  public var threads = 1
+  /// Is told what is being done, and what is left of it.
+  public var progress: (String) -> Void = { _ in }
+
+  /// The defaults.
+  public init() {}
+}
+
 /// What was measured: answers and times of all contenders on one workload.
-public struct Measurement: Sendable {
+public struct Measurement {
   /// The contenders, dense first.
   public let contenders: [Contender]
   /// What they were given.
   public let workload: Workload
-  /// Times that everything was measured.
+  /// Times that everything but null models was timed; 0 where only answers were wanted.
   public let repetitions: Int
   /// Answers and times of each contender.
   public private(set) var measured: [MeasuredContender]
-  private let progress: @Sendable (String) -> Void
+  /// The candidate of a null model that got into the table, by what it was chosen to match; nil without candidates.
+  public private(set) var chosen: Int?
+  /// What disturbed the times.
+  public private(set) var disturbances = DisturbanceTally()
+  private let options: MeasurementOptions
   private let clock = ContinuousClock()
+  private var retakes = 0
 
   /// Measures, at least one contender and one repetition; `progress` is told what is being done. Throws what
   /// classifying throws.
   public init(
-    _ contenders: [Contender], _ workload: Workload, repetitions: Int,
-    progress: @escaping @Sendable (String) -> Void = { _ in }
+    _ contenders: [Contender], _ workload: Workload, repetitions: Int, progress: @escaping (String) -> Void = { _ in }
   ) throws {
+    var options = MeasurementOptions()
+    options.repetitions = repetitions
+    options.progress = progress
+    try self.init(contenders, workload, options)
+  }
+
+  /// Measures, at least one contender, dense first. Throws what classifying throws.
+  public init(_ contenders: [Contender], _ workload: Workload, _ options: MeasurementOptions) throws {
     self.contenders = contenders
     self.workload = workload
+    self.options = options
+    let repetitions = options.isTimed ? options.repetitions : 0
     self.repetitions = repetitions
-    self.progress = progress
-    measured = contenders.map { _ in MeasuredContender(repetitions: repetitions) }
-    for index in contenders.indices { measured[index].outcomes = try answers(of: contenders[index]) }
+    measured = contenders.map {
+      MeasuredContender(repetitions: $0.role == .null ? min(repetitions, options.nullRepetitions) : repetitions)
+    }
+    try findAnswers()
+    choose()
+    if options.isTimed { try time() }
+  }
+
+  /// Seconds that a measurement takes at most, by the time that dense takes for a few texts: policies are there to take
+  /// less.
+  public static func estimate(
+    _ contenders: [Contender], _ workload: Workload, _ options: MeasurementOptions
+  ) throws -> Double {
+    let dense = contenders[0].classifier
+    let stride = max(workload.texts.count / 8, 1)
+    let probe = Swift.stride(from: 0, to: workload.texts.count, by: stride).prefix(8).map { workload.texts[$0] }
+    _ = try dense.classify(rows: probe[...])
+    let taken = try ContinuousClock().measure { for row in probe { _ = try dense.classify(rows: [row]) } }
+    let pass = taken / .seconds(1) / Double(probe.count) * Double(workload.texts.count)
+    let timed = contenders.lazy.filter { !$0.isCandidate }.map {
+      $0.role == .null ? min(options.repetitions, options.nullRepetitions) : options.repetitions
+    }.reduce(0, +)
+    return pass * Double(contenders.count { !$0.isCandidate } + (options.isTimed ? 2 * timed : 0))
+  }
+
+  private mutating func findAnswers() throws {
+    let known = options.log?.outcomes ?? [:]
+    for (contender, outcomes) in known where measured.indices.contains(contender) {
+      measured[contender].outcomes = outcomes
+    }
+    let answers = Answers(
+      contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks, progress: options.progress)
+    try answers.find(measured.indices.filter { measured[$0].outcomes.count != workload.texts.count }) {
+      measured[$0].outcomes = $1
+      try options.log?.add($1, of: $0)
+    }
+  }
+
+  /// The candidate that stands in the table: the one that costs least of those at least as accurate as the first policy,
+  /// or else the most accurate one.
+  private mutating func choose() {
+    let candidates = contenders.indices.filter { contenders[$0].isCandidate }
+    guard !candidates.isEmpty else { return }
+    func right(_ contender: Int) -> Int { zip(measured[contender].outcomes, workload.labels).count { $0.label == $1 } }
+    func cost(_ contender: Int) -> Int { measured[contender].outcomes.reduce(0) { $0 + $1.operations } }
+    let wanted = contenders.firstIndex { $0.role == .policy }.map(right) ?? 0
+    chosen =
+      candidates.filter { right($0) >= wanted }.min { cost($0) < cost($1) }
+      ?? candidates.max { (right($0), -cost($0)) < (right($1), -cost($1)) }
+  }
+
+  private mutating func time() throws {
+    let timed = contenders.indices.filter { !contenders[$0].isCandidate || $0 == chosen }
+    for contender in timed {
+      options.progress("warming up \(contenders[contender].name) ...")
+      for text in workload.texts.prefix(8) { _ = try contenders[contender].classifier.classify(rows: [text]) }
+    }
+    var clockwork = RemainingTime(
+      texts: 2 * workload.texts.count * timed.reduce(0) { $0 + measured[$1].singles.count }, clock)
     for repetition in 0..<repetitions {
-      try measureSingles(repetition)
-      try measureBatches(repetition)
-    }
-  }
-
-  private func answers(of contender: Contender) throws -> [SampleOutcome] {
-    progress("answers of \(contender.name) ...")
-    for text in workload.texts.prefix(8) { _ = try contender.classifier.classify(rows: [text]) }
-    return try workload.batchBlocks.flatMap { range in
-      try contender.classifier.classify(rows: workload.texts[range]).map { SampleOutcome($0) }
-    }
-  }
-
-  private mutating func measureSingles(_ repetition: Int) throws {
-    for (block, range) in workload.singleBlocks.enumerated() {
-      report("one by one", repetition, range.lowerBound)
-      for contender in turns(repetition + block) {
-        let times = try range.map { try seconds(of: contender, workload.texts[$0...$0]) }
-        measured[contender].latencies += times
-        measured[contender].singles[repetition].append(times.reduce(0, +))
+      for isBatch in [false, true] {
+        let blocks = isBatch ? workload.batchBlocks : workload.singleBlocks
+        for (block, range) in blocks.enumerated() {
+          let taking = turns(timed, repetition + block).filter { repetition < measured[$0].singles.count }
+          options.progress(
+            "repetition \(repetition + 1)/\(repetitions), \(isBatch ? "in batches" : "one by one"): "
+              + "\(range.lowerBound)/\(workload.texts.count)\(clockwork.text)")
+          let turn = MeasurementLog.Turn(isBatch: isBatch, repetition: repetition, block: block)
+          let known = options.log?.times[turn].flatMap { Set(taking).isSubset(of: $0.keys) ? $0 : nil }
+          let times = try known ?? quietTimes(taking, range, isBatch: isBatch)
+          if known == nil { try options.log?.add(times, of: turn) }
+          for contender in taking { measured[contender].add(times[contender]!, isBatch: isBatch, repetition) }
+          clockwork.did(range.count * taking.count, counts: known == nil)
+        }
       }
     }
   }
 
-  private mutating func measureBatches(_ repetition: Int) throws {
-    for (block, range) in workload.batchBlocks.enumerated() {
-      report("in batches", repetition, range.lowerBound)
-      for contender in turns(repetition + block) {
-        measured[contender].batches[repetition].append(try seconds(of: contender, workload.texts[range]))
+  /// Times of one block: of the first try that nothing disturbed, else of the least disturbed of three. No more than a
+  /// tenth of all turns is taken again: on a machine that is never quiet that would help nobody.
+  private mutating func quietTimes(
+    _ taking: [Int], _ range: Range<Int>, isBatch: Bool
+  ) throws -> [Int: [Double]] {
+    var best: (times: [Int: [Double]], disturbances: [Disturbance])?
+    disturbances.turns += 1
+    for attempt in 0..<3 {
+      let before = options.activity()
+      var times: [Int: [Double]] = [:]
+      for contender in taking {
+        times[contender] =
+          try isBatch
+          ? [seconds(of: contender, workload.texts[range])]
+          : range.map { try seconds(of: contender, workload.texts[$0...$0]) }
       }
+      let found =
+        before.flatMap { before in
+          options.activity()?.disturbances(since: before, threads: options.threads)
+        } ?? []
+      disturbances.kinds.formUnion(found.map(\.kind))
+      if attempt == 0, !found.isEmpty { disturbances.disturbed += 1 }
+      if found.isEmpty { return times }
+      let isBetter = best.map { found.first!.cpus < $0.disturbances.first!.cpus } ?? true
+      if isBetter { best = (times, found) }
+      guard 10 * retakes < disturbances.turns + 20 else { break }
+      retakes += 1
     }
+    disturbances.remaining += 1
+    return best!.times
   }
 
   /// Text in, label out.
@@ -70,25 +179,49 @@ public struct Measurement: Sendable {
     return try clock.measure { _ = try classifier.classify(rows: rows) } / .seconds(1)
   }
 
-  /// All contenders, `first` of which starts.
-  private func turns(_ first: Int) -> [Int] { contenders.indices.map { ($0 + first) % contenders.count } }
-
-  private func report(_ what: String, _ repetition: Int, _ done: Int) {
-    progress("repetition \(repetition + 1)/\(repetitions), \(what): \(done)/\(workload.texts.count)")
+  /// All of these contenders, the one at `first` of which starts.
+  private func turns(_ contenders: [Int], _ first: Int) -> [Int] {
+    contenders.indices.map { contenders[($0 + first) % contenders.count] }
   }
 }
 
-extension Classifier {
-  fileprivate func classify(rows: ArraySlice<LabelledDataSet.Row>) throws -> [Classification] {
-    try classify(encodings: rows.map { encode($0.text, pair: $0.pair) })
+extension MeasuredContender {
+  fileprivate mutating func add(_ times: [Double], isBatch: Bool, _ repetition: Int) {
+    if isBatch {
+      batches[repetition] += times
+    } else {
+      latencies += times
+      singles[repetition].append(times.reduce(0, +))
+    }
   }
 }
 
-extension SampleOutcome {
-  fileprivate init(_ classification: Classification) {
-    let answer = classification.answer
-    self.init(
-      label: classification.labelIndex, exitLayer: answer.exitLayer, tokensAlive: answer.tokensAlive,
-      operations: answer.operations.executed, paperOperations: answer.operations.paper)
+/// How long the rest of a measurement takes, by what was done so far.
+private struct RemainingTime {
+  private let all: Int
+  private let clock: ContinuousClock
+  private let start: ContinuousClock.Instant
+  private var done = 0, counted = 0
+
+  init(texts: Int, _ clock: ContinuousClock) { (all, self.clock, start) = (texts, clock, clock.now) }
+
+  /// Notes texts; those that an earlier process measured don't count for the speed.
+  mutating func did(_ texts: Int, counts: Bool) {
+    done += texts
+    if counts { counted += texts }
   }
+
+  /// `, about 3 min left`, or nothing at the beginning.
+  var text: String {
+    guard counted > 0 else { return "" }
+    let taken = (clock.now - start) / .seconds(1)
+    return ", about \(duration(taken / Double(counted) * Double(all - done))) left"
+  }
+}
+
+/// A time for people: seconds below two minutes, then minutes, then hours.
+public func duration(_ seconds: Double) -> String {
+  if seconds < 120 { return "\(decimal(seconds.rounded(.up), 0)) s" }
+  if seconds < 7200 { return "\(decimal(seconds / 60, 0)) min" }
+  return "\(decimal(seconds / 3600, 1)) h"
 }

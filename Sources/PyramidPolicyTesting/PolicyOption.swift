@@ -16,6 +16,18 @@ public struct PolicyOption: Sendable, Equatable {
   /// Text of the pruning policy's specification; nil for none.
   public let prune: String?
 
+  /// A contender from its parts.
+  public init(name: String, exit: String? = nil, prune: String? = nil) {
+    (self.name, self.exit, self.prune) = (name, exit, prune)
+  }
+
+  /// Whether the name was made of the parts.
+  var isUnnamed: Bool { name == Self.name(exit, prune) }
+
+  static func name(_ exit: String?, _ prune: String?) -> String {
+    [exit, prune].compactMap { $0 }.joined(separator: " + ")
+  }
+
   /// Reads `NAME: exit=SPEC prune=SPEC` with either part left out, or the parts without a name, which then is made of
   /// them.
   public init(_ text: String) throws(ComparisonError) {
@@ -35,7 +47,7 @@ public struct PolicyOption: Sendable, Equatable {
     (exit, prune) = (values["exit"], values["prune"])
     let head = Array(bytes[..<first.range.lowerBound].trimmed.utf8)
     if head.isEmpty {
-      name = [exit, prune].compactMap { $0 }.joined(separator: " + ")
+      name = Self.name(exit, prune)
       return
     }
     guard head.last == UInt8(ascii: ":") else {

@@ -30,3 +30,25 @@ public struct Terminal: Sendable {
 
   private static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: STDERR_FILENO) }
 }
+
+/// Progress of minutes or hours: a line that overwrites itself where there is a terminal, else one line a minute, so that
+/// a log tells how far it is.
+public final class LongProgress {
+  private let terminal: Terminal
+  private let clock = ContinuousClock()
+  private var last: ContinuousClock.Instant
+
+  /// The first line without a terminal comes after a minute.
+  public init(_ terminal: Terminal) {
+    self.terminal = terminal
+    last = clock.now
+  }
+
+  /// Says what is being done.
+  public func report(_ text: String) {
+    if terminal.isInteractive { return terminal.progress(text) }
+    guard clock.now - last >= .seconds(60) else { return }
+    last = clock.now
+    terminal.note(text)
+  }
+}

@@ -7,6 +7,18 @@ import PyramidPolicyTesting
 import PyramidTools
 
 @main
+enum Main {
+  /// The subcommand is told apart here: the parser would want the main command's model for it, too.
+  static func main() {
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == Calibrate.configuration.commandName {
+      Calibrate.main(Array(words.dropFirst()))
+    } else {
+      MPCompare.main(words)
+    }
+  }
+}
+
 struct MPCompare: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-compare",
@@ -17,14 +29,21 @@ struct MPCompare: ParsableCommand {
       keep-all, and without --policy its own policies are compared. A part that a policy leaves out is none. All \
       contenders are measured in turn on the same few texts, so that whatever else the machine does hits them alike.
 
+      Null models are compared, too: a bag of words where the checkpoint has an entry (or --train has texts to learn it \
+      from), that bag and then dense, and dense cut short where there are heads. A policy that one of them beats is \
+      marked. A range in place of a number is a sweep: exit=entropy(threshold=0.01...0.8/12) stands for twelve policies.
+
       EXAMPLES
         mp-compare Graphs/dbpedia14 --data Graphs/dbpedia14/sample.tsv \\
           --policy 'both: exit=entropy(threshold=0.1) prune=received-attention' \\
           --policy 'exit only: exit=entropy'
+        mp-compare Graphs/dbpedia14 --data test.tsv --answers-only \\
+          --policy 'exit=entropy(threshold=0.01...0.8/12)' --output sweep.html
         mp-compare pyramid.mpc --data test.tsv --limit 1000 \\
           --output report.md --output report.json
+        mp-compare calibrate my-model --data dev.tsv --max-drop 0.005
       """,
-    version: ToolVersion.text(of: "mp-compare"))
+    version: ToolVersion.text(of: "mp-compare"), subcommands: [Calibrate.self])
 
   @Argument(help: "Checkpoint folder, or a compiled model made by mp-compile.", completion: .file())
   var model: String
@@ -34,18 +53,39 @@ struct MPCompare: ParsableCommand {
 
   @OptionGroup var reading: InputOptions
 
-  @Option(help: "'NAME: exit=SPEC prune=SPEC', either part optional; repeatable.", transform: { try PolicyOption($0) })
-  var policy: [PolicyOption] = []
+  @Option(
+    help: "'NAME: exit=SPEC prune=SPEC', either part optional, numbers or ranges LOW...HIGH/COUNT; repeatable.",
+    transform: { try PolicySweep($0) })
+  var policy: [PolicySweep] = []
 
-  @Option(help: "Number format that a checkpoint is compiled with: f32 (default), bf16, int8.")
-  var precision: Precision?
+  @Option(help: "The contender that differences in accuracy are taken against.")
+  var baseline = "dense"
+
+  @Option(help: "The loss in accuracy that verdicts are about: 0.005 is half a point.")
+  var margin = 0.005
+
+  @Option(
+    help: "Number format that a checkpoint is compiled with: f32 (default), bf16, int8; repeatable, side by side.")
+  var precision: [Precision] = []
 
   @Option(
     help: "Profile from mp-run --write-profile, for the policies that it was written with; repeatable.",
     completion: .file())
   var profile: [String] = []
 
-  @Option(help: "Times that every text is measured.")
+  @Option(help: "Labelled texts that the null models' bag of words is trained on.", completion: .file())
+  var train: String?
+
+  @Flag(help: "No null models.")
+  var noNullModels = false
+
+  @Option(help: "Seeds that policies which draw at random and name no seed are run under.")
+  var seeds = 3
+
+  @Flag(help: "No timing: answers and operations only, in seconds instead of minutes.")
+  var answersOnly = false
+
+  @Option(help: "Times that every text is measured; null models twice at most.")
   var repetitions = 5
 
   @Option(help: "Most samples computed at once in the throughput measurement.")
@@ -57,9 +97,15 @@ struct MPCompare: ParsableCommand {
   @OptionGroup var team: ThreadOptions
 
   @Option(
-    help: "Write the report to a file that ends in .json or .md, not to standard output; repeatable.",
+    help: "Write the report to a file that ends in .md, .json, .csv or .html, not to standard output; repeatable.",
     completion: .file())
   var output: [String] = []
+
+  @Option(help: "Write every answer of every contender to a file, a JSON object a line.", completion: .file())
+  var perSample: String?
+
+  @Flag(help: "Go on with the same command that was interrupted: what it measured lies beside the first --output.")
+  var resume = false
 
   @OptionGroup var plugins: PluginOptions
 
@@ -69,11 +115,18 @@ struct MPCompare: ParsableCommand {
   func validate() throws {
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be 1 to 1000") }
     guard batch >= 1 else { throw ValidationError("--batch must be at least 1") }
+    guard (1...100).contains(seeds) else { throw ValidationError("--seeds must be 1 to 100") }
+    guard margin > 0, margin < 1 else { throw ValidationError("--margin is a share between 0 and 1, such as 0.005") }
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
-    for path in output where !path.hasSuffix(".json") && !path.hasSuffix(".md") {
-      throw ValidationError("--output wants a file that ends in .json or .md, not \(path)")
+    for path in output where ReportFormat(endingOf: path) == nil {
+      throw ValidationError("--output wants a file that ends in .md, .json, .csv or .html, not \(path)")
     }
-    let names = policy.map(\.name)
+    if resume && output.isEmpty { throw ValidationError("--resume wants the --output of the run that it goes on with") }
+    if train != nil && noNullModels { throw ValidationError("--train is for null models: leave --no-null-models out") }
+    if Set(precision.map(\.rawValue)).count < precision.count {
+      throw ValidationError("--precision names a format twice")
+    }
+    let names = policy.flatMap(\.options).map(\.name)
     if names.contains("dense") {
       throw ValidationError("'dense' names the model without policies; choose another name")
     }
@@ -82,36 +135,24 @@ struct MPCompare: ParsableCommand {
     }
   }
 
-  func run() throws {
-    let terminal = Terminal(quiet: quiet)
-    // A path that can't be written should be known before minutes of measuring, not after.
-    for path in output { _ = try OutputFile(path: path) }
-    var options = ClassifierOptions()
-    options.threads = team.threads
-    options.batchSamples = batch
-    let source = try ModelSource(
-      path: model, precision: precision, profiles: try profile.map { try PolicyProfile(path: $0) },
-      registry: plugins.registry(), options: options)
-    defer { terminal.endProgress() }
-    let contenders = try source.contenders(policy, progress: terminal.progress)
-    let texts = try LabelledDataSet(
-      path: data, labels: contenders[0].classifier.labels, limit: limit, layout: reading.layout(of: data, else: .tsv))
-    let workload = try Workload(texts, classifier: contenders[0].classifier, batch: batch)
-    let measurement = try Measurement(contenders, workload, repetitions: repetitions, progress: terminal.progress)
-    let report = ComparisonReport(measurement, source: source, command: ShellText.command, threads: team.threads)
-    terminal.endProgress()
-    try write(report, terminal)
+  func run() throws { try ComparisonSession(self).run() }
+}
+
+/// The kinds of files that a report can be written to.
+enum ReportFormat: String {
+  case md, json, csv, html
+
+  init?(endingOf path: String) {
+    guard let ending = path.split(separator: ".").last, path.utf8.contains(UInt8(ascii: ".")) else { return nil }
+    self.init(rawValue: String(ending))
   }
 
-  private func write(_ report: ComparisonReport, _ terminal: Terminal) throws {
-    if output.isEmpty {
-      let out = StandardOutput()
-      try out.print(report.markdown, terminator: "")
-      try out.flush()
-    }
-    for path in output {
-      try OutputFile.write(path.hasSuffix(".json") ? report.jsonText : report.markdown, to: path)
-      terminal.note("wrote \(path)")
+  func text(_ report: ComparisonReport) -> String {
+    switch self {
+    case .md: report.markdown
+    case .json: report.jsonText
+    case .csv: report.csv
+    case .html: report.html
     }
   }
 }

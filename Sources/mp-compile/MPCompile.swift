@@ -49,6 +49,11 @@ struct MPCompile: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var profile: String?
 
+  @Option(
+    help: "Store what mp-compare calibrate proved, with the policies that it is about.",
+    completion: .file(extensions: ["json"]))
+  var certificate: String?
+
   @OptionGroup var plugins: PluginOptions
 
   @Flag(help: "List the policies with their parameters, ranges, defaults, what they read, and when they decide.")
@@ -89,6 +94,7 @@ struct MPCompile: ParsableCommand {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no pass '\(printAfter)'; the passes are \(names)")
     }
+    if certificate != nil && output == nil { throw ValidationError("--certificate is stored in a file: give -o FILE") }
     if profile != nil, exit == nil && prune == nil || disablePass.contains("place-policies") {
       throw ValidationError("--profile says where policies decide: it wants --exit or --prune, and place-policies")
     }
@@ -102,9 +108,14 @@ struct MPCompile: ParsableCommand {
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
       disabledPasses: Set(disablePass),
       profile: try profile.map { try PolicyProfile(path: $0) })
-    let compilation = try Compilation(
-      checkpoint: checkpoint, policies: PolicyChoice(exit: exit, prune: prune), options: options,
-      registry: plugins.registry())
+    let certificate = try certificate.map { try Certificate(path: $0) }
+    // A certificate names the policies that it is about: nobody has to type them again.
+    let policies = PolicyChoice(
+      exit: try exit ?? certificate.map { try PolicySpec($0.exit) },
+      prune: try prune ?? certificate?.prune.map { try PolicySpec($0) })
+    var compilation = try Compilation(
+      checkpoint: checkpoint, policies: policies, options: options, registry: plugins.registry())
+    compilation.certificate = certificate
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
@@ -114,7 +125,7 @@ struct MPCompile: ParsableCommand {
       let compiled = try compilation.write(to: output, skipsCheck: skipCheck, observe: observe)
       terminal.endProgress()
       graph = compiled.graph
-      report(compiled, output, terminal)
+      report(compiled, certificate, output, terminal)
     } else {
       graph = try compilation.graph(observe: observe)
     }
@@ -140,12 +151,15 @@ struct MPCompile: ParsableCommand {
     try out.flush()
   }
 
-  private func report(_ compiled: CompiledModel, _ output: String, _ terminal: Terminal) {
+  private func report(
+    _ compiled: CompiledModel, _ certificate: Certificate?, _ output: String, _ terminal: Terminal
+  ) {
     let shape = compiled.graph.shape
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
         + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
     for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
+    for line in certificate?.lines ?? [] { terminal.note("  certificate: \(line)") }
     if let check = compiled.check {
       terminal.note(
         "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "

@@ -60,11 +60,16 @@ struct MPRun: ParsableCommand {
 
   @OptionGroup var plugins: PluginOptions
 
+  @Flag(help: "Say what the model is, and what was proven about its exits; classify nothing.")
+  var info = false
+
   @Flag(help: "No notes or progress on standard error.")
   var quiet = false
 
   func validate() throws {
-    if texts.isEmpty && input == nil {
+    if info {
+      if !texts.isEmpty || input != nil { throw ValidationError("--info classifies nothing: leave the texts out") }
+    } else if texts.isEmpty && input == nil {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
@@ -80,6 +85,7 @@ struct MPRun: ParsableCommand {
     options.threads = team.threads
     options.batchTokens = batchTokens
     options.recordsPositions = pyramid != nil
+    if info { return try ModelInfo(try LoadedModel(path: model)).print() }
     let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }

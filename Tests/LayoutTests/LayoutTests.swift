@@ -28,6 +28,7 @@ import Testing
     "PyramidFoundation": ["MagicPyramid", "PyramidIR", "PyramidReference", "PyramidText"],
     "PyramidPolicyTesting": [
       "MagicPyramid", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidPolicy",
+      "PyramidRuntime",
     ],
     "PyramidTraining": [
       "BuiltInPolicies", "PyramidCompiler", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels",
@@ -36,7 +37,9 @@ import Testing
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
-    "mp-compare": ["MagicPyramid", "PyramidFormats", "PyramidPolicyTesting", "PyramidTools"],
+    "mp-compare": [
+      "MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidPolicyTesting", "PyramidTools", "PyramidTraining",
+    ],
     "mp-train": ["MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"],
     "mp-bench": ["MagicPyramid", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
   ]

@@ -101,33 +101,6 @@ struct LabelStatisticsTests {
     #expect(LabelStatistics.accuracy([1, 2, 3, 4], expected: [1, 2, 0, 4]).value == 0.75)
     #expect(LabelStatistics.agreement([1, 1], [1, 2]) == 0.5)
   }
-
-  @Test(
-    "McNemar's p is the two-sided binomial probability",
-    arguments: [
-      (0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (0, 5, 0.0625), (10, 2, 0.038574218750), (2, 10, 0.038574218750),
-      (3, 9, 0.145996093750),
-      (0, 30, 0x1p-29),
-    ])
-  func mcnemar(gained: Int, lost: Int, expected: Double) {
-    #expect(isClose(LabelStatistics.mcnemar(gained: gained, lost: lost), expected, within: 1e-12))
-  }
-
-  @Test("McNemar's p stays a probability for counts that no power or coefficient can hold")
-  func large() {
-    // The normal approximation with continuity correction: z = 2000 / sqrt(1002001) = 1.998, p = 0.045716.
-    #expect(isClose(LabelStatistics.mcnemar(gained: 500_000, lost: 502_001), 0.045716, within: 1e-5))
-    #expect(LabelStatistics.mcnemar(gained: 0, lost: 200_000) == 0)
-    #expect(LabelStatistics.mcnemar(gained: 100_000, lost: 100_000) == 1)
-  }
-
-  @Test("McNemar's test counts only samples that exactly one gets right")
-  func discordant() {
-    let expected = [0, 0, 0, 0, 0, 0, 0]
-    let p = LabelStatistics.mcnemar([0, 1, 0, 1, 1, 1, 1], [0, 1, 1, 0, 0, 0, 0], expected: expected)
-    #expect(isClose(p, LabelStatistics.mcnemar(gained: 1, lost: 4), within: 1e-15))
-    #expect(isClose(p, 0.375))
-  }
 }
 
 @Suite("Numbers as text")

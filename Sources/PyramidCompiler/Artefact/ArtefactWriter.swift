@@ -12,10 +12,11 @@ public struct ArtefactWriter {
   /// A writer for graphs of one checkpoint.
   public init(_ compiler: ModelCompiler) { self.compiler = compiler }
 
-  /// Writes `graph`, which the whole pipeline has compiled, to `path`: under a temporary name, renamed when complete
-  /// and `check`, which is handed the temporary path, has not thrown.
+  /// Writes `graph`, which the whole pipeline has compiled, and what was proven about it to `path`: under a temporary
+  /// name, renamed when complete and `check`, which is handed the temporary path, has not thrown.
   public func write(
-    _ graph: Graph, to path: String, checking check: (_ path: String) throws -> Void = { _ in }
+    _ graph: Graph, to path: String, certificate: Certificate? = nil,
+    checking check: (_ path: String) throws -> Void = { _ in }
   ) throws {
     guard let target = graph.target else {
       throw CompileError("graph @\(graph.name) has no target: it was not compiled to the end")
@@ -23,7 +24,8 @@ public struct ArtefactWriter {
     let learned = compiler.lowered.learned.sorted { $0.key < $1.key }
     let header = ArtefactHeader(
       graph: graph.description, labels: compiler.lowered.labels, tokenizer: compiler.checkpoint.tokenizer.rules.stored,
-      maxTokens: maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "")
+      maxTokens: maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "",
+      certificate: certificate)
     var declarations = graph.weights.map { weight in
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }

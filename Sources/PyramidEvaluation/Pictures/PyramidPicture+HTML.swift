@@ -18,7 +18,7 @@ extension PyramidPicture {
     svg { max-width: 100%; min-width: 900px; height: auto; display: block; margin: auto }
     table { border-collapse: collapse; margin-top: 1.5rem; width: 100% }
     th, td { text-align: left; vertical-align: top; padding: .4rem .8rem; border-bottom: 1px solid #e2e8f0 }
-    td:nth-child(2) { white-space: nowrap } tr.exit { color: #c2410c } tr.idle { color: #94a3b8 }
+    td:nth-child(2) { white-space: nowrap } tr.exit { color: #c2410c } tr.idle { color: #64748b }
     </style>
     <figure>
     \(svg)</figure>

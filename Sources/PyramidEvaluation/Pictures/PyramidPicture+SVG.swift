@@ -22,7 +22,7 @@ extension PyramidPicture {
       let middle = y + geometry.rowHeight / 2 + 4
       let isRun = layer <= exitLayer
       drawing.text(
-        "layer \(layer)", x: left - 12, y: middle, size: 12, colour: isRun ? "#334155" : "#94a3b8", anchor: "end")
+        "layer \(layer)", x: left - 12, y: middle, size: 12, colour: isRun ? "#334155" : "#64748b", anchor: "end")
       if isRun {
         drawRow(layer, positions, y: y, geometry, &drawing)
       } else {
@@ -33,7 +33,7 @@ extension PyramidPicture {
       let count = isRun ? "\(alive[layer - 1].count) alive" : "not run"
       drawing.text(
         layer == exitLayer ? "\(count), left here" : count, x: right + 12, y: middle, size: 12,
-        colour: layer == exitLayer ? "#c2410c" : isRun ? "#334155" : "#94a3b8", weight: layer == exitLayer ? 700 : 400)
+        colour: layer == exitLayer ? "#c2410c" : isRun ? "#334155" : "#64748b", weight: layer == exitLayer ? 700 : 400)
     }
     if exitLayer == 0 {
       drawing.text(
@@ -63,7 +63,7 @@ extension PyramidPicture {
       let x = geometry.gutter + (Double(position - positions.lowerBound) + 0.5) * geometry.columnWidth
       drawing.text(
         Geometry.shortened(tokens[position]), x: x + geometry.fontSize * 0.35, y: baseline, size: geometry.fontSize,
-        colour: isLast ? "#0f172a" : "#7c8aa0", weight: isLast ? 600 : 400, anchor: "end", isVertical: true)
+        colour: isLast ? "#0f172a" : "#5f6b7e", weight: isLast ? 600 : 400, anchor: "end", isVertical: true)
     }
   }
 }

@@ -6,7 +6,8 @@ import PyramidFormats
 extension ComparisonReport {
   /// The report as a JSON value.
   public var json: JSONValue {
-    [
+    func entries(_ role: Role) -> JSONValue { .array(policies.filter { $0.role == role }.map(\.json)) }
+    return [
       "command": JSONValue(command),
       "machine": [
         "cpu": JSONValue(machine.cpu), "cores": JSONValue(machine.cores), "threads": JSONValue(machine.threads),
@@ -18,9 +19,18 @@ extension ComparisonReport {
       "repetitions": JSONValue(repetitions),
       "batch": JSONValue(batch),
       "tokenization_us": JSONValue(tokenizationMicroseconds),
+      "margin": JSONValue(margin),
       "notes": .array(notes.map { JSONValue($0) }),
       "dense": dense.json,
-      "policies": .array(policies.map(\.json)),
+      "policies": .array(policies.filter { $0.role != .null }.map(\.json)),
+      "null_models": entries(.null),
+      "null_candidates": .array(
+        candidates.map {
+          [
+            "name": JSONValue($0.name), "exit": $0.exit.map { JSONValue($0) } ?? .null,
+            "accuracy": JSONValue($0.answers.accuracy.value), "gflop": JSONValue($0.answers.gflop),
+          ]
+        }),
     ]
   }
 
@@ -29,7 +39,7 @@ extension ComparisonReport {
 }
 
 extension ComparisonReport.Entry {
-  /// An entry's members; those that compare with dense are missing from dense itself.
+  /// An entry's members; those that compare with dense are missing from dense itself, times where nothing was timed.
   var json: JSONValue {
     var object = JSONObject()
     func set(_ name: String, _ interval: Interval?) {
@@ -38,24 +48,58 @@ extension ComparisonReport.Entry {
       object["\(name)_interval"] = [JSONValue(interval.low), JSONValue(interval.high)]
     }
     object["name"] = JSONValue(name)
+    object["precision"] = JSONValue(precision)
     object["exit"] = exit.map { JSONValue($0) } ?? .null
     object["prune"] = prune.map { JSONValue($0) } ?? .null
     set("accuracy", answers.accuracy)
+    object["macro_f1"] = JSONValue(answers.macroF1)
+    object["matthews"] = JSONValue(answers.matthews)
+    object["difference"] = difference?.json
     object["agreement"] = comparison.map { JSONValue($0.agreement) }
     object["gflop"] = JSONValue(answers.gflop)
     object["gflop_paper"] = JSONValue(answers.gflopPaper)
     set("speedup_gflop", comparison?.operations)
     set("speedup_gflop_paper", comparison?.paperOperations)
-    object["latency_ms"] = [
-      "p50": JSONValue(timing.latency.p50), "p95": JSONValue(timing.latency.p95), "p99": JSONValue(timing.latency.p99),
-    ]
-    object["throughput_per_s"] = JSONValue(timing.throughput)
+    if let timing {
+      object["latency_ms"] = [
+        "p50": JSONValue(timing.latency.p50), "p95": JSONValue(timing.latency.p95),
+        "p99": JSONValue(timing.latency.p99),
+      ]
+      object["throughput_per_s"] = JSONValue(timing.throughput)
+    }
     set("speedup_latency", comparison?.latency)
     set("speedup_throughput", comparison?.throughput)
+    object["time_per_operation_saved"] = comparison?.timePerOperationSaved.map { JSONValue($0) }
     object["mean_exit_layer"] = JSONValue(answers.meanExitLayer)
     object["exit_histogram"] = .array(answers.exitHistogram.map { JSONValue($0) })
     object["tokens_alive"] = .array(answers.tokensAlive.map { JSONValue($0) })
+    object["lengths"] = .array(lengths.map(\.json))
     object["mcnemar_p"] = comparison.map { JSONValue($0.mcnemar) }
+    object["mcnemar_p_holm"] = comparison.map { JSONValue($0.mcnemarHolm) }
+    object["mcnemar_p_first_holm"] = comparison?.mcnemarFirst.map { JSONValue($0) }
+    object["dominated_by"] = dominatedBy.map { JSONValue($0) } ?? .null
+    object["on_front"] = .bool(isOnFront)
     return .object(object)
+  }
+}
+
+extension ComparisonReport.Difference {
+  fileprivate var json: JSONValue {
+    let interval = interval
+    return [
+      "against": JSONValue(against), "estimate": JSONValue(interval.value), "low": JSONValue(interval.low),
+      "high": JSONValue(interval.high), "verdict": JSONValue(verdict.rawValue),
+      "texts_needed": counts.textsNeeded(margin: margin).map { JSONValue($0) } ?? .null,
+    ]
+  }
+}
+
+extension LengthBin {
+  fileprivate var json: JSONValue {
+    [
+      "tokens": [JSONValue(lengths.lowerBound), lengths.upperBound == .max ? .null : JSONValue(lengths.upperBound)],
+      "samples": JSONValue(count), "accuracy": accuracy.map { JSONValue($0.value) } ?? .null,
+      "speedup_gflop": operations.map { JSONValue($0) } ?? .null,
+    ]
   }
 }

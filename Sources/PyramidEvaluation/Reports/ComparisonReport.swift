@@ -1,5 +1,5 @@
-// The outcome of mp-compare as a value: what was measured, where, and how. Its JSON (DESIGN section 9) and its Markdown
-// are made from it elsewhere, so that neither can hold a number that the other lacks a source for.
+// The outcome of mp-compare as a value: what was measured, where, and how. Its JSON (DESIGN section 9), Markdown, CSV and
+// page are made from it elsewhere, so that none can hold a number that another lacks a source for.
 
 /// One dense model and some policies, measured on the same texts.
 public struct ComparisonReport: Sendable {
@@ -17,7 +17,7 @@ public struct ComparisonReport: Sendable {
   public var data: String
   /// Texts measured.
   public var samples: Int
-  /// Times that every text was measured.
+  /// Times that every text was measured; 0 where nothing was timed.
   public var repetitions: Int
   /// Samples in a batch of the throughput measurement.
   public var batch: Int
@@ -25,38 +25,66 @@ public struct ComparisonReport: Sendable {
   public var tokenizationMicroseconds: Double
   /// What a reader should know besides, one sentence each.
   public var notes: [String]
+  /// The loss in accuracy that verdicts are about, as a share.
+  public var margin: Double
   /// The model without policies.
   public var dense: Entry
-  /// The policies in the order given.
+  /// The policies in the order given, then null models.
   public var policies: [Entry]
+  /// Settings of null models that did not get into the tables.
+  public var candidates: [Entry] = []
+  /// Ways of some texts through the layers.
+  public var pictures: [PyramidPicture] = []
 
   /// A report from its parts.
   public init(
     command: String, machine: MachineDescription, model: String, checkpoint: String, layers: Int, data: String,
-    samples: Int, repetitions: Int, batch: Int, tokenizationMicroseconds: Double, notes: [String] = [], dense: Entry,
-    policies: [Entry]
+    samples: Int, repetitions: Int, batch: Int, tokenizationMicroseconds: Double, notes: [String] = [],
+    margin: Double = 0.005, dense: Entry, policies: [Entry]
   ) {
     (self.command, self.machine) = (command, machine)
     (self.model, self.checkpoint, self.layers) = (model, checkpoint, layers)
     (self.data, self.samples, self.repetitions, self.batch) = (data, samples, repetitions, batch)
-    (self.tokenizationMicroseconds, self.notes) = (tokenizationMicroseconds, notes)
+    (self.tokenizationMicroseconds, self.notes, self.margin) = (tokenizationMicroseconds, notes, margin)
     (self.dense, self.policies) = (dense, policies)
   }
 
-  /// One contender: the dense model or a policy.
+  /// What a contender is there for.
+  public enum Role: String, Sendable, CaseIterable {
+    /// The model without policies.
+    case dense
+    /// What is compared.
+    case policy
+    /// What a policy has to beat to be worth anything.
+    case null
+  }
+
+  /// One contender: the dense model, a policy or a null model.
   public struct Entry: Sendable {
     /// Its name, unique in the report.
     public var name: String
+    /// What it is there for.
+    public var role = Role.policy
+    /// Number format of its model: f32, bf16, int8.
+    public var precision = "f32"
     /// The exit policy as it ran; nil for none.
     public var exit: String?
     /// The pruning policy as it ran; nil for none.
     public var prune: String?
     /// What it answered and what that took in operations.
     public var answers: AnswerSummary
-    /// Its times.
-    public var timing: Timing
+    /// The same by length.
+    public var lengths: [LengthBin] = []
+    /// Its times; nil where only answers were wanted.
+    public var timing: Timing?
     /// How it stands against dense; nil for dense itself.
     public var comparison: Comparison?
+    /// Its accuracy against the baseline's; nil for the baseline itself.
+    public var difference: Difference?
+    /// A null model that is at least as accurate for no more operations, better in one of both; nil for none.
+    public var dominatedBy: String?
+    /// Whether no other contender is at least as accurate for no more operations, better in one of both.
+    public var isOnFront = false
   }
 
   /// Wall-clock times.
@@ -73,14 +101,41 @@ public struct ComparisonReport: Sendable {
     public var agreement: Double
     /// McNemar's exact probability that accuracy differs this much by chance.
     public var mcnemar: Double
+    /// The same by Holm's method, for all policies and null models of the report together.
+    public var mcnemarHolm = 1.0
+    /// McNemar's exact probability against the first policy, by Holm's method; nil for that one itself.
+    public var mcnemarFirst: Double?
     /// Executed operations.
     public var operations: Interval
     /// Operations by the paper's formula.
     public var paperOperations: Interval
-    /// Time at batch 1.
-    public var latency: Interval
-    /// Time in batches.
-    public var throughput: Interval
+    /// Time at batch 1; nil where nothing was timed.
+    public var latency: Interval?
+    /// Time in batches; nil where nothing was timed.
+    public var throughput: Interval?
+
+    /// Speed-up in time over speed-up in executed operations, the worse of batch 1 and batches: 1 where every saved
+    /// operation is saved time. Nil where nothing was timed.
+    public var timePerOperationSaved: Double? {
+      latency.flatMap { latency in
+        throughput.map { min(latency.value, $0.value) / max(operations.value, 1e-9) }
+      }
+    }
+  }
+
+  /// Accuracy against a baseline's.
+  public struct Difference: Sendable, Equatable {
+    /// Name of the baseline.
+    public var against: String
+    /// What differs.
+    public var counts: PairedDifference
+    /// The loss that the verdict is about.
+    public var margin: Double
+
+    /// The estimate with its interval.
+    public var interval: Interval { counts.interval() }
+    /// Whether it is worse by more than the margin.
+    public var verdict: Verdict { counts.verdict(margin: margin) }
   }
 }
 
@@ -100,28 +155,7 @@ public struct MeasuredContender: Sendable {
     singles = Array(repeating: [], count: repetitions)
     batches = singles
   }
-}
 
-extension ComparisonReport.Entry {
-  /// A contender's part of the report; `expected` holds the data set's classes. `dense` is what it is compared with,
-  /// nil for dense itself.
-  public init(
-    name: String, exit: String?, prune: String?, _ measured: MeasuredContender, against dense: MeasuredContender?,
-    expected: [Int], layers: Int
-  ) {
-    let milliseconds = Percentiles(measured.latencies.map { $0 * 1e3 })
-    let seconds = Percentiles(measured.batches.map { $0.reduce(0, +) }).median
-    self.init(
-      name: name, exit: exit, prune: prune,
-      answers: AnswerSummary(measured.outcomes, expected: expected, layers: layers),
-      timing: .init(
-        latency: (milliseconds(0.5), milliseconds(0.95), milliseconds(0.99)),
-        throughput: Double(expected.count) / seconds),
-      comparison: dense.map { dense in
-        .init(
-          outcomes: measured.outcomes, dense: dense.outcomes, expected: expected,
-          latency: PairedRatio(baseline: dense.singles, contender: measured.singles),
-          throughput: PairedRatio(baseline: dense.batches, contender: measured.batches))
-      })
-  }
+  /// Whether it was timed.
+  var isTimed: Bool { !latencies.isEmpty }
 }

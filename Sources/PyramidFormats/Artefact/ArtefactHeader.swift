@@ -32,6 +32,8 @@ public struct ArtefactHeader: Sendable {
   public let learned: [String]
   /// `sha256:...` of the checkpoint's weight files.
   public let checkpoint: String
+  /// What calibration proved about the exits; nil for a model that was not calibrated.
+  public let certificate: Certificate?
 
   /// Stands before the names of learned tensors, apart from weight symbols.
   public static let learnedPrefix = "learned/"
@@ -39,13 +41,16 @@ public struct ArtefactHeader: Sendable {
   private static let version = "3"
   private static let vocabularyTensor = "vocabulary"
   private static let integrityKey = "integrity"
+  private static let certificateKey = "certificate"
 
   /// A header to be written.
   public init(
-    graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String], checkpoint: String
+    graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String], checkpoint: String,
+    certificate: Certificate? = nil
   ) {
     (self.graph, self.labels, self.tokenizer) = (graph, labels, tokenizer)
     (self.maxTokens, self.learned, self.checkpoint) = (maxTokens, learned, checkpoint)
+    self.certificate = certificate
   }
 
   /// Reads and checks the header of an open file. Throws when it is not an artefact, of another version, or damaged.
@@ -84,6 +89,10 @@ public struct ArtefactHeader: Sendable {
     labels = try strings("labels")
     learned = try strings("learned")
     checkpoint = try text("checkpoint")
+    certificate = try metadata[Self.certificateKey].map { text throws(FormatError) in
+      try Certificate(
+        reading: JSONField(try JSONReader.read(text, file: file.path), file: file.path, place: Self.certificateKey))
+    }
     guard let maxTokens = Int(try text("max_tokens")), maxTokens > 0 else {
       throw failure("max_tokens", "is not a positive number")
     }
@@ -104,6 +113,7 @@ public struct ArtefactHeader: Sendable {
       ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
       ("tokenizer", tokenizer.settings),
     ]
+    if let certificate { metadata.append((Self.certificateKey, JSONWriter.string(certificate.json))) }
     let digest = Self.digest(
       metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,
       vocabulary: words.withUnsafeBytes { Checksum.sha256(of: $0) })

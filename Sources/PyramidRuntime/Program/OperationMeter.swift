@@ -4,13 +4,14 @@
 import PyramidIR
 
 /// Cost polynomials of a graph, ready to be evaluated.
-struct OperationMeter: Sendable {
+public struct OperationMeter: Sendable {
   private let executed: [CostTerm]
   private let paper: [[CostTerm]]
   private let dense: [CostTerm]
   private let densePaper: [CostTerm]
 
-  init(_ graph: Graph) {
+  /// The counts of a graph that `count-operations` has seen.
+  public init(_ graph: Graph) {
     executed = graph.costs.flatMap(\.executed)
     paper = graph.costs.filter { !$0.paper.isEmpty }.map(\.paper)
     dense = graph.denseOperations()
@@ -19,8 +20,9 @@ struct OperationMeter: Sendable {
 
   /// Operations of a sample with `tokens[k]` tokens in dim T<k> (0 where it had left) and `samples[k]` 1 or 0 for B<k>,
   /// that left after layer `exitLayer`, from 1.
-  func count(tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int) -> OperationCount
-  {
+  public func count(
+    tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int
+  ) -> OperationCount {
     // Wrapping arithmetic: an artefact may claim any coefficient, and a wrong count is no reason to trap.
     func value(_ term: CostTerm, _ rows: Int32) -> Int {
       term.coefficient &* (term.power == 2 ? Int(rows) &* Int(rows) : Int(rows))

@@ -1,0 +1,121 @@
+// From measured contenders to the entries of a report. What an entry says of itself needs its own measurements only, how
+// it stands among the others needs all of them: both are worked out here, in one place and for every kind of report.
+
+/// Contenders of one workload, dense first, as the report's entries are made of them.
+public struct ComparisonTable {
+  /// One contender with what was measured of it.
+  public struct Row {
+    /// What the report calls it, and what it is there for.
+    public var name: String, role: ComparisonReport.Role
+    /// Number format of its model.
+    public var precision: String
+    /// Its policies as they ran; nil for none.
+    public var exit, prune: String?
+    /// Answers and times.
+    public var measured: MeasuredContender
+
+    /// A row from its parts.
+    public init(
+      name: String, role: ComparisonReport.Role, precision: String = "f32", exit: String?, prune: String?,
+      _ measured: MeasuredContender
+    ) {
+      (self.name, self.role, self.precision) = (name, role, precision)
+      (self.exit, self.prune, self.measured) = (exit, prune, measured)
+    }
+  }
+
+  private let rows: [Row]
+  private let expected: [Int]
+  private let layers: Int
+  private let margin: Double
+  private let baseline: Int
+
+  /// A table of rows, dense first; `expected` holds the data set's classes, `baseline` is the number of the row that
+  /// differences are taken against.
+  public init(_ rows: [Row], expected: [Int], layers: Int, margin: Double, baseline: Int = 0) {
+    (self.rows, self.expected, self.layers) = (rows, expected, layers)
+    (self.margin, self.baseline) = (margin, baseline)
+  }
+
+  /// An entry for each row.
+  public var entries: [ComparisonReport.Entry] {
+    var entries = rows.indices.map(entry)
+    let others = Array(entries.indices.dropFirst())
+    let holm = holm(others.map { entries[$0].comparison!.mcnemar })
+    for (index, p) in zip(others, holm) { entries[index].comparison!.mcnemarHolm = p }
+    if let first = rows.firstIndex(where: { $0.role == .policy }) {
+      let rest = others.filter { $0 != first }
+      let adjusted = PyramidEvaluation.holm(rest.map { difference($0, against: first).mcnemar })
+      for (index, p) in zip(rest, adjusted) { entries[index].comparison!.mcnemarFirst = p }
+    }
+    for index in entries.indices {
+      let dominating = entries.indices.filter { dominates(entries[$0], entries[index]) }
+      entries[index].isOnFront = dominating.isEmpty
+      if rows[index].role == .policy {
+        // Of several the cheapest: it says most about what was gained.
+        entries[index].dominatedBy =
+          dominating.filter { rows[$0].role == .null }.min { entries[$0].answers.gflop < entries[$1].answers.gflop }
+          .map { rows[$0].name }
+      }
+    }
+    return entries
+  }
+
+  private func dominates(_ one: ComparisonReport.Entry, _ other: ComparisonReport.Entry) -> Bool {
+    let (a, b) = (one.answers, other.answers)
+    guard a.accuracy.value >= b.accuracy.value, a.gflop <= b.gflop else { return false }
+    return a.accuracy.value > b.accuracy.value || a.gflop < b.gflop
+  }
+
+  private func difference(_ row: Int, against other: Int) -> PairedDifference {
+    PairedDifference(
+      rows[row].measured.outcomes.map(\.label), against: rows[other].measured.outcomes.map(\.label), expected: expected)
+  }
+
+  private func entry(_ index: Int) -> ComparisonReport.Entry {
+    let (row, measured, dense) = (rows[index], rows[index].measured, rows[0].measured)
+    let answers = AnswerSummary(measured.outcomes, expected: expected, layers: layers)
+    var entry = ComparisonReport.Entry(
+      name: row.name, role: row.role, precision: row.precision, exit: row.exit, prune: row.prune, answers: answers)
+    entry.lengths = LengthBin.usual.map {
+      LengthBin($0, measured.outcomes, dense: dense.outcomes, expected: expected)
+    }
+    if measured.isTimed { entry.timing = .init(measured, texts: expected.count) }
+    if index > 0 { entry.comparison = .init(measured, against: dense, expected: expected) }
+    if index != baseline {
+      entry.difference = .init(
+        against: rows[baseline].name, counts: difference(index, against: baseline), margin: margin)
+    }
+    return entry
+  }
+}
+
+extension ComparisonReport.Timing {
+  fileprivate init(_ measured: MeasuredContender, texts: Int) {
+    let milliseconds = Percentiles(measured.latencies.map { $0 * 1e3 })
+    let seconds = Percentiles(measured.batches.map { $0.reduce(0, +) }).median
+    self.init(
+      latency: (milliseconds(0.5), milliseconds(0.95), milliseconds(0.99)), throughput: Double(texts) / seconds)
+  }
+}
+
+extension ComparisonReport.Comparison {
+  fileprivate init(_ measured: MeasuredContender, against dense: MeasuredContender, expected: [Int]) {
+    let (labels, denseLabels) = (measured.outcomes.map(\.label), dense.outcomes.map(\.label))
+    func ratio(_ count: (SampleOutcome) -> Int) -> Interval {
+      let counts = [dense, measured].map { [$0.outcomes.map { Double(max(count($0), 1)) }] }
+      return PairedRatio(baseline: counts[0], contender: counts[1]).interval()
+    }
+    /// Over the repetitions that both took part in.
+    func speedUp(_ times: (MeasuredContender) -> [[Double]]) -> Interval? {
+      guard measured.isTimed, dense.isTimed else { return nil }
+      let contender = times(measured)
+      return PairedRatio(baseline: Array(times(dense).prefix(contender.count)), contender: contender).interval()
+    }
+    self.init(
+      agreement: LabelStatistics.agreement(labels, denseLabels),
+      mcnemar: PairedDifference(labels, against: denseLabels, expected: expected).mcnemar,
+      operations: ratio(\.operations), paperOperations: ratio(\.paperOperations), latency: speedUp(\.singles),
+      throughput: speedUp(\.batches))
+  }
+}

@@ -1,0 +1,68 @@
+// The contenders of one comparison: those of every precision side by side, random controls under several seeds, and what
+// a policy has to beat.
+
+import MagicPyramid
+import PyramidEvaluation
+import PyramidFormats
+
+/// Contenders, dense first, then policies as they were given, then null models.
+public struct ContenderList {
+  /// The contenders.
+  public private(set) var contenders: [Contender] = []
+  /// What a reader of the report should know about the choice.
+  public private(set) var notes: [String] = []
+
+  /// Contenders of `options` for each of the sources, one precision each; the first source's dense is what all are
+  /// compared with. A policy that draws at random and names no seed stands for `seeds` of them. Null models are made of
+  /// `nulls`, nil for none. Throws what `ModelSource.contenders` throws, and `ComparisonError` for two of one name.
+  public init(
+    of sources: [ModelSource], _ options: [PolicyOption], seeds: Int = 1, nulls: ModelSource?,
+    progress: (String) -> Void = { _ in }
+  ) throws {
+    let options = try options.flatMap { try seeded($0, seeds, sources[0]) }
+    for (index, source) in sources.enumerated() {
+      for var contender in try source.contenders(options, progress: progress) {
+        if sources.count > 1, index > 0 || contender.role != .dense {
+          contender.name += ", \(source.precision.rawValue)"
+        }
+        if index > 0, contender.role == .dense { contender.role = .policy }
+        contenders.append(contender)
+      }
+    }
+    if let nulls { contenders += try nulls.nullModels(progress: progress) }
+    var names: Set<String> = []
+    for contender in contenders where !names.insert(contender.name).inserted {
+      throw ComparisonError("two contenders are called '\(contender.name)'; choose another name")
+    }
+  }
+
+  private mutating func seeded(_ option: PolicyOption, _ seeds: Int, _ source: ModelSource) throws -> [PolicyOption] {
+    guard seeds > 1, let kind = try source.drawsAtRandom(option) else { return [option] }
+    notes.append("\(option.name): draws at random, under \(seeds) seeds")
+    func with(_ seed: Int, _ text: String?) -> String? {
+      text.map { text in
+        guard text.utf8.last == UInt8(ascii: ")") else { return "\(text)(seed=\(seed))" }
+        let isEmpty = Array(text.utf8.dropLast())[...].trimmed.utf8.last == UInt8(ascii: "(")
+        return "\(text.dropLast())\(isEmpty ? "" : ", ")seed=\(seed))"
+      }
+    }
+    return (1...seeds).map { seed in
+      PolicyOption(
+        name: "\(option.name), seed \(seed)", exit: kind == .exit ? with(seed, option.exit) : option.exit,
+        prune: kind == .prune ? with(seed, option.prune) : option.prune)
+    }
+  }
+
+  /// What ties a measurement that was interrupted to these contenders, texts and options.
+  public func identity(_ workload: Workload, _ options: MeasurementOptions) -> String {
+    var lines = contenders.map { contender in
+      let policies = contender.classifier.policies
+      return "\(contender.name)\t\(contender.classifier.model.header.checkpoint)\t\(contender.source.precision)\t"
+        + policies.all.map { $0.element.spec.description }.joined(separator: "\t")
+    }
+    lines.append(
+      "\(workload.batch) \(options.isTimed ? options.repetitions : 0) \(options.nullRepetitions) \(options.threads)")
+    lines += workload.texts.map { "\($0.label)\t\($0.text)\t\($0.pair ?? "")" }
+    return Checksum.sha256(of: lines.joined(separator: "\n"))
+  }
+}

@@ -1,0 +1,139 @@
+// What was measured, written down as soon as it is: a comparison that is interrupted, however it ends, goes on where it
+// stopped. One JSON value a line; a line that breaks off is the last one, and is measured again.
+
+import Glibc
+import PyramidEvaluation
+import PyramidFormats
+
+/// The file that keeps a measurement until its report is written.
+public final class MeasurementLog {
+  /// One block of one repetition, measured one by one or in batches.
+  struct Turn: Hashable {
+    let isBatch: Bool
+    let repetition, block: Int
+  }
+
+  /// Its path.
+  public let path: String
+  private(set) var outcomes: [Int: [SampleOutcome]] = [:]
+  private(set) var times: [Turn: [Int: [Double]]] = [:]
+  private var file: UnsafeMutablePointer<FILE>?
+  private static let format = "magic-pyramid-comparison"
+  private static let outcomesPerLine = 500
+
+  /// Opens the file of a measurement with this `identity`: what was measured is read when it `resumes`, else it starts
+  /// anew. Throws when it is of another measurement, or can't be written.
+  public init(path: String, identity: String, resumes: Bool) throws {
+    self.path = path
+    let isThere = access(path, F_OK) == 0
+    if resumes {
+      guard isThere else { throw ComparisonError("\(path): there is nothing to go on with; leave --resume out") }
+      try read(identity)
+    }
+    file = fopen(path, resumes ? "a" : "w")
+    guard file != nil else { throw ComparisonError("\(path): \(String(cString: strerror(errno)))") }
+    // The line that broke off must not run into the next one.
+    if resumes {
+      try write("")
+    } else {
+      try append(["format": JSONValue(Self.format), "identity": JSONValue(identity)])
+    }
+  }
+
+  deinit { if let file { fclose(file) } }
+
+  /// Removes the file: its report is written.
+  public func finish() { unlink(path) }
+
+  func add(_ outcomes: [SampleOutcome], of contender: Int) throws {
+    for start in stride(from: 0, to: outcomes.count, by: Self.outcomesPerLine) {
+      let part = outcomes[start..<min(start + Self.outcomesPerLine, outcomes.count)]
+      try append([
+        "contender": JSONValue(contender), "first": JSONValue(start), "texts": JSONValue(outcomes.count),
+        "outcomes": .array(part.map(\.json)),
+      ])
+    }
+  }
+
+  func add(_ times: [Int: [Double]], of turn: Turn) throws {
+    let contenders = times.keys.sorted()
+    try append([
+      "batch": .bool(turn.isBatch), "repetition": JSONValue(turn.repetition), "block": JSONValue(turn.block),
+      "contenders": .array(contenders.map { JSONValue($0) }),
+      "seconds": .array(contenders.map { .array(times[$0]!.map { JSONValue($0) }) }),
+    ])
+  }
+
+  private func append(_ value: JSONValue) throws { try write(JSONWriter.string(value)) }
+
+  private func write(_ line: String) throws {
+    guard fputs(line + "\n", file!) >= 0, fflush(file!) == 0 else {
+      throw ComparisonError("\(path): \(String(cString: strerror(errno)))")
+    }
+  }
+
+  private func read(_ identity: String) throws {
+    let reader = try LineReader(path: path, limit: 64 << 20)
+    var isFirst = true
+    while let line = try reader.next() {
+      guard case .bytes(let bytes) = line, !bytes.isEmpty else { continue }
+      guard let value = try? JSONReader.read(bytes, file: path) else { continue }
+      if isFirst {
+        guard value["format"] == .string(Self.format) else { throw ComparisonError("\(path): is no measurement") }
+        guard value["identity"] == .string(identity) else {
+          throw ComparisonError("\(path): is of other policies, texts or options; leave --resume out to start anew")
+        }
+        isFirst = false
+      } else {
+        try read(JSONField(value, file: path))
+      }
+    }
+    if isFirst { throw ComparisonError("\(path): is no measurement") }
+  }
+
+  private func read(_ field: JSONField) throws(FormatError) {
+    func integer(_ key: String) throws(FormatError) -> Int { try field.required(key).integer(in: 0...(1 << 40)) }
+    if field.value["outcomes"] != nil {
+      let (contender, first) = (try integer("contender"), try integer("first"))
+      // A contender whose answers are not complete is asked again, from the first text.
+      if first == 0 { partial = [] }
+      for element in try field.required("outcomes").elements() { partial.append(try SampleOutcome(element)) }
+      if partial.count == (try integer("texts")) { outcomes[contender] = partial }
+      return
+    }
+    let turn = Turn(
+      isBatch: try field.required("batch").bool(), repetition: try integer("repetition"), block: try integer("block"))
+    var seconds: [Int: [Double]] = [:]
+    for (contender, list) in zip(
+      try field.required("contenders").elements(), try field.required("seconds").elements())
+    {
+      var values: [Double] = []
+      for value in try list.elements() { values.append(try value.double()) }
+      seconds[try contender.integer(in: 0...(1 << 20))] = values
+    }
+    times[turn] = seconds
+  }
+
+  private var partial: [SampleOutcome] = []
+}
+
+extension SampleOutcome {
+  fileprivate var json: JSONValue {
+    .array([
+      JSONValue(label), JSONValue(exitLayer), JSONValue(operations), JSONValue(paperOperations),
+      .array(tokensAlive.map { JSONValue($0) }), .array(probabilities.map { JSONValue($0) }),
+    ])
+  }
+
+  fileprivate init(_ field: JSONField) throws(FormatError) {
+    let parts = try field.elements()
+    guard parts.count == 6 else { throw field.failure("expected six values") }
+    var (tokens, probabilities): ([Int], [Float]) = ([], [])
+    for part in try parts[4].elements() { tokens.append(try part.integer(in: 0...(1 << 40))) }
+    for part in try parts[5].elements() { probabilities.append(Float(try part.double())) }
+    self.init(
+      label: try parts[0].integer(in: 0...(1 << 20)), exitLayer: try parts[1].integer(in: 0...(1 << 20)),
+      tokensAlive: tokens, operations: try parts[2].integer(in: 0 ... .max),
+      paperOperations: try parts[3].integer(in: 0 ... .max), probabilities: probabilities)
+  }
+}

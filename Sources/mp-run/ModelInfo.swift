@@ -1,0 +1,28 @@
+// mp-run --info: what an artefact is, for who has nothing but the file.
+
+import MagicPyramid
+import PyramidFormats
+import PyramidTools
+
+/// What a compiled model says of itself.
+struct ModelInfo {
+  private let model: LoadedModel
+
+  init(_ model: LoadedModel) { self.model = model }
+
+  func print() throws {
+    let (graph, header) = (model.graph, model.header)
+    let labels = header.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
+    var lines = [
+      "\(graph.shape.family), \(graph.shape.layers) layers x \(graph.shape.hidden), for "
+        + "\(model.instructionSet.rawValue), \(graph.precision.rawValue), texts of up to \(header.maxTokens) tokens",
+      "checkpoint: \(header.checkpoint)",
+      "\(header.labels.count) classes: \(labels)\(header.labels.count > 20 ? ", ..." : "")",
+    ]
+    for (kind, spec) in graph.policies.all { lines.append("\(kind.rawValue): \(spec)") }
+    lines += header.certificate?.lines.map { "certificate: \($0)" } ?? ["certificate: none"]
+    let out = StandardOutput()
+    for line in lines { try out.print(line) }
+    try out.flush()
+  }
+}

@@ -1,0 +1,76 @@
+// A sweep asks many policies in one run. What it derives must be what each policy's own run gives, to the last bit and the last
+// operation.
+
+import PyramidTestSupport
+import Testing
+
+@testable import PyramidPolicyTesting
+
+@Suite struct AnswersTests {
+  static let exits = [
+    "exit=entropy(threshold=0.3...0.9/4)", "exit=patience(patience=1...2)", "exit=entropy(threshold=1)",
+  ]
+
+  /// Answers of all contenders found together, and each by itself.
+  private static func both(_ contenders: [Contender], _ workload: Workload) throws -> (
+    together: [[SampleOutcome]], alone: [[SampleOutcome]], passes: Set<String>
+  ) {
+    var passes: Set<String> = []
+    let answers = Answers(
+      contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks,
+      progress: { passes.insert(String($0.prefix(30))) })
+    var (together, alone) = ([Int: [SampleOutcome]](), [Int: [SampleOutcome]]())
+    try answers.find(Array(contenders.indices)) { together[$0] = $1 }
+    let found = passes
+    for index in contenders.indices { try answers.find([index]) { alone[$0] = $1 } }
+    return (contenders.indices.map { together[$0]! }, contenders.indices.map { alone[$0]! }, found)
+  }
+
+  @Test(arguments: [
+    "", " prune=top-k(fraction=0.6)", " prune=received-attention", " prune=token-table(attention=1)",
+    " prune=cls-attention",
+  ])
+  func `Rows that a sweep derives equal rows that are measured`(prune: String) throws {
+    let scene = try Scene()
+    let contenders = try scene.contenders(Self.exits.map { $0 + prune })
+    let workload = try scene.workload(contenders)
+    let found = try Self.both(contenders, workload)
+    // Seven policies in one pass; only dense runs by itself.
+    #expect(found.passes.contains("answers of 7 exit policies at "), "\(found.passes)")
+    #expect(!found.passes.contains { $0.hasPrefix("answers of exit") || $0.hasPrefix("answers of entropy") })
+    for (index, contender) in contenders.enumerated() {
+      #expect(found.together[index] == found.alone[index], "\(contender.name)")
+    }
+    let layers = Set(found.together.dropFirst().flatMap { $0.map(\.exitLayer) })
+    #expect(layers.isSuperset(of: [0, 1, 4]), "\(layers)")
+  }
+
+  @Test func `The same holds for a compiled model, where controls and null models ride along`() throws {
+    let scene = try Scene()
+    let path = scene.folder.path("model.mpc")
+    let compilation = try Compilation(
+      checkpoint: scene.checkpoint,
+      policies: PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention")))
+    _ = try compilation.write(to: path, skipsCheck: true)
+    let source = try ModelSource(path: path, registry: CompiledCheckpoint.registry.get())
+    let contenders = try ContenderList(
+      of: [source], PolicySweep("exit=entropy(threshold=0.2...0.9/4) prune=received-attention").options, nulls: source
+    ).contenders
+    let found = try Self.both(contenders, scene.workload(contenders))
+    #expect(found.together == found.alone)
+    #expect(contenders.filter { $0.role == .null }.count == 1 + 12 + 3)
+  }
+
+  @Test func `Null models and policies of other boundaries are not asked together`() throws {
+    let scene = try Scene()
+    let contenders = try ContenderList(
+      of: [scene.source], PolicySweep("exit=entropy(threshold=0.2...0.9/3)").options, nulls: scene.source
+    ).contenders
+    let found = try Self.both(contenders, scene.workload(contenders))
+    #expect(found.together == found.alone)
+    #expect(found.passes.contains { $0.hasPrefix("answers of 3 exit policies") })
+    // The bag alone and the twelve settings of the bag that leaves the rest to dense.
+    #expect(found.passes.contains { $0.hasPrefix("answers of 13 exit policies") }, "\(found.passes)")
+    #expect(found.passes.contains { $0.hasPrefix("answers of first 2 of 4") })
+  }
+}

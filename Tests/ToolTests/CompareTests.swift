@@ -1,0 +1,125 @@
+// mp-compare as a user runs it, on the small checkpoint with an entry: files of every kind, sweeps, resuming, calibration and what
+// becomes of its certificate.
+
+import Foundation
+import Testing
+
+@Suite struct CompareTests {
+  /// Labelled texts of the golden, `times` over.
+  private static func data(_ scratch: Scratch, times: Int = 1) throws -> String {
+    let lines = try String(contentsOfFile: Models.entryCheckpoint + "/golden.jsonl", encoding: .utf8).split(
+      separator: "\n")
+    let texts = try lines.compactMap { line -> String? in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      guard let text = object?["text"] as? String, !text.isEmpty, object?["pair"] is NSNull else { return nil }
+      return text.replacing("\t", with: " ").replacing("\n", with: " ")
+    }
+    let rows = (0..<times).flatMap { _ in texts.enumerated().map { "LABEL_\($0 % 4)\t\($1)\n" } }
+    return try scratch.write("data.tsv", rows.joined())
+  }
+
+  private static func object(_ path: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path))) as? [String: Any])
+  }
+
+  @Test func `A sweep without timing writes every kind of report, and every answer`() throws {
+    let scratch = try Scratch()
+    let data = try Self.data(scratch)
+    let names = ["r.json", "r.md", "r.csv", "r.html"].map(scratch.path)
+    let result = try Tool.compare.run(
+      [
+        Models.entryCheckpoint, "--data", data, "--answers-only", "--policy", "e: exit=entropy(threshold=0.2...0.9/3)",
+        "--baseline", "e threshold=0.2", "--margin", "0.1", "--per-sample", scratch.path("answers.jsonl"),
+      ] + names.flatMap { ["--output", $0] })
+    #expect(result.code == 0, "\(result.notes)")
+    #expect(result.notes.contains("contenders, at most about") && result.notes.contains("show a difference of"))
+    let report = try Self.object(names[0])
+    let policies = try #require(report["policies"] as? [[String: Any]])
+    #expect(policies.map { $0["name"] as? String } == ["e threshold=0.2", "e threshold=0.55", "e threshold=0.9"])
+    #expect(policies[0]["difference"] == nil && policies[0]["latency_ms"] == nil)
+    let difference = try #require(policies[2]["difference"] as? [String: Any])
+    #expect(difference["against"] as? String == "e threshold=0.2" && difference["verdict"] is String)
+    #expect((policies[2]["exit_histogram"] as? [Int])?.count == 4 && policies[2]["mcnemar_p_holm"] is Double)
+    let nulls = try #require(report["null_models"] as? [[String: Any]])
+    #expect(nulls.count == 4 && nulls[0]["name"] as? String == "bag of words")
+    #expect((report["notes"] as? [String])?.contains("e: threshold: 3 values from 0.2 to 0.9 in equal steps") == true)
+    let samples = try #require(report["samples"] as? Int)
+    let lines = try String(contentsOfFile: scratch.path("answers.jsonl"), encoding: .utf8).split(separator: "\n")
+    // Dense, three policies, the bag, twelve settings of the bag and dense, two cuts.
+    #expect(lines.count == samples * 19)
+    #expect(try String(contentsOfFile: names[3], encoding: .utf8).contains("Single texts"))
+    #expect(try !FileManager.default.contentsOfDirectory(atPath: scratch.folder).contains { $0.hasSuffix(".partial") })
+  }
+
+  @Test func `The bag of a checkpoint without an entry is learned from training texts`() throws {
+    let scratch = try Scratch()
+    let result = try Tool.compare(
+      Models.checkpoint, "--data", Models.checkpoint + "/sample.tsv", "--limit", "20", "--answers-only", "--train",
+      Models.checkpoint + "/sample.tsv", "--policy", "exit=entropy", "--output", scratch.path("r.json"))
+    #expect(result.code == 0, "\(result.notes)")
+    let report = try Self.object(scratch.path("r.json"))
+    let nulls = try #require(report["null_models"] as? [[String: Any]])
+    let policies = try #require(report["policies"] as? [[String: Any]])
+    #expect(nulls[0]["name"] as? String == "bag of words" && (nulls[0]["accuracy"] as? Double ?? 0) > 0.6)
+    #expect((nulls[0]["exit_histogram"] as? [Int])?.first == 20)
+    if !FileManager.default.fileExists(atPath: Models.checkpoint + "/entry") {
+      #expect((policies[0]["exit_histogram"] as? [Int])?.count == 7)
+    }
+  }
+
+  @Test func `What can't be resumed or compared is said before anything is measured`() throws {
+    let scratch = try Scratch()
+    let data = try Self.data(scratch)
+    let common = [Models.entryCheckpoint, "--data", data, "--answers-only", "--policy", "exit=entropy"]
+    for (options, problem) in [
+      (["--resume"], "wants the --output"), (["--resume", "--output", scratch.path("r.md")], "nothing to go on with"),
+      (["--baseline", "x"], "there is no such contender"), (["--output", "r.txt"], ".md, .json, .csv or .html"),
+      (["--margin", "2"], "share between 0 and 1"),
+      (["--policy", "exit=entropy(threshold=0...1)", "--seeds", "0"], "1 to 100"),
+      (["--train", data, "--no-null-models"], "leave --no-null-models out"),
+    ] {
+      let result = try Tool.compare.run(common + options)
+      #expect(result.code != 0 && result.notes.contains(problem), "\(options): \(result.notes)")
+    }
+  }
+
+  @Test func `A certificate goes from calibration into the model, and to who runs it`() throws {
+    let scratch = try Scratch()
+    let data = try Self.data(scratch, times: 12)
+    let (certificate, model) = (scratch.path("c.json"), scratch.path("m.mpc"))
+    let found = try Tool.compare(
+      "calibrate", Models.entryCheckpoint, "--data", data, "--max-drop", "0.4", "--against", "dense", "--exit",
+      "entropy(threshold=0.05...0.95/12)", "--output", certificate)
+    #expect(found.code == 0 && found.output.contains("Chosen: `entropy(threshold="), "\(found.notes)\(found.output)")
+    let object = try Self.object(certificate)
+    for key in ["data_sha256", "n", "exit", "max_drop", "confidence", "against", "bounds"] {
+      #expect(object[key] != nil, "\(key)")
+    }
+    #expect(object["against"] as? String == "dense" && object["max_drop"] as? Double == 0.4)
+    let bounds = try #require(object["bounds"] as? [[String: Any]])
+    #expect((bounds[0]["bound"] as? Double ?? 1) <= 0.4)
+    let compiled = try Tool.compile(Models.entryCheckpoint, "-o", model, "--certificate", certificate)
+    #expect(compiled.code == 0 && compiled.notes.contains("certificate: at most 40.00%"), "\(compiled.notes)")
+    let info = try Tool.run(model, "--info")
+    #expect(
+      info.code == 0 && info.output.contains("certificate: at most 40.00% of texts answered otherwise than by dense"))
+    #expect(try info.output.contains("exit: \(#require(object["exit"] as? String))"))
+    let other = try Tool.compile(
+      Models.entryCheckpoint, "-o", model, "--certificate", certificate, "--exit", "entropy(threshold=0.999)")
+    #expect(other.code == 1 && other.notes.contains("the certificate is for"), "\(other.notes)")
+    let none = try Tool.run(Models.entry.get(), "--info")
+    #expect(none.output.contains("certificate: none"))
+  }
+
+  @Test func `Calibration says how many texts it takes`() throws {
+    let scratch = try Scratch()
+    let data = try Self.data(scratch)
+    let result = try Tool.compare(
+      "calibrate", Models.entryCheckpoint, "--data", data, "--max-drop", "0.001", "--against", "dense", "--exit",
+      "entropy(threshold=0.001...0.002/2)")
+    #expect(result.code == 1 && result.notes.contains("no setting is proven"), "\(result.notes)")
+    #expect(result.notes.contains("it takes about"), "\(result.notes)")
+    let unknown = try Tool.compare("calibrate", Models.entryCheckpoint, "--data", data, "--miss-class", "nobody")
+    #expect(unknown.code == 1 && unknown.notes.contains("--miss-class nobody: the model has LABEL_0"))
+  }
+}
