@@ -3,6 +3,7 @@
 // receives at least the learned threshold of its boundary or, without one that drops any, more than the least 30% do.
 
 import Glibc
+import PyramidEvaluation
 import PyramidIR
 import PyramidPolicy
 
