@@ -1,6 +1,6 @@
 // What else the machine did while something was measured: other processes, a host that took CPU time away, clocks and
-// quotas that were throttled. A time that was measured meanwhile says little about a policy. Read from the kernel's text
-// files; where they are missing nothing counts as disturbed.
+// quotas that were throttled. A time that was measured meanwhile says little about a policy. Read from the kernel's
+// text files; where they are missing nothing counts as disturbed.
 
 import Glibc
 import PyramidFormats
@@ -76,7 +76,8 @@ public struct MachineActivity: Sendable, Equatable {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
-    return String(decoding: bytes.prefix(fread(&bytes, 1, bytes.count, file)), as: UTF8.self)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 }
 
@@ -98,16 +99,26 @@ public struct Disturbance: Sendable, Equatable {
   public let cpus: Double
 
   init(_ kind: Kind, cpus: Double) { (self.kind, self.cpus) = (kind, cpus) }
+
+  /// How bad it was: CPUs taken in all, above 0 for throttling alone, below 0 for nothing.
+  static func cpus(_ all: [Disturbance]) -> Double { all.isEmpty ? -1 : all.reduce(0) { $0 + $1.cpus } }
 }
 
 /// How many turns of a measurement were disturbed, and what became of them.
 public struct DisturbanceTally: Sendable, Equatable {
   /// Turns measured, those taken again not counted twice.
   public var turns = 0
-  /// Turns that were disturbed at first, and those of them that stayed so.
+  /// Turns of which a try was disturbed, and those of them that stayed so.
   public var disturbed = 0, remaining = 0
   /// What disturbed them.
   public var kinds: Set<Disturbance.Kind> = []
+
+  mutating func add(_ times: TurnTimes) {
+    turns += 1
+    kinds.formUnion(times.disturbances)
+    if !times.disturbances.isEmpty { disturbed += 1 }
+    if times.isDisturbed { remaining += 1 }
+  }
 
   /// A sentence for the report; nil when nothing was disturbed.
   public var note: String? {

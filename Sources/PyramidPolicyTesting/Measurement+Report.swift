@@ -36,9 +36,6 @@ extension ComparisonReport {
     let entries = ComparisonTable(
       rows, expected: workload.labels, layers: layers, margin: margin, baseline: reference
     ).entries
-    func isListed(_ index: Int) -> Bool {
-      !measurement.contenders[index].isCandidate || index == measurement.chosen
-    }
     self.init(
       command: command,
       machine: .current(
@@ -47,19 +44,23 @@ extension ComparisonReport {
       checkpoint: model.header.checkpoint, layers: layers, data: workload.file, samples: workload.texts.count,
       repetitions: measurement.repetitions, batch: workload.batch,
       tokenizationMicroseconds: workload.tokenizationMicroseconds, notes: notes, margin: margin, dense: entries[0],
-      policies: entries.indices.dropFirst().filter(isListed).map { entries[$0] })
-    candidates = entries.indices.filter { !isListed($0) }.map { entries[$0] }
+      policies: entries.indices.dropFirst().filter(measurement.isListed).map { entries[$0] })
+    candidates = entries.indices.filter { !measurement.isListed($0) }.map { entries[$0] }
   }
 
   private static func list(_ precisions: [Precision]) -> String { precisions.map(\.rawValue).joined(separator: ", ") }
 }
 
 extension Measurement {
-  /// Hands every answer of every contender to `write`, as a line of JSON.
+  /// Whether a contender has a row in the tables: all but those settings of a null model that were not chosen.
+  func isListed(_ contender: Int) -> Bool { !contenders[contender].isCandidate || contender == chosen }
+
+  /// Hands every answer of every row to `write`, as a line of JSON.
   public func writeAnswers(_ write: (String) throws -> Void) rethrows {
     let labels = contenders[0].classifier.labels
-    for (contender, measured) in zip(contenders, measured) {
-      for (index, outcome) in measured.outcomes.enumerated() {
+    for number in contenders.indices.filter(isListed) {
+      let contender = contenders[number]
+      for (index, outcome) in measured[number].outcomes.enumerated() {
         let expected = labels[workload.labels[index]]
         try write(outcome.line(index: index, policy: contender.name, expected: expected, labels: labels))
       }

@@ -1,6 +1,6 @@
-// The measuring itself. First all answers, without a clock; then each repetition takes all texts one by one, and again in
-// batches, and on every block all contenders take their turn, a different one first each time. A turn that the machine
-// disturbed is taken again.
+// The measuring itself. First all answers, without a clock; then each repetition takes all texts one by one, and again
+// in batches, and on every block all contenders take their turn, a different one first each time. A turn that the
+// machine disturbed is taken again.
 
 import MagicPyramid
 import PyramidEvaluation
@@ -101,8 +101,8 @@ public struct Measurement {
     }
   }
 
-  /// The candidate that stands in the table: the one that costs least of those at least as accurate as the first policy,
-  /// or else the most accurate one.
+  /// The candidate that stands in the table: the one that costs least of those at least as accurate as the first
+  /// policy, or else the most accurate one.
   private mutating func choose() {
     let candidates = contenders.indices.filter { contenders[$0].isCandidate }
     guard !candidates.isEmpty else { return }
@@ -131,10 +131,11 @@ public struct Measurement {
             "repetition \(repetition + 1)/\(repetitions), \(isBatch ? "in batches" : "one by one"): "
               + "\(range.lowerBound)/\(workload.texts.count)\(clockwork.text)")
           let turn = MeasurementLog.Turn(isBatch: isBatch, repetition: repetition, block: block)
-          let known = options.log?.times[turn].flatMap { Set(taking).isSubset(of: $0.keys) ? $0 : nil }
+          let known = options.log?.times[turn].flatMap { Set(taking).isSubset(of: $0.seconds.keys) ? $0 : nil }
           let times = try known ?? quietTimes(taking, range, isBatch: isBatch)
           if known == nil { try options.log?.add(times, of: turn) }
-          for contender in taking { measured[contender].add(times[contender]!, isBatch: isBatch, repetition) }
+          disturbances.add(times)
+          for contender in taking { measured[contender].add(times.seconds[contender]!, isBatch: isBatch, repetition) }
           clockwork.did(range.count * taking.count, counts: known == nil)
         }
       }
@@ -143,34 +144,27 @@ public struct Measurement {
 
   /// Times of one block: of the first try that nothing disturbed, else of the least disturbed of three. No more than a
   /// tenth of all turns is taken again: on a machine that is never quiet that would help nobody.
-  private mutating func quietTimes(
-    _ taking: [Int], _ range: Range<Int>, isBatch: Bool
-  ) throws -> [Int: [Double]] {
-    var best: (times: [Int: [Double]], disturbances: [Disturbance])?
-    disturbances.turns += 1
-    for attempt in 0..<3 {
+  private mutating func quietTimes(_ taking: [Int], _ range: Range<Int>, isBatch: Bool) throws -> TurnTimes {
+    var best: (seconds: [Int: [Double]], disturbances: [Disturbance])?
+    var kinds: Set<Disturbance.Kind> = []
+    for _ in 0..<3 {
       let before = options.activity()
-      var times: [Int: [Double]] = [:]
+      var seconds: [Int: [Double]] = [:]
       for contender in taking {
-        times[contender] =
+        seconds[contender] =
           try isBatch
-          ? [seconds(of: contender, workload.texts[range])]
-          : range.map { try seconds(of: contender, workload.texts[$0...$0]) }
+          ? [self.seconds(of: contender, workload.texts[range])]
+          : range.map { try self.seconds(of: contender, workload.texts[$0...$0]) }
       }
-      let found =
-        before.flatMap { before in
-          options.activity()?.disturbances(since: before, threads: options.threads)
-        } ?? []
-      disturbances.kinds.formUnion(found.map(\.kind))
-      if attempt == 0, !found.isEmpty { disturbances.disturbed += 1 }
-      if found.isEmpty { return times }
-      let isBetter = best.map { found.first!.cpus < $0.disturbances.first!.cpus } ?? true
-      if isBetter { best = (times, found) }
-      guard 10 * retakes < disturbances.turns + 20 else { break }
+      let found = before.flatMap { options.activity()?.disturbances(since: $0, threads: options.threads) } ?? []
+      kinds.formUnion(found.map(\.kind))
+      if best.map({ Disturbance.cpus(found) < Disturbance.cpus($0.disturbances) }) ?? true { best = (seconds, found) }
+      guard !found.isEmpty, 10 * retakes < disturbances.turns + 20 else { break }
       retakes += 1
     }
-    disturbances.remaining += 1
-    return best!.times
+    return TurnTimes(
+      seconds: best!.seconds, disturbances: Disturbance.Kind.allCases.filter(kinds.contains),
+      isDisturbed: !best!.disturbances.isEmpty)
   }
 
   /// Text in, label out.

@@ -5,6 +5,16 @@ import Glibc
 import PyramidEvaluation
 import PyramidFormats
 
+/// What one turn took, and what disturbed it.
+struct TurnTimes {
+  /// Seconds of each contender: of each text, or of the block in batches.
+  var seconds: [Int: [Double]]
+  /// What disturbed any of its tries.
+  var disturbances: [Disturbance.Kind]
+  /// Whether the try that counts was disturbed, too.
+  var isDisturbed: Bool
+}
+
 /// The file that keeps a measurement until its report is written.
 public final class MeasurementLog {
   /// One block of one repetition, measured one by one or in batches.
@@ -16,7 +26,7 @@ public final class MeasurementLog {
   /// Its path.
   public let path: String
   private(set) var outcomes: [Int: [SampleOutcome]] = [:]
-  private(set) var times: [Turn: [Int: [Double]]] = [:]
+  private(set) var times: [Turn: TurnTimes] = [:]
   private var file: UnsafeMutablePointer<FILE>?
   private static let format = "magic-pyramid-comparison"
   private static let outcomesPerLine = 500
@@ -55,12 +65,13 @@ public final class MeasurementLog {
     }
   }
 
-  func add(_ times: [Int: [Double]], of turn: Turn) throws {
-    let contenders = times.keys.sorted()
+  func add(_ times: TurnTimes, of turn: Turn) throws {
+    let contenders = times.seconds.keys.sorted()
     try append([
       "batch": .bool(turn.isBatch), "repetition": JSONValue(turn.repetition), "block": JSONValue(turn.block),
       "contenders": .array(contenders.map { JSONValue($0) }),
-      "seconds": .array(contenders.map { .array(times[$0]!.map { JSONValue($0) }) }),
+      "seconds": .array(contenders.map { .array(times.seconds[$0]!.map { JSONValue($0) }) }),
+      "disturbed": .array(times.disturbances.map { JSONValue($0.rawValue) }), "remains": .bool(times.isDisturbed),
     ])
   }
 
@@ -111,7 +122,12 @@ public final class MeasurementLog {
       for value in try list.elements() { values.append(try value.double()) }
       seconds[try contender.integer(in: 0...(1 << 20))] = values
     }
-    times[turn] = seconds
+    var disturbances: [Disturbance.Kind] = []
+    for kind in try field.required("disturbed").elements() {
+      if let kind = Disturbance.Kind(rawValue: try kind.string()) { disturbances.append(kind) }
+    }
+    times[turn] = TurnTimes(
+      seconds: seconds, disturbances: disturbances, isDisturbed: try field.required("remains").bool())
   }
 
   private var partial: [SampleOutcome] = []

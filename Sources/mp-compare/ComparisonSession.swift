@@ -89,10 +89,13 @@ struct ComparisonSession {
     let count = workload.texts.count
     let smallest = PairedDifference.detectable(texts: count, discordant: 0.02)
     let sentence =
-      "\(count) texts show a difference of \(decimal(100 * smallest, 2)) points or more (with a power of 80%, where only one "
-      + "of two is right on 2% of them)"
+      "\(count) texts show a difference of \(decimal(100 * smallest, 2)) points or more (with a power of 80%, where "
+      + "only one of two is right on 2% of them)"
     terminal.endProgress()
     terminal.note("\(contenders.count) contenders, at most about \(duration(seconds)); \(sentence)")
+    if seconds > 60, !command.output.isEmpty {
+      terminal.note("if it is interrupted, the same command with --resume goes on")
+    }
     return sentence
   }
 

@@ -28,7 +28,7 @@ import Testing
 
   @Test(arguments: [
     "", " prune=top-k(fraction=0.6)", " prune=received-attention", " prune=token-table(attention=1)",
-    " prune=cls-attention",
+    " prune=cls-attention", " prune=cls-fused(fraction=0.7)", " prune=merge(rate=2)", " prune=first-k(tokens=9)",
   ])
   func `Rows that a sweep derives equal rows that are measured`(prune: String) throws {
     let scene = try Scene()
@@ -43,6 +43,23 @@ import Testing
     }
     let layers = Set(found.together.dropFirst().flatMap { $0.map(\.exitLayer) })
     #expect(layers.isSuperset(of: [0, 1, 4]), "\(layers)")
+  }
+
+  /// Criteria that read [CLS]'s rows, ids and earlier heads, and remember; the first are not asked at the entry.
+  @Test func `Whatever a criterion reads and remembers, it answers in company as it does alone`() throws {
+    let scene = try Scene()
+    let policies = [
+      "exit=saturation(threshold=0.1...0.9/3)", "exit=vote(votes=1...2)", "exit=token-hash(buckets=2...4)",
+      "exit=patience-divergence(threshold=0.1...0.6/2)", "exit=window-trend", "exit=margin(threshold=0.1...0.5/2)",
+    ]
+    for prune in ["", " prune=merge(rate=1)"] {
+      let contenders = try scene.contenders(policies.map { $0 + prune })
+      let found = try Self.both(contenders, scene.workload(contenders))
+      for (index, contender) in contenders.enumerated() {
+        #expect(found.together[index] == found.alone[index], "\(contender.name)")
+      }
+      #expect(found.passes.contains { $0.hasPrefix("answers of 3 exit policies") }, "\(found.passes)")
+    }
   }
 
   @Test func `The same holds for a compiled model, where controls and null models ride along`() throws {

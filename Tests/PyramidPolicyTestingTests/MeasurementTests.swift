@@ -168,6 +168,12 @@ import Testing
     #expect(activity(busy: 4, clock: 0.05).disturbances(since: start, threads: 4) == [])
   }
 
+  @Test func `This machine's counters are there, and rise`() throws {
+    let (before, after) = (try #require(MachineActivity.now()), try #require(MachineActivity.now()))
+    #expect(before.cpus >= 1 && before.busy > 0 && before.own > 0 && before.clock > 0)
+    #expect(after.busy >= before.busy && after.own >= before.own && after.clock >= before.clock)
+  }
+
   @Test func `The kernel's text is read as it is documented`() throws {
     let text = "cpu  100 0 50 1000 5 3 2 40 7 0\ncpu0 50 0 25 500 2 1 1 20 0 0\ncpu1 50 0 25 500 3 2 1 20 7 0\nintr 1\n"
     let activity = try #require(MachineActivity(stat: text))

@@ -165,12 +165,16 @@ struct HeadAnswersTests {
     #expect(HeadAnswers(layers: [1], classes: 2).temperature(head: 0) == 1)
   }
 
-  @Test("A higher threshold lets more texts leave early, and dense is what nobody leaves")
-  func forecasts() throws {
-    let forecasts = answers.forecasts(peek: 0.1)
+  @Test(
+    "A higher threshold lets more texts leave early, and dense is what nobody leaves",
+    arguments: [nil, 0.5, 1] as [Float?])
+  func forecasts(temperature: Float?) throws {
+    let temperatures = temperature.map { Array(repeating: $0, count: answers.layers.count) }
+    let forecasts = answers.forecasts(peek: 0.1, temperatures: temperatures)
+    #expect(forecasts[1].policy == (temperature == nil ? "entropy(threshold=0.01)" : "max-probability(threshold=0.99)"))
     #expect(zip(forecasts, forecasts.dropFirst()).allSatisfy { $0.shares[0] <= $1.shares[0] && $0.layers >= $1.layers })
     #expect(forecasts.allSatisfy { abs($0.denseLayers - 2.1) < 1e-12 && abs($0.shares.reduce(0, +) - 1) < 1e-12 })
-    let choice = try #require(answers.choices(peek: 0.1, losing: [0])[0].forecast)
+    let choice = try #require(answers.choices(peek: 0.1, losing: [0], temperatures: temperatures)[0].forecast)
     #expect(choice.accuracy == 1)
   }
 }

@@ -1,5 +1,5 @@
-// mp-compare as a user runs it, on the small checkpoint with an entry: files of every kind, sweeps, resuming, calibration and what
-// becomes of its certificate.
+// mp-compare as a user runs it, on the small checkpoint with an entry: files of every kind, sweeps, resuming,
+// calibration and what becomes of its certificate.
 
 import Foundation
 import Testing
@@ -45,8 +45,8 @@ import Testing
     #expect((report["notes"] as? [String])?.contains("e: threshold: 3 values from 0.2 to 0.9 in equal steps") == true)
     let samples = try #require(report["samples"] as? Int)
     let lines = try String(contentsOfFile: scratch.path("answers.jsonl"), encoding: .utf8).split(separator: "\n")
-    // Dense, three policies, the bag, twelve settings of the bag and dense, two cuts.
-    #expect(lines.count == samples * 19)
+    // Dense, three policies, the bag, the bag and then dense in one setting, two cuts.
+    #expect(lines.count == samples * 8)
     #expect(try String(contentsOfFile: names[3], encoding: .utf8).contains("Single texts"))
     #expect(try !FileManager.default.contentsOfDirectory(atPath: scratch.folder).contains { $0.hasSuffix(".partial") })
   }

@@ -22,9 +22,12 @@ extension Calibration {
 
   /// Why no setting was chosen, in a line.
   public var objection: String {
+    let all = settings.first?.whole.count ?? 0
     let places = lacking.map { place, found, needed in
-      let takes = needed.map { "it takes about \($0)" } ?? "and too many of them are lost"
-      return "\(place) \(found) texts count, \(takes)"
+      guard let needed else { return "too many of the \(found) texts \(place) are lost" }
+      let whole = found > 0 ? (Double(needed) / Double(found) * Double(all)).rounded(.up) : 0
+      return "\(found) texts \(place), it takes about \(needed)"
+        + (goal.perExit && whole > 0 ? " (\(decimal(whole, 0)) in all)" : "")
     }
     let bound =
       "no setting is proven to lose at most \(decimal(100 * goal.maxDrop, 2))% with a confidence of "

@@ -1,4 +1,4 @@
-// What an entropy threshold would make of the samples of a development set: where they leave, how many are right, and
+// What a threshold would make of the samples of a development set: where they leave, how many are right, and
 // how many layers they cost. It tells the user which threshold to compile with; what it is worth on other texts and in
 // time is measured by mp-compare.
 
@@ -8,9 +8,11 @@ import PyramidFormats
 import PyramidIR
 import PyramidModels
 
-/// Samples leaving at the first head whose normalised entropy lies below one threshold.
+/// Samples leaving at the first head that is surer than one threshold.
 public struct ExitForecast: Sendable, Equatable {
-  /// The threshold of `entropy`.
+  /// The policy with its threshold, as `--exit` takes it.
+  public let policy: String
+  /// The normalised entropy, or one minus the largest probability, below which samples leave.
   public let threshold: Float
   /// Share of the samples that are right.
   public let accuracy: Double
@@ -30,17 +32,28 @@ extension HeadAnswers {
   /// Thresholds that are tried: 0.005, 0.01, ... 0.95.
   static let thresholds: [Float] = (1...190).map { Float($0) / 200 }
 
-  /// What each threshold does. `peek` is the cost of a head above the entry, its [CLS] row included, in layers.
-  public func forecasts(peek: Double) -> [ExitForecast] {
-    let entropies = layers.indices.map { head in
-      labels.indices.map { sample in entropy(of: probabilities(head: head, sample: sample, temperature: 1)) }
+  /// What each threshold of `entropy` does, or with a temperature for each head those of `max-probability`. `peek` is the
+  /// cost of a head above the entry, its [CLS] row included, in layers.
+  public func forecasts(peek: Double, temperatures: [Float]? = nil) -> [ExitForecast] {
+    let doubts = layers.indices.map { head in
+      labels.indices.map { sample in
+        let p = probabilities(head: head, sample: sample, temperature: Double(temperatures?[head] ?? 1))
+        return temperatures == nil ? entropy(of: p) : 1 - (p.max() ?? 0)
+      }
     }
-    return Self.thresholds.map { forecast($0, entropies, peek: peek) }
+    return Self.thresholds.map { threshold in
+      let policy =
+        temperatures == nil
+        ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\(decimal(1 - Double(threshold), 3)))"
+      return forecast(policy, threshold, doubts, peek: peek)
+    }
   }
 
   /// For each loss of accuracy against the last head, in points (1/100), the fastest forecast that loses no more.
-  public func choices(peek: Double, losing points: [Double]) -> [(points: Double, forecast: ExitForecast?)] {
-    let forecasts = forecasts(peek: peek)
+  public func choices(
+    peek: Double, losing points: [Double], temperatures: [Float]? = nil
+  ) -> [(points: Double, forecast: ExitForecast?)] {
+    let forecasts = forecasts(peek: peek, temperatures: temperatures)
     let dense = accuracies.last ?? 0
     return points.map { points in
       let allowed = forecasts.filter { $0.accuracy >= dense - points / 100 - 1e-12 }
@@ -48,19 +61,21 @@ extension HeadAnswers {
     }
   }
 
-  private func forecast(_ threshold: Float, _ entropies: [[Double]], peek: Double) -> ExitForecast {
+  private func forecast(
+    _ policy: String, _ threshold: Float, _ doubts: [[Double]], peek: Double
+  ) -> ExitForecast {
     var left = Array(repeating: 0, count: layers.count)
     var (right, cost) = (0, 0.0)
     for sample in labels.indices {
-      let head = layers.indices.first { entropies[$0][sample] < Double(threshold) } ?? layers.count - 1
+      let head = layers.indices.first { doubts[$0][sample] < Double(threshold) } ?? layers.count - 1
       left[head] += 1
       if best(head: head, sample: sample) == labels[sample] { right += 1 }
       cost += self.cost(head: head, peek: peek)
     }
     let total = Double(max(count, 1))
     return ExitForecast(
-      threshold: threshold, accuracy: Double(right) / total, shares: left.map { Double($0) / total },
-      layers: cost / total, denseLayers: Double((layers.last ?? 1) - 1) + peek)
+      policy: policy, threshold: threshold, accuracy: Double(right) / total,
+      shares: left.map { Double($0) / total }, layers: cost / total, denseLayers: Double((layers.last ?? 1) - 1) + peek)
   }
 
   private func cost(head: Int, peek: Double) -> Double {
@@ -77,10 +92,13 @@ extension HeadAnswers {
   }
 }
 
-/// What a trained model's exits are worth on dev: the thresholds of `entropy` for some losses of accuracy.
+/// What a trained model's exits are worth on dev: the thresholds of `entropy`, and of `max-probability` with the heads'
+/// temperatures, for some losses of accuracy.
 struct ExitForecastTable {
   private static let losses = [0.0, 0.25, 0.5, 1]
   private let answers: HeadAnswers
+  /// By head; nil where none was fitted.
+  private let temperatures: [Float]?
   private let peek: Double
 
   /// Asks all heads of a training's model about dev. Nil for a model without exits.
@@ -98,6 +116,10 @@ struct ExitForecastTable {
     answers = try context.devAnswers(layers: layers) { batch in
       (entry.map { [$0.logits(batch)] } ?? []) + (try program.logits(of: batch))
     }
+    let fitted = context.parameters["exits.temperatures"]?.array
+    temperatures =
+      fitted == nil && entry == nil
+      ? nil : (entry.map { [$0.temperature] } ?? []) + recipe.exits.map { fitted?[$0] ?? 1 } + [1]
     let (hidden, heads) = (Double(context.checkpoint.configuration.hiddenSize), context.checkpoint.configuration.heads)
     let tokens = Double(context.dev.tokenCount) / Double(max(context.dev.count, 1))
     // `peek` against a whole layer, in multiply-adds (DESIGN: 12 H^2 + 2 heads n H against 12 n H^2 + 2 n^2 H).
@@ -108,14 +130,16 @@ struct ExitForecastTable {
 
   /// One line a loss: the threshold, what it costs on dev, and where texts leave.
   var text: String {
-    var lines = ["exits on dev, by the threshold of entropy (mp-compare measures what it is worth):"]
-    for (points, forecast) in answers.choices(peek: peek, losing: Self.losses) {
+    var lines = ["exits on dev, by a threshold (mp-compare measures what it is worth):"]
+    var choices = answers.choices(peek: peek, losing: Self.losses)
+    if let temperatures { choices += answers.choices(peek: peek, losing: Self.losses, temperatures: temperatures) }
+    for (points, forecast) in choices {
       guard let forecast else { continue }
       let shares = zip(answers.layers, forecast.shares).map { layer, share in
         "\(layer == 0 ? "entry" : "\(layer)"): \(decimal(100 * share, 0))%"
       }
       lines.append(
-        "  at most \(decimal(points, 2)) points: --exit 'entropy(threshold=\(forecast.threshold))', accuracy "
+        "  at most \(decimal(points, 2)) points: --exit '\(forecast.policy)', accuracy "
           + "\(decimal(100 * forecast.accuracy, 2))%, \(decimal(forecast.speedUp, 1))x fewer layers ("
           + shares.joined(separator: ", ") + ")")
     }
