@@ -1,6 +1,7 @@
 // What is fitted to a model that stays as it is: a linear predictor on made-up rows, and what a frozen model is seen to say
 // against the oracle.
 
+import PyramidEvaluation
 import PyramidModels
 import PyramidPolicy
 import PyramidReference
