@@ -9,10 +9,12 @@ import Testing
 
   @Test(arguments: [
     ("expert-vote", "accuracy of the heads"), ("learned-exit", "answers of 5 heads"), ("prototype", "prototypes of 14"),
+    ("learned-skim", "predictors for 5 boundaries"),
   ])
   func `What a policy lacks is fitted by the command that the refusal names`(policy: String, words: String) throws {
     let scratch = try Scratch()
-    let refused = try Tool.compile(Models.checkpoint, "--emit", "ir", "--exit", policy)
+    let option = policy == "learned-skim" ? "--prune" : "--exit"
+    let refused = try Tool.compile(Models.checkpoint, "--emit", "ir", option, policy)
     let command = "--data TRAIN.tsv --output DIR --fit-policy \(policy)"
     #expect(refused.code == 1 && refused.notes.contains(command), "\(refused.notes)")
     let output = scratch.path("fitted")
@@ -25,7 +27,7 @@ import Testing
     }
     let (old, new) = (try Self.tensors(Models.checkpoint), try Self.tensors(output))
     #expect(new.starts(with: old) && new.count > old.count)
-    let compiled = try Tool.compile(output, "-o", scratch.path("m.mpc"), "--exit", policy)
+    let compiled = try Tool.compile(output, "-o", scratch.path("m.mpc"), option, policy)
     #expect(compiled.code == 0, "\(compiled.notes)")
     let answer = try Tool.run(scratch.path("m.mpc"), "--format", "csv", RunTests.river)
     #expect(answer.lines.last?.hasPrefix("0,NaturalPlace,") == true, "\(answer.output)")

@@ -57,7 +57,7 @@ extension Graph {
   }
 
   /// What a layer's queries are projected from, and the offsets of its samples.
-  private func entering(layer: Int) throws -> (hidden: ValueID, segments: ValueID) {
+  func entering(layer: Int) throws -> (hidden: ValueID, segments: ValueID) {
     guard let attention = nodes.first(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil }),
       attention.inputs.count == 4, let projection = producer(of: attention.inputs[0]), !projection.inputs.isEmpty
     else { throw DifferentiationError(description: "graph @\(name): no plain attention in layer \(layer)") }

@@ -38,7 +38,7 @@ extension Graph {
   }
 
   /// Makes a plain attention hand out what each token receives, and returns that.
-  private mutating func emitReceived(at index: Int, name: String) -> ValueID {
+  mutating func emitReceived(at index: Int, name: String) -> ValueID {
     let node = nodes[index]
     let received = makeValue(name, TensorType(.f32, [self[node.results[0]].type.rows]))
     nodes[index] = makeNode(

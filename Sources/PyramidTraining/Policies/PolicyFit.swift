@@ -15,7 +15,7 @@ public struct PolicyFit: Sendable {
   /// All that there are.
   public static let all = [
     PolicyFit(policy: "expert-vote", fit: expertVote), PolicyFit(policy: "learned-exit", fit: learnedExit),
-    PolicyFit(policy: "prototype", fit: prototype),
+    PolicyFit(policy: "learned-skim", fit: learnedSkim), PolicyFit(policy: "prototype", fit: prototype),
   ]
 
   /// The accuracy of each exit head on dev; 0 where there is no head.

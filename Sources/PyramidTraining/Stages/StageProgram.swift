@@ -22,12 +22,14 @@ final class StageProgram {
   /// Bound to what is read of it when it is first run.
   private var run: TrainingRun?
 
-  /// Binds the graph of a whole model to the training's parameters, or to others; `prune` is the policy of hard pruning.
+  /// Binds the graph of a whole model to the training's parameters, or to others; `prune` is the policy of hard pruning,
+  /// `reading` are values to be read in place of what the exit heads read.
   convenience init(
-    _ stage: StageGraph, _ context: TrainingContext, parameters: ParameterSet? = nil, prune: PolicyInstance? = nil
+    _ stage: StageGraph, _ context: TrainingContext, parameters: ParameterSet? = nil, prune: PolicyInstance? = nil,
+    reading: [ValueID]? = nil
   ) throws {
     try self.init(
-      stage.graph, logits: stage.logits, features: stage.features, context, parameters ?? context.parameters,
+      stage.graph, logits: stage.logits, features: reading ?? stage.features, context, parameters ?? context.parameters,
       prune: prune)
   }
 
@@ -63,6 +65,11 @@ final class StageProgram {
   /// The logits of all heads, [B, classes] each.
   func logits(of batch: TrainingBatch, features: [Float] = []) throws -> [[Float]] {
     try run(batch, reading: values.logits, unknownTargets(batch), features)
+  }
+
+  /// The values that the program was made for reading, row-major.
+  func read(_ batch: TrainingBatch) throws -> [[Float]] {
+    try run(batch, reading: values.features, unknownTargets(batch), [])
   }
 
   /// What the exit heads of a whole model read, and what its last head says.
