@@ -2,6 +2,7 @@
 // the tool reads; what they share is a FrozenModel.
 
 import Glibc
+import PyramidEvaluation
 import PyramidPolicy
 
 /// How the weights of a policy come about.
