@@ -44,7 +44,7 @@ extension HeadAnswers {
     return Self.thresholds.map { threshold in
       let policy =
         temperatures == nil
-        ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\(decimal(1 - Double(threshold), 3)))"
+        ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\((1000 * (1 - Double(threshold))).rounded() / 1000))"
       return forecast(policy, threshold, doubts, peek: peek)
     }
   }

@@ -1,0 +1,83 @@
+// Expectations on the embedded model: kept, broken, and undecided by few texts; and what they say.
+
+import PyramidFixtures
+import PyramidPolicy
+import PyramidPolicyTesting
+import Testing
+
+/// Leaves at the second head whatever it says.
+private struct Second: ExitPolicy {
+  static let name = "second"
+  let reads: Set<ExitSignal> = [.logits]
+  init(_ arguments: PolicyArguments) {}
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { head.layer == 2 }
+}
+
+@Suite("Expectations of policies")
+struct PolicyComparisonTests {
+  /// Made once: it compiles five models.
+  private static let comparison = Result {
+    var options = PolicyComparison.Options()
+    (options.limit, options.seeds) = (120, 2)
+    return try PolicyComparison(
+      [
+        "sure: exit=entropy(threshold=0.05)", "second: exit=second", "first: exit=fixed-layer(layer=1)",
+        "half: prune=top-k(fraction=0.5)", "random: prune=random-prune(fraction=0.2)",
+      ], types: [Second.self], model: PyramidFixtures.dbpedia14, texts: PyramidFixtures.dbpedia14Texts, options)
+  }
+
+  @Test("What is so passes")
+  func kept() throws {
+    let comparison = try Self.comparison.get()
+    try comparison.expectLoss(of: "sure", atMost: 5)
+    try comparison.expectFewerOperations(of: "sure", atEqualLoss: 5)
+    try comparison.expectFewerOperations(of: "second", than: "sure", atEqualLoss: 50)
+    try comparison.expectMoreAccurate("sure", than: "first")
+    try comparison.expectMoreAccurate("half", than: "random")
+  }
+
+  @Test("What is not so is a failure with the numbers and the table")
+  func broken() throws {
+    let comparison = try Self.comparison.get()
+    let loss = #expect(throws: ExpectationFailure.self) { try comparison.expectLoss(of: "first", atMost: 1) }
+    #expect(loss?.sentence.hasPrefix("first loses ") == true && loss?.table.contains("| sure") == true)
+    #expect(loss?.description.contains("at most 1.0 expected\n\n") == true)
+    #expect(throws: ExpectationFailure.self) {
+      try comparison.expectFewerOperations(of: "sure", than: "second", atEqualLoss: 50)
+    }
+    #expect(throws: ExpectationFailure.self) { try comparison.expectMoreAccurate("first", than: "sure") }
+  }
+
+  @Test("What these texts can't tell is neither, and says how many it takes")
+  func inconclusive() throws {
+    let comparison = try Self.comparison.get()
+    let few = #expect(throws: ExpectationInconclusive.self) { try comparison.expectLoss(of: "sure", atMost: 0.1) }
+    #expect(few?.texts == 120 && few?.textsNeeded ?? 0 > 120)
+    #expect(few?.description.hasPrefix("inconclusive: sure loses ") == true)
+    #expect(throws: ExpectationInconclusive.self) { try comparison.expectMoreAccurate("sure", than: "dense") }
+  }
+
+  @Test("A contender that there is not, and times that were not taken, are errors of the comparison")
+  func misuse() throws {
+    let comparison = try Self.comparison.get()
+    #expect(throws: ComparisonError("sure was not timed: give the comparison repetitions")) {
+      try comparison.expectTimeSaved(by: "sure", atLeast: 0.8)
+    }
+    let error = #expect(throws: ComparisonError.self) { try comparison.expectLoss(of: "none", atMost: 1) }
+    #expect(
+      error?.description
+        == "there is no contender 'none'; there are dense, sure, second, first, half, random, seed 1, random, seed 2")
+  }
+
+  @Test("Times are asked for, too")
+  func timed() throws {
+    var options = PolicyComparison.Options()
+    (options.limit, options.repetitions, options.batch) = (16, 1, 8)
+    let comparison = try PolicyComparison(
+      ["second"].map { "\($0): exit=second" }, types: [Second.self], model: PyramidFixtures.dbpedia14,
+      texts: PyramidFixtures.dbpedia14Texts, options)
+    // However noisy the machine, something is saved, and nothing saves a thousand times what it may.
+    try comparison.expectTimeSaved(by: "second", atLeast: 0.01)
+    #expect(throws: ExpectationFailure.self) { try comparison.expectTimeSaved(by: "second", atLeast: 1000) }
+  }
+}
