@@ -11,7 +11,8 @@ public enum ShellText {
     return words.map(quoted).joined(separator: " ")
   }
 
-  private static func quoted(_ word: String) -> String {
+  /// A word as a shell takes it.
+  public static func quoted(_ word: String) -> String {
     let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%".utf8
     if !word.isEmpty, word.utf8.allSatisfy(plain.contains) { return word }
     return word.shellQuoted

@@ -8,6 +8,18 @@ import PyramidIR
 import PyramidTools
 
 @main
+enum Main {
+  /// The subcommand is told apart here: the parser would want the main command's checkpoint for it, too.
+  static func main() {
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == NewPolicy.configuration.commandName {
+      NewPolicy.main(Array(words.dropFirst()))
+    } else {
+      MPCompile.main(words)
+    }
+  }
+}
+
 struct MPCompile: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-compile",
@@ -22,8 +34,10 @@ struct MPCompile: ParsableCommand {
         mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
         mp-compile my-checkpoint --emit ir
         mp-compile --list-policies
+        mp-compile new-policy lead --kind exit
       """,
-    version: ToolVersion.text(of: "mp-compile"))
+    version: ToolVersion.text(of: "mp-compile"),
+    subcommands: [NewPolicy.self])
 
   @Argument(
     help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
