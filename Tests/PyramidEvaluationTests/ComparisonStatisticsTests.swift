@@ -189,7 +189,9 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
       var counts = Array(repeating: Array(repeating: (losses: 0, count: 0), count: parts), count: settings)
       for _ in 0..<texts {
         // One text at all settings: the same draws, so that settings depend on each other as they do for real texts.
-        let (ease, luck) = (Double(generator.integer(below: 1 << 20)) / 0x1p20, Double(generator.integer(below: 1 << 20)) / 0x1p20)
+        let (ease, luck) = (
+          Double(generator.integer(below: 1 << 20)) / 0x1p20, Double(generator.integer(below: 1 << 20)) / 0x1p20
+        )
         let part = generator.integer(below: parts)
         for setting in 0..<settings where parts == 1 || ease < Double(setting + 1) / Double(settings) {
           counts[setting][part].count += 1

@@ -27,7 +27,7 @@ extension ComparisonReport {
     let room = max((highest - lowest) * 0.08, 0.2)
     let frame = ChartFrame(
       x: 0...max((shown.map(\.answers.gflop).max() ?? 1) * 1.05, 1e-9),
-      y: (lowest - room)...min(highest + room, 100 + room))
+      y: (lowest - room)...max(min(highest + room, 100), highest + room / 8))
     var chart = Chart(frame, x: "GFLOP per text", y: "accuracy %", title: "Accuracy over operations")
     func point(_ entry: Entry) -> (Double, Double) { (entry.answers.gflop, 100 * entry.answers.accuracy.value) }
     let curve = entries.filter { $0.exit?.hasPrefix("bag-then-dense") == true } + candidates
