@@ -77,6 +77,9 @@ private struct Text {
     }
   }
 
+  /// Import lines; they are made here so that nobody takes them for this file's own.
+  private func imports(_ modules: String...) -> String { modules.map { "import \($0)" }.joined(separator: "\n") }
+
   private func literal(_ text: String) -> String {
     "\"" + text.unicodeScalars.map { "\"\\".unicodeScalars.contains($0) ? "\\\($0)" : "\($0)" }.joined() + "\""
   }
@@ -87,7 +90,7 @@ private struct Text {
     }
     return """
       // swift-tools-version:6.2
-      import PackageDescription
+      \(imports("PackageDescription"))
 
       let package = Package(
         name: \(literal(name)),
@@ -112,7 +115,7 @@ private struct Text {
     """
     // \(type): leaves when the most probable class is far ahead of the second.
 
-    import PyramidPolicy
+    \(imports("PyramidPolicy"))
 
     public struct \(type): ExitPolicy {
       public static let name = "\(name)"
@@ -147,7 +150,7 @@ private struct Text {
     """
     // \(type): keeps the tokens that [CLS] attends to.
 
-    import PyramidPolicy
+    \(imports("PyramidPolicy"))
 
     public struct \(type): PruningPolicy {
       public static let name = "\(name)"
@@ -192,10 +195,7 @@ private struct Text {
     """
     // What \(name) has to be: a policy that keeps its contract, answers as its formula says, and is worth something.
 
-    import PyramidFixtures
-    import PyramidPolicy
-    import PyramidPolicyTesting
-    import Testing
+    \(imports("PyramidFixtures", "PyramidPolicy", "PyramidPolicyTesting", "Testing"))
 
     @testable import \(module)
 
