@@ -42,9 +42,9 @@ extension HeadAnswers {
       }
     }
     return Self.thresholds.map { threshold in
+      let certainty = (1000 * (1 - Double(threshold))).rounded() / 1000
       let policy =
-        temperatures == nil
-        ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\((1000 * (1 - Double(threshold))).rounded() / 1000))"
+        temperatures == nil ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\(certainty))"
       return forecast(policy, threshold, doubts, peek: peek)
     }
   }
