@@ -137,6 +137,8 @@ let package = Package(
       ]),
     .testTarget(name: "LayoutTests"),
     .testTarget(
+      name: "DocumentationTests", dependencies: ["MagicPyramid", "PyramidFixtures", "PyramidPolicyTesting"]),
+    .testTarget(
       name: "Filetests",
       dependencies: [
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",

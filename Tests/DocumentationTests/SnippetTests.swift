@@ -58,8 +58,12 @@ import Testing
     let source = folder.appending(path: "main.swift")
     try snippet.code.write(to: source, atomically: true, encoding: .utf8)
     let build = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    let modules = ["COpenBLAS", "CNettle", "CPyramidKernels/include"].flatMap {
+    var modules = ["COpenBLAS", "CNettle"].flatMap {
       ["-Xcc", "-I\(Self.root.appending(path: "Sources/\($0)").path)"]
+    }
+    // The package manager writes the module maps of targets that have none.
+    modules += ["CPyramidKernels", "CPyramidReference"].flatMap {
+      ["-Xcc", "-fmodule-map-file=\(build.appending(path: "\($0).build/module.modulemap").path)"]
     }
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")

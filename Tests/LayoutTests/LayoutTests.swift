@@ -63,6 +63,18 @@ import Testing
     #expect(Set(folders) == Set(Self.arrows.keys).union(cFolders))
   }
 
+  @Test func `Every folder of tests is a target, so that none is left out silently`() throws {
+    let manifest = try String(contentsOfFile: Self.root + "/Package.swift", encoding: .utf8)
+    let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Tests").filter { folder in
+      try Self.files(in: "Tests/\(folder)", endings: [".swift"]).contains { try Self.imports(of: $0).contains("Testing") }
+    }
+    #expect(folders.count > 15)
+    for folder in folders {
+      #expect(
+        manifest.contains("\"\(folder)\"") || manifest.contains("\"Tests/\(folder)\""), "\(folder) is in no target")
+    }
+  }
+
   @Test func `A policy is one short file with a card, and imports the SDK only`() throws {
     #expect(try Self.imports(of: "Policies/BuiltIn.swift") == ["PyramidPolicy"])
     let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Policies")
