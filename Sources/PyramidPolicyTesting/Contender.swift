@@ -52,13 +52,26 @@ public struct ModelSource: Sendable {
     path: String, precision: Precision? = nil, profiles: [PolicyProfile] = [], registry: PolicyRegistry,
     options: ClassifierOptions = .init()
   ) throws {
-    self.path = path
-    self.profiles = profiles
-    self.registry = try PolicyRegistry(
-      registry.all + [PolicyType(BagThenDense.self), PolicyType(WatchedExits.self)])
-    self.options = options
+    let own = try [PolicyType(BagThenDense.self), PolicyType(WatchedExits.self)]
+    try self.init(path, precision, profiles, PolicyRegistry(registry.all + own), options)
+  }
+
+  /// Opens another model as this one was: a checkpoint gets the same precision.
+  func sibling(_ path: String) throws -> ModelSource {
+    try ModelSource(path, Self.isFolder(path) ? precision : nil, [], registry, options)
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
     var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  private init(
+    _ path: String, _ precision: Precision?, _ profiles: [PolicyProfile], _ registry: PolicyRegistry,
+    _ options: ClassifierOptions
+  ) throws {
+    (self.path, self.profiles, self.registry, self.options) = (path, profiles, registry, options)
+    if Self.isFolder(path) {
       self.precision = precision ?? .f32
       origin = .checkpoint(try ModelCompiler(checkpoint: path))
       notes = []
@@ -85,12 +98,14 @@ public struct ModelSource: Sendable {
 
   /// Dense, then `policies`; for a compiled model without any, its own. `progress` is told what is being compiled.
   /// Throws `ComparisonError` when there is nothing to compare, and when a policy is unknown, or is of a kind that a
-  /// compiled model lacks.
-  public func contenders(_ policies: [PolicyOption], progress: (String) -> Void = { _ in }) throws -> [Contender] {
+  /// compiled model lacks. With `orDenseAlone` there may be none.
+  public func contenders(
+    _ policies: [PolicyOption], orDenseAlone: Bool = false, progress: (String) -> Void = { _ in }
+  ) throws -> [Contender] {
     var models = CompiledModels()
     switch origin {
     case .checkpoint(let compiler):
-      guard !policies.isEmpty else {
+      guard !policies.isEmpty || orDenseAlone else {
         throw ComparisonError("\(path): nothing to compare: give at least one policy")
       }
       let named = try [("dense", PolicyChoice())] + policies.map { ($0.name, try Self.choice($0)) }
@@ -105,11 +120,12 @@ public struct ModelSource: Sendable {
       }
     case .artefact(let model):
       let controls = Self.controls(model.graph)
-      guard !policies.isEmpty || !model.graph.policies.isEmpty else {
+      guard !policies.isEmpty || !model.graph.policies.isEmpty || orDenseAlone else {
         throw ComparisonError("\(path): nothing to compare: it was compiled without policies")
       }
       let choices =
-        policies.isEmpty ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
+        policies.isEmpty && !orDenseAlone
+        ? [("compiled", model.graph.policies)] : try policies.map { ($0.name, try Self.choice($0)) }
       return try [dense(model, controls)]
         + choices.map { name, choice in
           try contender(

@@ -21,7 +21,7 @@ public struct ContenderList {
   ) throws {
     let options = try options.flatMap { try seeded($0, seeds, sources[0]) }
     for (index, source) in sources.enumerated() {
-      for var contender in try source.contenders(options, progress: progress) {
+      for var contender in try Self.contenders(of: source, options, progress) {
         if sources.count > 1, index > 0 || contender.role != .dense {
           contender.name += ", \(source.precision.rawValue)"
         }
@@ -34,6 +34,26 @@ public struct ContenderList {
     for contender in contenders where !names.insert(contender.name).inserted {
       throw ComparisonError("two contenders are called '\(contender.name)'; choose another name")
     }
+  }
+
+  /// Dense of `source`, then the options in their order; those with a model of their own come from that.
+  private static func contenders(
+    of source: ModelSource, _ options: [PolicyOption], _ progress: (String) -> Void
+  ) throws -> [Contender] {
+    var found: [String: Contender] = [:]
+    let own = options.filter { $0.model == nil }
+    let dense = try source.contenders(own, orDenseAlone: own.count < options.count, progress: progress)
+    for contender in dense.dropFirst() { found[contender.name] = contender }
+    for path in Set(options.compactMap(\.model)).sorted() {
+      let other = try source.sibling(path)
+      guard other.labels == source.labels else {
+        throw ComparisonError("\(path): its classes are not those of \(source.path), in the same order")
+      }
+      let contenders = try other.contenders(options.filter { $0.model == path }, progress: progress)
+      for contender in contenders.dropFirst() { found[contender.name] = contender }
+    }
+    if own.isEmpty, options.isEmpty { return dense }
+    return dense.prefix(1) + options.compactMap { found[$0.name] }
   }
 
   private mutating func seeded(_ option: PolicyOption, _ seeds: Int, _ source: ModelSource) throws -> [PolicyOption] {
@@ -49,7 +69,7 @@ public struct ContenderList {
     return (1...seeds).map { seed in
       PolicyOption(
         name: "\(option.name), seed \(seed)", exit: kind == .exit ? with(seed, option.exit) : option.exit,
-        prune: kind == .prune ? with(seed, option.prune) : option.prune)
+        prune: kind == .prune ? with(seed, option.prune) : option.prune, model: option.model)
     }
   }
 

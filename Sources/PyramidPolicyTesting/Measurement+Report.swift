@@ -32,7 +32,7 @@ extension ComparisonReport {
         name: contender.name, role: contender.role, precision: contender.source.precision.rawValue,
         exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, measured)
     }
-    let layers = model.graph.shape.layers
+    let layers = measurement.contenders.map { $0.classifier.model.graph.shape.layers }.max() ?? 0
     let entries = ComparisonTable(
       rows, expected: workload.labels, layers: layers, margin: margin, baseline: reference
     ).entries

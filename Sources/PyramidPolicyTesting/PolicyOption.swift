@@ -2,7 +2,7 @@
 // here; what follows `exit=` and `prune=` is the policy SDK's syntax, in which spaces, commas and `=` stand
 // inside parentheses and brackets.
 //
-//   option = [ name ":" ] { ( "exit" | "prune" ) "=" specification }
+//   option = [ name ":" ] { ( "exit" | "prune" ) "=" specification | "model" "=" path }
 
 import PyramidEvaluation
 import PyramidFormats
@@ -16,20 +16,23 @@ public struct PolicyOption: Sendable, Equatable {
   /// Text of the pruning policy's specification; nil for none.
   public let prune: String?
 
+  /// Path of a model of its own, without policies unless they are given; nil for the model of the comparison.
+  public let model: String?
+
   /// A contender from its parts.
-  public init(name: String, exit: String? = nil, prune: String? = nil) {
-    (self.name, self.exit, self.prune) = (name, exit, prune)
+  public init(name: String, exit: String? = nil, prune: String? = nil, model: String? = nil) {
+    (self.name, self.exit, self.prune, self.model) = (name, exit, prune, model)
   }
 
   /// Whether the name was made of the parts.
-  var isUnnamed: Bool { name == Self.name(exit, prune) }
+  var isUnnamed: Bool { name == Self.name(exit, prune, model) }
 
-  static func name(_ exit: String?, _ prune: String?) -> String {
-    [exit, prune].compactMap { $0 }.joined(separator: " + ")
+  static func name(_ exit: String?, _ prune: String?, _ model: String?) -> String {
+    [model, exit, prune].compactMap { $0 }.joined(separator: " + ")
   }
 
-  /// Reads `NAME: exit=SPEC prune=SPEC` with either part left out, or the parts without a name, which then is made of
-  /// them.
+  /// Reads `NAME: exit=SPEC prune=SPEC model=PATH` with any part left out but one, or the parts without a name, which
+  /// then is made of them. A path ends where another part begins.
   public init(_ text: String) throws(ComparisonError) {
     let bytes = Array(text.utf8)
     let keys = Self.keys(in: bytes)
@@ -44,10 +47,10 @@ public struct PolicyOption: Sendable, Equatable {
         throw ComparisonError("\(key.kind)= is given twice")
       }
     }
-    (exit, prune) = (values["exit"], values["prune"])
+    (exit, prune, model) = (values["exit"], values["prune"], values["model"])
     let head = Array(bytes[..<first.range.lowerBound].trimmed.utf8)
     if head.isEmpty {
-      name = Self.name(exit, prune)
+      name = Self.name(exit, prune, model)
       return
     }
     guard head.last == UInt8(ascii: ":") else {
@@ -57,7 +60,7 @@ public struct PolicyOption: Sendable, Equatable {
     guard !name.isEmpty else { throw ComparisonError("the name before ':' is empty") }
   }
 
-  /// Each `exit=` and `prune=` outside of parentheses with the bytes that it takes.
+  /// Each `exit=`, `prune=` and `model=` outside of parentheses with the bytes that it takes.
   private static func keys(in bytes: [UInt8]) -> [(kind: String, range: Range<Int>)] {
     var depth = 0
     return bytes.indices.compactMap { start in
@@ -65,7 +68,7 @@ public struct PolicyOption: Sendable, Equatable {
       if ")]".utf8.contains(bytes[start]) { depth -= 1 }
       let isWordStart = start == 0 || bytes[start - 1].isSpace || bytes[start - 1] == UInt8(ascii: ":")
       guard depth == 0, isWordStart,
-        let kind = ["exit", "prune"].first(where: { bytes[start...].starts(with: $0.utf8) })
+        let kind = ["exit", "prune", "model"].first(where: { bytes[start...].starts(with: $0.utf8) })
       else { return nil }
       let rest = bytes[(start + kind.utf8.count)...].drop(while: \.isSpace)
       return rest.first == UInt8(ascii: "=") ? (kind, start..<(rest.startIndex + 1)) : nil

@@ -36,8 +36,9 @@ public struct PolicySweep: Sendable {
       let prune = frame.prune.map { _ in prunes.filled(Array(values.suffix(prunes.count))) }
       let setting = zip(ranges, values).map { "\($0.parameter)=\($1)" }.joined(separator: ", ")
       let name =
-        frame.isUnnamed ? PolicyOption.name(exit, prune) : ranges.isEmpty ? frame.name : "\(frame.name) \(setting)"
-      return PolicyOption(name: name, exit: exit, prune: prune)
+        frame.isUnnamed
+        ? PolicyOption.name(exit, prune, frame.model) : ranges.isEmpty ? frame.name : "\(frame.name) \(setting)"
+      return PolicyOption(name: name, exit: exit, prune: prune, model: frame.model)
     }
   }
 }

@@ -31,7 +31,8 @@ struct MPCompare: ParsableCommand {
 
       Null models are compared, too: a bag of words where the checkpoint has an entry (or --train has texts to learn it \
       from), that bag and then dense, and dense cut short where there are heads. A policy that one of them beats is \
-      marked. A range in place of a number is a sweep: exit=entropy(threshold=0.01...0.8/12) stands for twelve policies.
+      marked. A range in place of a number is a sweep: exit=entropy(threshold=0.01...0.8/12) stands for twelve policies. \
+      model=PATH in a policy compares another model of the same classes: 'two layers: model=cut2'.
 
       EXAMPLES
         mp-compare Graphs/dbpedia14 --data Graphs/dbpedia14/sample.tsv \\
@@ -54,7 +55,7 @@ struct MPCompare: ParsableCommand {
   @OptionGroup var reading: InputOptions
 
   @Option(
-    help: "'NAME: exit=SPEC prune=SPEC', either part optional, numbers or ranges LOW...HIGH/COUNT; repeatable.",
+    help: "'NAME: exit=SPEC prune=SPEC model=PATH', parts optional, numbers or ranges LOW...HIGH/COUNT; repeatable.",
     transform: { try PolicySweep($0) })
   var policy: [PolicySweep] = []
 

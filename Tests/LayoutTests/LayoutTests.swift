@@ -66,7 +66,9 @@ import Testing
   @Test func `Every folder of tests is a target, so that none is left out silently`() throws {
     let manifest = try String(contentsOfFile: Self.root + "/Package.swift", encoding: .utf8)
     let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/Tests").filter { folder in
-      try Self.files(in: "Tests/\(folder)", endings: [".swift"]).contains { try Self.imports(of: $0).contains("Testing") }
+      try Self.files(in: "Tests/\(folder)", endings: [".swift"]).contains {
+        try Self.imports(of: $0).contains("Testing")
+      }
     }
     #expect(folders.count > 15)
     for folder in folders {

@@ -3,6 +3,7 @@
 import PyramidFixtures
 import PyramidPolicy
 import PyramidPolicyTesting
+import PyramidTestSupport
 import Testing
 
 /// Leaves at the second head whatever it says.
@@ -67,6 +68,26 @@ struct PolicyComparisonTests {
     #expect(
       error?.description
         == "there is no contender 'none'; there are dense, sure, second, first, half, random, seed 1, random, seed 2")
+  }
+
+  @Test("A contender may come from another model, which has the same classes")
+  func models() throws {
+    var options = PolicyComparison.Options()
+    options.limit = 40
+    let model = PyramidFixtures.dbpedia14
+    let comparison = try PolicyComparison(
+      ["twin: model=\(model)", "sure: exit=entropy", "sure twin: model=\(model) exit=entropy"], model: model,
+      texts: PyramidFixtures.dbpedia14Texts, options)
+    let entries = comparison.report.policies
+    #expect(entries.map(\.name) == ["twin", "sure", "sure twin"])
+    #expect(entries[0].answers == comparison.report.dense.answers && entries[0].exit == nil)
+    #expect(entries[1].answers == entries[2].answers && entries[1].answers != entries[0].answers)
+    let folder = try TemporaryFolder()
+    let other = try CheckpointRecipe().write(in: folder)
+    let error = #expect(throws: ComparisonError.self) {
+      try PolicyComparison(["other: model=\(other)"], model: model, texts: PyramidFixtures.dbpedia14Texts, options)
+    }
+    #expect(error?.description == "\(other): its classes are not those of \(model), in the same order")
   }
 
   @Test("Times are asked for, too")

@@ -25,6 +25,16 @@ struct PolicyOptionTests {
     #expect(option.prune == prune)
   }
 
+  @Test("A contender may have a model of its own, with policies or without")
+  func models() throws {
+    let cut = try PolicyOption("cut: model=runs/my cut (2)")
+    #expect(cut == PolicyOption(name: "cut", model: "runs/my cut (2)"))
+    let both = try PolicyOption("model=a/b exit=entropy(threshold=0.1)")
+    #expect(both == PolicyOption(name: "a/b + entropy(threshold=0.1)", exit: "entropy(threshold=0.1)", model: "a/b"))
+    let sweep = try PolicySweep("s: exit=entropy(threshold=0.1...0.2/2) model=a/b")
+    #expect(sweep.options.map(\.model) == ["a/b", "a/b"])
+  }
+
   @Test(
     "What is not a policy is an error that says so",
     arguments: [
