@@ -36,7 +36,7 @@ public struct CoreSet: PruningPolicy {
           let difference = Double(rows[token * width + column]) - Double(rows[centre * width + column])
           square += difference * difference
         }
-        // What is no number is as far as can be: its token stays.
+        // What is not a number is as far as can be: its token stays.
         distances[token] = square.isNaN ? .infinity : min(distances[token], square)
         if distances[token] > distances[farthest] { farthest = token }
       }

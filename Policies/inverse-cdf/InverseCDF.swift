@@ -28,7 +28,7 @@ public struct InverseCDF: PruningPolicy {
     var (reached, next) = (0.0, 1)
     for token in 1..<max(1, sample.count) {
       reached += Double(attention[token] * norm[token]) / sum
-      // What is no number keeps its token: every comparison with NaN is false.
+      // What is not a number keeps its token: every comparison with NaN is false.
       scores[token] = reached.isNaN ? .nan : 0
       while next <= quantiles, Double(2 * next - 1) / Double(2 * quantiles) <= reached {
         scores[token] = 1

@@ -36,7 +36,7 @@ public struct Merge: MergingPolicy {
         let cosine = product / (lengths[even] * lengths[odd])
         if cosine > best.cosine { best = (cosine, odd) }
       }
-      // Nothing is similar to what is no number, which stays.
+      // Nothing is similar to what is not a number, which stays.
       if best.into > 0 { pairs.append((best.cosine, even, best.into)) }
     }
     pairs.sort { ($1.cosine, $0.from) < ($0.cosine, $1.from) }

@@ -15,7 +15,7 @@ final class ExitWatch: Sendable {
     let logits: [Float]
   }
 
-  /// The watch that `WatchedExits` is made for: a policy is made from text, and this is no text.
+  /// The watch that `WatchedExits` is made for: a policy is made from text, and this is not text.
   @TaskLocal static var current: ExitWatch?
 
   /// The policies asked.

@@ -53,7 +53,7 @@ public struct MachineActivity: Sendable, Equatable {
   }
 
   /// What disturbed the time since earlier readings, worst first; empty for a quiet one. `threads` is what this process
-  /// computed with: load on CPUs that it left free is no disturbance.
+  /// computed with: load on CPUs that it left free is not a disturbance.
   public func disturbances(since earlier: MachineActivity, threads: Int) -> [Disturbance] {
     let elapsed = clock - earlier.clock
     // The kernel counts in ticks of 10 ms: of a shorter time it says nothing.

@@ -93,7 +93,7 @@ private struct ValueRange {
   let values: [String]
   let note: String
 
-  /// Reads a value; nil for one that is no range.
+  /// Reads a value; nil for one that is not a range.
   init?(_ text: String, parameter: String) throws(ComparisonError) {
     let bytes = Array(text.utf8)
     guard let dots = bytes.indices.dropLast(2).first(where: { bytes[$0...].starts(with: "...".utf8) }) else {
@@ -126,7 +126,7 @@ private struct ValueRange {
     note = "\(parameter): \(count) values from \(lower) to \(upper) in equal \(isGeometric ? "ratios" : "steps")"
   }
 
-  /// Four significant digits: what differs less is no other setting.
+  /// Four significant digits: what differs less is not another setting.
   private static func text(_ value: Double) -> String {
     guard value != 0 else { return "0" }
     let digits = 3 - Int(log10(abs(value)).rounded(.down))

@@ -1,5 +1,5 @@
 // Learned weights of a policy: what it declares of them, and what it is handed. A list of numbers fits a parameter and
-// can be written down; a matrix can't, so weights are no parameters: they come from the checkpoint, or not at all.
+// can be written down; a matrix can't, so weights are not parameters: they come from the checkpoint, or not at all.
 
 /// Learned numbers and their shape, row-major.
 public struct LearnedTensor: Sendable, Equatable, ExpressibleByArrayLiteral {

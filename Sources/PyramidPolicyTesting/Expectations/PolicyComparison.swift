@@ -77,7 +77,7 @@ public struct PolicyComparison: Sendable {
     of name: String, against other: String = "dense", atMost points: Double, confidence: Double = 0.95
   ) throws {
     try forEach(name, other) { name, other in
-      let difference = try difference(name, other)
+      let difference = difference(name, other)
       let interval = difference.interval(confidence: confidence)
       let seen =
         "\(name) loses \(decimal(-100 * interval.value, 2)) points against \(other) "
@@ -98,7 +98,7 @@ public struct PolicyComparison: Sendable {
   ) throws {
     try expectLoss(of: name, against: other, atMost: points, confidence: confidence)
     try forEach(name, other) { name, other in
-      let ratio = PairedRatio(baseline: [try count(other)], contender: [try count(name)]).interval()
+      let ratio = PairedRatio(baseline: [operations[other] ?? []], contender: [operations[name] ?? []]).interval()
       let seen =
         "\(other) executes \(decimal(ratio.value, 2)) times the operations of \(name) "
         + "(\(decimal(ratio.low, 2)) to \(decimal(ratio.high, 2))), more than 1 expected"
@@ -112,7 +112,7 @@ public struct PolicyComparison: Sendable {
     _ name: String, than other: String, confidence: Double = 0.95
   ) throws {
     try forEach(name, other) { name, other in
-      let difference = try difference(name, other)
+      let difference = difference(name, other)
       let seen =
         "\(name) alone is right on \(difference.gained) texts, \(other) alone on \(difference.lost) of "
         + "\(difference.count) (p = \(decimal(difference.mcnemar, 3)))"
@@ -156,11 +156,9 @@ public struct PolicyComparison: Sendable {
     return found
   }
 
-  private func difference(_ name: String, _ other: String) throws -> PairedDifference {
+  private func difference(_ name: String, _ other: String) -> PairedDifference {
     PairedDifference(labels[name] ?? [], against: labels[other] ?? [], expected: expected)
   }
-
-  private func count(_ name: String) throws -> [Double] { operations[name] ?? [] }
 
   private func fails(_ sentence: String) -> ExpectationFailure {
     ExpectationFailure(sentence: sentence, table: report.markdown)
