@@ -36,7 +36,8 @@ public struct ExpertVote: ExitPolicy {
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Memory) -> Bool {
     guard let best = head.predictedClass else { return false }
     memory.classes[memory.count] = Int32(best)
-    memory.weights[memory.count] = weights[max(0, head.layer - 1)]
+    // A model of one layer has a head at the entry alone.
+    memory.weights[memory.count] = weights.isEmpty ? 1 : weights[max(0, head.layer - 1)]
     memory.total += memory.weights[memory.count]
     memory.count += 1
     var largest: Float = 0

@@ -26,7 +26,9 @@ public struct MaxProbability: ExitPolicy {
     guard entry.count <= 1 else {
       throw PolicyError.rejected("'entry-temperature' has \(entry.count) values, expected one")
     }
-    temperatures = (entry.isEmpty ? Array(above.prefix(1)) : entry).map { Double($0) } + above.map { Double($0) }
+    // The temperatures of a model of one layer are those of its entry.
+    let first = entry.first ?? above.first ?? arguments.numbers("temperature").first ?? 1
+    temperatures = ([first] + above).map { Double($0) }
   }
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {

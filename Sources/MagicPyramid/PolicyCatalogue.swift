@@ -10,7 +10,7 @@ public enum PolicyCatalogue {
   /// Throws `PluginError` or `PolicyError`. A program that loads plugins calls `PolicyTrapReporter.install()` before,
   /// if a trap inside one shall be reported by name.
   public static func registry(plugins paths: [String] = []) throws -> PolicyRegistry {
-    var types = try BuiltInPolicies.all.map { try PolicyType($0) }
+    var types = try BuiltInPolicies.all.map { try PolicyType($0, origin: PolicyType.builtIn) }
     for path in paths { types += try PluginLoader.load(path: path) }
     return try PolicyRegistry(types)
   }

@@ -10,7 +10,7 @@ extension PolicyRegistry {
     for kind in PolicyKind.allCases {
       lines.append(kind == .exit ? "Exit policies" : "Pruning policies")
       for type in all.filter({ $0.kind == kind }).sorted(by: { $0.name < $1.name }) {
-        lines.append("\n  \(type.name)\(type.origin == "built in" ? "" : " (\(type.origin))"): \(type.demand)")
+        lines.append("\n  \(type.name)\(type.origin == PolicyType.builtIn ? "" : " (\(type.origin))"): \(type.demand)")
         for parameter in type.parameters {
           lines.append("    \(parameter.name): \(parameter.expectation), default \(parameter.defaultText)")
           lines.append("      \(parameter.help)")

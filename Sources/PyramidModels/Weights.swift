@@ -82,6 +82,11 @@ public struct Weights: Sendable {
         throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
       }
       let floats = try tensors.floats(of: original)
+      guard floats.allSatisfy(\.isFinite) else {
+        throw FormatError(
+          file: tensors.path(of: original), place: original.printable(limit: 80),
+          problem: "holds a number that is not finite")
+      }
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }

@@ -14,16 +14,21 @@ struct Answers {
   let batchBlocks: [Range<Int>]
   let progress: (String) -> Void
 
-  /// The answers to all texts of those contenders whose numbers are in `wanted`; `done` is given them as soon as they
-  /// are complete.
-  func find(_ wanted: [Int], done: (_ contender: Int, _ outcomes: [SampleOutcome]) throws -> Void) throws {
+  /// Is given answers of a contender to the texts from number `first` on.
+  typealias Receiver = (_ contender: Int, _ first: Int, _ outcomes: [SampleOutcome]) throws -> Void
+
+  private static let textsPerPiece = 512
+
+  /// The answers to all texts but the first `answered[i]`, which contender i has given before; `done` is given them in
+  /// pieces, in the order of the texts, perhaps with some of those again.
+  func find(_ answered: [Int], done: Receiver) throws {
+    let wanted = answered.indices.filter { answered[$0] < texts.count }
     var alone = wanted
     for group in groups(wanted) where group.count > 1 {
-      guard let outcomes = try watched(group) else { continue }
-      for (contender, outcomes) in zip(group, outcomes) { try done(contender, outcomes) }
+      guard try watched(group, from: group.map { answered[$0] }.min() ?? 0, done) else { continue }
       alone.removeAll(where: group.contains)
     }
-    for contender in alone { try done(contender, try run(contender)) }
+    for contender in alone { try run(contender, from: answered[contender], done) }
   }
 
   /// Contenders that one pass can answer, in the order of their first.
@@ -48,20 +53,26 @@ struct Answers {
     return groups
   }
 
-  private func run(_ index: Int) throws -> [SampleOutcome] {
+  private func run(_ index: Int, from first: Int, _ done: Receiver) throws {
     let contender = contenders[index]
-    progress("answers of \(contender.name) ...")
-    return try batchBlocks.flatMap { range in
-      try contender.classifier.classify(rows: texts[range]).map { SampleOutcome($0.answer) }
+    // A batch that was answered in part is answered again: kernels may round by the batch.
+    let blocks = batchBlocks.filter { $0.upperBound > first }
+    var clockwork = RemainingTime(texts: texts.count - (blocks.first?.lowerBound ?? 0))
+    for range in blocks {
+      progress("answers of \(contender.name): \(range.lowerBound)/\(texts.count)\(clockwork.text)")
+      try done(
+        index, range.lowerBound,
+        contender.classifier.classify(rows: texts[range]).map { SampleOutcome($0.answer) })
+      clockwork.did(range.count)
     }
   }
 
-  /// The outcomes of a group, text by text in one run; nil where they can't be found that way.
-  private func watched(_ group: [Int]) throws -> [[SampleOutcome]]? {
+  /// Finds the outcomes of a group, text by text in one run; false where they can't be found that way.
+  private func watched(_ group: [Int], from first: Int, _ done: Receiver) throws -> Bool {
     let members = group.map { contenders[$0] }
     var replays: [OperationReplay] = []
     for member in members {
-      guard let replay = OperationReplay(member.classifier.model.graph) else { return nil }
+      guard let replay = OperationReplay(member.classifier.model.graph) else { return false }
       replays.append(replay)
     }
     let policies = members.compactMap(\.classifier.policies.exit)
@@ -69,12 +80,16 @@ struct Answers {
       members[0].classifier.model.graph.decisions.exits.map(\.number).filter { number in
         policies.contains { $0.isActive(afterLayer: number) }
       })
-    guard !boundaries.isEmpty else { return nil }
+    guard !boundaries.isEmpty else { return false }
     let watch = ExitWatch(policies, boundaries: boundaries)
-    guard let classifier = try members[0].source.watching(watch, in: members[0]) else { return nil }
+    guard let classifier = try members[0].source.watching(watch, in: members[0]) else { return false }
     var outcomes = Array(repeating: [SampleOutcome](), count: group.count)
-    for (index, row) in texts.enumerated() {
-      if index % 16 == 0 { progress("answers of \(group.count) exit policies at once: \(index)/\(texts.count)") }
+    var (piece, clockwork) = (first, RemainingTime(texts: texts.count - first))
+    for index in first..<texts.count {
+      let row = texts[index]
+      if index % 16 == 0 {
+        progress("answers of \(group.count) exit policies at once: \(index)/\(texts.count)\(clockwork.text)")
+      }
       let encoding = classifier.encode(row.text, pair: row.pair)
       let whole = try classifier.classify(encodings: [encoding])[0].answer
       for (member, leaving) in watch.leavings.enumerated() {
@@ -89,8 +104,15 @@ struct Answers {
           entered: encoding.ids.count, tokens: whole.tokensAlive, exitLayer: answer.exitLayer)
         outcomes[member].append(SampleOutcome(answer))
       }
+      clockwork.did(1)
+      guard index + 1 == texts.count || index + 1 - piece == Self.textsPerPiece else { continue }
+      for member in group.indices {
+        try done(group[member], piece, outcomes[member])
+        outcomes[member] = []
+      }
+      piece = index + 1
     }
-    return outcomes
+    return true
   }
 }
 

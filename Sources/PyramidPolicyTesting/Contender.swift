@@ -40,6 +40,17 @@ public struct ModelSource: Sendable {
   private let options: ClassifierOptions
   private let origin: Origin
 
+  /// Layers of the model.
+  var layers: Int {
+    switch origin {
+    case .checkpoint(let compiler): compiler.facts.layers
+    case .artefact(let model): model.graph.shape.layers
+    }
+  }
+
+  /// Whether it is a compiled model.
+  var isCompiled: Bool { if case .artefact = origin { true } else { false } }
+
   private enum Origin: Sendable {
     case checkpoint(ModelCompiler)
     case artefact(LoadedModel)

@@ -23,7 +23,11 @@ public struct ContenderList {
     for (index, source) in sources.enumerated() {
       for var contender in try Self.contenders(of: source, options, progress) {
         if sources.count > 1, index > 0 || contender.role != .dense {
-          contender.name += ", \(source.precision.rawValue)"
+          contender.name += ", \(contender.source.precision.rawValue)"
+        }
+        // A compiled model has one precision, whichever is asked for.
+        if index > 0, contender.source.isCompiled, contenders.contains(where: { $0.name == contender.name }) {
+          continue
         }
         if index > 0, contender.role == .dense { contender.role = .policy }
         contenders.append(contender)
@@ -73,8 +77,9 @@ public struct ContenderList {
     }
   }
 
-  /// What ties a measurement that was interrupted to these contenders, texts and options.
-  public func identity(_ workload: Workload, _ options: MeasurementOptions) -> String {
+  /// What ties a measurement that was interrupted to these contenders, texts and options; `files` are others that answers
+  /// or times depend on, plugins and profiles. Throws `FormatError` when one can't be read.
+  public func identity(_ workload: Workload, _ options: MeasurementOptions, files: [String] = []) throws -> String {
     var lines = contenders.map { contender in
       let policies = contender.classifier.policies
       return "\(contender.name)\t\(contender.classifier.model.header.checkpoint)\t\(contender.source.precision)\t"
@@ -82,6 +87,8 @@ public struct ContenderList {
     }
     lines.append(
       "\(workload.batch) \(options.isTimed ? options.repetitions : 0) \(options.nullRepetitions) \(options.threads)")
+    lines.append(magicPyramidVersion)
+    for file in files { lines.append(try MappedFile(path: file).withBytes { Checksum.sha256(of: $0) }) }
     lines += workload.texts.map { "\($0.label)\t\($0.text)\t\($0.pair ?? "")" }
     return Checksum.sha256(of: lines.joined(separator: "\n"))
   }

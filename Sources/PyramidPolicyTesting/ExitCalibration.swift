@@ -37,21 +37,18 @@ public struct ExitCalibration {
     if let first = settings.first, let last = settings.last, depth(first) < depth(last) { settings.reverse() }
     let calibration = Calibration(
       goal, dense: measurement.measured[0].outcomes, settings: settings, expected: workload.labels,
-      layers: dense.model.graph.shape.layers, prunes: prune != nil)
+      layers: dense.model.graph.shape.layers,
+      exits: contenders[1].classifier.model.graph.decisions.exits.map(\.number).sorted(), prunes: prune != nil)
     self.calibration = calibration
     certificate = calibration.chosen.map { chosen in
       let setting = calibration.settings[chosen]
-      var bounds = [
-        Certificate.Bound(
-          exit: nil, count: setting.whole.count, losses: setting.whole.losses,
-          bound: setting.whole.upperBound(confidence: goal.confidence))
-      ]
-      if goal.perExit {
-        bounds += setting.exits.dropLast(prune == nil ? 1 : 0).enumerated().map { layer, risk in
-          let bound = risk.count > 0 ? risk.upperBound(confidence: calibration.exitConfidence) : nil
-          return .init(exit: layer, count: risk.count, losses: risk.losses, bound: bound)
-        }
+      // The setting was chosen by the same texts: what is proven of it is the goal, and no lower bound that they show.
+      func bound(_ exit: Int?, _ risk: RiskCount) -> Certificate.Bound {
+        .init(exit: exit, count: risk.count, losses: risk.losses, bound: risk.count > 0 ? goal.maxDrop : nil)
       }
+      let bounds =
+        [bound(nil, setting.whole)]
+        + (goal.perExit ? calibration.places.map { bound($0, setting.exits[$0]) } : [])
       return Certificate(
         checkpoint: dense.model.header.checkpoint, precision: source.precision.rawValue, exit: setting.exit,
         prune: contenders[1].classifier.policies.prune.flatMap { prune == nil ? nil : $0.spec.description },
@@ -78,10 +75,12 @@ extension ModelSource {
     for parameter in free {
       let values: [Double]
       switch parameter.kind {
-      case .number(_, let range) where range.upperBound - range.lowerBound <= 100:
+      case .number(_, let range) where range.upperBound - range.lowerBound <= 2:
         values = Self.shares.map { range.lowerBound + $0 * (range.upperBound - range.lowerBound) }
       case .integer(_, let range) where parameter.name != "seed":
-        values = (range.lowerBound...min(range.upperBound, range.lowerBound + 24)).map(Double.init)
+        // Most whole numbers count layers or heads.
+        let last = max(range.lowerBound, min(range.upperBound, range.lowerBound + 24, layers - 1))
+        values = (range.lowerBound...last).map(Double.init)
       default: continue
       }
       return values.map { value in

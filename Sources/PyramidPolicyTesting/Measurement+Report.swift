@@ -26,11 +26,13 @@ extension ComparisonReport {
     guard let reference = names.firstIndex(of: baseline) else {
       throw ComparisonError("there is no contender '\(baseline)'; there are \(names.joined(separator: ", "))")
     }
-    let rows = zip(measurement.contenders, measurement.measured).map { contender, measured in
+    let rows = measurement.contenders.indices.map { number in
+      let (contender, measured) = (measurement.contenders[number], measurement.measured[number])
       let policies = contender.classifier.policies
       return ComparisonTable.Row(
         name: contender.name, role: contender.role, precision: contender.source.precision.rawValue,
-        exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, measured)
+        exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, measured,
+        isListed: measurement.isListed(number))
     }
     let layers = measurement.contenders.map { $0.classifier.model.graph.shape.layers }.max() ?? 0
     let entries = ComparisonTable(
@@ -82,8 +84,8 @@ extension Measurement {
       let exitLayer = result.answer.exitLayer
       let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"
       return PyramidPicture(
-        tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [], exitLayer: exitLayer,
-        layers: result.layers,
+        tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [],
+        scores: result.answer.scores ?? [], exitLayer: exitLayer, layers: result.layers,
         caption: "\(policy.name): \(result.label), \(decimal(Double(result.score), 3)), left \(place)")
     }
   }

@@ -89,15 +89,24 @@ public struct Measurement {
   }
 
   private mutating func findAnswers() throws {
-    let known = options.log?.outcomes ?? [:]
+    let (known, classes) = (options.log?.outcomes ?? [:], contenders[0].classifier.labels.count)
+    let layers = contenders.map { $0.classifier.model.graph.shape.layers }.max() ?? 0
     for (contender, outcomes) in known where measured.indices.contains(contender) {
+      let isSound = outcomes.allSatisfy {
+        $0.label < classes && $0.probabilities.count == classes && !$0.tokensAlive.isEmpty && $0.exitLayer <= layers
+          && $0.tokensAlive.count <= layers && $0.operations > 0
+      }
+      guard isSound, outcomes.count <= workload.texts.count else {
+        throw ComparisonError("\(options.log?.path ?? ""): holds answers that no model here gives; delete it")
+      }
       measured[contender].outcomes = outcomes
     }
     let answers = Answers(
       contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks, progress: options.progress)
-    try answers.find(measured.indices.filter { measured[$0].outcomes.count != workload.texts.count }) {
-      measured[$0].outcomes = $1
-      try options.log?.add($1, of: $0)
+    try answers.find(measured.map(\.outcomes.count)) { contender, first, outcomes in
+      measured[contender].outcomes.removeLast(measured[contender].outcomes.count - first)
+      measured[contender].outcomes += outcomes
+      try options.log?.add(outcomes, of: contender, first: first)
     }
   }
 
@@ -121,7 +130,7 @@ public struct Measurement {
       for text in workload.texts.prefix(8) { _ = try contenders[contender].classifier.classify(rows: [text]) }
     }
     var clockwork = RemainingTime(
-      texts: 2 * workload.texts.count * timed.reduce(0) { $0 + measured[$1].singles.count }, clock)
+      texts: 2 * workload.texts.count * timed.reduce(0) { $0 + measured[$1].singles.count })
     for repetition in 0..<repetitions {
       for isBatch in [false, true] {
         let blocks = isBatch ? workload.batchBlocks : workload.singleBlocks
@@ -131,7 +140,9 @@ public struct Measurement {
             "repetition \(repetition + 1)/\(repetitions), \(isBatch ? "in batches" : "one by one"): "
               + "\(range.lowerBound)/\(workload.texts.count)\(clockwork.text)")
           let turn = MeasurementLog.Turn(isBatch: isBatch, repetition: repetition, block: block)
-          let known = options.log?.times[turn].flatMap { Set(taking).isSubset(of: $0.seconds.keys) ? $0 : nil }
+          let known = options.log?.times[turn].flatMap { times in
+            taking.allSatisfy { times.seconds[$0]?.count == (isBatch ? 1 : range.count) } ? times : nil
+          }
           let times = try known ?? quietTimes(taking, range, isBatch: isBatch)
           if known == nil { try options.log?.add(times, of: turn) }
           disturbances.add(times)
@@ -190,17 +201,17 @@ extension MeasuredContender {
   }
 }
 
-/// How long the rest of a measurement takes, by what was done so far.
-private struct RemainingTime {
+/// How long the rest of some work on texts takes, by what was done so far.
+struct RemainingTime {
   private let all: Int
-  private let clock: ContinuousClock
+  private let clock = ContinuousClock()
   private let start: ContinuousClock.Instant
   private var done = 0, counted = 0
 
-  init(texts: Int, _ clock: ContinuousClock) { (all, self.clock, start) = (texts, clock, clock.now) }
+  init(texts: Int) { (all, start) = (texts, clock.now) }
 
   /// Notes texts; those that an earlier process measured don't count for the speed.
-  mutating func did(_ texts: Int, counts: Bool) {
+  mutating func did(_ texts: Int, counts: Bool = true) {
     done += texts
     if counts { counted += texts }
   }

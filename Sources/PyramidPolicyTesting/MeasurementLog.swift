@@ -28,20 +28,24 @@ public final class MeasurementLog {
   private(set) var outcomes: [Int: [SampleOutcome]] = [:]
   private(set) var times: [Turn: TurnTimes] = [:]
   private var file: UnsafeMutablePointer<FILE>?
+  private var isOurs = false
   private static let format = "magic-pyramid-comparison"
-  private static let outcomesPerLine = 500
 
-  /// Opens the file of a measurement with this `identity`: what was measured is read when it `resumes`, else it starts
-  /// anew. Throws when it is of another measurement, or can't be written.
+  /// Opens the file of a measurement with this `identity`: what was measured is read when it `resumes`, else there must be
+  /// none. Throws when it is of another measurement, or can't be written.
   public init(path: String, identity: String, resumes: Bool) throws {
     self.path = path
     let isThere = access(path, F_OK) == 0
     if resumes {
       guard isThere else { throw ComparisonError("\(path): there is nothing to go on with; leave --resume out") }
       try read(identity)
+    } else if isThere, try Self.holdsMeasurements(path) {
+      throw ComparisonError(
+        "\(path): an interrupted measurement is there; go on with it by --resume, or delete it to start anew")
     }
     file = fopen(path, resumes ? "a" : "w")
-    guard file != nil else { throw ComparisonError("\(path): \(String(cString: strerror(errno)))") }
+    isOurs = file != nil
+    guard isOurs else { throw ComparisonError("\(path): \(String(cString: strerror(errno)))") }
     // The line that broke off must not run into the next one.
     if resumes {
       try write("")
@@ -50,19 +54,28 @@ public final class MeasurementLog {
     }
   }
 
-  deinit { if let file { fclose(file) } }
+  deinit {
+    if let file { fclose(file) }
+    // What failed before anything was measured leaves nothing to go on with.
+    if isOurs, (try? Self.holdsMeasurements(path)) == false { unlink(path) }
+  }
+
+  /// Whether there is more than the line that says what is measured.
+  private static func holdsMeasurements(_ path: String) throws -> Bool {
+    let reader = try LineReader(path: path, limit: 64 << 20)
+    guard case .bytes(let first)? = try reader.next() else { return false }
+    let header = try? JSONReader.read(first, file: path)
+    return try header?["format"] != .string(format) || reader.next() != nil
+  }
 
   /// Removes the file: its report is written.
   public func finish() { unlink(path) }
 
-  func add(_ outcomes: [SampleOutcome], of contender: Int) throws {
-    for start in stride(from: 0, to: outcomes.count, by: Self.outcomesPerLine) {
-      let part = outcomes[start..<min(start + Self.outcomesPerLine, outcomes.count)]
-      try append([
-        "contender": JSONValue(contender), "first": JSONValue(start), "texts": JSONValue(outcomes.count),
-        "outcomes": .array(part.map(\.json)),
-      ])
-    }
+  /// Notes answers to the texts from number `first` on.
+  func add(_ outcomes: [SampleOutcome], of contender: Int, first: Int) throws {
+    try append([
+      "contender": JSONValue(contender), "first": JSONValue(first), "outcomes": .array(outcomes.map(\.json)),
+    ])
   }
 
   func add(_ times: TurnTimes, of turn: Turn) throws {
@@ -92,7 +105,7 @@ public final class MeasurementLog {
       if isFirst {
         guard value["format"] == .string(Self.format) else { throw ComparisonError("\(path): is no measurement") }
         guard value["identity"] == .string(identity) else {
-          throw ComparisonError("\(path): is of other policies, texts or options; leave --resume out to start anew")
+          throw ComparisonError("\(path): is of other policies, texts or options; delete it to start anew")
         }
         isFirst = false
       } else {
@@ -106,10 +119,13 @@ public final class MeasurementLog {
     func integer(_ key: String) throws(FormatError) -> Int { try field.required(key).integer(in: 0...(1 << 40)) }
     if field.value["outcomes"] != nil {
       let (contender, first) = (try integer("contender"), try integer("first"))
-      // A contender whose answers are not complete is asked again, from the first text.
-      if first == 0 { partial = [] }
-      for element in try field.required("outcomes").elements() { partial.append(try SampleOutcome(element)) }
-      if partial.count == (try integer("texts")) { outcomes[contender] = partial }
+      guard first <= outcomes[contender, default: []].count else {
+        throw field.failure("answers before it are missing")
+      }
+      outcomes[contender, default: []].removeLast(outcomes[contender, default: []].count - first)
+      for element in try field.required("outcomes").elements() {
+        outcomes[contender, default: []].append(try SampleOutcome(element))
+      }
       return
     }
     let turn = Turn(
@@ -129,8 +145,6 @@ public final class MeasurementLog {
     times[turn] = TurnTimes(
       seconds: seconds, disturbances: disturbances, isDisturbed: try field.required("remains").bool())
   }
-
-  private var partial: [SampleOutcome] = []
 }
 
 extension SampleOutcome {

@@ -37,7 +37,7 @@ public struct PolicyOption: Sendable, Equatable {
     let bytes = Array(text.utf8)
     let keys = Self.keys(in: bytes)
     guard let first = keys.first else {
-      throw ComparisonError("expected 'NAME: exit=SPEC prune=SPEC', either part of which may be left out")
+      throw ComparisonError("expected 'NAME: exit=SPEC prune=SPEC model=PATH', parts of which may be left out")
     }
     var values: [String: String] = [:]
     for (key, next) in zip(keys, keys.dropFirst().map(\.range.lowerBound) + [bytes.count]) {

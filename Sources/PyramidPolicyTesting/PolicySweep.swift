@@ -103,7 +103,9 @@ private struct ValueRange {
     let lower = bytes[..<dots].trimmed
     guard let low = Double(lower), let upper = rest.first?.trimmed, let high = Double(upper), low.isFinite,
       high.isFinite, low < high, rest.count <= 2
-    else { throw ComparisonError("\(parameter)=\(text): expected LOW...HIGH/COUNT, such as 0.01...0.8/12") }
+    else {
+      throw ComparisonError("\(parameter)=\(text): expected LOW...HIGH/COUNT, LOW below HIGH, such as 0.01...0.8/12")
+    }
     self.parameter = parameter
     guard rest.count == 2 else {
       guard low == low.rounded(), high == high.rounded(), high - low < Double(PolicySweep.limit) else {

@@ -19,7 +19,7 @@ struct PooledRows {
     keep += kept.map { rows.lowerBound + $0 }
     let others = rows.indices.map { $0 - rows.lowerBound }.filter { !kept.contains($0) }
     guard fuses else { return }
-    let weights = others.map { max(0, Double(scores[$0])) }
+    let weights = others.map { max(Double(scores[$0]), 0) }
     let sum = weights.reduce(0, +)
     for place in 0..<rows.count {
       if let row = kept.firstIndex(of: place) {

@@ -15,6 +15,10 @@ public struct Answer: Sendable, Equatable {
   /// Original positions of the tokens that `tokensAlive` counts, for each of its numbers, -1 for a row that others
   /// were fused to; nil unless asked for.
   public var alivePositions: [[Int32]]?
+  /// What the pruning policy gave each token of the text at the entry and after each layer but the last, [layers] lists
+  /// in the order of the text; nil for a token that was not scored there or got no number. Nil unless asked for, with
+  /// `alivePositions`.
+  public var scores: [[Float?]]?
   /// Operations that ran for this sample, that the paper's formula gives, and that it would have taken without
   /// policies.
   public var operations: OperationCount

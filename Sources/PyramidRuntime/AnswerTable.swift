@@ -17,6 +17,8 @@ public final class AnswerTable {
   /// Where each sample's tokens start in `drops`, and the boundary (the entry is 0) at which each token was dropped.
   private var starts: [Int] = []
   private var drops: [Int32] = []
+  /// What the tokens were given at each boundary: [layers] numbers of a token, NaN for none.
+  private var scores: [Float] = []
 
   /// An empty table.
   public init() {}
@@ -39,6 +41,7 @@ public final class AnswerTable {
       logits: Array(logits(of: sample)), exitLayer: exitLayer(of: sample),
       tokensAlive: tokensAlive(of: sample).map { Int($0) },
       alivePositions: recordsPositions ? (0..<max(exitLayer(of: sample), 1)).map { alive(sample, after: $0) } : nil,
+      scores: recordsPositions ? (0..<layers).map { scores(of: sample, at: $0) } : nil,
       operations: operations(of: sample))
   }
 
@@ -56,6 +59,7 @@ public final class AnswerTable {
     guard recordsPositions else { return }
     Self.grow(&starts, to: count + 1, filler: 0)
     Self.grow(&drops, to: batch.tokenCount, filler: 0)
+    Self.grow(&scores, to: batch.tokenCount * layers, filler: 0)
     for sample in 0...count { starts[sample] = Int(batch.segments[sample]) }
   }
 
@@ -69,8 +73,16 @@ public final class AnswerTable {
     exitLayers[sample] = Int32(answer.exitLayer)
     for (layer, tokens) in answer.tokensAlive.enumerated() { allTokens[sample * layers + layer] = tokens }
     allOperations[sample] = answer.operations
-    guard let dropped = answer.drops else { return }
-    for (token, boundary) in dropped.enumerated() { drops[starts[sample] + token] = boundary }
+    guard let record = answer.record else { return }
+    for (token, boundary) in record.drops.enumerated() { drops[starts[sample] + token] = boundary }
+    for index in record.scores.indices { scores[starts[sample] * layers + index] = record.scores[index] }
+  }
+
+  private func scores(of sample: Int, at boundary: Int) -> [Float?] {
+    (starts[sample]..<starts[sample + 1]).map { token in
+      let score = scores[token * layers + boundary]
+      return score.isNaN ? nil : score
+    }
   }
 
   private func alive(_ sample: Int, after boundary: Int) -> [Int32] {

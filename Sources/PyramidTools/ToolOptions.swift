@@ -92,3 +92,17 @@ extension TextColumn: ExpressibleByArgument {
   /// A name, or a number from 1.
   public init?(argument: String) { self.init(argument) }
 }
+
+/// Runs a tool that has a subcommand. It is told apart here, since the parser would want the tool's own arguments for it,
+/// too, and for help on it.
+public func runTool(_ tool: any ParsableCommand.Type, or part: any ParsableCommand.Type) {
+  let words = Array(CommandLine.arguments.dropFirst())
+  let name = part.configuration.commandName
+  if words.first == name {
+    part.main(Array(words.dropFirst()))
+  } else if words.first == "help", words.dropFirst().first == name {
+    part.main(["--help"])
+  } else {
+    tool.main(words)
+  }
+}

@@ -26,6 +26,11 @@ public struct Training {
     if options.stages.contains(.entry) || options.stages.contains(.exits) {
       _ = try options.exits(layers: checkpoint.configuration.layers)
     }
+    if options.teachers.contains(Teachers.entry), !options.stages.contains(.entry),
+      checkpoint.weights.shape(of: "exits.entry.table") == nil
+    {
+      throw TrainingError("--teacher entry: there is no bag head; train it too: --stages entry,...")
+    }
     func encode(_ rows: [LabelledDataSet.Row], _ name: String) -> EncodedTexts {
       progress("reading \(name)")
       return EncodedTexts(rows, tokenizer: checkpoint.tokenizer, limit: options.maximumTokens ?? limit)

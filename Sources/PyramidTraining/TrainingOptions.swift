@@ -158,7 +158,6 @@ public struct TrainingOptions: Sendable {
     object["max-tokens"] = maximumTokens.map { JSONValue($0) } ?? "model"
     object["seed"] = .string(String(seed))
     object["precision"] = .string(precision.rawValue)
-    object["weights"] = .string(weights.rawValue)
     object["patience"] = patience.map { JSONValue($0) } ?? "none"
     return object
   }

@@ -80,6 +80,7 @@ struct Calibrate: ParsableCommand {
 
   func run() throws {
     let terminal = Terminal(quiet: quiet)
+    try checkOutputs([output], inputs: [model, data] + plugins.plugin)
     if let output { _ = try OutputFile(path: output) }
     defer { terminal.endProgress() }
     var options = ClassifierOptions()

@@ -19,17 +19,22 @@ struct ComparisonSession {
 
   func run() throws {
     // A path that can't be written should be known before minutes of measuring, not after.
+    try checkOutputs(
+      command.output + command.output.prefix(1).map { $0 + ".partial" } + [command.perSample],
+      inputs: [command.model, command.data, command.train] + command.profile + command.plugins.plugin)
     for path in command.output + [command.perSample].compactMap({ $0 }) { _ = try OutputFile(path: path) }
     defer { terminal.endProgress() }
-    let (sources, list) = try contenders()
+    let sources = try sources()
+    // Mistakes in the data, too, should be known before models are compiled.
+    let texts = try LabelledDataSet(
+      path: command.data, labels: sources[0].labels, limit: command.limit,
+      layout: command.reading.layout(of: command.data, else: .tsv))
+    let list = try contenders(of: sources)
     let first = list.contenders[0].classifier
     guard list.contenders.contains(where: { $0.name == command.baseline }) else {
       let names = list.contenders.map(\.name).joined(separator: ", ")
       throw ComparisonError("--baseline \(command.baseline): there is no such contender; there are \(names)")
     }
-    let texts = try LabelledDataSet(
-      path: command.data, labels: first.labels, limit: command.limit,
-      layout: command.reading.layout(of: command.data, else: .tsv))
     let workload = try Workload(texts, classifier: first, batch: command.batch)
     var options = MeasurementOptions()
     options.repetitions = command.repetitions
@@ -40,7 +45,9 @@ struct ComparisonSession {
     let plan = try plan(list.contenders, workload, options)
     if let path = command.output.first.map({ $0 + ".partial" }) {
       options.log = try MeasurementLog(
-        path: path, identity: list.identity(workload, options), resumes: command.resume)
+        path: path,
+        identity: list.identity(workload, options, files: command.plugins.plugin + command.profile),
+        resumes: command.resume)
     }
     let measurement = try Measurement(list.contenders, workload, options)
     var report = try ComparisonReport(
@@ -55,32 +62,42 @@ struct ComparisonSession {
     options.log?.finish()
   }
 
-  private func contenders() throws -> (sources: [ModelSource], list: ContenderList) {
+  private var classifierOptions: ClassifierOptions {
     var options = ClassifierOptions()
-    options.threads = command.team.threads
-    options.batchSamples = command.batch
+    (options.threads, options.batchSamples) = (command.team.threads, command.batch)
+    return options
+  }
+
+  /// The model in every precision that is asked for.
+  private func sources() throws -> [ModelSource] {
     let registry = try command.plugins.registry()
     let profiles = try command.profile.map { try PolicyProfile(path: $0) }
     let precisions = command.precision.isEmpty ? [nil] : command.precision.map(Optional.some)
-    let sources = try precisions.map {
+    return try precisions.map {
       try ModelSource(
-        path: command.model, precision: $0, profiles: profiles, registry: registry, options: options)
+        path: command.model, precision: $0, profiles: profiles, registry: registry, options: classifierOptions)
     }
+  }
+
+  private func contenders(of sources: [ModelSource]) throws -> ContenderList {
     var nulls = command.noNullModels ? nil : sources[0]
     var bag: TrainedBag?
     if let train = command.train {
+      guard FileKind(at: command.model) == .folder else {
+        throw ComparisonError("\(command.model): --train wants a checkpoint folder, whose tokenizer reads the texts")
+      }
       let trained = try TrainedBag(
         of: command.model, train: train, layout: command.reading, threads: command.team.threads,
         progress: progress.report)
       nulls = try ModelSource(
-        path: trained.path, precision: command.precision.first, registry: registry, options: options)
+        path: trained.path, precision: command.precision.first, registry: command.plugins.registry(),
+        options: classifierOptions)
       bag = trained
     }
-    let list = try withExtendedLifetime(bag) {
+    return try withExtendedLifetime(bag) {
       try ContenderList(
         of: sources, command.policy.flatMap(\.options), seeds: command.seeds, nulls: nulls, progress: progress.report)
     }
-    return (sources, list)
   }
 
   /// Says how long it will take and what the texts can show, and returns the latter for the report.

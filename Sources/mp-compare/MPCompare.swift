@@ -8,15 +8,7 @@ import PyramidTools
 
 @main
 enum Main {
-  /// The subcommand is told apart here: the parser would want the main command's model for it, too.
-  static func main() {
-    let words = Array(CommandLine.arguments.dropFirst())
-    if words.first == Calibrate.configuration.commandName {
-      Calibrate.main(Array(words.dropFirst()))
-    } else {
-      MPCompare.main(words)
-    }
-  }
+  static func main() { runTool(MPCompare.self, or: Calibrate.self) }
 }
 
 struct MPCompare: ParsableCommand {

@@ -9,15 +9,7 @@ import PyramidTools
 
 @main
 enum Main {
-  /// The subcommand is told apart here: the parser would want the main command's checkpoint for it, too.
-  static func main() {
-    let words = Array(CommandLine.arguments.dropFirst())
-    if words.first == NewPolicy.configuration.commandName {
-      NewPolicy.main(Array(words.dropFirst()))
-    } else {
-      MPCompile.main(words)
-    }
-  }
+  static func main() { runTool(MPCompile.self, or: NewPolicy.self) }
 }
 
 struct MPCompile: ParsableCommand {
@@ -99,7 +91,12 @@ struct MPCompile: ParsableCommand {
   enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, portable }
 
   func validate() throws {
-    if listPolicies { return }
+    if listPolicies {
+      let isMore = checkpoint != nil || output != nil || emit != nil || printAfter != nil || explain
+      if isMore { throw ValidationError("--list-policies compiles nothing: leave checkpoint and outputs out") }
+      return
+    }
+    if format != .text { throw ValidationError("--format is for --list-policies") }
     if checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
     if output == nil && emit == nil && printAfter == nil && !explain {
       throw ValidationError("nothing to do: give -o FILE, --emit, --explain or --print-after")
@@ -107,6 +104,9 @@ struct MPCompile: ParsableCommand {
     if let printAfter, printAfter != "all", !Pipeline.passes.contains(where: { $0.name == printAfter }) {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no pass '\(printAfter)'; the passes are \(names)")
+    }
+    if certificate != nil && profile != nil {
+      throw ValidationError("a certificate is for a model that decides wherever it can: leave --profile out")
     }
     if certificate != nil && output == nil { throw ValidationError("--certificate is stored in a file: give -o FILE") }
     if profile != nil, exit == nil && prune == nil || disablePass.contains("place-policies") {
@@ -118,6 +118,7 @@ struct MPCompile: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     let out = StandardOutput()
     guard let checkpoint, !listPolicies else { return try list(to: out) }
+    try checkOutputs([output], inputs: [checkpoint, profile, certificate] + plugins.plugin)
     let options = CompileOptions(
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
       disabledPasses: Set(disablePass),

@@ -39,25 +39,38 @@ struct NewPolicy: ParsableCommand {
   @Flag(help: "No notes on standard error.")
   var quiet = false
 
+  func validate() throws {
+    guard let packageVersion else { return }
+    let parts = packageVersion.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) }
+    guard parts.count == 3, parts.allSatisfy({ $0 ?? -1 >= 0 }) else {
+      throw ValidationError("--package-version wants three numbers, such as \(magicPyramidVersion)")
+    }
+  }
+
   func run() throws {
     let spec = try PolicySpec(name)
-    guard spec.arguments.isEmpty else { throw ValidationError("'\(name)': a new policy has a name only") }
+    guard spec.name == name else { throw ValidationError("'\(name)': a new policy has a name only") }
     if let known = try PolicyCatalogue.registry().all.first(where: { $0.name == name }) {
       throw ValidationError("'\(known.name)' is a built-in policy: choose another name")
     }
     let package = try PolicyPackage(name: name, kind: kind, dependency: dependency())
-    let output = output ?? name
+    var output = output ?? name
+    while output.utf8.count > 1, output.utf8.last == UInt8(ascii: "/") { output.removeLast() }
+    if output.split(separator: "/").last.map({ $0 == "." || $0 == ".." }) ?? true {
+      throw ValidationError("--output \(output): name the folder")
+    }
     try write(package, to: output)
     Terminal(quiet: quiet).note("wrote \(output); next: cd \(ShellText.quoted(output)) && swift test")
   }
 
   private func dependency() throws -> PolicyPackage.Dependency {
     let given = package ?? PolicyPackage.checkout ?? PolicyPackage.repository
-    if given.utf8.contains(UInt8(ascii: ":")) {
+    let isPath = FileKind(at: "\(given)/Package.swift") == .regular
+    if !isPath, given.utf8.contains(UInt8(ascii: ":")) {
       return .url(given, from: packageVersion ?? magicPyramidVersion)
     }
     guard packageVersion == nil else { throw ValidationError("--package-version is for a URL; a path has what it has") }
-    guard FileKind(at: "\(given)/Package.swift") == .regular, let path = realpath(given, nil) else {
+    guard isPath, let path = realpath(given, nil) else {
       throw ValidationError("--package \(given): there is no Package.swift; give a checkout's folder, or a URL")
     }
     defer { free(path) }

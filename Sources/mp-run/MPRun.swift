@@ -68,7 +68,10 @@ struct MPRun: ParsableCommand {
 
   func validate() throws {
     if info {
-      if !texts.isEmpty || input != nil { throw ValidationError("--info classifies nothing: leave the texts out") }
+      let isMore = exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
+      if !texts.isEmpty || input != nil || isMore {
+        throw ValidationError("--info classifies nothing: leave texts, policies and outputs out")
+      }
     } else if texts.isEmpty && input == nil {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
@@ -85,6 +88,12 @@ struct MPRun: ParsableCommand {
     options.threads = team.threads
     options.batchTokens = batchTokens
     options.recordsPositions = pyramid != nil
+    if FileKind(at: model) == .folder {
+      let folder = ShellText.quoted(model)
+      throw FormatError(
+        file: model, problem: "is a folder; compile it: mp-compile \(folder) -o model.mpc, and run that")
+    }
+    try checkOutputs([pyramid, writeProfile], inputs: [model, input] + plugins.plugin)
     if info { return try ModelInfo(try LoadedModel(path: model)).print() }
     let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.

@@ -90,8 +90,9 @@ final class RunSession {
     let exitLayer = result.answer.exitLayer
     let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"
     let picture = PyramidPicture(
-      tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [], exitLayer: exitLayer,
-      layers: result.layers, caption: "\(result.label), \(decimal(Double(result.score), 4)), left \(place)")
+      tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [],
+      scores: result.answer.scores ?? [], exitLayer: exitLayer, layers: result.layers,
+      caption: "\(result.label), \(decimal(Double(result.score), 4)), left \(place)")
     try OutputFile.write(path.hasSuffix(".svg") ? picture.svg : picture.html, to: path)
   }
 }

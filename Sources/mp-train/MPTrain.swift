@@ -8,15 +8,7 @@ import PyramidTraining
 
 @main
 enum Main {
-  /// The subcommand is told apart here: the parser would want the main command's files for it, too.
-  static func main() {
-    let words = Array(CommandLine.arguments.dropFirst())
-    if words.first == TrimVocabulary.configuration.commandName {
-      TrimVocabulary.main(Array(words.dropFirst()))
-    } else {
-      MPTrain.main(words)
-    }
-  }
+  static func main() { runTool(MPTrain.self, or: TrimVocabulary.self) }
 }
 
 struct MPTrain: ParsableCommand {
@@ -56,6 +48,9 @@ struct MPTrain: ParsableCommand {
   func validate() throws {
     guard let policy = files.fitPolicy else { return }
     if running.start != .new { throw ValidationError("--fit-policy takes a new or empty --output") }
+    if let option = choices.ofTraining {
+      throw ValidationError("--fit-policy trains nothing and keeps the whole checkpoint: leave \(option) out")
+    }
     if !PolicyFit.all.contains(where: { $0.policy == policy }) {
       let names = PolicyFit.all.map(\.policy).joined(separator: ", ")
       throw ValidationError("--fit-policy: nothing is fitted for '\(policy)', but for \(names)")
@@ -67,7 +62,10 @@ struct MPTrain: ParsableCommand {
     Interruption.install()
     do { try TrainingSession(self, terminal).run() } catch let interruption as TrainingInterrupted {
       terminal.endProgress()
-      terminal.complain("stopped; the same command with --resume goes on: \(ShellText.command) --resume")
+      terminal.complain(
+        files.fitPolicy == nil
+          ? "stopped; the same command with --resume goes on: \(ShellText.command)\(running.resume ? "" : " --resume")"
+          : "stopped; nothing was written")
       throw ExitCode(128 + interruption.signal)
     } catch {
       terminal.endProgress()

@@ -73,9 +73,37 @@ struct TrainingChoices: ParsableArguments {
       throw ValidationError("--\(name) must be \(range.lowerBound) to \(range.upperBound)")
     }
     let numbered = stages.stages.filter { $0 != .entry }.count
+    if let idle { throw ValidationError("\(idle.option) has no effect without stage \(idle.stage)") }
     guard [1, 4, numbered].contains(epochs.numbers.count) else {
       throw ValidationError("--epochs: \(epochs.numbers.count) numbers for \(numbered) numbered stages")
     }
+  }
+
+  /// An option that no stage which runs would read.
+  private var idle: (option: String, stage: String)? {
+    let (given, stages) = (options, Set(options.stages))
+    if !stages.contains(.exits), exitsTraining == .frozen {
+      if headInput != usual.headInput { return ("--head-input", "4, or other --exits-training,") }
+      if exits.map({ !$0.layers.isEmpty }) ?? false { return ("--exits", "4, or other --exits-training,") }
+    }
+    if !stages.contains(.entry), bag != usual.bag { return ("--bag", "entry") }
+    guard !stages.contains(.softPruning) else { return nil }
+    let ofSoft = [
+      ("--threshold-learning-rate", given.thresholdLearningRate != usual.thresholdLearningRate),
+      ("--regularisation", given.regularisation != usual.regularisation),
+      ("--soft-temperature", given.softTemperature != usual.softTemperature),
+    ]
+    return ofSoft.first(where: \.1).map { ($0.0, "2") }
+  }
+
+  /// The first option, as it is typed, that says something else than usual about what is trained; options that a fit
+  /// reads, too, are left out.
+  var ofTraining: String? {
+    let (given, normal) = (options.arguments, usual.arguments)
+    let ofFits = ["max-tokens", "batch-tokens", "batch-samples", "seed", "stages"]
+    if stages.stages != usual.stages { return "--stages" }
+    if weights != usual.weights { return "--weights" }
+    return given.members.map(\.key).first { given[$0] != normal[$0] && !ofFits.contains($0) }.map { "--\($0)" }
   }
 
   /// The options for the library.

@@ -178,6 +178,14 @@ struct ComparisonReportTests {
     #expect(abs(comparison.mcnemar - 0.125) < 1e-12 && abs(comparison.mcnemarHolm - 0.25) < 1e-12)
     #expect(abs((comparison.mcnemarFirst ?? 1) - 0.25) < 1e-12)
     #expect(entries[1].comparison?.mcnemarFirst == nil && entries[1].comparison?.mcnemarHolm == 1)
+    // A setting that is in no table is in no family of tests; the page is not about the baseline itself.
+    var unlisted = rows
+    unlisted[2].isListed = false
+    let fewer = ComparisonTable(unlisted, expected: Self.expected, layers: 2, margin: 0.01).entries
+    #expect(fewer[2].comparison?.mcnemarHolm != entries[2].comparison?.mcnemarHolm)
+    var report = Self.report()
+    (report.dense, report.policies) = (entries[0], [entries[1]])
+    #expect(report.html.contains("No policy is known to lose less"))
   }
 
   @Test("Lengths are those of the dense model's tokens, short ones first")

@@ -105,6 +105,9 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
   @Test func `How many texts it takes grows as the difference nears the margin`() {
     let difference = PairedDifference(gained: 3, lost: 5, of: 500)
     // By SciPy: (z(0.975) + z(0.8))^2 (0.016 - 0.004^2) / (margin - 0.004)^2.
+    // Where nothing differs the normal approximation asks for fewer texts than there were.
+    #expect(PairedDifference(gained: 0, lost: 0, of: 700).verdict(margin: 0.005) == .inconclusive)
+    #expect((PairedDifference(gained: 0, lost: 0, of: 700).textsNeeded(margin: 0.005) ?? 0) > 700)
     #expect(difference.textsNeeded(margin: 0.005) == 125_457)
     #expect(difference.textsNeeded(margin: 0.01) == 3485)
     #expect(PairedDifference(gained: 0, lost: 5, of: 1000).textsNeeded(margin: 0.005) == nil)

@@ -42,6 +42,19 @@ struct PyramidPictureTests {
     #expect(cells(picture.svg) == 3)
   }
 
+  @Test("A cell is the darker, the higher its token's score ranks in its layer, and says the score")
+  func shades() {
+    let picture = PyramidPicture(
+      tokens: ["a", "b", "c"], alive: [[0, 1, 2], [0, 2]], scores: [[9, 9, 9], [0.5, -2, 7], [nil, nil]], exitLayer: 3,
+      layers: 3, caption: "")
+    #expect(picture.isShaded && picture.shades == [[0.5, 0, 1], [nil, nil, nil], [nil, nil, nil]])
+    let svg = picture.svg
+    #expect(svg.contains("fill=\"rgb(30,58,138)\"><title>c: 7.0000</title></rect>"))
+    #expect(svg.contains("fill=\"rgb(219,234,254)\"><title>b: -2.0000</title></rect>"))
+    #expect(cells(svg) == 7)
+    #expect(!PyramidPicture(tokens: ["a"], alive: [], exitLayer: 1, layers: 1, caption: "").isShaded)
+  }
+
   @Test("Markup and controls in tokens and caption are escaped", arguments: [false, true])
   func escaping(isHTML: Bool) {
     let picture = PyramidPicture(
@@ -64,7 +77,8 @@ struct PyramidPictureTests {
     ])
   func odd(count: Int, alive: [[Int32]], exitLayer: Int, layers: Int) {
     let picture = PyramidPicture(
-      tokens: (0..<count).map { "t\($0)" }, alive: alive, exitLayer: exitLayer, layers: layers, caption: "")
+      tokens: (0..<count).map { "t\($0)" }, alive: alive, scores: [[], [.infinity, nil], [1, 2, 3, 4]],
+      exitLayer: exitLayer, layers: layers, caption: "")
     #expect(picture.svg.hasSuffix("</svg>\n"))
     #expect(picture.html.hasSuffix("</html>\n"))
     #expect((0...picture.layers).contains(picture.exitLayer))

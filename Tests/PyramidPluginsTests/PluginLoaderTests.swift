@@ -123,7 +123,9 @@ extension PluginTests {
     @Test("the file of each built-in policy, unchanged, gives the same answers as a plugin", arguments: builtInFiles)
     func sameAnswers(file: String) throws {
       let types = try PluginLoader.load(path: file)
-      let original = try BuiltInPolicies.all.map { try PolicyType($0) }.first { $0.name == types[0].name }
+      let original = try BuiltInPolicies.all.map { try PolicyType($0, origin: PolicyType.builtIn) }.first {
+        $0.name == types[0].name
+      }
       let builtIn = try #require(original)
       #expect(types.count == 1 && types[0].kind == builtIn.kind && types[0].parameters == builtIn.parameters)
       #expect(throws: PolicyError.duplicatePolicy(name: builtIn.name, origins: ["built in", file])) {

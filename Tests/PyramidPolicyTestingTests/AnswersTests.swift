@@ -19,11 +19,26 @@ import Testing
     let answers = Answers(
       contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks,
       progress: { passes.insert(String($0.prefix(30))) })
-    var (together, alone) = ([Int: [SampleOutcome]](), [Int: [SampleOutcome]]())
-    try answers.find(Array(contenders.indices)) { together[$0] = $1 }
+    let none = contenders.map { _ in [SampleOutcome]() }
+    var (together, alone) = (none, none)
+    try find(answers, &together)
     let found = passes
-    for index in contenders.indices { try answers.find([index]) { alone[$0] = $1 } }
-    return (contenders.indices.map { together[$0]! }, contenders.indices.map { alone[$0]! }, found)
+    for index in contenders.indices {
+      // The others have answered; this one has some of the texts to go.
+      var outcomes = contenders.indices.map { $0 == index ? Array(together[$0].prefix(index)) : together[$0] }
+      try find(answers, &outcomes)
+      alone[index] = outcomes[index]
+    }
+    return (together, alone, found)
+  }
+
+  private static func find(_ answers: Answers, _ outcomes: inout [[SampleOutcome]]) throws {
+    var found = outcomes
+    try answers.find(outcomes.map(\.count)) { contender, first, new in
+      found[contender].removeLast(found[contender].count - first)
+      found[contender] += new
+    }
+    outcomes = found
   }
 
   @Test(arguments: [

@@ -12,7 +12,7 @@ import Testing
   }
 
   /// Four kinds of texts, 100 of each: expected 0; dense is wrong on the last kind.
-  private func calibration(_ goal: Calibration.Goal) -> Calibration {
+  private func calibration(_ goal: Calibration.Goal, exits: [Int] = [0, 1]) -> Calibration {
     let kinds = [0, 1, 2, 3].flatMap { Array(repeating: $0, count: 100) }
     let expected = kinds.map { $0 == 1 ? 1 : 0 }
     let dense = kinds.map { outcome($0 == 3 ? 1 : $0 == 1 ? 1 : 0, 2) }
@@ -20,7 +20,8 @@ import Testing
     let safe = kinds.map { outcome($0 == 3 ? 1 : $0 == 1 ? 1 : 0, $0 == 0 ? 1 : 2) }
     let loose = kinds.map { outcome(0, $0 == 2 ? 2 : 1) }
     return Calibration(
-      goal, dense: dense, settings: [("safe", safe), ("loose", loose)], expected: expected, layers: 2, prunes: false)
+      goal, dense: dense, settings: [("safe", safe), ("loose", loose)], expected: expected, layers: 2, exits: exits,
+      prunes: false)
   }
 
   @Test func `Losses are texts that dense gets right, or all that differ from dense, of the class that counts`() {
@@ -39,6 +40,9 @@ import Testing
   @Test func `A bound over all texts hides what an exit loses, one for each exit does not`() {
     let hidden = calibration(.init(maxDrop: 0.3, confidence: 0.95, perExit: true))
     #expect(hidden.chosen == 0 && hidden.exitConfidence == 0.975)
+    // Where there is no exit, nothing has to be bounded.
+    let single = calibration(.init(maxDrop: 0.3, confidence: 0.95, perExit: true), exits: [1])
+    #expect(single.chosen == 0 && single.exitConfidence == 0.95 && !single.markdown.contains("entry"))
     // 100 texts that leave at layer 1 bound nothing as small as this.
     let strict = calibration(.init(maxDrop: 0.01, confidence: 0.95, perExit: true))
     #expect(strict.chosen == nil && strict.lacking.map(\.place) == ["after layer 1"] && strict.lacking[0].found == 100)
@@ -61,7 +65,7 @@ import Testing
     let found = try ["entropy(threshold=0.2...0.9/4)", "patience(patience=1...2)"].map {
       try ExitCalibration(
         scene.source, exit: $0, prune: nil, goal: .init(maxDrop: 0.9, confidence: 0.9, reference: .dense),
-        texts: LabelledDataSet(path: scene.data, labels: Scene.labels), dataChecksum: "00")
+        texts: LabelledDataSet(path: scene.data, labels: Scene.labels), dataChecksum: String(repeating: "0", count: 64))
     }
     #expect(found[0].calibration.settings.map(\.exit).first == "entropy(threshold=0.2)")
     #expect(found[1].calibration.settings.map(\.exit) == ["patience(patience=2)", "patience(patience=1)"])
@@ -70,6 +74,16 @@ import Testing
       certificate.exit == found[0].calibration.settings[found[0].calibration.chosen!].exit && certificate.count == 60)
     let json = JSONField(certificate.json, file: "c")
     #expect(try Certificate(reading: json) == certificate)
+    for (key, value) in [
+      ("max_drop", -3), ("confidence", 1.5), ("against", "foo"), ("data_sha256", "00"), ("bounds", .array([])),
+      ("n", 1_000_000), ("max_drop", 0.8),
+    ] as [(String, JSONValue)] {
+      var object = try json.object()
+      object[key] = value
+      #expect(throws: FormatError.self, "\(key)") {
+        try Certificate(reading: JSONField(.object(object), file: "c"))
+      }
+    }
     #expect(throws: FormatError.self) {
       try certificate.check(checkpoint: certificate.checkpoint, precision: "int8", exit: nil, prune: nil, file: "m")
     }

@@ -2,6 +2,7 @@
 // built-in ones.
 
 import BuiltInPolicies
+import Glibc
 import PyramidPolicy
 import PyramidPolicyTesting
 import Synchronization
@@ -15,6 +16,8 @@ struct PolicyCheckTests {
     var check = PolicyCheck()
     // Prototypes that were made up are near to no sample.
     if ["never-exit", "prototype"].contains(name) { check.allowed = [.neverExits] }
+    // Here policies are compiled for debugging.
+    if name == "learned-skim" { check.microsecondsPerCall = 1e5 }
     check.learned = [
       "prune.entry.salience": LearnedTensor((0..<8000).map { Float($0 % 97) / 97 }), "prune.entry.threshold": [0.2],
     ]
@@ -29,7 +32,7 @@ struct PolicyCheckTests {
       (Counting.self, .isNotPure, "alone"), (Trusting.self, .leavesAtBrokenHead, "leaves at head 0"),
       (Zigzag.self, .knobIsNotMonotone, "threshold computes less from"), (Stubborn.self, .neverExits, "none of 64"),
       (Slow.self, .isSlow, "at most 1000.0 us"), (Trapping.self, .traps, "with trapping"),
-      (Endless.self, .hangs, "2 s"),
+      (Endless.self, .hangs, "2 s"), (Quitting.self, .traps, "it ended the process with quitting"),
       (Undefined.self, .scoresAreNotNumbers, "nan"), (Forgetful.self, .isNotPure, "other scores"),
       (Greedy.self, .keepsNothing, "only [CLS] stays"),
     ] as [(any Policy.Type, PolicyFinding.Kind, String)])
@@ -43,6 +46,17 @@ struct PolicyCheckTests {
     #expect(
       failure?.description.hasPrefix("policy '\(type.name)' breaks its contract:\n  - \(kind.rawValue): ") == true)
   }
+
+  @Test("A knob may be a whole number or a list, and must be there")
+  func knobs() throws {
+    #expect(try PolicyCheck(knob: "patience").findings(of: Patience.self).isEmpty)
+    #expect(try PolicyCheck(knob: "fraction").findings(of: TopK.self).isEmpty)
+    let missing = try PolicyCheck(knob: "treshold").findings(of: Entropy.self)
+    #expect(missing.map(\.kind) == [.refusesArguments] && missing[0].sentence.contains("'treshold'"))
+  }
+
+  @Test("Where all tokens stay a policy is asked for no scores")
+  func silence() throws { #expect(try PolicyCheck().findings(of: Late.self).isEmpty) }
 
   @Test("A finding that is allowed is none")
   func allowed() throws {
@@ -138,6 +152,25 @@ private struct Trapping: ExitPolicy {
   init(_ arguments: PolicyArguments) {}
   func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool {
     head.probabilities[head.classes] > 0.5
+  }
+}
+
+private struct Quitting: ExitPolicy {
+  static let name = "quitting"
+  let reads: Set<ExitSignal> = [.probabilities]
+  init(_ arguments: PolicyArguments) {}
+  func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { _exit(0) }
+}
+
+/// Prunes after the second layer only, and has no scores for others.
+private struct Late: PruningPolicy {
+  static let name = "late"
+  let reads: Set<TokenSignal> = [.valueNorm]
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { layer == 2 ? .fraction(0.5) : .all }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
+    precondition(sample.layer == 2)
+    for token in scores.indices { scores[token] = sample.valueNorm[token] }
   }
 }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// The built-in policies behind their tables.
 enum BuiltInTypes {
-  static let all = BuiltInPolicies.all.compactMap { try? PolicyType($0) }
+  static let all = BuiltInPolicies.all.compactMap { try? PolicyType($0, origin: PolicyType.builtIn) }
 }
 
 /// An instance of a built-in policy from its text.

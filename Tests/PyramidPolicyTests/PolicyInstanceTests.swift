@@ -137,7 +137,7 @@ private struct ReadsExit: ExitPolicy {
 
   @Test("all built-in policies fit one registry, sorted by kind")
   func registry() throws {
-    let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0) })
+    let registry = try PolicyRegistry(BuiltInTypes.all)
     #expect(registry.all.count == BuiltInPolicies.all.count)
     #expect(try registry.type(named: "entropy", kind: .exit).origin == "built in")
     let pruning = [
@@ -157,8 +157,8 @@ private struct ReadsExit: ExitPolicy {
 
   @Test("two policies of one name do not fit one registry, even of different kinds")
   func duplicates() throws {
-    let types = try BuiltInPolicies.all.map { try PolicyType($0) } + [PolicyType(Impostor.self)]
-    #expect(throws: PolicyError.duplicatePolicy(name: "entropy", origins: ["built in", "built in"])) {
+    let types = try BuiltInTypes.all + [PolicyType(Impostor.self)]
+    #expect(throws: PolicyError.duplicatePolicy(name: "entropy", origins: ["built in", "this program"])) {
       try PolicyRegistry(types)
     }
   }

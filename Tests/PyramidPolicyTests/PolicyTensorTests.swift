@@ -34,8 +34,9 @@ private struct Weighted: ExitPolicy {
     "policies.weighted.1.norm.bias": LearnedTensor(shape: [1, 2], values: [8, 9]),
   ]
 
-  private func answer(_ learned: [String: LearnedTensor]) throws -> Bool {
-    let instance = try PolicyType(Weighted.self).make(PolicySpec("weighted"), model: model, learned: learned)
+  private func answer(_ learned: [String: LearnedTensor], origin: String = PolicyType.builtIn) throws -> Bool {
+    let instance = try PolicyType(Weighted.self, origin: origin).make(
+      PolicySpec("weighted"), model: model, learned: learned)
     return instance.withMemory { instance.shouldExit(ExitView(layer: 1, layers: 3), memory: $0) }
   }
 
@@ -65,6 +66,9 @@ private struct Weighted: ExitPolicy {
     #expect(
       missing?.description
         == "policy 'weighted': the checkpoint has no tensor 'policies.weighted.table' [2, 3]; \(command)")
+    // Nothing is fitted for a policy of somebody's own.
+    let own = #expect(throws: PolicyError.self) { try answer(wrong, origin: "this program") }
+    #expect(own?.description.hasSuffix("; write it into the checkpoint") == true)
     wrong["policies.weighted.table"] = [1, 2, 3, 4, 5, 6]
     let misshapen = #expect(throws: PolicyError.self) { try answer(wrong) }
     #expect(

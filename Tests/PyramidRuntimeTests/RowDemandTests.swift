@@ -56,6 +56,10 @@ import Testing
       var (plain, optimised) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline.schedulePolicies(on: &plain, context)
       try Pipeline(disabling: disabled).run(on: &optimised, context)
+      // Whatever the policy reads, exits are decided before their layers: else this suite would compare nothing.
+      if !disabled.contains("peek") {
+        #expect(Self.lateExits(of: optimised) == 0, "\(recipe), heads \(heads.sorted())")
+      }
 
       let samples = recipe.samples(
         lengths: (0..<random.integer(in: 1...6)).map { _ in random.integer(in: 1...14) }, seed: "batch")
@@ -74,6 +78,19 @@ import Testing
       }
     }
     #expect(exits.count > 3 && exits.contains(0), "samples leave at \(exits.sorted()) only")
+  }
+
+  /// Exits that are decided after their layer's attention over all tokens.
+  private static func lateExits(of graph: Graph) -> Int {
+    let exits = graph.nodes.indices.filter { ExitDecision(graph.nodes[$0]) != nil }
+    return exits.count { exit in
+      graph.nodes[..<exit].contains { node in
+        switch node.op {
+        case .attention, .attentionQKV: node.section == graph.nodes[exit].section
+        default: false
+        }
+      }
+    }
   }
 
   /// Attention weights of [CLS] are the same numbers before the first layer as after its attention, so the same

@@ -48,12 +48,26 @@ import Testing
   @Test(arguments: [
     (["--fit-policy", "entropy"], "--fit-policy: nothing is fitted for 'entropy', but for expert-vote"),
     (["--fit-policy", "prototype", "--resume"], "--fit-policy takes a new or empty --output"),
+    (["--fit-policy", "prototype", "--layers", "3"], "keeps the whole checkpoint: leave --layers out"),
+    (["--fit-policy", "prototype", "--stages", "4"], "leave --stages out"),
+    (["--stages", "1", "--head-input", "first+mean"], "--head-input has no effect without stage 4"),
+    (["--stages", "entry", "--regularisation", "1"], "--regularisation has no effect without stage 2"),
   ])
   func `A fit that makes no sense is a usage error`(words: [String], problem: String) throws {
     let scratch = try Scratch()
     let result = try Tool.train.run(
       [Models.checkpoint, "--data", Self.data, "--output", scratch.path("out")] + words)
     #expect(result.code == 64 && result.notes.contains(problem), "\(result.notes)")
+  }
+
+  @Test func `Classes that are not the checkpoint's, or not in its order, are refused`() throws {
+    let scratch = try Scratch()
+    let rows = try String(contentsOfFile: Self.data, encoding: .utf8).replacing("Artist\t", with: "Painter\t")
+    let data = try scratch.write("train.tsv", rows)
+    let result = try Tool.train(
+      Models.checkpoint, "--data", data, "--output", scratch.path("out"), "--fit-policy", "prototype")
+    #expect(result.code == 1 && result.notes.contains("needs data of the checkpoint's own classes, Artist, "))
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("out")))
   }
 
   @Test func `A folder that holds something is not written into`() throws {

@@ -35,7 +35,10 @@ private struct LayerWithExit {
   init?(_ graph: Graph, layer: Int) {
     let nodes = graph.nodes.filter { $0.section == .layer(layer) }
     guard let exit = nodes.first(where: { ExitDecision($0) != nil }),
-      let first = nodes.last(where: { $0.op == .firstRows }),
+      // A policy may read the row before the layer as well; that one comes from another section.
+      let first = nodes.last(where: {
+        $0.op == .firstRows && graph.producer(of: $0.inputs[0])?.section == .layer(layer)
+      }),
       let path = FirstRowPath(graph, to: first.inputs[0]), path.section == .layer(layer),
       path.segments == first.inputs[1],
       let selection = nodes.first(where: {
@@ -92,8 +95,8 @@ private struct LayerWithExit {
     var made: Set<ValueID> = [first.results[0]]
     var head: [Node] = []
     for node in nodes where node.id != first.id && node.id != selection.id {
-      // A mean is only of a head, and known before the layer.
-      let isOfHead = node.op == .segmentMean || node.inputs.contains { made.contains($0) }
+      // A mean and another [CLS] row are only of a head, and known before the layer.
+      let isOfHead = node.op == .segmentMean || node.op == .firstRows || node.inputs.contains { made.contains($0) }
       let movesSamples = node.op == .compact && node.inputs[1] == decision.results[0]
       if node.id == decision.id || movesSamples || isOfHead && node.op != .compactSegments {
         head.append(node)

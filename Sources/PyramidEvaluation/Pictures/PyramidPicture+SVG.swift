@@ -1,6 +1,8 @@
 // Draws a pyramid as SVG. Columns narrow as the text grows, and a text of more than 128 tokens is drawn in bands below
 // each other, so that labels stay readable. Colours and sizes stand together in `Geometry`.
 
+import PyramidFormats
+
 extension PyramidPicture {
   /// The picture as a self-contained SVG document with a white ground.
   public var svg: String {
@@ -45,13 +47,15 @@ extension PyramidPicture {
 
   private func drawRow(_ layer: Int, _ positions: Range<Int>, y: Double, _ geometry: Geometry, _ drawing: inout SVGText)
   {
-    let colour = layer == exitLayer ? "#f97316" : Geometry.colour(layer: layer, of: layers)
     let gap = min(geometry.columnWidth * 0.15, 2)
     for position in alive[layer - 1] where positions.contains(position) {
+      let score = scores[layer - 1][position]
+      let shade = shades[layer - 1][position].map(Geometry.colour) ?? Geometry.colour(layer: layer, of: layers)
+      let colour = layer == exitLayer ? "#f97316" : shade
       drawing.rectangle(
         x: geometry.gutter + Double(position - positions.lowerBound) * geometry.columnWidth + gap / 2, y: y + 2,
         width: geometry.columnWidth - gap, height: geometry.rowHeight - 4, radius: min(3, geometry.columnWidth / 5),
-        fill: colour)
+        fill: colour, hint: score.map { "\(tokens[position]): \(decimal(Double($0), 4))" })
     }
   }
 
@@ -108,8 +112,14 @@ private struct Geometry {
   /// From a light blue on the first layer to a dark one on the last.
   static func colour(layer: Int, of layers: Int) -> String {
     let share = layers > 1 ? Double(layer - 1) / Double(layers - 1) : 0
-    let (low, high) = ([147.0, 197, 253], [30.0, 64, 175])
-    return "rgb(" + zip(low, high).map { "\(Int($0 + share * ($1 - $0)))" }.joined(separator: ",") + ")"
+    return mix([147, 197, 253], [30, 64, 175], share)
+  }
+
+  /// From a pale blue for the lowest score to a dark one for the highest.
+  static func colour(shade: Double) -> String { mix([219, 234, 254], [30, 58, 138], shade) }
+
+  private static func mix(_ low: [Double], _ high: [Double], _ share: Double) -> String {
+    "rgb(" + zip(low, high).map { "\(Int($0 + share * ($1 - $0)))" }.joined(separator: ",") + ")"
   }
 
   /// At most 16 scalars of a token.

@@ -20,14 +20,16 @@ struct SVGText {
       """
   }
 
-  /// A rectangle with round corners, and around it dashes of the colour `stroke`, if any.
+  /// A rectangle with round corners, and around it dashes of the colour `stroke`, if any; `hint` is shown to those who
+  /// point at it.
   mutating func rectangle(
-    x: Double, y: Double, width: Double, height: Double, radius: Double, fill: String, stroke: String? = nil
+    x: Double, y: Double, width: Double, height: Double, radius: Double, fill: String, stroke: String? = nil,
+    hint: String? = nil
   ) {
     text += "<rect x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" height=\"\(number(height))\""
     text += " rx=\"\(number(radius))\" fill=\"\(fill)\""
     if let stroke { text += " stroke=\"\(stroke)\" stroke-dasharray=\"5 4\"" }
-    text += "/>\n"
+    text += hint.map { "><title>\(Self.escaped($0))</title></rect>\n" } ?? "/>\n"
   }
 
   /// A line through points.

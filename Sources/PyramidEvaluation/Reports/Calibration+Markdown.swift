@@ -7,15 +7,15 @@ extension Calibration {
   public var markdown: String {
     let around = chosen ?? 0
     let shown = max(around - 6, 0)..<min(around + 4, settings.count)
-    let exits = goal.perExit ? settings[0].exits.indices.map { $0 == 0 ? "entry" : "layer \($0)" } : []
+    let exits = goal.perExit ? places.map { $0 == 0 ? "entry" : "layer \($0)" } : []
     let rows = shown.map { index in
       let setting = settings[index]
       return [
         setting.exit + (index == chosen ? " <" : ""), "\(setting.whole.losses)/\(setting.whole.count)",
         decimal(100 * setting.whole.upperBound(confidence: goal.confidence), 2), significant(setting.gflop),
-      ] + (goal.perExit ? setting.exits.map { "\($0.losses)/\($0.count)" } : [])
+      ] + (goal.perExit ? places.map { "\(setting.exits[$0].losses)/\(setting.exits[$0].count)" } : [])
     }
-    let table = markdownTable([["setting", "lost", "at most %", "GFLOP"] + exits] + rows)
+    let table = markdownTable([["setting", "lost", "at most %, alone", "GFLOP"] + exits] + rows)
     guard let chosen else { return table }
     return table + "\nChosen: `\(settings[chosen].exit)`\n\n"
   }

@@ -50,7 +50,11 @@ extension ComparisonReport {
 
   /// The sentence that most readers came for.
   private var headline: String {
-    let good = policies.filter { $0.role == .policy && $0.difference?.verdict != .worse }
+    func candidates(_ verdict: Verdict) -> [Entry] {
+      policies.filter { $0.role == .policy && $0.difference?.verdict == verdict }
+    }
+    // What is proven comes before what is faster.
+    let good = candidates(.notWorse).isEmpty ? candidates(.inconclusive) : candidates(.notWorse)
     guard let best = good.max(by: { speed($0) < speed($1) }), let comparison = best.comparison else {
       return "No policy is known to lose less than \(decimal(100 * margin, 2)) points on these \(samples) texts."
     }
@@ -69,7 +73,7 @@ extension ComparisonReport {
       case .inconclusive: "; \(samples) texts can't tell whether it loses more than \(decimal(100 * margin, 2))"
       case .notWorse, .worse, nil: ", no worse by more than \(decimal(100 * margin, 2))"
       }
-    return sentence + (best.difference == nil ? "" : verdict) + "."
+    return sentence + verdict + "."
   }
 
   private func speed(_ entry: Entry) -> Double {
@@ -141,7 +145,10 @@ extension ComparisonReport {
     guard !pictures.isEmpty else { return "" }
     let figures = pictures.map { figure($0.svg) }.joined(separator: "\n")
     return section(
-      "Single texts", "Tokens are columns, layers rows from below; a square is a row that was computed.", figures)
+      "Single texts",
+      "Tokens are columns, layers rows from below; a square is a row that was computed"
+        + (pictures.contains(where: \.isShaded) ? ", the darker, the higher its score among those of its layer." : "."),
+      figures)
       + "\n"
   }
 

@@ -13,14 +13,16 @@ public struct ComparisonTable {
     public var exit, prune: String?
     /// Answers and times.
     public var measured: MeasuredContender
+    /// Whether it stands in the table: a setting of a null model that was not chosen is in no family of tests.
+    public var isListed: Bool
 
     /// A row from its parts.
     public init(
       name: String, role: ComparisonReport.Role, precision: String = "f32", exit: String?, prune: String?,
-      _ measured: MeasuredContender
+      _ measured: MeasuredContender, isListed: Bool = true
     ) {
       (self.name, self.role, self.precision) = (name, role, precision)
-      (self.exit, self.prune, self.measured) = (exit, prune, measured)
+      (self.exit, self.prune, self.measured, self.isListed) = (exit, prune, measured, isListed)
     }
   }
 
@@ -40,7 +42,7 @@ public struct ComparisonTable {
   /// An entry for each row.
   public var entries: [ComparisonReport.Entry] {
     var entries = rows.indices.map(entry)
-    let others = Array(entries.indices.dropFirst())
+    let others = entries.indices.dropFirst().filter { rows[$0].isListed }
     let holm = holm(others.map { entries[$0].comparison!.mcnemar })
     for (index, p) in zip(others, holm) { entries[index].comparison!.mcnemarHolm = p }
     if let first = rows.firstIndex(where: { $0.role == .policy }) {

@@ -8,7 +8,7 @@ public struct Calibration: Sendable {
     /// The label of the data: lost is a text that dense gets right and the setting wrong. Their share is no less than the
     /// drop in accuracy.
     case labels
-    /// Dense's answer: lost is a text that is answered otherwise. Needs no labels.
+    /// Dense's answer: lost is a text that is answered otherwise.
     case dense
   }
 
@@ -52,18 +52,19 @@ public struct Calibration: Sendable {
   public let settings: [Setting]
   /// The number of the setting chosen; nil when not even the safest is proven.
   public let chosen: Int?
-  /// Whether texts are counted at the last layer, too: only pruning can lose them there.
-  private let countsLast: Bool
+  /// Where texts may be lost, by their numbers in `Setting.exits`: the exits that there are, and the last layer if tokens
+  /// die, since only pruning can lose texts there.
+  public let places: [Int]
 
   /// Calibrates by the outcomes of dense and of each setting on the same texts, `expected` being their classes. The order
-  /// of the settings must not depend on them. `prunes` says whether tokens die, so that texts can be lost at the last
-  /// layer, too.
+  /// of the settings must not depend on them. `exits` are the boundaries with an exit, 0 for the entry; `prunes` says whether
+  /// tokens die, so that texts can be lost at the last layer, too.
   public init(
     _ goal: Goal, dense: [SampleOutcome], settings: [(exit: String, outcomes: [SampleOutcome])], expected: [Int],
-    layers: Int, prunes: Bool
+    layers: Int, exits: [Int], prunes: Bool
   ) {
     self.goal = goal
-    countsLast = prunes
+    places = exits + (prunes ? [layers] : [])
     let reference = goal.reference == .labels ? expected : dense.map(\.label)
     let texts = dense.indices.filter { goal.missClass == nil || reference[$0] == goal.missClass }
     self.settings = settings.map { exit, outcomes in
@@ -79,15 +80,14 @@ public struct Calibration: Sendable {
         })
     }
     let control = RiskControl(limit: goal.maxDrop, confidence: goal.confidence)
-    let isPerExit = goal.perExit
+    let (isPerExit, places) = (goal.perExit, places)
     chosen = control.loosest(
-      self.settings.map { isPerExit ? Array($0.exits.dropLast(prunes ? 0 : 1)) : [$0.whole] })
+      self.settings.map { setting in isPerExit ? places.map { setting.exits[$0] } : [setting.whole] })
   }
 
   /// The exits that share the confidence, and that of each of their bounds.
   public var exitConfidence: Double {
-    let exits = (settings.first?.exits.count ?? 1) - (countsLast ? 0 : 1)
-    return RiskControl(limit: goal.maxDrop, confidence: goal.confidence).confidence(of: exits)
+    RiskControl(limit: goal.maxDrop, confidence: goal.confidence).confidence(of: places.count)
   }
 
   /// Where texts that leave are too few to prove anything, by the setting that loses no more than it may: how many there
@@ -96,9 +96,8 @@ public struct Calibration: Sendable {
     guard let setting = settings.last(where: { $0.whole.risk <= goal.maxDrop }) ?? settings.first else { return [] }
     let parts: [(String, RiskCount)] =
       goal.perExit
-      ? setting.exits.dropLast(countsLast ? 0 : 1).enumerated().map {
-        ($0.offset == 0 ? "at the entry" : "after layer \($0.offset)", $0.element)
-      } : [("in all", (settings.first ?? setting).whole)]
+      ? places.map { ($0 == 0 ? "at the entry" : "after layer \($0)", setting.exits[$0]) }
+      : [("in all", (settings.first ?? setting).whole)]
     let confidence = goal.perExit ? exitConfidence : goal.confidence
     return parts.compactMap { place, risk in
       guard risk.count > 0 || !goal.perExit, risk.probability(above: goal.maxDrop) > 1 - confidence else { return nil }

@@ -79,14 +79,30 @@ public struct PairedDifference: Sendable, Equatable {
     let distance = value + margin
     let factor = Normal.twoSided(confidence) + Normal.quantile(0.8)
     let needed = factor * factor * max(share - value * value, 0) / (distance * distance)
-    return needed < 1e12 ? Int(needed.rounded(.up)) : nil
+    guard needed < 1e12 else { return nil }
+    // That is the normal approximation; the verdict's interval is wider where few texts are discordant.
+    var count = max(Int(needed.rounded(.up)), 1)
+    while scaled(to: count).verdict(margin: margin, confidence: confidence) == .inconclusive, count < 1 << 40 {
+      count += count / 8 + 1
+    }
+    return count
+  }
+
+  /// The same difference seen on so many texts, a fraction of one counting against the contender.
+  private func scaled(to texts: Int) -> PairedDifference {
+    let share = Double(texts) / Double(count)
+    let gained = Int((Double(gained) * share).rounded(.down))
+    return PairedDifference(
+      gained: gained, lost: min(Int((Double(lost) * share).rounded(.up)), texts - gained), of: texts)
   }
 
   /// The smallest difference that `count` texts show with a power of 80%, when a share `discordant` of them is answered
-  /// right by exactly one of two contenders: what can be known before anything is run.
+  /// right by exactly one of two contenders: what can be known before anything is run. No less than six texts, below which
+  /// McNemar's exact test says nothing; 1 where there are fewer.
   public static func detectable(texts count: Int, discordant: Double, confidence: Double = 0.95) -> Double {
     let factor = Normal.twoSided(confidence) + Normal.quantile(0.8)
-    return min(factor * (discordant / (Double(count) + factor * factor)).squareRoot(), 1)
+    let normal = factor * (discordant / (Double(count) + factor * factor)).squareRoot()
+    return min(max(normal, 6 / Double(count)), 1)
   }
 }
 

@@ -25,7 +25,7 @@ public struct PairedRatio: Sendable {
   /// The ratio with the percentile interval of a bootstrap that draws blocks and repetitions with replacement. A drawn
   /// block takes part in every drawn repetition, because texts vary more than the clock and are the same each time. The
   /// same `seed` gives the same interval on every machine.
-  public func interval(resamples: Int = 1000, seed: UInt64 = 20_211_207) -> Interval {
+  public func interval(confidence: Double = 0.95, resamples: Int = 1000, seed: UInt64 = 20_211_207) -> Interval {
     var generator = SeededRandom(seed: seed)
     let (repetitions, blocks) = (baseline.count, baseline[0].count)
     let ratios = (0..<max(resamples, 1)).map { _ in
@@ -38,7 +38,8 @@ public struct PairedRatio: Sendable {
       return Percentiles(drawn).median
     }
     let percentiles = Percentiles(ratios)
-    return Interval(value: value, low: percentiles(0.025), high: percentiles(0.975))
+    let tail = (1 - confidence) / 2
+    return Interval(value: value, low: percentiles(tail), high: percentiles(1 - tail))
   }
 
   private static func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }

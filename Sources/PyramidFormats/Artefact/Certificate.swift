@@ -2,15 +2,17 @@
 // artefact, and whoever runs the model can read it there. It names the checkpoint, the policies and the precision that it
 // holds for, so that it can't be put on another model.
 
+import Glibc
+
 /// A bound on what leaving early costs, and the conditions that it holds under.
 public struct Certificate: Sendable, Equatable {
-  /// Losses counted among texts, and the largest loss that is consistent with them.
+  /// Losses counted among texts, and what is proven of them.
   public struct Bound: Sendable, Equatable {
     /// The exit that the texts leave at, 0 for the entry; nil for all texts.
     public var exit: Int?
     /// Texts, and those of them that were lost.
     public var count, losses: Int
-    /// The upper bound of the share lost; nil where there is none, since nobody left there.
+    /// What the share lost is proven to be below, the goal; nil where nobody left.
     public var bound: Double?
 
     /// A bound.
@@ -63,9 +65,19 @@ public struct Certificate: Sendable, Equatable {
     prune = try field.optional("prune")?.string()
     dataChecksum = try field.required("data_sha256").string()
     count = try field.required("n").integer(in: 1...(1 << 40))
-    maxDrop = try field.required("max_drop").double()
-    confidence = try field.required("confidence").double()
+    func share(_ key: String) throws(FormatError) -> Double {
+      let field = try field.required(key)
+      let value = try field.double()
+      guard value > 0, value < 1 else { throw field.failure("expected a share between 0 and 1, found \(value)") }
+      return value
+    }
+    func isDigest(_ text: String) -> Bool { text.utf8.count == 64 && text.utf8.allSatisfy { isxdigit(Int32($0)) != 0 } }
+    (maxDrop, confidence) = (try share("max_drop"), try share("confidence"))
+    guard isDigest(dataChecksum) else { throw try field.required("data_sha256").failure("expected 64 hex digits") }
     against = try field.required("against").string()
+    guard ["labels", "dense"].contains(against) else {
+      throw try field.required("against").failure("expected labels or dense")
+    }
     missClass = try field.optional("miss_class")?.string()
     bounds = []
     for element in try field.required("bounds").elements() {
@@ -76,6 +88,19 @@ public struct Certificate: Sendable, Equatable {
           losses: try element.required("losses").integer(in: 0...count), bound: try element.optional("bound")?.double())
       )
     }
+    let (field, places) = (try field.required("bounds"), bounds.map { $0.exit ?? -1 })
+    guard places.first == -1, zip(places, places.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw field.failure("expected all texts first, then exits in their order, each once")
+    }
+    guard missClass != nil || bounds[0].count == count, bounds.allSatisfy({ isSound($0) }) else {
+      throw field.failure("contradict n, max_drop or themselves")
+    }
+  }
+
+  /// Whether what is said of texts is the goal, and no more of them were lost than that allows.
+  private func isSound(_ bound: Bound) -> Bool {
+    bound.count > 0
+      ? bound.bound == maxDrop && Double(bound.losses) <= maxDrop * Double(bound.count) : bound.bound == nil
   }
 
   /// The certificate as a JSON value.

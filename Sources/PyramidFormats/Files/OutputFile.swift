@@ -1,4 +1,6 @@
-// A file that appears whole or not at all: written under a temporary name in the same folder, flushed, renamed.
+// A file that appears whole or not at all: written without a name in the same folder, flushed, named and renamed, so that a
+// process which is killed on the way leaves nothing behind. Where a file system has no files without names, it has a
+// temporary one.
 //
 // It is separate because every writer of the project needs it: a program that is stopped half-way must leave neither a
 // truncated model where a good one was nor a mapping of a file that changes under its reader.
@@ -9,8 +11,10 @@ import Glibc
 public final class OutputFile {
   /// The path that the file will have.
   public let path: String
-  /// Where its content lies until then.
-  public let temporaryPath: String
+  /// Where its content can be read until then.
+  public var temporaryPath: String { isNamed ? temporaryName : "/proc/self/fd/\(descriptor)" }
+  private let temporaryName: String
+  private var isNamed = false
   private var descriptor: Int32
 
   /// Starts a file beside `path`. A symbolic link at `path` will be replaced by the file.
@@ -27,8 +31,17 @@ public final class OutputFile {
     self.path = path
     let folder = OutputFile.folder(of: path)
     let random = String(UInt64.random(in: .min ... .max), radix: 36)
-    temporaryPath = "\(folder)/.mp-\(getpid())-\(random).tmp"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    temporaryName = "\(folder)/.mp-\(getpid())-\(random).tmp"
+    // O_TMPFILE, whose macro Swift does not import.
+    descriptor = open(folder, O_WRONLY | 0o20000000 | O_DIRECTORY | O_CLOEXEC, 0o666)
+    if descriptor >= 0, access("/proc/self/fd/\(descriptor)", F_OK) != 0 {
+      close(descriptor)
+      descriptor = -1
+    }
+    if descriptor < 0 {
+      descriptor = open(temporaryName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      isNamed = descriptor >= 0
+    }
     guard descriptor >= 0 else { throw OutputError(file: path, problem: systemProblem("cannot be created")) }
   }
 
@@ -58,13 +71,14 @@ public final class OutputFile {
     guard fsync(descriptor) == 0 else {
       throw OutputError(file: path, problem: systemProblem("cannot be flushed to disk"))
     }
+    // A link can't replace a file, a rename can.
+    isNamed = isNamed || linkat(AT_FDCWD, temporaryPath, AT_FDCWD, temporaryName, AT_SYMLINK_FOLLOW) == 0
+    guard isNamed, rename(temporaryName, path) == 0 else {
+      throw OutputError(file: path, problem: systemProblem("cannot be put in place"))
+    }
+    isNamed = false
     close(descriptor)
     descriptor = -1
-    guard rename(temporaryPath, path) == 0 else {
-      let error = OutputError(file: path, problem: systemProblem("cannot be put in place"))
-      unlink(temporaryPath)
-      throw error
-    }
     // The name is durable only when the folder is; failing to flush it is not worth failing for.
     let folder = open(OutputFile.folder(of: path), O_RDONLY | O_CLOEXEC)
     if folder >= 0 {
@@ -81,9 +95,8 @@ public final class OutputFile {
   }
 
   deinit {
-    guard descriptor >= 0 else { return }
-    close(descriptor)
-    unlink(temporaryPath)
+    if descriptor >= 0 { close(descriptor) }
+    if isNamed { unlink(temporaryName) }
   }
 
   private static func folder(of path: String) -> String {

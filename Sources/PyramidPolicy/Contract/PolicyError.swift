@@ -23,8 +23,9 @@ public enum PolicyError: Error, Equatable, Sendable {
   case unknownParameter(policy: String, parameter: String, available: [String])
   /// The value has another type or lies out of range.
   case badValue(policy: String, parameter: String, value: String, expected: String)
-  /// The parameter stands for learned values that the checkpoint lacks; `checkpoint` is its folder as a shell takes it.
-  case missingLearned(policy: String, parameter: String, symbol: String, checkpoint: String = "CHECKPOINT")
+  /// The parameter stands for learned values that the checkpoint lacks; `checkpoint` is its folder as a shell takes it, nil
+  /// for values that mp-train can't fit.
+  case missingLearned(policy: String, parameter: String, symbol: String, checkpoint: String? = "CHECKPOINT")
   /// The checkpoint lacks weights that the policy needs, or has them in another shape; `expected` and `found` are shapes.
   /// `checkpoint` is its folder as a shell takes it, nil for a policy that mp-train can't fit.
   case missingTensor(
@@ -55,7 +56,8 @@ extension PolicyError: CustomStringConvertible {
       "policy '\(policy)': \(parameter)=\(value): expected \(expected)"
     case .missingLearned(let policy, let parameter, let symbol, let checkpoint):
       "policy '\(policy)': the checkpoint has no learned '\(symbol)' for parameter '\(parameter)'; "
-        + "fit it with `\(trainingCommand(for: symbol, checkpoint))`, or give \(parameter)=[...]"
+        + (checkpoint.map { "fit it with `\(trainingCommand(for: symbol, $0))`" } ?? "write it into the checkpoint")
+        + ", or give \(parameter)=[...]"
     case .missingTensor(let policy, let tensor, let expected, let found, let checkpoint):
       "policy '\(policy)': "
         + (found.map { "tensor '\(tensor)' has shape \($0), expected \(expected)" }
@@ -86,7 +88,7 @@ extension PolicyError: CustomStringConvertible {
   /// The same error where it is known which checkpoint lacks something; `checkpoint` is its folder as a shell takes it.
   public func naming(checkpoint: String) -> PolicyError {
     switch self {
-    case .missingLearned(let policy, let parameter, let symbol, _):
+    case .missingLearned(let policy, let parameter, let symbol, .some):
       .missingLearned(policy: policy, parameter: parameter, symbol: symbol, checkpoint: checkpoint)
     case .missingTensor(let policy, let tensor, let expected, let found, .some):
       .missingTensor(policy: policy, tensor: tensor, expected: expected, found: found, checkpoint: checkpoint)

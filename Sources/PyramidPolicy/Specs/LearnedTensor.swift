@@ -80,8 +80,10 @@ public struct PolicyTensor: Sendable, Equatable {
   /// Reads `boundaries,classes,2`; nil when it makes no sense.
   init?(_ name: String, text: String, isPerBoundary: Bool) {
     let extents = text.split(separator: ",").map { Extent(String($0)) }
-    guard extents.allSatisfy({ $0 != nil }), isTensorName(name) else { return nil }
+    guard extents.allSatisfy({ $0 != nil }), extents.count <= 4, isTensorName(name) else { return nil }
     self.init(name, extents.compactMap(\.self), isPerBoundary: isPerBoundary)
+    let fixed = self.extents.reduce(1) { if case .fixed(let count) = $1 { $0 * count } else { $0 } }
+    guard fixed <= 1 << 24 else { return nil }
   }
 }
 
@@ -109,10 +111,13 @@ extension PolicyTensor.Extent {
 
   fileprivate init?(_ text: String) {
     let known: [PolicyTensor.Extent] = [.boundaries, .classes, .hidden, .any]
-    guard let extent = known.first(where: { $0.description == text }) ?? Int(text).map(PolicyTensor.Extent.fixed) else {
+    if let extent = known.first(where: { $0.description == text }) {
+      self = extent
+    } else if let count = Int(text), (1...4096).contains(count) {
+      self = .fixed(count)
+    } else {
       return nil
     }
-    self = extent
   }
 }
 

@@ -41,10 +41,12 @@ extension PolicyDescription {
   }
 
   /// A resolved specification with numbers in place of learned symbols; a declared default may have numbers of its own
-  /// for a checkpoint without them.
+  /// for a checkpoint without them. `isFitted` says whether mp-train fits the policy's own values, `policies.<name>.*`.
   ///
   /// - Throws: `PolicyError.missingLearned`, or `badValue` for a learned value that is not finite or out of range.
-  func substitute(_ learned: [String: LearnedTensor], in spec: PolicySpec) throws(PolicyError) -> PolicySpec {
+  func substitute(
+    _ learned: [String: LearnedTensor], in spec: PolicySpec, isFitted: Bool = false
+  ) throws(PolicyError) -> PolicySpec {
     var arguments: [PolicySpec.Argument] = []
     for (argument, parameter) in zip(spec.arguments, parameters) {
       guard case .learned(let symbol) = argument.value else {
@@ -52,7 +54,9 @@ extension PolicyDescription {
         continue
       }
       guard let values = learned[symbol]?.values.map({ Double($0) }) ?? parameter.numbers(without: symbol) else {
-        throw .missingLearned(policy: name, parameter: argument.name, symbol: symbol)
+        let isTrained = isFitted || !symbol.hasPrefix("policies.")
+        throw .missingLearned(
+          policy: name, parameter: argument.name, symbol: symbol, checkpoint: isTrained ? "CHECKPOINT" : nil)
       }
       let numbers = try parameter.checked(.numbers(values), policy: name)
       arguments.append(PolicySpec.Argument(name: argument.name, value: numbers))
@@ -65,7 +69,7 @@ extension PolicyDescription {
   /// - Throws: `PolicyError.missingTensor` for one that is missing or has another shape, `rejected` for one with a number
   ///   that is not finite.
   func tensors(
-    of learned: [String: LearnedTensor], model: ModelFacts, checkpoint: String? = "CHECKPOINT"
+    of learned: [String: LearnedTensor], model: ModelFacts, isFitted: Bool = false
   ) throws(PolicyError) -> [(name: String, tensor: LearnedTensor)] {
     var found: [(String, LearnedTensor)] = []
     for declared in tensors {
@@ -74,7 +78,7 @@ extension PolicyDescription {
         guard let tensor = learned[full], declared.fits(tensor.shape, model) else {
           throw .missingTensor(
             policy: self.name, tensor: full, expected: declared.expectation(model), found: learned[full]?.shape,
-            checkpoint: checkpoint)
+            checkpoint: isFitted ? "CHECKPOINT" : nil)
         }
         guard tensor.values.allSatisfy(\.isFinite) else {
           throw .rejected("policy '\(self.name)': tensor '\(full)' holds a number that is not finite")

@@ -10,7 +10,7 @@ extension PolicyType {
   }
 
   /// Learned values for each parameter and tensor that is declared to have them: 1, or the least that a parameter may be,
-  /// and what `weight` returns for each number of a tensor. An axis whose length is not known is 1.
+  /// and what `weight` returns for each number of a tensor. An axis whose length is not known is 4.
   public func madeUp(for model: ModelFacts, weight: () -> Float) -> [String: LearnedTensor] {
     var learned: [String: LearnedTensor] = [:]
     for parameter in parameters {
@@ -18,7 +18,7 @@ extension PolicyType {
       learned[symbol] = [Float(range.contains(1) ? 1 : range.lowerBound)]
     }
     for tensor in tensors {
-      let shape = tensor.extents.map { $0.count(model) ?? 1 }
+      let shape = tensor.extents.map { $0.count(model) ?? 4 }
       for name in tensor.names(model) {
         let values = (0..<shape.reduce(1, *)).map { _ in weight() }
         learned["policies.\(self.name).\(name)"] = LearnedTensor(shape: shape, values: values)

@@ -8,7 +8,9 @@ public struct PolicyType: Sendable {
   /// UTF-8 text "policy @name of plugin FILE" that ends with a NUL, for trap messages; lives as long as the process.
   nonisolated(unsafe) let label: UnsafePointer<UInt8>
 
-  /// "built in", or the file of the plugin.
+  /// The origin of policies that come with the project, whose weights mp-train fits.
+  public static let builtIn = "built in"
+  /// `builtIn`, "this program" for other types of the program, or the file of the plugin.
   public let origin: String
 
   /// Kebab-case name.
@@ -20,11 +22,11 @@ public struct PolicyType: Sendable {
   /// Declared weights.
   public var tensors: [PolicyTensor] { description.tensors }
 
-  /// A policy that is part of the program.
+  /// A policy that is part of the program; `origin` is what errors and lists say of it.
   ///
   /// - Throws: `PolicyError.badDeclaration` when its name or its parameters contradict themselves.
-  public init(_ type: any Policy.Type) throws(PolicyError) {
-    try self.init(PolicyTable(type.conformance), origin: "built in", place: "(built in)")
+  public init(_ type: any Policy.Type, origin: String = "this program") throws(PolicyError) {
+    try self.init(PolicyTable(type.conformance), origin: origin, place: "(\(origin))")
   }
 
   /// The policies of a plugin, from the pointer that its entry `magic_pyramid_plugin` returned. The caller must have
@@ -74,10 +76,10 @@ public struct PolicyType: Sendable {
     _ spec: PolicySpec, model: ModelFacts, learned: [String: LearnedTensor] = [:]
   ) throws(PolicyError) -> PolicyInstance {
     let resolved = try description.resolve(spec)
-    let checkpoint = origin == "built in" ? "CHECKPOINT" : nil
-    let tensors = try description.tensors(of: learned, model: model, checkpoint: checkpoint).map(\.tensor)
+    let isFitted = origin == Self.builtIn
+    let tensors = try description.tensors(of: learned, model: model, isFitted: isFitted).map(\.tensor)
     let text = CreationText.write(
-      try description.substitute(learned, in: resolved), model: model, shapes: tensors.map(\.shape))
+      try description.substitute(learned, in: resolved, isFitted: isFitted), model: model, shapes: tensors.map(\.shape))
     let handle = try create(text, values: tensors.flatMap(\.values))
     let instance = PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
     if instance.isActive(afterLayer: 0),

@@ -12,7 +12,8 @@ enum ForkedProcess {
     case timeOut
   }
 
-  /// The lines that `body` says in a copy of the process, and how the copy ended, at the latest after `seconds`.
+  /// The lines that `body` says in a copy of the process, and how the copy ended, at the latest `seconds` (at least 1) after
+  /// one of them.
   /// The copy has the calling thread only: `body` must not wait for others. Throws `ComparisonError` when there is no
   /// copy to be had.
   static func lines(seconds: Int, _ body: (@escaping (String) -> Void) throws -> Void) throws -> ([String], End) {
@@ -49,8 +50,10 @@ enum ForkedProcess {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigprocmask(SIG_SETMASK, &signals, nil)
-    alarm(UInt32(clamping: seconds))
+    let limit = UInt32(clamping: max(1, seconds))
+    alarm(limit)
     try? body { line in
+      alarm(limit)
       var bytes = Array("\(line)\n".utf8)[...]
       while !bytes.isEmpty {
         let written = bytes.withUnsafeBytes { write(end, $0.baseAddress!, $0.count) }

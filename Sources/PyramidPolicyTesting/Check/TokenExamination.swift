@@ -45,21 +45,28 @@ struct TokenExamination {
   /// The tokens that stay.
   static func kept(_ policy: PolicyInstance, _ sample: TokenSample) -> [Int32] {
     let count = sample.position.count
-    if policy.remainder == .merged {
-      return policy.targets(of: view(policy, sample)).enumerated().filter { $0 == 0 || $0 == Int($1) }.map(\.element)
-    }
     let retention = policy.retention(afterLayer: sample.layer)
-    let scores = retention == .all ? [Float](repeating: 0, count: count) : scores(policy, sample)
     var kept = [Int32](repeating: 0, count: count)
+    if policy.remainder == .merged {
+      if retention == .all { return (0..<count).map { Int32($0) } }
+      var targets = policy.targets(of: view(policy, sample))
+      var (merged, shares) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
+      let left = TokenPooling.merge(
+        targets: &targets, sizes: nil, count: count, keep: &kept, merged: &merged, shares: &shares)
+      return Array(kept.prefix(left))
+    }
+    let scores = scores(policy, sample)
     var scratch = [UInt64](repeating: 0, count: count)
     let left = TokenSelection.keep(
       scores: scores, count: count, textLength: 2 * count, retention: retention, scratch: &scratch, into: &kept)
     return Array(kept.prefix(left))
   }
 
-  /// The scores, or where tokens go, by the signals that the policy declares and no others.
+  /// The scores, or where tokens go, by the signals that the policy declares and no others; as in the engine a policy is
+  /// not asked where all tokens stay.
   private static func scores(_ policy: PolicyInstance, _ sample: TokenSample) -> [Float] {
-    policy.remainder == .merged
+    if policy.retention(afterLayer: sample.layer) == .all { return Array(repeating: 0, count: sample.position.count) }
+    return policy.remainder == .merged
       ? policy.targets(of: view(policy, sample)).map { Float($0) } : policy.scores(of: view(policy, sample))
   }
 

@@ -11,7 +11,7 @@ import PyramidPolicy
 ///
 /// ```swift
 /// let comparison = try PolicyComparison(
-///   ["mine: exit=margin(threshold=0.5)", "control: exit=fixed-layer(layer=2)"], types: [Margin.self],
+///   ["mine: exit=lead(threshold=0.5)", "control: exit=fixed-layer(layer=2)"], types: [Lead.self],
 ///   model: PyramidFixtures.dbpedia14, texts: PyramidFixtures.dbpedia14Texts)
 /// try comparison.expectLoss(of: "mine", atMost: 1)
 /// try comparison.expectFewerOperations(of: "mine", than: "control", atEqualLoss: 1)
@@ -98,7 +98,8 @@ public struct PolicyComparison: Sendable {
   ) throws {
     try expectLoss(of: name, against: other, atMost: points, confidence: confidence)
     try forEach(name, other) { name, other in
-      let ratio = PairedRatio(baseline: [operations[other] ?? []], contender: [operations[name] ?? []]).interval()
+      let ratio = PairedRatio(baseline: [operations[other] ?? []], contender: [operations[name] ?? []])
+        .interval(confidence: confidence)
       let seen =
         "\(other) executes \(decimal(ratio.value, 2)) times the operations of \(name) "
         + "(\(decimal(ratio.low, 2)) to \(decimal(ratio.high, 2))), more than 1 expected"

@@ -108,7 +108,10 @@ struct ProgramCheck {
   private func brought(_ value: ValueID) -> InputKind? {
     guard let node = graph.producer(of: value) else { return nil }
     if case .input(let kind) = node.op { return kind }
-    return node.op == .compact ? brought(node.inputs[0]) : nil
+    guard node.op == .compact else { return nil }
+    // A row that others were fused to is in no table.
+    if let choice = graph.producer(of: node.inputs[1]), PruneDecision(choice)?.rest == .fused { return nil }
+    return brought(node.inputs[0])
   }
 
   /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those

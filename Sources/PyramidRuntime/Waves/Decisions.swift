@@ -32,7 +32,7 @@ final class Decisions {
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
     slots = try SampleSlots(
-      capacity, program: program, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
+      capacity, program: program, layers: shape.layers, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
       longest: recordsPositions ? tokens : 0,
       longestText: exit?.exitSignals.contains(.tokenIDs) == true ? tokens : 0, arena: arena)
     chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
@@ -147,6 +147,9 @@ final class Decisions {
     keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { slot, first, count, keep, kept in
       let length = Int(slots.tokens(of: slot)[0])
       let rows = chooser.choose(decision, runner, first: first, count: count, textLength: length)
+      if recordsPositions, let scores = chooser.given {
+        recordScores(slot, at: decision.boundary, scores, places: places + first, count)
+      }
       for index in 0..<rows { keep[index] = chooser.chosen[index] < 0 ? -1 : Int32(first) + chooser.chosen[index] }
       if decision.rest == .dropped { return rows }
       let (into, share) = (runner.integers(step.results[1]) + first, runner.floats(step.results[2]) + first)
@@ -192,6 +195,17 @@ final class Decisions {
     runner.define(step.results[0], rows: kept)
   }
 
+  /// Notes the scores of `count` tokens of a sample, which lie at `places` of its text; a row that others were fused to
+  /// lies nowhere.
+  private func recordScores(
+    _ slot: Int, at boundary: Boundary, _ scores: UnsafePointer<Float>, places: UnsafePointer<Int32>, _ count: Int
+  ) {
+    let record = slots.record(of: slot)!
+    for token in 0..<count where places[token] >= 0 {
+      record.scores[Int(places[token]) * layers + boundary.number] = scores[token]
+    }
+  }
+
   /// Notes the tokens of a sample that are not among the `count` in `keep`, and the places of those that are.
   private func recordDrops(
     _ slot: Int, at section: Section, first: Int, _ length: Int, _ keep: UnsafeMutablePointer<Int32>, _ count: Int,
@@ -205,7 +219,7 @@ final class Decisions {
         nextPlaces[kept + next] = places[token]
         next += 1
       } else if places[token] >= 0 {
-        slots.drops(of: slot)![Int(places[token])] = Int32(boundary)
+        slots.record(of: slot)!.drops[Int(places[token])] = Int32(boundary)
       }
     }
     // A row that tokens were fused to has no place.
@@ -246,7 +260,7 @@ final class Decisions {
       SampleAnswer(
         logits: logits, exitLayer: exitLayer,
         tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
-        drops: slots.drops(of: slot).map { UnsafeBufferPointer($0) }, operations: operations),
+        record: slots.record(of: slot), operations: operations),
       to: slots.id(of: slot))
     exit?.destroyMemory(at: slots.memory(of: slot))
     slots.release(slot)

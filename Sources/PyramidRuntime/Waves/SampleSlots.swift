@@ -3,6 +3,14 @@
 
 import PyramidIR
 
+/// What pruning did to the tokens of one sample, if that is recorded.
+struct TokenRecord {
+  /// The boundary at which each token was dropped, the entry is 0; `Int32.max` for one that lives.
+  let drops: UnsafeMutableBufferPointer<Int32>
+  /// What each token was given at each boundary, [tokens, layers]; NaN where it was not asked about.
+  let scores: UnsafeMutableBufferPointer<Float>
+}
+
 /// What is kept of each sample in flight.
 struct SampleSlots {
   private let ids: UnsafeMutablePointer<SampleID>
@@ -17,6 +25,8 @@ struct SampleSlots {
   private let memoryStride: Int
   private let longest: Int
   private let allDrops: UnsafeMutablePointer<Int32>?
+  private let allScores: UnsafeMutablePointer<Float>?
+  private let layers: Int
   private let longestText: Int
   /// Of each slot the number of its sample's words, then their ids.
   private let allWords: UnsafeMutablePointer<Int32>?
@@ -25,17 +35,17 @@ struct SampleSlots {
   private static let most = 1 << 22
 
   /// Takes memory for `capacity` slots, all free. `memory` is the stride and alignment of a policy's memory of a
-  /// sample; `longest` the most tokens of a sample whose dropped tokens are recorded, 0 when they are not; `longestText`
-  /// the same for words' ids.
+  /// sample; `longest` the most tokens of a sample whose scores and dropped tokens are recorded, 0 when they are not;
+  /// `longestText` the same for words' ids.
   init(
-    _ capacity: Int, program: Program, memory: (stride: Int, alignment: Int), longest: Int, longestText: Int,
-    arena: Arena
+    _ capacity: Int, program: Program, layers: Int, memory: (stride: Int, alignment: Int), longest: Int,
+    longestText: Int, arena: Arena
   ) throws {
     guard capacity <= Self.most else {
       throw RuntimeError("room for \(capacity) samples at once is more than \(Self.most)")
     }
     self.capacity = capacity
-    (self.longest, self.longestText) = (longest, longestText)
+    (self.layers, self.longest, self.longestText) = (layers, longest, longestText)
     (tokenDims, sampleDims, memoryStride) = (program.tokenDims, program.sampleDims, max(memory.stride, 1))
     ids = try arena.take(SampleID.self, capacity)
     stack = try arena.take(Int32.self, capacity)
@@ -44,6 +54,7 @@ struct SampleSlots {
     let raw = UnsafeMutableRawPointer(try arena.take(UInt8.self, capacity * memoryStride + memory.alignment))
     memories = raw.alignedUp(toMultipleOf: memory.alignment)
     allDrops = longest > 0 ? try arena.take(Int32.self, capacity * longest) : nil
+    allScores = longest > 0 ? try arena.take(Float.self, capacity * longest * layers) : nil
     allWords = longestText > 0 ? try arena.take(Int32.self, capacity * (longestText + 1)) : nil
     // The lowest are given first.
     for index in 0..<capacity { stack[index] = Int32(capacity - 1 - index) }
@@ -60,7 +71,8 @@ struct SampleSlots {
     presence(of: slot).update(repeating: 0)
     self.tokens(of: slot)[0] = Int32(tokens)
     presence(of: slot)[0] = 1
-    drops(of: slot)?.update(repeating: .max)
+    record(of: slot)?.drops.update(repeating: .max)
+    record(of: slot)?.scores.update(repeating: .nan)
     return slot
   }
 
@@ -87,9 +99,13 @@ struct SampleSlots {
     UnsafeMutableBufferPointer(start: presences + slot * sampleDims, count: sampleDims)
   }
 
-  /// The boundary at which each token of a slot's sample was dropped; nil when that is not recorded.
-  func drops(of slot: Int) -> UnsafeMutableBufferPointer<Int32>? {
-    allDrops.map { UnsafeMutableBufferPointer(start: $0 + slot * longest, count: Int(tokens(of: slot)[0])) }
+  /// What is recorded of the tokens of a slot's sample; nil when nothing is.
+  func record(of slot: Int) -> TokenRecord? {
+    guard let allDrops, let allScores else { return nil }
+    let count = Int(tokens(of: slot)[0])
+    return TokenRecord(
+      drops: UnsafeMutableBufferPointer(start: allDrops + slot * longest, count: count),
+      scores: UnsafeMutableBufferPointer(start: allScores + slot * longest * layers, count: count * layers))
   }
 
   /// Notes the words among the tokens of a slot's sample, where that is asked for: see `ExitSignal.tokenIDs`.

@@ -54,8 +54,7 @@ struct SampleAnswer {
   let exitLayer: Int
   /// Tokens alive when each layer started, for the layers that the sample went through; at the entry, those admitted.
   let tokensAlive: UnsafeBufferPointer<Int32>
-  /// For each token of the sample, the boundary (the entry is 0) at which it was dropped, or a number that no boundary has; nil
-  /// unless positions are recorded.
-  let drops: UnsafeBufferPointer<Int32>?
+  /// What pruning did to its tokens; nil unless positions are recorded.
+  let record: TokenRecord?
   let operations: OperationCount
 }

@@ -10,6 +10,8 @@ final class TokenChooser {
   private let layers: Int
   private let arena = Arena()
   private let scores: UnsafeMutablePointer<Float>
+  /// What the policy gave the tokens of the last choice; nil when it was not asked for scores.
+  private(set) var given: UnsafePointer<Float>?
   private let heap: UnsafeMutablePointer<UInt64>
   /// The choice, rising: places of tokens in their sample.
   let chosen: UnsafeMutablePointer<Int32>
@@ -46,6 +48,7 @@ final class TokenChooser {
       fillSignals(&view, decision, runner, first: first)
       if decision.rest == .merged { prune.merge(view, into: targets) } else { prune.score(view, into: scores) }
     }
+    given = decision.rest == .merged || retention == .all ? nil : UnsafePointer(scores)
     if decision.rest == .merged {
       let before = decision.sizes.map { UnsafePointer(runner.floats($0) + first) }
       return TokenPooling.merge(

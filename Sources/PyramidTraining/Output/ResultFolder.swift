@@ -32,6 +32,7 @@ struct ResultFolder {
       try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
       try file.commit()
     }
+    try checkRange()
     let configuration = try configuration(of: JSONField(path: source.path(of: "config.json")))
     try OutputFile.write(JSONWriter.string(configuration, style: .pretty) + "\n", to: folder.file("config.json"))
     try writeWeights()
@@ -41,13 +42,19 @@ struct ResultFolder {
     folder.removeState()
   }
 
+  /// The state is f32 whatever is written, so that another format can be asked for when the training is over.
+  private func checkRange() throws {
+    guard context.options.weights == .f16 else { return }
+    if let large = context.parameters.all.first(where: { $0.shape.count > 1 && $0.exceedsFloat16 }) {
+      throw TrainingError(
+        "\(large.name) holds numbers beyond 65504, which f16 can't: go on with --resume --weights f32")
+    }
+  }
+
   private func writeWeights() throws {
     let family = context.checkpoint.configuration.family
     let parameters = context.parameters.all.map { ($0, Weights.fileName($0.name, family: family)) }
     let format = context.options.weights
-    if format == .f16, let large = parameters.first(where: { $0.0.shape.count > 1 && $0.0.exceedsFloat16 }) {
-      throw TrainingError("\(large.1) holds numbers beyond 65504, which f16 can't: give --weights f32")
-    }
     let tensors = parameters.map { TensorDeclaration($1, format.type(dimensions: $0.shape.count), $0.shape) }
     var writer = try SafetensorsWriter(
       path: folder.file("model.safetensors"), tensors: tensors, metadata: [("format", "pt")], alignment: 1)
@@ -82,7 +89,8 @@ struct ResultFolder {
 
   private var report: JSONValue {
     [
-      "arguments": .object(arguments), "labels": .array(context.labels.map(JSONValue.string)),
+      "arguments": .object(arguments), "weights": .string(context.options.weights.rawValue),
+      "labels": .array(context.labels.map(JSONValue.string)),
       "train_rows": JSONValue(context.train.count), "dev_rows": JSONValue(context.dev.count),
       "truncated_rows": JSONValue(context.train.truncated + context.dev.truncated),
       "held_out_rows": .array(heldOutRows.map { JSONValue($0) }),

@@ -64,6 +64,6 @@ public struct VocabularyTrim {
   /// Whether a token is one character, at the start of a word or within it.
   private static func isCharacter(_ token: String) -> Bool {
     let scalars = token.unicodeScalars
-    return scalars.count == 1 || scalars.count == 3 && token.hasPrefix("##")
+    return scalars.count == 1 || scalars.count == 3 && scalars.starts(with: "##".unicodeScalars)
   }
 }
