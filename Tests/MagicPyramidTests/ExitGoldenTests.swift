@@ -75,10 +75,9 @@ private struct ExitGolden {
   init() throws {
     let root = try JSONField(path: Repository.root + "/Tests/Golden/exits.json")
     let checkpoint = Repository.defaultCheckpoint
-    let digest = "sha256:" + Checksum.sha256(ofFiles: try Checkpoint(path: checkpoint).weights.tensors.files)
-    try #require(
-      root.required("checkpoint").string() == digest,
-      "the checkpoint is another one: Scripts/make-exit-golden Graphs/dbpedia14 Tests/Golden/exits.json")
+    try GoldenTensors.check(
+      root.required("checkpoint").string(), of: checkpoint,
+      remake: "Scripts/make-exit-golden Graphs/dbpedia14 Tests/Golden/exits.json")
     settings = try root.required("settings").members().map { name, value in
       (name, try value.string().unicodeScalars.map { Int(String($0), radix: 36) })
     }
@@ -87,7 +86,7 @@ private struct ExitGolden {
       String(row[row.index(after: row.firstIndex(of: "\t")!)...])
     }
     let folder = try TemporaryFolder()
-    let path = try Self.extended(checkpoint, root.required("tensors").members(), in: folder)
+    let path = try GoldenTensors.extended(checkpoint, root.required("tensors").members(), in: folder)
     let registry = try PolicyRegistry(
       CompiledCheckpoint.registry.get().all + [PolicyType(AsksHeads.self), PolicyType(AsksRows.self)])
     var compilers: [String: CompiledExits] = [:]
@@ -99,29 +98,6 @@ private struct ExitGolden {
         name: name, compiler: compilation.compiler, model: LoadedModel(path: folder.path(name)), registry: registry)
     }
     self.compilers = compilers
-  }
-
-  /// The checkpoint with further tensors `policies.*`, as mp-train --fit-policy would write it.
-  private static func extended(
-    _ checkpoint: String, _ members: [(key: String, field: JSONField)], in folder: TemporaryFolder
-  ) throws -> String {
-    let path = folder.path("checkpoint")
-    try FileManager.default.copyItem(atPath: checkpoint, toPath: path)
-    let file = try SafetensorsFile(path: checkpoint + "/model.safetensors")
-    let added = try members.map { name, value in
-      let scale = Float(try value.required("scale").double())
-      let bytes = try #require(Data(base64Encoded: try value.required("int8").string()))
-      let shape = try value.required("shape").elements().map { try $0.integer(in: 1...1 << 20) }
-      return (name: "policies." + name, shape: shape, values: bytes.map { Float(Int8(bitPattern: $0)) * scale })
-    }
-    var writer = try SafetensorsWriter(
-      path: path + "/model.safetensors",
-      tensors: file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
-        + added.map { TensorDeclaration($0.name, .F32, $0.shape) }, alignment: 1)
-    for entry in file.tensors { try writer.append(file.bytes(of: entry), to: entry.name) }
-    for tensor in added { try writer.append(tensor.values, to: tensor.name) }
-    try writer.finish()
-    return path
   }
 
   /// Answers of the engine to some texts.

@@ -77,13 +77,15 @@ struct GoldenCheck {
         continue
       }
       #expect(answer.exitLayer == sample.exitLayer, "golden \(index)")
-      let expected = sample.prunedLogits[sample.exitLayer - 1]
+      let expected =
+        sample.exitLayer > 0 ? sample.prunedLogits[sample.exitLayer - 1] : try #require(sample.entryLogits)
       #expect(answer.logits.largestDifference(to: expected) <= Self.tolerance, "golden \(index)")
+      let layers = max(sample.exitLayer, 1)
       #expect(
         answer.alivePositions.map { Array($0.dropFirst()) }
-          == Array(sample.keptAfterLayer.prefix(sample.exitLayer - 1)), "golden \(index)")
+          == Array(sample.keptAfterLayer.prefix(layers - 1)), "golden \(index)")
       #expect(
-        answer.tokensAlive == [sample.ids.count] + sample.keptAfterLayer.prefix(sample.exitLayer - 1).map(\.count))
+        answer.tokensAlive == [sample.ids.count] + sample.keptAfterLayer.prefix(layers - 1).map(\.count))
     }
   }
 

@@ -25,9 +25,24 @@ import Testing
     }
   }
 
+  static let path = Repository.root + "/Tests/Golden/pruning.jsonl"
+  static let lines = Result { try Data(contentsOf: URL(filePath: path)).split(separator: UInt8(ascii: "\n")) }
   static let goldens = Result {
-    let data = try Data(contentsOf: URL(filePath: Repository.root + "/Tests/Golden/pruning.jsonl"))
-    return try data.split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Golden.self, from: $0) }
+    try lines.get().dropFirst().map { try JSONDecoder().decode(Golden.self, from: $0) }
+  }
+
+  /// The embedded checkpoint with the weights that the file's first line brings, as long as the folder lives.
+  static func checkpoint() throws -> (folder: TemporaryFolder, path: String) {
+    let folder = try TemporaryFolder()
+    let root = JSONField(try JSONReader.read(Array(lines.get()[0]), file: path), file: path)
+    try GoldenTensors.check(
+      root.required("checkpoint").string(), of: Repository.defaultCheckpoint,
+      remake: "Scripts/make-prune-golden Graphs/dbpedia14 Tests/Golden/pruning.jsonl")
+    return (
+      folder: folder,
+      path: try GoldenTensors.extended(
+        Repository.defaultCheckpoint, root.required("tensors").members(), in: folder)
+    )
   }
 
   static let samples = Result {
@@ -62,8 +77,7 @@ import Testing
     let goldens = try Self.goldens.get()
     let named = Set(try goldens.map { try PolicySpec($0.prune).name })
     let policies = try CompiledCheckpoint.registry.get().all.filter { $0.kind == .prune }.map(\.name)
-    // The first keeps all; the others need weights, and a table of the entry, which not every checkpoint has.
-    #expect(named.union(["keep-all", "learned-skim", "salience"]) == Set(policies))
+    #expect(named.union(["keep-all"]) == Set(policies))
     for golden in goldens {
       #expect(golden.lines.count == 400 && golden.decided > 250, "\(golden.prune)")
       #expect(Set(golden.lines.map(\.text)).count > 20)
@@ -75,9 +89,11 @@ import Testing
 
   @Test(arguments: sets)
   func `the engine keeps the tokens that PyTorch's numbers say`(set: InstructionSet) throws {
+    let checkpoint = try Self.checkpoint()
+    defer { withExtendedLifetime(checkpoint.folder) {} }
     let samples = try Array(Self.samples.get().prefix(Repository.runsLongTests ? 400 : 80))
     for golden in try Self.goldens.get() {
-      let compiled = try CompiledCheckpoint(Repository.defaultCheckpoint, for: set, prune: golden.prune)
+      let compiled = try CompiledCheckpoint(checkpoint.path, for: set, prune: golden.prune)
       let (answers, lines) = (try compiled.executor().run(PackedBatch(samples)), golden.lines)
       for (index, answer) in answers.enumerated() {
         let alive = try #require(answer.alivePositions)
@@ -91,11 +107,13 @@ import Testing
   }
 
   @Test func `the reference interpreter keeps them, too`() throws {
+    let checkpoint = try Self.checkpoint()
+    defer { withExtendedLifetime(checkpoint.folder) {} }
     let samples = try Self.samples.get()
     let short = samples.indices.filter { samples[$0].count < 24 }.prefix(3)
     #expect(short.count == 3)
     for golden in try Self.goldens.get() {
-      let compiled = try CompiledCheckpoint(Repository.defaultCheckpoint, for: .portable, prune: golden.prune)
+      let compiled = try CompiledCheckpoint(checkpoint.path, for: .portable, prune: golden.prune)
       let answers = try compiled.oracle().run(ReferenceBatch(tokenIDs: short.map { samples[$0] }))
       let lines = golden.lines
       for (index, answer) in zip(short, answers) {

@@ -38,7 +38,8 @@ struct StringGenerator: Sendable {
   init() {
     words = (0..<Golden.vocabulary.count).map { id in
       let token = Golden.vocabulary[id]
-      return Array((token.hasPrefix("##") ? token.dropFirst(2) : token[...]).utf8)
+      // By bytes: a mark after "##" would make one Character with the second "#".
+      return Array(token.utf8.starts(with: "##".utf8) ? token.utf8.dropFirst(2) : token.utf8[...])
     }
     for line in Golden.goldenLines("generator.txt") {
       let fields = line.split(separator: " ")

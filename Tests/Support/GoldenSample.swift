@@ -16,7 +16,9 @@ public struct GoldenSample: Decodable, Sendable {
   public let keptAfterLayer: [[Int32]]
   /// Normalised entropy of every layer's head with pruning, [layers].
   public let normalisedEntropy: [Double]
-  /// The first layer, from 1, whose entropy lies below 0.1, else the last.
+  /// Logits of the head at the entry, [C]; nil where the checkpoint has none.
+  public let entryLogits: [Float]?
+  /// The first layer, from 1, whose entropy lies below 0.1, else the last; 0 where the entry's does.
   public let exitLayer: Int
   /// Attention received by every token alive before a layer, [layers][tokens alive], to five decimals; whole files
   /// only.
@@ -28,6 +30,7 @@ public struct GoldenSample: Decodable, Sendable {
     case prunedLogits = "pruned_logits"
     case keptAfterLayer = "kept_after_layer"
     case normalisedEntropy = "normalised_entropy"
+    case entryLogits = "entry_logits"
     case exitLayer = "exit_layer_at_entropy_0.1"
     case receivedScores = "received_scores"
   }

@@ -81,10 +81,11 @@ import Testing
   }
 
   @Test func `A policy that asks for what is not there is told what to run`() throws {
-    let lacking = try Tool.compile(Models.checkpoint, "--emit", "ir", "--prune", "salience")
+    let checkpoint = Models.root + "/Tests/Golden/first-and-mean"
+    let lacking = try Tool.compile(checkpoint, "--emit", "ir", "--prune", "salience")
     #expect(
       lacking.code == 1 && lacking.notes.contains("prune.entry.salience") && lacking.notes.contains("--stages entry"))
-    let none = try Tool.compile(Models.checkpoint, "--emit", "ir", "--exit", "fixed-layer(layer=0)")
+    let none = try Tool.compile(checkpoint, "--emit", "ir", "--exit", "fixed-layer(layer=0)")
     #expect(
       none.code == 1 && none.notes.contains("at the entry") && none.notes.contains("--stages entry"), "\(none.notes)")
   }

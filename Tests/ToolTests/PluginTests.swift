@@ -51,7 +51,7 @@ import Testing
       return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
     }
     let (early, late) = (try exitLayer("0"), try exitLayer("1"))
-    #expect(early == 1 && late == 6)
+    #expect(early == 0 && late == 6)
     let without = try Tool.run(model, RunTests.river)
     #expect(without.code == 1 && without.notes.contains("lead") && without.notes.contains("entropy"))
   }

@@ -12,9 +12,9 @@ import Testing
     let answer = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
     #expect(answer?["label"] as? String == "NaturalPlace")
     #expect(answer?["index"] as? Int == 0)
-    #expect(answer?["exit_layer"] as? Int == 2)
+    #expect(answer?["exit_layer"] as? Int == 0)
     #expect(answer?["layers"] as? Int == 6)
-    #expect(answer?["tokens"] as? [Int] == [17, 17])
+    #expect(answer?["tokens"] as? [Int] == [17])
     let probabilities = try #require(answer?["probabilities"] as? [Double])
     #expect(probabilities.count == 14 && abs(probabilities.reduce(0, +) - 1) < 1e-5)
     let gflop = try #require(answer?["gflop"] as? Double), dense = try #require(answer?["gflop_dense"] as? Double)
@@ -51,7 +51,7 @@ import Testing
         Models.pyramid.get(), "--format", "csv", "--exit", "entropy(threshold=\(threshold))", Self.river)
       return try #require(Double(result.lines[1].split(separator: ",")[6]))
     }
-    let (strict, loose) = (try gflop("0.001"), try gflop("0.9"))
+    let (strict, loose) = (try gflop("0.0006"), try gflop("0.9"))
     #expect(loose < strict)
   }
 
