@@ -1,5 +1,4 @@
-// The report for a spreadsheet: a row for each contender, every number in a column of its own, the names those of the
-// JSON.
+// The report for a spreadsheet: a row for each contender, its main numbers in columns of their own. The JSON has all.
 
 import PyramidFormats
 

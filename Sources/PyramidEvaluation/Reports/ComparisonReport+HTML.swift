@@ -26,8 +26,8 @@ extension ComparisonReport {
       </header>
       \(section("Accuracy and operations", paretoCaption, figure(paretoChart)))
       \(section("What it costs and what it saves", resultsCaption, resultsHTML))
-      \(section("Where texts leave", "Share of the texts that left at each place, a bar for each contender.", figure(exitChart)))
-      \(section("How long tokens live", "Mean tokens alive when a layer starts; those of texts that had left are gone.", figure(survivalChart)))
+      \(section("Where texts leave", "Share of the texts that left at each place, a bar for each contender\(of(24, numbered.count)).", figure(exitChart)))
+      \(section("How long tokens live", "Mean tokens alive when a layer starts, those of texts that had left being gone\(of(9, numbered.count { $0.entry.role != .null })).", figure(survivalChart)))
       \(section("Short and long texts", "Accuracy in percent, and operations of dense over the contender's.", lengthsHTML))
       \(picturesHTML)\(section("How it was measured", nil, "<ul>" + facts.map { "<li>\($0)</li>" }.joined() + "</ul>"))
       </main>
@@ -45,6 +45,9 @@ extension ComparisonReport {
   private func section(_ title: String, _ caption: String?, _ content: String) -> String {
     "<section>\n<h2>\(title)</h2>\n" + (caption.map { "<p>\($0)</p>\n" } ?? "") + "\(content)\n</section>"
   }
+
+  /// What a caption says where a chart shows the first of more contenders.
+  private func of(_ shown: Int, _ all: Int) -> String { all > shown ? "; the first \(shown) of \(all)" : "" }
 
   private func figure(_ svg: String) -> String { "<figure tabindex=\"0\">\n\(svg)</figure>" }
 

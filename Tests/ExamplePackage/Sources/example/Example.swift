@@ -19,7 +19,7 @@ enum Example {
       "Ceratomia igualana is a moth of the family Sphingidae, found from Mexico to Costa Rica.",
     ]
     for result in try classifier.classify(texts) {
-      print("\(result.label) after layer \(result.answer.exitLayer) with \(result.answer.tokensAlive) tokens")
+      print("\(result.label) after \(result.answer.exitLayer) layers with \(result.answer.tokensAlive) tokens")
     }
   }
 }
