@@ -21,6 +21,7 @@ public enum BuiltInPolicies {
     RawEntropy.self,
     Saturation.self,
     TokenHash.self,
+    ValueChange.self,
     Vote.self,
     WindowTrend.self,
     CLSAttention.self,

@@ -5,6 +5,7 @@ import PyramidPolicy
 /// Exits at the first head whose normalised entropy H(p) / ln C lies below a threshold.
 public struct Entropy: ExitPolicy {
   public static let name = "entropy"
+  public static let requires: Set<AnswerKind> = [.probabilities, .labels]
   public static let parameters: [PolicyParameter] = [
     .number("threshold", default: 0.1, in: 0...1, help: "exit below this entropy; 0 never exits, higher is faster")
   ]

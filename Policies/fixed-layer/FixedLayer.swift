@@ -5,6 +5,7 @@ import PyramidPolicy
 /// Exits after one fixed layer, or at the entry.
 public struct FixedLayer: ExitPolicy {
   public static let name = "fixed-layer"
+  public static let requires = Set(AnswerKind.allCases)
   public static let parameters: [PolicyParameter] = [
     .integer(
       "layer", default: 3, in: 0...1024, help: "the layer, from 1, after which every sample exits; 0 is the entry")

@@ -5,10 +5,13 @@ import PyramidPolicy
 /// Evaluates every exit head and never exits.
 public struct NeverExit: ExitPolicy {
   public static let name = "never-exit"
+  public static let requires = Set(AnswerKind.allCases)
 
-  public let reads: Set<ExitSignal> = [.probabilities]
+  public let reads: Set<ExitSignal>
 
-  public init(_ arguments: PolicyArguments) {}
+  public init(_ arguments: PolicyArguments) {
+    reads = arguments.model.answers == .value ? [.logits] : [.probabilities]
+  }
 
   public func shouldExit(_ head: borrowing ExitView, _ memory: inout Void) -> Bool { false }
 }

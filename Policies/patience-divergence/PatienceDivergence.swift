@@ -5,6 +5,7 @@ import PyramidPolicy
 /// Exits when the Jensen-Shannon divergence of a head from the one before was below a threshold `patience` times in a row.
 public struct PatienceDivergence: ExitPolicy {
   public static let name = "patience-divergence"
+  public static let requires: Set<AnswerKind> = [.probabilities, .labels]
   public static let parameters: [PolicyParameter] = [
     .number(
       "threshold", default: 0.05, in: 0...0.6931471805599453,

@@ -5,6 +5,7 @@ import PyramidPolicy
 /// Exits when the [CLS] rows before and after a layer point the same way; from layer 2 on.
 public struct Saturation: ExitPolicy {
   public static let name = "saturation"
+  public static let requires = Set(AnswerKind.allCases)
   public static let parameters: [PolicyParameter] = [
     .number("threshold", default: 0.98, in: -1...1, help: "exit above this cosine; 1 never exits, lower is faster")
   ]

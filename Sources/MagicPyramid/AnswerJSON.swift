@@ -4,13 +4,16 @@
 import PyramidFormats
 
 extension Classification {
-  /// The answer to record `index`, from 0, as one JSON object.
-  public func json(index: Int) -> JSONValue {
+  /// The answer to record `index`, from 0, as one JSON object; `id` is what the record called itself.
+  public func json(index: Int, id: JSONValue? = nil) -> JSONValue {
     var object = JSONObject()
     object["index"] = JSONValue(index)
-    object["label"] = .string(label)
+    if let id { object["id"] = id }
+    if let labels { object["labels"] = .array(labels.map(JSONValue.string)) } else { object["label"] = .string(label) }
     object["score"] = JSONValue(score)
-    object["probabilities"] = .array(probabilities.map { JSONValue($0) })
+    if !probabilities.isEmpty { object["probabilities"] = .array(probabilities.map { JSONValue($0) }) }
+    object["scores"] = .array(scores.map { JSONValue($0) })
+    object["logits"] = .array(answer.logits.map { JSONValue($0) })
     object["exit_layer"] = JSONValue(answer.exitLayer)
     object["layers"] = JSONValue(layers)
     object["tokens"] = .array(answer.tokensAlive.map { JSONValue($0) })
@@ -23,6 +26,11 @@ extension Classification {
     }
     return .object(object)
   }
+}
+
+extension Classification {
+  /// The label, or all that are likely enough, in a column.
+  fileprivate var labelText: String { labels?.joined(separator: "; ") ?? label }
 }
 
 /// How answers are written, one per line.
@@ -49,17 +57,17 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
     let answer = result.answer
     let tokens = answer.tokensAlive.map { "\($0)" }.joined(separator: " ")
     switch self {
-    case .jsonl: return JSONWriter.string(result.json(index: answered.index))
+    case .jsonl: return JSONWriter.string(result.json(index: answered.index, id: answered.record.id))
     case .pretty:
       let text = answered.record.text.printable(limit: 60)
       return Self.row(
-        result.label, decimal(Double(result.score), 4),
+        result.labelText, decimal(Double(result.score), 4),
         answer.exitLayer == 0 ? "entry" : "\(answer.exitLayer)/\(result.layers)", tokens,
         text + (result.isTruncated ? "  (cut to \(answered.encoding.ids.count) tokens)" : ""))
     case .csv:
       let operations = [answer.operations.executed, answer.operations.paper, answer.operations.dense]
         .map { decimal(Double($0) / 1e9, 6) }.joined(separator: ",")
-      return "\(answered.index),\(Self.quoted(result.label)),\(result.score),\(answer.exitLayer),\(result.layers),"
+      return "\(answered.index),\(Self.quoted(result.labelText)),\(result.score),\(answer.exitLayer),\(result.layers),"
         + "\(tokens),\(operations),\(result.isTruncated)"
     }
   }

@@ -24,6 +24,8 @@ public final class ClassificationStream {
   private let classifier: Classifier
   private let source: any RecordSource
   private var index = 0
+  /// What the labels of the records so far say about how the source names classes.
+  public private(set) var labels: LabelReading
   /// How the source ended, once it has.
   private var end: Result<Void, any Error>?
   /// How many full waves are classified at once: the last samples of each lot run in narrow ones.
@@ -31,10 +33,12 @@ public final class ClassificationStream {
   /// Bytes of text that are held at most, but for the last record.
   private static let mostBytes = 16 << 20
 
-  /// A stream over a source, which nothing else may read from.
-  public init(_ source: any RecordSource, classifier: Classifier) {
+  /// A stream over a source, which nothing else may read from. Its labels name classes as `spelling` says, or else as all
+  /// of them so far fit.
+  public init(_ source: any RecordSource, classifier: Classifier, spelling: LabelSpelling? = nil) {
     self.source = source
     self.classifier = classifier
+    labels = LabelReading(classifier.task.labelKind, ClassNumbering(classifier.labels), spelling: spelling)
   }
 
   /// The next lot, in the order of the source; nil at the end. A lot ends at some waves of records, and where the
@@ -54,7 +58,7 @@ public final class ClassificationStream {
           break
         }
         lot.append(next)
-        guard case .success((let record, let encoding)) = next else { continue }
+        guard case .success(let (record, encoding, _)) = next else { continue }
         encodings.append(encoding)
         tokens += encoding.ids.count
         bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
@@ -67,27 +71,32 @@ public final class ClassificationStream {
       return nil
     }
     defer { index += lot.count }
-    var answers = try classifier.classify(encodings: encodings).makeIterator()
+    var answers = try classifier.answers(to: encodings).makeIterator()
     return lot.enumerated().map { offset, record in
-      record.map {
-        Answered(index: index + offset, record: $0.0, encoding: $0.1, classification: answers.next()!)
+      record.flatMap { record, encoding, place in
+        let answer = answers.next()!
+        if answer.answer.isBroken {
+          return .failure(FormatError(file: place.file, place: place.place, problem: Classifier.brokenAnswer))
+        }
+        return .success(
+          Answered(index: index + offset, record: record, encoding: encoding, classification: answer))
       }
     }
   }
 
-  private typealias Admitted = Result<(TextRecord, Encoding), FormatError>
+  private typealias Admitted = Result<(TextRecord, Encoding, (file: String, place: String)), FormatError>
 
   /// The record with its tokens, unless the model can't take it.
   private func admitted(_ record: TextRecord) -> Admitted {
     func failure(_ part: String, _ problem: String) -> Admitted {
       .failure(FormatError(file: source.location.file, place: source.location.place + part, problem: problem))
     }
-    if let label = record.label, classifier.labelIndex(label) == nil {
-      return failure(": label", "the model has no label '\(label.printable(limit: 80))'")
-    }
+    if let problem = labels.take(record) { return failure(": label", problem) }
     if record.pair?.isEmpty == false && !classifier.acceptsPairs {
       return failure("", "is a pair, and the model takes single texts only")
     }
-    return .success((record, classifier.encode(record.text, pair: record.pair)))
+    let encoding = classifier.encode(record.text, pair: record.pair)
+    if let problem = classifier.problem(of: encoding) { return failure("", problem) }
+    return .success((record, encoding, source.location))
   }
 }

@@ -20,7 +20,8 @@ extension Classifier {
   /// Classifies texts that were cut already, as the other does.
   public func classify(encodings: [Encoding]) async throws -> [Classification] {
     try Task.checkCancellation()
-    return classifications(try await executor.run(PackedBatch(encodings)), of: encodings)
+    try checkIDs(encodings)
+    return try checked(classifications(await executor.run(PackedBatch(encodings)), of: encodings))
   }
 }
 

@@ -19,6 +19,8 @@ public struct ClassifierOptions: Sendable {
   public var batchSamples: Int?
   /// Whether answers tell which tokens were kept.
   public var recordsPositions = false
+  /// A model with several labels answers those whose probability is at least this.
+  public var labelThreshold: Float = 0.5
 
   /// The defaults.
   public init() {}
@@ -26,13 +28,20 @@ public struct ClassifierOptions: Sendable {
 
 /// One text's classification.
 public struct Classification: Sendable {
-  /// Name of the best class.
+  /// Name of the best class; a model of one logit has only one.
   public let label: String
   /// Its number.
   public let labelIndex: Int
-  /// Its probability.
+  /// Of a model with several labels, the names of those that are likely enough; nil for any other.
+  public let labels: [String]?
+  /// Their numbers, rising.
+  public let labelIndices: [Int]?
+  /// The score of the best class: `scores`, or what the checkpoint's own function makes of the logits.
   public let score: Float
-  /// Probabilities of all classes, in the order of the model's labels.
+  /// What Hugging Face's text-classification pipeline gives, [C] in the order of the model's labels: softmax for one label
+  /// of several, sigmoid for several labels and for one logit, the logits of a regression.
+  public let scores: [Float]
+  /// The scores where they are probabilities; empty for regression.
   public let probabilities: [Float]
   /// Tokens of the whole text, before it was cut.
   public let fullLength: Int
@@ -58,6 +67,10 @@ public final class Classifier: Sendable {
   public let tokenizer: Tokenizer
   /// The most tokens that one text is cut to.
   public let tokenLimit: Int
+  private let labelThreshold: Float
+  private let scoreFunction: ScoreFunction?
+  /// Rows of the table of words: an id beyond them has no embedding.
+  private let wordRows: Int
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
   public let batchLimits: (samples: Int, tokens: Int)
 
@@ -81,17 +94,21 @@ public final class Classifier: Sendable {
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
+    labelThreshold = options.labelThreshold
+    wordRows = model.graph.weights.first { $0.name == "embeddings.words" }?.rowCount ?? .max
+    scoreFunction = try model.header.scoreFunction.map { name in
+      if let function = ScoreFunction(rawValue: name) { return function }
+      throw FormatError(file: model.path, place: "score_function", problem: "is \(name.quoted), which is no function")
+    }
   }
+
+  /// What the logits stand for.
+  public var task: ModelTask { model.graph.shape.task }
 
   /// Whether the model takes pairs: a model with token types has one for the second text.
   public var acceptsPairs: Bool {
     let types = model.graph.weights.first { $0.name == "embeddings.types" }
     return types.map { $0.type.rows != .fixed(1) } ?? true
-  }
-
-  /// The class that a data set's label means: its name, or its number from 0; nil when the model has no such class.
-  public func labelIndex(_ label: String) -> Int? {
-    labels.firstIndex(of: label) ?? Int(label).flatMap { labels.indices.contains($0) ? $0 : nil }
   }
 
   /// The token strings of ids, for reports.
@@ -123,10 +140,32 @@ public final class Classifier: Sendable {
     return pairs.map { encode($0.first, pair: $0.second) }
   }
 
-  /// Classifies texts that were cut already.
+  /// Classifies texts that were cut already. Throws `RuntimeError` where a text has a token without an embedding, or its
+  /// answer is no number.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
-    classifications(try executor.run(PackedBatch(encodings)), of: encodings)
+    try checkIDs(encodings)
+    return try checked(classifications(executor.run(PackedBatch(encodings)), of: encodings))
   }
+
+  /// What is wrong with a text's tokens; nil when nothing is.
+  func problem(of encoding: Encoding) -> String? {
+    guard let id = encoding.ids.first(where: { $0 >= wordRows }) else { return nil }
+    return "has the token '\(tokens(of: [id])[0].printable(limit: 40))', whose id \(id) is beyond the model's "
+      + "\(wordRows) embeddings"
+  }
+
+  func checkIDs(_ encodings: [Encoding]) throws {
+    for (index, encoding) in encodings.enumerated() {
+      if let problem = problem(of: encoding) { throw RuntimeError("text \(index + 1) \(problem)") }
+    }
+  }
+
+  func checked(_ answers: [Classification]) throws -> [Classification] {
+    guard let index = answers.firstIndex(where: \.answer.isBroken) else { return answers }
+    throw RuntimeError("text \(index + 1): \(Self.brokenAnswer)")
+  }
+
+  static let brokenAnswer = "the model's answer is not a number; its weights hold NaN or infinite ones"
 
   /// Runs a packed batch as it is: for measurements and tests.
   public func run(_ batch: PackedBatch) throws -> [Answer] { try executor.run(batch) }
@@ -134,14 +173,44 @@ public final class Classifier: Sendable {
   /// The same into a table that is kept from batch to batch, which saves all allocations.
   public func run(_ batch: PackedBatch, into table: AnswerTable) throws { try executor.run(batch, into: table) }
 
+  /// Classifies texts whose tokens are all known; an answer that is no number is among the others.
+  func answers(to encodings: [Encoding]) throws -> [Classification] {
+    classifications(try executor.run(PackedBatch(encodings)), of: encodings)
+  }
+
   /// What callers see of answers.
   func classifications(_ answers: [Answer], of encodings: [Encoding]) -> [Classification] {
     zip(answers, encodings).map { answer, encoding in
-      let (best, probabilities) = (answer.label, answer.probabilities)
+      let (best, scores) = (answer.label, task.scores(answer.logits))
+      let likely = task == .multiLabel ? labels.indices.filter { scores[$0] >= labelThreshold } : nil
       return Classification(
-        label: labels[best], labelIndex: best, score: probabilities[best], probabilities: probabilities,
+        label: labels[best], labelIndex: best, labels: likely?.map { labels[$0] }, labelIndices: likely,
+        score: scoreFunction?(answer.logits)[best] ?? scores[best], scores: scores,
+        probabilities: task == .regression ? [] : scores,
         fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, layers: model.graph.shape.layers,
         answer: answer)
+    }
+  }
+}
+
+extension ModelTask {
+  /// What a data set's labels are compared with.
+  public var labelKind: LabelKind {
+    switch self {
+    case .classification: .one
+    case .multiLabel: .several
+    case .ranking, .regression: .value
+    }
+  }
+}
+
+extension Classification {
+  /// The answer in the form of a data set's labels.
+  public var target: LabelTarget {
+    switch answer.task {
+    case .classification: .one(labelIndex)
+    case .multiLabel: .several(labelIndices ?? [])
+    case .ranking, .regression: .value(Double(answer.logits[0]))
     }
   }
 }

@@ -50,9 +50,8 @@ public struct Compilation: Sendable {
     throws
   {
     self.policies = try policies.map { kind, spec in
-      let type = try registry.type(named: spec.name, kind: kind)
       do {
-        return try type.make(spec, model: compiler.facts, learned: compiler.lowered.learned)
+        return try registry.make(spec, kind: kind, model: compiler.facts, learned: compiler.lowered.learned)
       } catch let error as PolicyError {
         // Only here is it known which checkpoint lacks learned values.
         throw error.naming(checkpoint: compiler.checkpoint.path.shellQuoted)
@@ -96,7 +95,7 @@ public struct Compilation: Sendable {
     let check = try SelfCheck(of: Classifier(path: path, registry: registry), compiler: compiler)
     if check.passes { return check }
     throw CompileError(
-      "self-check failed: against the reference interpreter, probabilities differ by up to "
+      "self-check failed: against the reference interpreter, scores differ by up to "
         + "\(check.largestDifference) (limit \(check.tolerance)), \(check.agreeing) of \(check.texts) labels agree, and "
         + "\(check.decidedOtherwise) texts left at another layer or kept other tokens")
   }

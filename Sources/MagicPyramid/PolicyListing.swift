@@ -24,7 +24,7 @@ extension PolicyRegistry {
     return lines.joined(separator: "\n")
   }
 
-  /// A list of objects: `name, kind, origin, reads, moment, entry, parameters, weights`.
+  /// A list of objects: `name, kind, origin, reads, moment, answers, entry, parameters, weights`.
   public var listingJSON: JSONValue {
     .array(
       all.sorted { ($0.kind == .exit ? 0 : 1, $0.name) < ($1.kind == .exit ? 0 : 1, $1.name) }.map { type in
@@ -37,6 +37,7 @@ extension PolicyRegistry {
           "name": .string(type.name), "kind": .string(type.kind.rawValue), "origin": .string(type.origin),
           "reads": example.map { .array($0.reads.map(JSONValue.string)) } ?? .null,
           "moment": example.flatMap { type.kind == .prune ? .string($0.moment.rawValue) : nil } ?? .null,
+          "answers": .array(AnswerKind.allCases.filter(type.requires.contains).map { .string($0.rawValue) }),
           "entry": example.map { .bool($0.isActive(afterLayer: 0)) } ?? .null,
           "parameters": .array(parameters), "weights": .array(weights),
         ]
@@ -57,7 +58,8 @@ extension PolicyType {
   fileprivate var demand: String {
     guard let example else { return "what it reads depends on its parameters" }
     let reads = example.reads.isEmpty ? "reads nothing" : "reads " + example.reads.joined(separator: ", ")
-    return reads + (kind == .prune ? "; \(example.moment.rawValue)" : "")
+    let answers = AnswerKind.allCases.filter(requires.contains).map(\.rawValue).joined(separator: ", ")
+    return reads + (kind == .prune ? "; \(example.moment.rawValue)" : "; for \(answers)")
       + (example.isActive(afterLayer: 0) ? "; at the entry, too" : "")
   }
 

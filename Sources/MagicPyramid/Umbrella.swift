@@ -13,9 +13,11 @@
 @_exported import struct PyramidFormats.TextLayout
 @_exported import struct PyramidFormats.TextRecord
 @_exported import enum PyramidIR.InstructionSet
+@_exported import enum PyramidIR.ModelTask
 @_exported import enum PyramidIR.Precision
 @_exported import struct PyramidKernels.KernelError
 @_exported import struct PyramidModels.CheckpointError
+@_exported import enum PyramidModels.ProblemType
 @_exported import enum PyramidPlugins.PluginError
 @_exported import enum PyramidPlugins.PolicyTrapReporter
 @_exported import PyramidPolicy

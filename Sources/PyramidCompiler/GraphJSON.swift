@@ -26,7 +26,7 @@ extension Graph {
     [
       "family": JSONValue(shape.family), "layers": JSONValue(shape.layers), "hidden": JSONValue(shape.hidden),
       "heads": JSONValue(shape.heads), "intermediate": JSONValue(shape.intermediate),
-      "classes": JSONValue(shape.classes),
+      "classes": JSONValue(shape.classes), "task": .string(shape.task.rawValue),
     ]
   }
 

@@ -37,9 +37,10 @@ public struct ModelCompiler: Sendable {
   /// The checkpoint's weights.
   public var weights: Weights { checkpoint.weights }
 
-  /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CheckpointError`.
-  public init(checkpoint path: String) throws {
-    checkpoint = try Checkpoint(path: path)
+  /// Reads and lowers a checkpoint folder; `problemType` goes before what its config.json says. Throws `FormatError` or
+  /// `CheckpointError`.
+  public init(checkpoint path: String, problemType: ProblemType? = nil) throws {
+    checkpoint = try Checkpoint(path: path, problemType: problemType)
     lowered = try LoweredModel(checkpoint, name: Self.graphName(path))
   }
 

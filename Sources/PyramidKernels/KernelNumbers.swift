@@ -23,6 +23,7 @@ extension Activation {
     case .geluTanh: MP_ACTIVATION_GELU_TANH
     case .relu: MP_ACTIVATION_RELU
     case .tanh: MP_ACTIVATION_TANH
+    case .sigmoid: MP_ACTIVATION_SIGMOID
     }
   }
 }

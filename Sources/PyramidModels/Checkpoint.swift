@@ -27,11 +27,13 @@ public struct Checkpoint: Sendable {
   /// Classes of its classifier; nil when it has none.
   public var classes: Int? { weights.shape(of: family.classifier + ".weight")?.first }
 
-  /// Opens a folder. Throws when a file is missing or malformed, or when they contradict each other.
-  public init(path: String) throws(FormatError) {
+  /// Opens a folder; `problemType` goes before what config.json says. Throws when a file is missing or malformed, or when
+  /// they contradict each other.
+  public init(path: String, problemType: ProblemType? = nil) throws(FormatError) {
     let folder = try Folder(path: path)
     let root = try JSONField(path: folder.path(of: "config.json"))
     configuration = try ModelConfiguration(reading: root, name: folder.name)
+    if let problemType { configuration.problemType = problemType }
     family = try ModelFamilies.family(of: root)
     let tokenizerFiles: [String]
     (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)

@@ -59,7 +59,8 @@ extension ModelConfiguration {
       typeVocabularySize: types,
       layerNormEpsilon: ModelConfiguration.epsilon(root, keys.epsilon),
       activation: ModelConfiguration.activation(root, keys.activation),
-      labels: ModelConfiguration.labels(root),
+      labels: ModelConfiguration.labels(root), problemType: ModelConfiguration.problemType(root),
+      scoreFunction: ModelConfiguration.scoreFunction(root),
       padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
   }
@@ -78,9 +79,6 @@ extension ModelConfiguration {
     }
     if let field = try root.optional("quantization_config") {
       throw field.failure("quantised checkpoints are not supported; use the original one")
-    }
-    if let field = try root.optional("problem_type"), try field.string() != "single_label_classification" {
-      throw field.failure("expected \"single_label_classification\", found \(field.found)")
     }
   }
 

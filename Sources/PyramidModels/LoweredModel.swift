@@ -34,7 +34,8 @@ public struct LoweredModel: Sendable {
       labels?.count ?? checkpoint.classes ?? max(configuration.labels.count, 1)
     let shape = ModelShape(
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
-      heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes)
+      heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes,
+      task: labels == nil ? configuration.task(logits: classes) : .classification)
     let tokens = max(Self.admittedTokens, configuration.maxPositions)
     let empty = Graph(name: name, shape: shape, samples: Self.admittedSamples, tokens: tokens)
     var model = ModelBuilder(configuration: configuration, builder: GraphBuilder(empty))

@@ -38,6 +38,10 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var activation: Activation
   /// The class names in order; empty when the file does not say, see `labels(count:)`.
   public var labels: [String]
+  /// `problem_type`, if the file says it; see `task(logits:)`.
+  public var problemType: ProblemType?
+  /// What `score` is made by where sentence-transformers said so; nil for the task's own.
+  public var scoreFunction: ScoreFunction?
   /// The id of the padding token.
   public var padTokenID: Int
   /// What training drops out.

@@ -75,6 +75,7 @@ enum Arithmetic {
     case .none: return x
     case .relu: return x.map { $0 < 0 ? 0 : $0 }
     case .tanh: return x.map { tanh($0) }
+    case .sigmoid: return x.map { 1 / (1 + exp(-$0)) }
     case .gelu: return x.map { $0 * (1 + erf($0 / 2.0.squareRoot())) / 2 }
     case .geluTanh:
       return x.map { $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) / 2 }

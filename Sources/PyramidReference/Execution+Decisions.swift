@@ -106,7 +106,8 @@ extension Execution {
     _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(
-      layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count)
+      layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count,
+      answers: graph.shape.task.answers)
     view.logits = buffers.copy(logits)
     for (signal, tensors) in decision.signals {
       switch signal {

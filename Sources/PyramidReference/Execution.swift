@@ -61,7 +61,7 @@ struct Execution {
     guard !isAnswered[sample] else { throw ReferenceError("sample \(sample) is answered twice") }
     isAnswered[sample] = true
     answers[sample].logits = logits
-    answers[sample].probabilities = Arithmetic.softmax(logits[...])
+    answers[sample].probabilities = interpreter.graph.shape.task.scores(logits)
     answers[sample].label = Arithmetic.argmax(logits)
     answers[sample].exitLayer = exitLayer
     guard exitLayer == 0 else { return }

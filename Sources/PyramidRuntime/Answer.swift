@@ -1,6 +1,6 @@
 // What the engine says of one sample: the logits it left with, and its trace.
 
-import Glibc
+import PyramidIR
 
 /// One sample's answer.
 public struct Answer: Sendable, Equatable {
@@ -23,13 +23,14 @@ public struct Answer: Sendable, Equatable {
   /// policies.
   public var operations: OperationCount
 
-  /// Softmax of the logits, [C]; computed in Double, so that it does not depend on the instruction set.
-  public var probabilities: [Float] {
-    let largest = logits.max() ?? 0
-    let powers = logits.map { exp(Double($0) - Double(largest)) }
-    let sum = powers.reduce(0, +)
-    return powers.map { Float($0 / sum) }
-  }
+  /// What the logits stand for.
+  public var task = ModelTask.classification
+
+  /// Softmax or sigmoid of the logits, [C]; empty for regression.
+  public var probabilities: [Float] { task.probabilities(logits) ?? [] }
+
+  /// Whether a logit is no number, so that nothing follows from the answer.
+  public var isBroken: Bool { logits.contains { $0.isNaN } }
 
   /// The class with the largest logit; the first of equal ones, and 0 if there is no number among them.
   public var label: Int {

@@ -9,6 +9,7 @@ public final class AnswerTable {
   public private(set) var count = 0
   private var classes = 0
   private var layers = 0
+  private var task = ModelTask.classification
   private var recordsPositions = false
   private var allLogits: [Float] = []
   private var exitLayers: [Int32] = []
@@ -42,7 +43,7 @@ public final class AnswerTable {
       tokensAlive: tokensAlive(of: sample).map { Int($0) },
       alivePositions: recordsPositions ? (0..<max(exitLayer(of: sample), 1)).map { alive(sample, after: $0) } : nil,
       scores: recordsPositions ? (0..<layers).map { scores(of: sample, at: $0) } : nil,
-      operations: operations(of: sample))
+      operations: operations(of: sample), task: task)
   }
 
   /// Copies of all answers.
@@ -51,7 +52,7 @@ public final class AnswerTable {
   /// Makes room for the answers to a batch; allocates only when the table was never as large.
   func prepare(for batch: PackedBatch, shape: ModelShape, recordsPositions: Bool) {
     (count, classes, layers) = (batch.sampleCount, shape.classes, shape.layers)
-    self.recordsPositions = recordsPositions
+    (self.recordsPositions, task) = (recordsPositions, shape.task)
     Self.grow(&allLogits, to: count * classes, filler: 0)
     Self.grow(&exitLayers, to: count, filler: 0)
     Self.grow(&allTokens, to: count * layers, filler: 0)

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import MagicPyramid
+import PyramidFormats
 
 /// `--threads`.
 public struct ThreadOptions: ParsableArguments {
@@ -27,7 +28,7 @@ public struct InputOptions: ParsableArguments {
   @Option(
     help: """
       text: one per line; tsv: [label<TAB>]text[<TAB>text2]; csv: the same in CSV; jsonl: {"text": ..., "text_pair": \
-      ..., "label": ...}. By default what the file's name ends in, else \(InputOptions.usual).
+      ..., "label": ..., "id": ...}. By default what the file's name ends in, else \(InputOptions.usual).
       """)
   public var inputFormat: TextFormat?
 
@@ -38,6 +39,10 @@ public struct InputOptions: ParsableArguments {
   /// The label.
   @Option(help: "Column of the labels.")
   public var labelColumn: TextColumn?
+
+  /// How labels name classes.
+  @Option(help: "name or number: how all labels name classes, where both fit.")
+  public var labelsBy: LabelSpelling?
 
   /// The second text.
   @Option(help: "Column of the second texts.")
@@ -54,9 +59,11 @@ public struct InputOptions: ParsableArguments {
 
   /// How the file at `path` is to be read; `format` is that of a file whose name does not tell.
   public func layout(of path: String, else format: TextFormat) -> TextLayout {
-    TextLayout(
+    var layout = TextLayout(
       inputFormat ?? TextFormat(endingOf: path) ?? format, text: textColumn, label: labelColumn, pair: pairColumn,
       header: header)
+    layout.spelling = labelsBy
+    return layout
   }
 }
 
@@ -86,6 +93,7 @@ public enum ToolVersion {
 }
 
 extension AnswerFormat: ExpressibleByArgument {}
+extension LabelSpelling: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension TextFormat: ExpressibleByArgument {}
 extension TextColumn: ExpressibleByArgument {

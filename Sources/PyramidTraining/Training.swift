@@ -16,6 +16,11 @@ public struct Training {
     _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions, threads: Int? = nil,
     progress: @escaping (String) -> Void = { _ in }
   ) throws {
+    if let type = checkpoint.configuration.problemType, type != .singleLabel {
+      throw TrainingError(
+        "\(checkpoint.path): its problem_type is \(type.rawValue), and training is for one label of several; for that, take "
+          + "problem_type and the head out of a copy")
+    }
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
     let rules = checkpoint.tokenizer.rules

@@ -7,6 +7,8 @@ import PyramidFormats
 import PyramidIR
 import PyramidTools
 
+extension ProblemType: ExpressibleByArgument {}
+
 @main
 enum Main {
   static func main() { runTool(MPCompile.self, or: NewPolicy.self) }
@@ -43,6 +45,13 @@ struct MPCompile: ParsableCommand {
 
   @Option(help: "Pruning policy, name(key=value, ...).", transform: { try PolicySpec($0) })
   var prune: PolicySpec?
+
+  @Option(
+    help: """
+      What the logits are, in place of config.json's problem_type: single_label_classification, \
+      multi_label_classification, regression.
+      """)
+  var problemType: ProblemType?
 
   @Option(help: "Number format of weights and products: f32, bf16, int8.")
   var precision: Precision = .f32
@@ -129,7 +138,8 @@ struct MPCompile: ParsableCommand {
       exit: try exit ?? certificate.map { try PolicySpec($0.exit) },
       prune: try prune ?? certificate?.prune.map { try PolicySpec($0) })
     var compilation = try Compilation(
-      checkpoint: checkpoint, policies: policies, options: options, registry: plugins.registry())
+      of: ModelCompiler(checkpoint: checkpoint, problemType: problemType), policies: policies, options: options,
+      registry: plugins.registry())
     compilation.certificate = certificate
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
@@ -177,7 +187,7 @@ struct MPCompile: ParsableCommand {
     for line in certificate?.lines ?? [] { terminal.note("  certificate: \(line)") }
     if let check = compiled.check {
       terminal.note(
-        "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a probability "
+        "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a score "
           + "\(scientific(Double(check.largestDifference)))"
           + (precision == .f32 ? "" : ", \(check.agreeing) of \(check.texts) labels agree"))
       if check.decidedOtherwise > 0 {

@@ -50,6 +50,9 @@ struct MPRun: ParsableCommand {
   @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
   var batchTokens: Int?
 
+  @Option(help: "A model with several labels answers those with at least this probability.")
+  var labelThreshold: Float = 0.5
+
   @Option(help: "Draw which tokens of the first text lived how long: OUT.svg or OUT.html.", completion: .file())
   var pyramid: String?
 
@@ -77,6 +80,7 @@ struct MPRun: ParsableCommand {
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
     if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
+    if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
     if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
       throw ValidationError("--pyramid wants a file that ends in .svg or .html")
     }
@@ -87,6 +91,7 @@ struct MPRun: ParsableCommand {
     options.policies = PolicyChoice(exit: exit, prune: prune)
     options.threads = team.threads
     options.batchTokens = batchTokens
+    options.labelThreshold = labelThreshold
     options.recordsPositions = pyramid != nil
     if FileKind(at: model) == .folder {
       let folder = ShellText.quoted(model)

@@ -17,7 +17,9 @@ final class RunSession {
   private var truncated = 0
   private var done = 0
   private var labelled = 0
-  private var correct = 0
+  /// Right answers, by how labels are read.
+  private var correct: [LabelSpelling: Int] = [:]
+  private var correlation = RunningCorrelation()
   private var operations = OperationCount()
 
   init(_ options: MPRun, classifier: Classifier) {
@@ -29,13 +31,13 @@ final class RunSession {
 
   /// Classifies everything; false when a record was bad.
   func run(_ source: any RecordSource) throws -> Bool {
-    let stream = ClassificationStream(source, classifier: classifier)
+    let stream = ClassificationStream(source, classifier: classifier, spelling: options.reading.labelsBy)
     if let header = options.format.header { try out.print(header) }
     try out.flush()
     while let lot = try stream.next() {
       for element in lot {
         switch element {
-        case .success(let answered): try take(answered)
+        case .success(let answered): try take(answered, labels: stream.labels)
         case .failure(let error):
           failures += 1
           terminal.endProgress()
@@ -46,7 +48,7 @@ final class RunSession {
       terminal.progress("\(done) texts")
     }
     terminal.endProgress()
-    summarise()
+    summarise(labels: stream.labels)
     if done == 0 {
       if options.pyramid != nil { terminal.complain("no text to draw a pyramid of") }
       if options.writeProfile != nil { terminal.complain("no text to profile") }
@@ -56,27 +58,43 @@ final class RunSession {
     return failures == 0
   }
 
-  private func take(_ answered: ClassificationStream.Answered) throws {
+  private func take(_ answered: ClassificationStream.Answered, labels: LabelReading) throws {
     let result = answered.classification
     if done == 0, let pyramid = options.pyramid { try writePyramid(to: pyramid, answered.encoding, result) }
     try out.print(options.format.line(answered))
     done += 1
     if result.isTruncated { truncated += 1 }
-    if let label = answered.record.label {
+    if answered.record.label != nil {
       labelled += 1
-      if classifier.labelIndex(label) == result.labelIndex { correct += 1 }
+      for spelling in labels.possible {
+        guard let target = labels.target(of: answered.record, by: spelling) else { continue }
+        if case (.value(let wanted), .value(let found)) = (target, result.target) { correlation.add(found, wanted) }
+        if target == result.target { correct[spelling, default: 0] += 1 }
+      }
     }
     operations.executed += result.answer.operations.executed
     operations.dense += result.answer.operations.dense
     profile.count(result.answer, tokens: answered.encoding.ids.count)
   }
 
-  private func summarise() {
+  /// What the labels say about the answers.
+  private func quality(_ labels: LabelReading) -> String {
+    guard let spelling = labels.spelling else { return LabelReading.ambiguity }
+    let count = "\(labelled) with a label"
+    switch labels.kind {
+    case .value: return "Pearson correlation \(decimal(correlation.value, 4)) over \(count)"
+    case .one, .several:
+      let share = decimal(100 * Double(correct[spelling] ?? 0) / Double(labelled), 2)
+      let isSaid = spelling == .number && labels.kind == .one
+      return "\(labels.kind == .one ? "accuracy" : "all labels right") \(share)% of \(count)"
+        + (isSaid ? ", read as numbers of classes" : "")
+    }
+  }
+
+  private func summarise(labels: LabelReading) {
     guard done > 0 else { return terminal.note("no texts") }
     var parts = ["\(done) \(done == 1 ? "text" : "texts")"]
-    if labelled > 0 {
-      parts.append("accuracy \(decimal(100 * Double(correct) / Double(labelled), 2))% of \(labelled) with a label")
-    }
+    if labelled > 0 { parts.append(quality(labels)) }
     if operations.executed < operations.dense {
       parts.append(
         "\(decimal(Double(operations.dense) / Double(max(operations.executed, 1)), 2))x fewer operations than dense")

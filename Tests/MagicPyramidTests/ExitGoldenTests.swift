@@ -143,7 +143,9 @@ private struct ExitGolden {
       }
     }
     let names = Set(golden.settings.map { $0.policy.prefix { $0 != "(" } })
-    let builtIn = try CompiledCheckpoint.registry.get().all.filter { $0.kind == .exit }
+    let builtIn = try CompiledCheckpoint.registry.get().all.filter {
+      $0.kind == .exit && $0.requires.contains(.probabilities)
+    }
     #expect(Set(builtIn.map { Substring($0.name) }) == names, "a criterion has no golden")
     #expect(golden.settings.count { Set($0.layers.compactMap(\.self)).count > 2 } > golden.settings.count / 2)
   }

@@ -13,10 +13,10 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
 struct LabelledDataSetTests {
   let labels = ["World", "Sports", "1"]
 
-  @Test("Labels are names first and numbers else, and a third column is the second text")
+  @Test("Labels are names of classes, and a third column is the second text")
   func rows() throws {
-    let rows = try withFile("World\ta\n1\tb\tc\n0\t\n") { try LabelledDataSet(path: $0, labels: labels).rows }
-    #expect(rows.map(\.label) == [0, 2, 0])
+    let rows = try withFile("World\ta\nSports\tb\tc\nWorld\t\n") { try LabelledDataSet(path: $0, labels: labels).rows }
+    #expect(rows.map(\.label) == [0, 1, 0])
     #expect(rows.map(\.text) == ["a", "b", ""])
     #expect(rows.map(\.pair) == [nil, "c", nil])
   }
@@ -32,7 +32,15 @@ struct LabelledDataSetTests {
     arguments: [
       ("", ": has no rows, expected label<TAB>text"),
       ("0\ta\njust text\n", ": line 2: has no label, expected label<TAB>text"),
-      ("0\ta\n\n", ": line 2: has no label, expected label<TAB>text"),
+      ("1.5\ta\n", ": line 1: the model has no label '1.5'; it has World, Sports, 1, or 0 to 2"),
+      (
+        "World\ta\n0\tb\n",
+        ": line 2: '0' is a class by its number, and the labels before are names; say --labels-by name if it is wrong, or mend the file"
+      ),
+      (
+        "1\ta\n1\tb\n",
+        ": labels fit as names of classes and as their numbers, and mean different ones; say --labels-by name or --labels-by number"
+      ),
       ("Film\ta\n", ": line 1: the model has no label 'Film'; it has World, Sports, 1, or 0 to 2"),
       ("3\ta\n", ": line 1: the model has no label '3'; it has World, Sports, 1, or 0 to 2"),
       ("-1\ta\n", ": line 1: the model has no label '-1'; it has World, Sports, 1, or 0 to 2"),
@@ -42,6 +50,52 @@ struct LabelledDataSetTests {
     try withFile(text) { path in
       let error = #expect(throws: FormatError.self) { try LabelledDataSet(path: path, labels: labels) }
       #expect(error?.description == path + problem)
+    }
+  }
+
+  @Test("A file names classes in one way, which all of its labels decide")
+  func spelling() throws {
+    let stars = ["1", "2", "3", "4", "5"]
+    let numbers = try withFile("4\ta\n1.0\tb\n0\tc\n\n\n") { try LabelledDataSet(path: $0, labels: stars) }
+    #expect(numbers.spelling == .number && numbers.rows.map(\.label) == [4, 1, 0])
+    let names = try withFile("5\ta\n1\tb\n") { try LabelledDataSet(path: $0, labels: stars) }
+    #expect(names.spelling == .name && names.rows.map(\.label) == [4, 0])
+    var layout = TextLayout(.tsv)
+    layout.spelling = .number
+    let said = try withFile("4\ta\n1\tb\n") { try LabelledDataSet(path: $0, labels: stars, layout: layout) }
+    #expect(said.rows.map(\.label) == [4, 1])
+    // Where both readings mean the same there is nothing to decide.
+    #expect(
+      try withFile("1\ta\n0\tb\n") { try LabelledDataSet(path: $0, labels: ["0", "1"]).rows.map(\.label) } == [1, 0])
+  }
+
+  @Test("Several labels are written with commas, as an array, or as zeros and ones; values are numbers")
+  func otherKinds() throws {
+    let lines = """
+      {"text": "a", "labels": ["Sports", "World"]}
+      {"text": "b", "label": [1.0, 0.0, 1.0]}
+      {"text": "c", "label": []}
+      {"text": "d", "label": "World, Sports"}
+      """
+    let rows = try withFile(lines) {
+      try LabelledDataSet(path: $0, labels: labels, kind: .several, layout: TextLayout(.jsonl)).rows
+    }
+    #expect(rows.map(\.target) == [.several([0, 1]), .several([0, 2]), .several([]), .several([0, 1])])
+    let values = try withFile("0.5\ta\n-3\tb\n") { try LabelledDataSet(path: $0, labels: ["x"], kind: .value).rows }
+    #expect(values.map(\.target) == [.value(0.5), .value(-3)])
+    #expect(throws: FormatError.self) {
+      try withFile("good\ta\n") { try LabelledDataSet(path: $0, labels: ["x"], kind: .value) }
+    }
+  }
+
+  @Test("A file in UTF-16 is refused as a whole, with the command that converts it", arguments: [true, false])
+  func foreign(hasMark: Bool) throws {
+    let folder = try TemporaryFolder()
+    try withExtendedLifetime(folder) {
+      let path = try folder.write("data.txt", (hasMark ? [0xFF, 0xFE] : []) + [0x67, 0, 0x6F, 0, 0x0A, 0])
+      let reader = try RecordReader(path: path, layout: TextLayout(.text))
+      let error = #expect(throws: FormatError.self) { try reader.next() }
+      #expect(error?.problem.contains("iconv -f UTF-16") == true)
     }
   }
 

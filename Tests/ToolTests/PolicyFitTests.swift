@@ -83,7 +83,8 @@ import Testing
     let text = try Tool.compile("--list-policies")
     #expect(text.code == 0)
     for line in [
-      "  entropy: reads probabilities; at the entry, too", "    threshold: a number in 0...1, default 0.1",
+      "  entropy: reads probabilities; for probabilities, labels; at the entry, too",
+      "    threshold: a number in 0...1, default 0.1",
       "  received-attention: reads received-attention; after-attention",
       "    temperature: a list of numbers in 0.001...1000, as [a, b, c], default #exits.temperatures, else [1]",
       "    weights policies.prototype.centroids [boundaries, classes, hidden]",

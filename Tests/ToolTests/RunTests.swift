@@ -60,10 +60,10 @@ import Testing
       "Film\tA film.\nNoSuchLabel\tA text.\nAlbum\tAn album.\ta\tb\nbare text\n13\tFilm by number.\n".utf8)
     let result = try Tool.run(Models.pyramid.get(), "-", "--input-format", "tsv", "--format", "jsonl", input: input)
     #expect(result.code == 1)
-    #expect(result.lines.count == 3)
-    #expect(result.lines.map { $0.prefix(10) } == ["{\"index\":0", "{\"index\":3", "{\"index\":4"])
+    #expect(result.lines.map { $0.prefix(10) } == ["{\"index\":0", "{\"index\":3"])
     #expect(result.notes.contains("line 2: label: the model has no label 'NoSuchLabel'"))
     #expect(result.notes.contains("line 3: has 4 columns"))
+    #expect(result.notes.contains("line 5: label: '13' is a class by its number, and the labels before are names"))
   }
 
   @Test func `JSONL records carry pairs and labels, and malformed ones are named`() throws {

@@ -43,7 +43,7 @@ import Testing
   @Test(arguments: [Tool.compile, .run, .compare, .train, .bench])
   func `A tool says its version and the SDK's`(tool: Tool) throws {
     let result = try tool("--version")
-    #expect(result.output == "\(tool.rawValue) 0.3.0 (policy SDK 0.5)\n")
+    #expect(result.output == "\(tool.rawValue) 0.3.0 (policy SDK 0.6)\n")
   }
 
   /// Commands are indented by two, what continues them by four.

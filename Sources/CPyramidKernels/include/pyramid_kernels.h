@@ -50,7 +50,8 @@ typedef enum {
   MP_ACTIVATION_GELU = 1,
   MP_ACTIVATION_GELU_TANH = 2,
   MP_ACTIVATION_RELU = 3,
-  MP_ACTIVATION_TANH = 4
+  MP_ACTIVATION_TANH = 4,
+  MP_ACTIVATION_SIGMOID = 5
 } mp_activation;
 
 // MARK: Processor and threads

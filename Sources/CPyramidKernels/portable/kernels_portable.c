@@ -16,6 +16,7 @@ static float activated(float x, mp_activation activation) {
     return x < -14.0f ? 0.0f : 0.5f * x * (1.0f + tanhf(0.797884561f * (x + 0.044715f * x * x * x)));
   case MP_ACTIVATION_RELU: return x < 0.0f ? 0.0f : x;  // NaN stays
   case MP_ACTIVATION_TANH: return tanhf(x);
+  case MP_ACTIVATION_SIGMOID: return 1.0f / (1.0f + expf(-x));
   }
   return x;
 }

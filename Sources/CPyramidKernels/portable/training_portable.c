@@ -38,6 +38,7 @@ static double slope(double x, mp_activation activation) {
   }
   case MP_ACTIVATION_RELU: return x > 0 ? 1 : 0;
   case MP_ACTIVATION_TANH: return 1 - tanh(x) * tanh(x);
+  case MP_ACTIVATION_SIGMOID: return 0.25 * (1 - tanh(x / 2) * tanh(x / 2));
   }
   return 1;
 }

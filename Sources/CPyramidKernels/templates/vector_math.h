@@ -138,6 +138,9 @@ MP_INLINE vec v_gelu_tanh(vec x) {
   return v_select_greater(square, v_set(100.0f), v_max(v_zero(), x), inside);
 }
 
+/// 1 / (1 + e^-x) as (1 + tanh(x / 2)) / 2, which has its limits at infinity.
+MP_INLINE vec v_sigmoid(vec x) { return v_fma(v_set(0.5f), v_tanh(v_mul(x, v_set(0.5f))), v_set(0.5f)); }
+
 MP_INLINE vec v_activate(vec x, mp_activation activation) {
   switch (activation) {
   case MP_ACTIVATION_NONE: return x;
@@ -145,6 +148,7 @@ MP_INLINE vec v_activate(vec x, mp_activation activation) {
   case MP_ACTIVATION_GELU_TANH: return v_gelu_tanh(x);
   case MP_ACTIVATION_RELU: return v_max(v_zero(), x);
   case MP_ACTIVATION_TANH: return v_tanh(x);
+  case MP_ACTIVATION_SIGMOID: return v_sigmoid(x);
   }
   return x;
 }

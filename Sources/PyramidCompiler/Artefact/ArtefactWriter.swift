@@ -25,7 +25,7 @@ public struct ArtefactWriter {
     let header = ArtefactHeader(
       graph: graph.description, labels: compiler.lowered.labels, tokenizer: compiler.checkpoint.tokenizer.rules.stored,
       maxTokens: maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "",
-      certificate: certificate)
+      scoreFunction: compiler.checkpoint.configuration.scoreFunction?.rawValue, certificate: certificate)
     var declarations = graph.weights.map { weight in
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }

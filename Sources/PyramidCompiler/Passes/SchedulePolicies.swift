@@ -65,8 +65,15 @@ struct SchedulePolicies: Pass {
     let layers = wanted.filter { $0 != .entry }.map { "\($0.number)" }.joined(separator: ", ")
     let hasOthers = context.entryHead != nil || !context.exitHeads.isEmpty
     let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
+    let problem = "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; "
+    guard graph.shape.task == .classification else {
+      throw CompileError(
+        problem + "mp-train fits them for one label of several only: write exits.<layer>.classifier.weight and .bias "
+          + "into the checkpoint")
+    }
     throw CompileError(
-      "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
-        + "mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(atEntry ? "entry" : "4")")
+      problem
+        + "fit them with: mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(atEntry ? "entry" : "4")"
+    )
   }
 }

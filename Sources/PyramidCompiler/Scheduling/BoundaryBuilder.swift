@@ -164,7 +164,7 @@ struct BoundaryBuilder {
     let (logits, first) = try head(context)
     let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
-      after.earlier.append(try builder.add(.softmax, [logits], name: "probabilities\(suffix)"))
+      after.earlier.append(try probabilities(of: logits, for: policy))
     }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
@@ -183,6 +183,19 @@ struct BoundaryBuilder {
     let decision = ExitDecision(
       policy: policy.type.name, at: boundary, samples: before.samples, logits: logits, signals: signals)
     stay = try builder.add(decision.op, decision.operands, name: "stay\(suffix)")
+  }
+
+  /// What a policy reads as the probabilities of a head.
+  private mutating func probabilities(of logits: ValueID, for policy: PolicyInstance) throws -> ValueID {
+    let op: Op
+    switch builder.graph.shape.task.answers {
+    case .probabilities: op = .softmax
+    case .labels: op = .activate(.sigmoid)
+    case .value:
+      throw CompileError(
+        "exit policy '\(policy.spec)' reads probabilities, and a model that answers with a number has none")
+    }
+    return try builder.add(op, [logits], name: "probabilities\(suffix)")
   }
 
   /// The pruning decision and its signals; samples that leave are not pruned.

@@ -32,6 +32,8 @@ public struct ArtefactHeader: Sendable {
   public let learned: [String]
   /// `sha256:...` of the checkpoint's weight files.
   public let checkpoint: String
+  /// What the checkpoint makes `score` by, `identity` for one; nil for what the task says.
+  public let scoreFunction: String?
   /// What calibration proved about the exits; nil for a model that was not calibrated.
   public let certificate: Certificate?
 
@@ -42,12 +44,14 @@ public struct ArtefactHeader: Sendable {
   private static let vocabularyTensor = "vocabulary"
   private static let integrityKey = "integrity"
   private static let certificateKey = "certificate"
+  private static let scoreKey = "score_function"
 
   /// A header to be written.
   public init(
     graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String], checkpoint: String,
-    certificate: Certificate? = nil
+    scoreFunction: String? = nil, certificate: Certificate? = nil
   ) {
+    self.scoreFunction = scoreFunction
     (self.graph, self.labels, self.tokenizer) = (graph, labels, tokenizer)
     (self.maxTokens, self.learned, self.checkpoint) = (maxTokens, learned, checkpoint)
     self.certificate = certificate
@@ -89,6 +93,7 @@ public struct ArtefactHeader: Sendable {
     labels = try strings("labels")
     learned = try strings("learned")
     checkpoint = try text("checkpoint")
+    scoreFunction = metadata[Self.scoreKey]
     certificate = try metadata[Self.certificateKey].map { text throws(FormatError) in
       try Certificate(
         reading: JSONField(try JSONReader.read(text, file: file.path), file: file.path, place: Self.certificateKey))
@@ -113,6 +118,7 @@ public struct ArtefactHeader: Sendable {
       ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
       ("tokenizer", tokenizer.settings),
     ]
+    if let scoreFunction { metadata.append((Self.scoreKey, scoreFunction)) }
     if let certificate { metadata.append((Self.certificateKey, JSONWriter.string(certificate.json))) }
     let digest = Self.digest(
       metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,

@@ -10,40 +10,47 @@ public struct LabelledDataSet: Sendable {
     public let text: String
     /// The second text of a pair.
     public let pair: String?
-    /// Number of the class, an index into the model's labels.
-    public let label: Int
+    /// What the label stands for.
+    public let target: LabelTarget
+    /// Number of the class, an index into the model's labels; -1 where labels are not one class each.
+    public var label: Int { target.index }
   }
 
   /// The file's path as it was given, or `standard input`.
   public let file: String
   /// The rows in the order of the file; at least one.
   public let rows: [Row]
+  /// How the file names classes, as a whole.
+  public let spelling: LabelSpelling
 
   /// The most bytes of text that are read without a limit: a stream that never ends must not fill the memory.
   public static let maximumBytes = 1 << 30
 
-  /// Reads the rows of `path`, or of standard input for `-`; a label is one of `labels` by name, or else its number from
-  /// 0. At most `limit` rows are read. Throws at the first row that is malformed, has no label or an unknown one, and
-  /// for a file without rows or with more than `maximumBytes` of text.
+  /// Reads the rows of `path`, or of standard input for `-`; labels are those of `labels`, all by name or all by number
+  /// from 0. At most `limit` rows are read. Throws at the first row that is malformed, has no label or an unknown one, for
+  /// labels that fit in two ways, and for a file without rows or with more than `maximumBytes` of text.
   public init(
-    path: String, labels: [String], limit: Int? = nil, layout: TextLayout = TextLayout(.tsv)
+    path: String, labels: [String], kind: LabelKind = .one, limit: Int? = nil, layout: TextLayout = TextLayout(.tsv)
   ) throws(FormatError) {
-    try self.init(LabelledRecords(path: path, layout: layout, limit: limit), labels: labels)
+    try self.init(LabelledRecords(path: path, layout: layout, limit: limit), labels: labels, kind: kind)
   }
 
-  /// Gives records the numbers of their classes. Throws at the first label that is unknown.
-  public init(_ source: LabelledRecords, labels: [String]) throws(FormatError) {
-    let numbers = Dictionary(labels.enumerated().map { (ExactString($1), $0) }, uniquingKeysWith: { first, _ in first })
+  /// Understands the labels of records. Throws at the first label that is unknown, and for labels that fit in two ways.
+  public init(_ source: LabelledRecords, labels: [String], kind: LabelKind = .one) throws(FormatError) {
     file = source.file
-    rows = try source.records.map { record throws(FormatError) in
-      guard let number = numbers[ExactString(record.label)] ?? Int(record.label), labels.indices.contains(number) else {
-        let known = labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
-        throw FormatError(
-          file: source.file, place: record.place,
-          problem: "the model has no label '\(record.label.printable(limit: 80))'; it has \(known)"
-            + (labels.count > 20 ? ", ..." : "") + ", or 0 to \(labels.count - 1)")
+    var reading = LabelReading(kind, ClassNumbering(labels), spelling: source.spelling)
+    for entry in source.records {
+      guard let problem = reading.take(entry.record) else { continue }
+      throw FormatError(file: source.file, place: entry.place, problem: problem)
+    }
+    guard let spelling = reading.spelling else {
+      throw FormatError(file: source.file, problem: LabelReading.ambiguity)
+    }
+    self.spelling = spelling
+    rows = source.records.compactMap { entry in
+      reading.target(of: entry.record, by: spelling).map {
+        Row(text: entry.record.text, pair: entry.record.pair, target: $0)
       }
-      return Row(text: record.text, pair: record.pair, label: number)
     }
   }
 }
@@ -52,20 +59,23 @@ public struct LabelledDataSet: Sendable {
 public struct LabelledRecords: Sendable {
   /// One record.
   public struct Record: Sendable {
-    /// The text.
-    public let text: String
-    /// The second text of a pair.
-    public let pair: String?
+    /// The record, which has a label.
+    public let record: TextRecord
     /// The label as the file has it.
     public let label: String
     /// `line 7`, for errors.
     public let place: String
+
+    /// The text.
+    public var text: String { record.text }
   }
 
   /// The file's path as it was given, or `standard input`.
   public let file: String
   /// The records in the order of the file; at least one.
   public let records: [Record]
+  /// How labels are spelled, where the layout says so.
+  public let spelling: LabelSpelling?
 
   /// Reads at most `limit` records; throws at the first that is malformed or has no label, and for a file without any or
   /// with more than `LabelledDataSet.maximumBytes` of text.
@@ -83,9 +93,10 @@ public struct LabelledRecords: Sendable {
         throw failure(
           "more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far; use a smaller file or --limit")
       }
-      records.append(Record(text: record.text, pair: record.pair, label: label, place: reader.location.place))
+      records.append(Record(record: record, label: label, place: reader.location.place))
     }
     file = reader.location.file
+    spelling = layout.spelling
     guard !records.isEmpty else { throw FormatError(file: file, problem: "has no rows, expected \(layout.example)") }
     self.records = records
   }

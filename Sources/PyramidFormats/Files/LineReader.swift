@@ -77,6 +77,19 @@ public final class LineReader {
     }
   }
 
+  /// UTF-16 or UTF-32, when the file begins like such a text: by its byte order mark, or by a zero byte beside its first
+  /// character, which no UTF-8 text of people has. Called before the first line is read.
+  func foreignEncoding() throws(FormatError) -> String? {
+    if position == filled { try fill() }
+    let start = Array(block[position..<min(filled, position + 4)])
+    if start.starts(with: [0xFF, 0xFE, 0, 0]) || start.starts(with: [0, 0, 0xFE, 0xFF]) { return "UTF-32" }
+    if start.starts(with: [0xFF, 0xFE]) || start.starts(with: [0xFE, 0xFF]) { return "UTF-16" }
+    guard start.count == 4 else { return nil }
+    if start[1] == 0, start[3] == 0, start[0] != 0, start[2] != 0 { return "UTF-16LE" }
+    if start[0] == 0, start[2] == 0, start[1] != 0, start[3] != 0 { return "UTF-16BE" }
+    return nil
+  }
+
   private func finish(_ line: inout [UInt8], _ isTooLong: Bool) -> Line {
     lineNumber += 1
     if isTooLong { return .tooLong(limit: limit) }

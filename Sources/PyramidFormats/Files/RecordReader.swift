@@ -30,12 +30,16 @@ public final class RecordReader {
   public func next() throws(FormatError) -> Result<TextRecord, FormatError>? {
     if !isStarted {
       isStarted = true
+      if let encoding = try lines.foreignEncoding() {
+        throw FormatError(
+          file: lines.name, problem: "is \(encoding), expected UTF-8; convert it with: iconv -f \(encoding) -t UTF-8")
+      }
       columns = try firstColumns()
     }
     while let line = try lines.next() {
       start = lines.lineNumber
-      // Ends of files that people edit have blank lines; a blank line of the other formats is a text.
-      if layout.format == .jsonl || layout.format == .csv, line == .bytes([]) { continue }
+      // Ends of files that people edit have blank lines; among lines of text a blank one is a text.
+      if layout.format != .text, line == .bytes([]) { continue }
       return Result { () throws(FormatError) in try record(line) }
     }
     return nil
@@ -107,14 +111,27 @@ public final class RecordReader {
     }
     var record = TextRecord(text: try object.required(key(layout.text, "text")).string())
     record.pair = try object.optional(key(layout.pair, "text_pair"))?.string()
-    if let label = try object.optional(key(layout.label, "label")) {
-      switch label.value {
-      case .string(let name): record.label = name
-      case .number(let number): record.label = number.text
-      default: throw label.failure("expected a class name or number, found \(label.found)")
+    let usual = try object.optional(key(layout.label, "label"))
+    let found = usual == nil && layout.label == nil ? try object.optional("labels") : usual
+    if let label = found {
+      if case .array = label.value {
+        var labels: [String] = []
+        for element in try label.elements() { labels.append(try self.label(element)) }
+        (record.labels, record.label) = (labels, labels.joined(separator: ","))
+      } else {
+        record.label = try self.label(label)
       }
     }
+    record.id = try object.optional("id")?.value
     return record
+  }
+
+  private func label(_ field: JSONField) throws(FormatError) -> String {
+    switch field.value {
+    case .string(let name): return name
+    case .number(let number): return number.text
+    default: throw field.failure("expected a class name or number, found \(field.found)")
+    }
   }
 
   /// Reads the header, if there is one; nil where rows are read by their shape.

@@ -6,8 +6,12 @@ public struct TextRecord: Sendable, Equatable {
   public var text: String
   /// The second text of a pair.
   public var pair: String?
-  /// The label as the data has it: a class name or number.
+  /// The label as the data has it: a class name or number; of a list its parts between commas.
   public var label: String?
+  /// The labels, where the data has a list of them.
+  public var labels: [String]?
+  /// What the record calls itself, to be given back with its answer.
+  public var id: JSONValue?
 
   /// Makes a record; most have neither a second text nor a label.
   public init(text: String, pair: String? = nil, label: String? = nil) {
@@ -21,7 +25,8 @@ public enum TextFormat: String, Sendable, CaseIterable {
   case text
   /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
   case tsv
-  /// One object per line: `text`, optionally `text_pair` and `label` (string or number).
+  /// One object per line: `text`, optionally `text_pair`, `label` or `labels` (string, number, or an array of them) and
+  /// `id`, which comes back with the answer.
   case jsonl
   /// RFC 4180: columns between commas, perhaps in double quotes, where line breaks may stand; else as `tsv`.
   case csv
@@ -64,6 +69,8 @@ public struct TextLayout: Sendable, Equatable {
   /// The columns of text, label and second text. When none is given a row is `label, text[, second text]`, and an
   /// object has the keys `label`, `text`, `text_pair`, which are looked for in a header as well.
   public var text, label, pair: TextColumn?
+  /// How labels name classes; nil for what fits all labels of the file.
+  public var spelling: LabelSpelling?
   private var saysHeader: Bool
 
   /// A layout; a header is there when `header` says so or a column is given by its name.

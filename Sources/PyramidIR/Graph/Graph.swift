@@ -29,11 +29,17 @@ public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
 public struct ModelShape: Hashable, Sendable {
   /// `bert`, `distilbert` or `electra`.
   public let family: String
-  /// Encoder layers, width, attention heads, width of the feed-forward layer, classes.
+  /// Encoder layers, width, attention heads, width of the feed-forward layer, logits.
   public let layers, hidden, heads, intermediate, classes: Int
+  /// What the logits are.
+  public let task: ModelTask
 
   /// A shape; sizes are positive.
-  public init(family: String, layers: Int, hidden: Int, heads: Int, intermediate: Int, classes: Int) {
+  public init(
+    family: String, layers: Int, hidden: Int, heads: Int, intermediate: Int, classes: Int,
+    task: ModelTask = .classification
+  ) {
+    self.task = task
     self.family = family
     self.layers = layers
     self.hidden = hidden
@@ -43,7 +49,9 @@ public struct ModelShape: Hashable, Sendable {
   }
 
   /// What policies may know of the model.
-  public var facts: ModelFacts { ModelFacts(layers: layers, classes: classes, heads: heads, hidden: hidden) }
+  public var facts: ModelFacts {
+    ModelFacts(layers: layers, classes: classes, heads: heads, hidden: hidden, answers: task.answers)
+  }
 }
 
 /// How a weight lies in the artefact.

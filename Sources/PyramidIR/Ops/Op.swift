@@ -27,6 +27,8 @@ public enum Activation: String, Hashable, Sendable, CaseIterable {
   case geluTanh = "gelu-tanh"
   case relu
   case tanh
+  /// 1 / (1 + e^-x).
+  case sigmoid
 }
 
 /// What attention can hand out besides its result, each f32[T].

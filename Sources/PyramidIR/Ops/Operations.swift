@@ -47,6 +47,7 @@ extension Activation {
     switch self {
     case .none: 0
     case .relu, .tanh: 1
+    case .sigmoid: 3
     case .gelu: 5
     case .geluTanh: 9
     }

@@ -9,11 +9,12 @@ extension Parser {
     try expectWord("model")
     let family = try takeWord("the model's family")
     var attributes = try parseAttributes(of: "model", at: start)
+    let task: ModelTask = attributes.has("task") ? try attributes.word("task", self) : .classification
     graph.shape = ModelShape(
       family: family,
       layers: try attributes.integer("layers", self), hidden: try attributes.integer("hidden", self),
       heads: try attributes.integer("heads", self), intermediate: try attributes.integer("intermediate", self),
-      classes: try attributes.integer("classes", self))
+      classes: try attributes.integer("classes", self), task: task)
     try attributes.finish(self)
   }
 

@@ -59,7 +59,8 @@ private struct Printer {
   private mutating func printPreamble() {
     let shape = graph.shape
     text += "  model \(shape.family) {layers \(shape.layers), hidden \(shape.hidden), heads \(shape.heads), "
-    text += "intermediate \(shape.intermediate), classes \(shape.classes)}\n"
+    text += "intermediate \(shape.intermediate), classes \(shape.classes)"
+    text += shape.task == .classification ? "}\n" : ", task \(shape.task.rawValue)}\n"
     if graph.purpose != .classify { text += "  purpose \(graph.purpose.rawValue)\n" }
     if let checkpoint = graph.checkpoint { text += "  checkpoint \(quoted(checkpoint))\n" }
     if let target = graph.target { text += "  target \(target.rawValue)\n" }

@@ -40,6 +40,9 @@ extension Verifier {
     for (name, size) in sizes where size < 1 || size > Self.largestAxis {
       report(.graph, "model: \(name) is \(size), expected 1 to \(Self.largestAxis)")
     }
+    if shape.task == .ranking && shape.classes != 1 {
+      report(.graph, "model: task ranking has one logit, classes is \(shape.classes)")
+    }
   }
 
   private mutating func checkPolicies() {

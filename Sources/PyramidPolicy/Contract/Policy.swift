@@ -103,6 +103,10 @@ public protocol ExitPolicy: Policy {
   /// What is remembered of one sample from layer to layer; nothing (`Void`) by default.
   associatedtype Memory: Sendable = Void
 
+  /// The answers that the criterion makes sense for; one class of several by default. A model that answers with anything
+  /// else refuses the policy.
+  static var requires: Set<AnswerKind> { get }
+
   /// The signals that `shouldExit` reads; nothing else is computed, and reading another one ends the run.
   var reads: Set<ExitSignal> { get }
 
@@ -134,5 +138,6 @@ extension MergingPolicy {
 }
 
 extension ExitPolicy {
+  public static var requires: Set<AnswerKind> { [.probabilities] }
   public static var conformance: PolicyConformance { PolicyConformance(exit: Self.self) }
 }

@@ -22,7 +22,7 @@ public final class PolicyConformance {
 
   init<Conformer: ExitPolicy>(exit type: Conformer.Type) {
     typealias Layout = MemoryLayout<Conformer.Memory>
-    description = PolicyDescription(.exit, type)
+    description = PolicyDescription(.exit, type, requires: type.requires)
     memoryLayout = (Layout.size, Layout.stride, Layout.alignment)
     make = { ErasedExitPolicy(try type.init($0)) }
   }

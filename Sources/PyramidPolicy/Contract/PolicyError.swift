@@ -19,6 +19,8 @@ public enum PolicyError: Error, Equatable, Sendable {
   case wrongKind(name: String, wanted: PolicyKind)
   /// Two policies of one name, with their origins.
   case duplicatePolicy(name: String, origins: [String])
+  /// The criterion makes no sense for what the model answers with; `fitting` names policies that do.
+  case unsuited(policy: String, requires: Set<AnswerKind>, answers: AnswerKind, fitting: [String])
   /// The policy declares no such parameter.
   case unknownParameter(policy: String, parameter: String, available: [String])
   /// The value has another type or lies out of range.
@@ -50,6 +52,11 @@ extension PolicyError: CustomStringConvertible {
         : "'\(name)' is an exit policy, not a prune policy: use it with --exit"
     case .duplicatePolicy(let name, let origins):
       "policy '\(name)' is defined twice: \(origins.joined(separator: " and ")); rename one"
+    case .unsuited(let policy, let requires, let answers, let fitting):
+      "policy '\(policy)' is for models that answer with "
+        + AnswerKind.allCases.filter(requires.contains).map(\.words).joined(separator: " or ")
+        + ", and this one answers with \(answers.words)"
+        + (fitting.isEmpty ? "" : "; there are: \(fitting.joined(separator: ", "))")
     case .unknownParameter(let policy, let parameter, let available):
       "policy '\(policy)' has no parameter '\(parameter)'; it has: \(list(available))"
     case .badValue(let policy, let parameter, let value, let expected):

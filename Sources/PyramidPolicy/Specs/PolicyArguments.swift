@@ -5,16 +5,21 @@
 public struct ModelFacts: Sendable, Equatable {
   /// Layers of the model; boundaries are after layers 1 ..< layers, and the entry before them all, 0.
   public let layers: Int
-  /// Classes of every exit head.
+  /// Classes of every exit head: its logits.
   public let classes: Int
   /// Attention heads of a layer, where known.
   public let heads: Int?
 
   /// Width of a hidden row, where known.
   public let hidden: Int?
+  /// What the model answers with.
+  public let answers: AnswerKind
 
-  /// Facts of a model with `layers` layers and `classes` classes.
-  public init(layers: Int, classes: Int, heads: Int? = nil, hidden: Int? = nil) {
+  /// Facts of a model with `layers` layers and heads of `classes` logits.
+  public init(
+    layers: Int, classes: Int, heads: Int? = nil, hidden: Int? = nil, answers: AnswerKind = .probabilities
+  ) {
+    self.answers = answers
     self.layers = layers
     self.classes = classes
     self.heads = heads

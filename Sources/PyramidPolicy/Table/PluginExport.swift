@@ -8,7 +8,7 @@
 /// The versions that a plugin and its host must share.
 public enum PolicySDK {
   /// Version of the protocols, signals and table of this module.
-  public static let version = "0.5"
+  public static let version = "0.6"
 
   /// Version of the compiler that built this copy of the module; Swift promises no stable ABI on Linux.
   public static var compilerVersion: String {

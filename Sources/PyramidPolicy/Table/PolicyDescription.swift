@@ -1,16 +1,19 @@
 // The two texts that cross the table: what a policy type says of itself, and the arguments an instance is made from.
 // Text and not structs because it is read once, is easy to check, and survives a plugin that gets it wrong.
 
-/// What a policy type says of itself. As text: a line `kind TAB name`, then one line per parameter,
+/// What a policy type says of itself. As text: a line `kind TAB name TAB kinds of answers`, then one line per parameter,
 /// `type TAB name TAB default TAB range TAB help`, and one per tensor, `tensor TAB name TAB shape TAB how many TAB`.
 struct PolicyDescription: Equatable {
   var kind: PolicyKind
   var name: String
   var parameters: [PolicyParameter]
   var tensors: [PolicyTensor] = []
+  /// The answers that it makes sense for; all for a pruning policy.
+  var requires = Set(AnswerKind.allCases)
 
   var text: String {
-    var lines = ["\(kind.rawValue)\t\(oneLine(name))"]
+    let answers = AnswerKind.allCases.filter(requires.contains).map(\.rawValue).joined(separator: " ")
+    var lines = ["\(kind.rawValue)\t\(oneLine(name))\t\(answers)"]
     for parameter in parameters {
       let (type, range): (String, String) =
         switch parameter.kind {
@@ -31,18 +34,21 @@ struct PolicyDescription: Equatable {
 }
 
 extension PolicyDescription {
-  init(_ kind: PolicyKind, _ type: any Policy.Type) {
-    self.init(kind: kind, name: type.name, parameters: type.parameters, tensors: type.tensors)
+  init(_ kind: PolicyKind, _ type: any Policy.Type, requires: Set<AnswerKind> = Set(AnswerKind.allCases)) {
+    self.init(
+      kind: kind, name: type.name, parameters: type.parameters, tensors: type.tensors, requires: requires)
   }
 
   /// Reads and checks a description; names, ranges and defaults must agree with each other.
   init(_ text: String) throws(PolicyError) {
     let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     let head = fields(lines.first ?? "".utf8[...])
-    guard head.count == 2, let kind = PolicyKind(rawValue: head[0]) else {
+    let answers = head.last?.split(separator: " ").map { AnswerKind(rawValue: String($0)) } ?? []
+    guard head.count == 3, let kind = PolicyKind(rawValue: head[0]), answers.allSatisfy({ $0 != nil }) else {
       throw .badDeclaration(policy: "?", reason: "its description cannot be read")
     }
-    self.init(kind: kind, name: head[1], parameters: [])
+    self.init(kind: kind, name: head[1], parameters: [], requires: Set(answers.compactMap { $0 }))
+    guard !requires.isEmpty else { throw .badDeclaration(policy: name, reason: "it requires no kind of answers") }
     guard isKebabCase(name) else { throw .badDeclaration(policy: name, reason: "its name is not in kebab-case") }
     guard lines.count <= PolicySpec.Limits.written.arguments + 1 else {
       throw .badDeclaration(policy: name, reason: "it has more than \(PolicySpec.Limits.written.arguments) parameters")
@@ -128,24 +134,28 @@ extension PolicyParameter {
   }
 }
 
-/// The text an instance is made from: a line with the model's layers, classes, heads and width (0 for unknown), one with
+/// The text an instance is made from: a line with the model's layers, classes, heads and width (0 for unknown) and its kind of answers, one with
 /// the shapes of its weights, then a specification with a value for each parameter. The weights' values are beside it,
 /// one tensor after the other in the order declared.
 enum CreationText {
   static func write(_ spec: PolicySpec, model: ModelFacts, shapes: [[Int]]) -> String {
     let shapes = shapes.map { $0.map(String.init).joined(separator: "x") }.joined(separator: " ")
-    return "\(model.layers) \(model.classes) \(model.heads ?? 0) \(model.hidden ?? 0)\n\(shapes)\n\(spec)"
+    return "\(model.layers) \(model.classes) \(model.heads ?? 0) \(model.hidden ?? 0) \(model.answers.rawValue)\n"
+      + "\(shapes)\n\(spec)"
   }
 
   static func read(
     _ text: String, _ values: UnsafeBufferPointer<Float>, for description: PolicyDescription
   ) throws(PolicyError) -> PolicyArguments {
     let lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
-    let facts = (lines.first ?? "").split(separator: " ").compactMap { Int($0) }
-    guard lines.count == 3, facts.count == 4 else { throw .rejected("the arguments cannot be read") }
+    let words = (lines.first ?? "").split(separator: " ")
+    let (facts, answers) = (words.compactMap { Int($0) }, words.last.flatMap { AnswerKind(rawValue: String($0)) })
+    guard lines.count == 3, facts.count == 4, words.count == 5, let answers else {
+      throw .rejected("the arguments cannot be read")
+    }
     let model = ModelFacts(
       layers: facts[0], classes: facts[1], heads: facts[2] == 0 ? nil : facts[2],
-      hidden: facts[3] == 0 ? nil : facts[3])
+      hidden: facts[3] == 0 ? nil : facts[3], answers: answers)
     let shapes = lines[1].split(separator: " ").map { $0.split(separator: "x").compactMap { Int($0) } }
     let names = description.tensors.flatMap { $0.names(model) }
     guard names.count == shapes.count, shapes.reduce(0, { $0 + $1.reduce(1, *) }) == values.count else {

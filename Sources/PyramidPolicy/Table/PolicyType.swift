@@ -19,6 +19,8 @@ public struct PolicyType: Sendable {
   public var kind: PolicyKind { description.kind }
   /// Declared parameters.
   public var parameters: [PolicyParameter] { description.parameters }
+  /// The answers that it makes sense for; all for a pruning policy.
+  public var requires: Set<AnswerKind> { description.requires }
   /// Declared weights.
   public var tensors: [PolicyTensor] { description.tensors }
 
@@ -70,11 +72,14 @@ public struct PolicyType: Sendable {
   /// `prune.thresholds`, and weights as `policies.<name>.<tensor>`; only those that the specification, a default or the
   /// policy's `tensors` name are read.
   ///
-  /// - Throws: `PolicyError`: unknown parameter, wrong type, out of range, missing learned values or weights, or the policy's own
+  /// - Throws: `PolicyError`: answers that it makes no sense for, unknown parameter, wrong type, out of range, missing learned values or weights, or the policy's own
   ///   objection.
   public func make(
     _ spec: PolicySpec, model: ModelFacts, learned: [String: LearnedTensor] = [:]
   ) throws(PolicyError) -> PolicyInstance {
+    guard requires.contains(model.answers) else {
+      throw .unsuited(policy: name, requires: requires, answers: model.answers, fitting: [])
+    }
     let resolved = try description.resolve(spec)
     let isFitted = origin == Self.builtIn
     let tensors = try description.tensors(of: learned, model: model, isFitted: isFitted).map(\.tensor)

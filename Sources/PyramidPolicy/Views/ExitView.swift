@@ -10,6 +10,8 @@ public struct ExitViewStorage {
   public var layers: Int
   /// Classes C of the head.
   public var classes: Int
+  /// What the model answers with.
+  public var answers: AnswerKind
   /// Width H of the [CLS] row.
   public var width: Int
   /// See `ExitSignal.tokensAlive`.
@@ -34,7 +36,10 @@ public struct ExitViewStorage {
   public var earlierProbabilities: UnsafePointer<Float>?
 
   /// A view storage without signals; set the pointers that the policy's `exitSignals` name.
-  public init(layer: Int, layers: Int, classes: Int, width: Int = 0, tokensAlive: Int = 0) {
+  public init(
+    layer: Int, layers: Int, classes: Int, answers: AnswerKind = .probabilities, width: Int = 0, tokensAlive: Int = 0
+  ) {
+    self.answers = answers
     self.layer = layer
     self.layers = layers
     self.classes = classes
@@ -67,6 +72,8 @@ public struct ExitView: ~Copyable, ~Escapable {
   @inlinable public var layers: Int { storage.pointee.layers }
   /// Classes C of the head.
   @inlinable public var classes: Int { storage.pointee.classes }
+  /// What the model answers with.
+  public var answers: AnswerKind { storage.pointee.answers }
 
   /// `[classes]`, see `ExitSignal.logits`.
   @inlinable public var logits: Span<Float> {

@@ -10,14 +10,16 @@ extension ExitView {
   /// the macro takes a bare call apart and cannot hold a view.
   @_lifetime(immortal)
   public init(
-    layer: Int, layers: Int, logits: [Float]? = nil, probabilities: [Float]? = nil, hidden: [Float]? = nil,
+    layer: Int, layers: Int, answers: AnswerKind = .probabilities, logits: [Float]? = nil,
+    probabilities: [Float]? = nil, hidden: [Float]? = nil,
     earlierHidden: [Float]? = nil, tokenIDs: [Int32]? = nil, tokensAlive: Int? = nil,
     earlierProbabilities: [[Float]]? = nil
   ) {
     let classes = sharedCount([logits?.count, probabilities?.count] + (earlierProbabilities ?? []).map(\.count))
     let signals = OwnedSignals(
       ExitViewStorage(
-        layer: layer, layers: layers, classes: classes, width: sharedCount([hidden?.count, earlierHidden?.count]),
+        layer: layer, layers: layers, classes: classes, answers: answers,
+        width: sharedCount([hidden?.count, earlierHidden?.count]),
         tokensAlive: tokensAlive ?? 0))
     signals.storage.pointee.earlierHeads = earlierProbabilities?.count ?? 0
     signals.keep(logits, at: \.logits, ExitSignal.logits.bit)

@@ -91,7 +91,8 @@ struct ExitExamination {
     let reads = policy.exitSignals
     return policy.shouldExit(
       ExitView(
-        layer: layer, layers: policy.model.layers, logits: reads.contains(.logits) ? head.logits : nil,
+        layer: layer, layers: policy.model.layers, answers: policy.model.answers,
+        logits: reads.contains(.logits) ? head.logits : nil,
         probabilities: reads.contains(.probabilities) ? head.probabilities : nil,
         hidden: reads.contains(.hidden) ? head.hidden : nil,
         earlierHidden: reads.contains(.earlierHidden) ? (layer > 1 ? sample.heads[layer - 1] : head).hidden : nil,

@@ -32,10 +32,13 @@ struct ExitSample {
       let logits = (0..<classes).map { Float(($0 == label ? sureness * depth * drift : 0) + Double(random.normal())) }
       let hidden = row.map { $0 + Float(Double(random.normal()) * (1 - depth)) }
       return Head(
-        logits: logits, probabilities: Self.softmax(logits), hidden: hidden,
+        logits: logits, probabilities: model.answers == .labels ? logits.map(Self.sigmoid) : Self.softmax(logits),
+        hidden: hidden,
         tokensAlive: 1 + random.integer(below: 1 + 40 / (layer + 1)))
     }
   }
+
+  private static func sigmoid(_ logit: Float) -> Float { Float(1 / (1 + exp(-Double(logit)))) }
 
   private static func softmax(_ logits: [Float]) -> [Float] {
     let top = logits.max() ?? 0

@@ -160,6 +160,7 @@ extension Arithmetic {
     case .none: return 1
     case .relu: return x > 0 ? 1 : 0
     case .tanh: return 1 - tanh(x) * tanh(x)
+    case .sigmoid: return (1 - tanh(x / 2) * tanh(x / 2)) / 4
     case .gelu: return (1 + erf(x / 2.0.squareRoot())) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
     case .geluTanh:
       let scale = (2 / Double.pi).squareRoot()

@@ -11,6 +11,7 @@ final class Decisions {
   private let chooser: TokenChooser?
   private let program: Program
   private let layers: Int
+  private let answers: AnswerKind
   private let source: any SampleSource
   private let recordsPositions: Bool
   private let arena = Arena()
@@ -29,6 +30,7 @@ final class Decisions {
   ) throws {
     exit = policies.exit
     (self.program, layers, self.source) = (program, shape.layers, source)
+    answers = shape.task.answers
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
     slots = try SampleSlots(
@@ -85,7 +87,7 @@ final class Decisions {
     for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
       let logits = runner.floats(decision.logits) + row * classes
-      var view = ExitViewStorage(layer: number, layers: layers, classes: classes)
+      var view = ExitViewStorage(layer: number, layers: layers, classes: classes, answers: answers)
       view.logits = UnsafePointer(logits)
       fillSignals(&view, decision, runner, row: row, slot, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.

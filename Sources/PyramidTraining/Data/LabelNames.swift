@@ -44,7 +44,7 @@ enum LabelNames {
       guard row.label == String(index) else {
         throw FormatError(file: path, place: row.place, problem: "expected \(index)<TAB>name")
       }
-      return row.text
+      return row.record.text
     }
   }
 }

@@ -37,6 +37,10 @@ MP_INLINE vec v_slope(vec x, mp_activation activation) {
     const vec y = v_tanh(x);
     return v_sub(v_set(1.0f), v_mul(y, y));
   }
+  case MP_ACTIVATION_SIGMOID: {
+    const vec y = v_sigmoid(x);
+    return v_mul(y, v_sub(v_set(1.0f), y));
+  }
   }
   return x;
 }
