@@ -18,6 +18,7 @@ public enum BuiltInPolicies {
     PatienceConfidence.self,
     PatienceDivergence.self,
     Prototype.self,
+    Ranking.self,
     RawEntropy.self,
     Saturation.self,
     TokenHash.self,

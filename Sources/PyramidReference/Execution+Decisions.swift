@@ -14,12 +14,15 @@ extension Execution {
     let number = decision.boundary.number
     let samples = try sampleNumbers(decision.samples)
     var stay: [Int] = []
+    // First logits of the samples alive, for those that are compared with others.
+    var current: [Int: Float] = [:]
+    for (row, sample) in samples.enumerated() { current[sample] = try decision.logits.row(row)[0] }
     for (row, sample) in samples.enumerated() {
       let values = try decision.logits.row(row)
       answers[sample].headLogits[number] = values
       var buffers = SignalBuffers()
       defer { buffers.deallocate() }
-      let view = try exitView(decision, logits: values, of: sample, row: row, &buffers)
+      let view = try exitView(decision, logits: values, of: sample, row: row, current, &buffers)
       let wantsToLeave = policy.shouldExit(view, memory: memories[sample])
       // A broken number must not cost accuracy, whatever the policy says.
       let isSound = !Arithmetic.softmax(values[...]).contains { $0.isNaN }
@@ -103,7 +106,8 @@ extension Execution {
   }
 
   private func exitView(
-    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ buffers: inout SignalBuffers
+    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ current: [Int: Float],
+    _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(
       layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count,
@@ -123,6 +127,10 @@ extension Execution {
         let ids = batch.tokenIDs[sample]
         let words = ids.filter { $0 != ids.first && $0 != ids.last }
         (view.tokenIDs, view.words) = (buffers.copy(words), words.count)
+      case .groupLogits:
+        let group = batch.groups.map { groups in groups.indices.filter { groups[$0] == groups[sample] } } ?? [sample]
+        let numbers = group.map { current[$0] ?? answers[$0].logits[0] }
+        (view.groupLogits, view.groupSize) = (buffers.copy(numbers), numbers.count)
       case .tokensAlive:
         let offsets = try offsets(tensors[0])
         view.tokensAlive = offsets[row + 1] - offsets[row]

@@ -7,6 +7,8 @@ public struct ReferenceBatch: Sendable, Equatable {
   public var tokenIDs: [[Int32]]
   /// 0 for the first text and 1 for the second, shaped as `tokenIDs`.
   public var typeIDs: [[Int32]]
+  /// The group of each sample, by any number; without, each is alone in its own.
+  public var groups: [Int]?
 
   /// A batch; without type ids every token belongs to the first text.
   public init(tokenIDs: [[Int32]], typeIDs: [[Int32]]? = nil) {

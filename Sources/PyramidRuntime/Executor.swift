@@ -85,6 +85,14 @@ public final class Executor: Sendable {
           "sample \(sample + 1) of the batch has \(length) tokens; room is for \(options.roomForTokens)")
       }
     }
+    for sample in 0..<batch.sampleCount where batch.groups[sample] > 1 {
+      let group = batch.rows(ofGroupAt: sample)
+      guard group.samples <= options.samples, group.tokens <= options.tokens else {
+        throw RuntimeError(
+          "a group of \(group.samples) samples and \(group.tokens) tokens; a batch has room for \(options.samples) and "
+            + "\(options.tokens)")
+      }
+    }
     try check(batch.tokenIDs, 0)
     try check(batch.positions, 1)
     try check(batch.typeIDs, 2)

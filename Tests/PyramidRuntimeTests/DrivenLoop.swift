@@ -62,9 +62,9 @@ private final class ListedSamples: SampleSource {
 
   var hasNext: Bool { admissions.count < batch.sampleCount }
 
-  func next(tokens: Int, into inputs: TokenInputs) -> AdmittedSample? {
+  func next(room: WaveRows, into inputs: TokenInputs) -> AdmittedSample? {
     let index = admissions.count
-    guard hasNext, batch.length(of: index) <= tokens else { return nil }
+    guard hasNext, batch.length(of: index) <= room.tokens else { return nil }
     batch.copy(index, to: inputs)
     if admissions.last != turn { waves += 1 }
     admissions.append(turn)

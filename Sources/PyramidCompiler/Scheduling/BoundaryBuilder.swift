@@ -168,7 +168,7 @@ struct BoundaryBuilder {
     }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
-      case .logits, .tokenIDs: return (signal, [])
+      case .logits, .tokenIDs, .groupLogits: return (signal, [])
       case .probabilities: return (signal, [after.earlier.last!])
       case .hidden:
         guard let first else { throw CompileError("hidden is not known \(boundary)") }

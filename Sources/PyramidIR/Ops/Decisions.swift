@@ -14,8 +14,8 @@ public struct ExitDecision<Operand> {
   public var samples: Operand
   /// Logits of the samples alive.
   public var logits: Operand
-  /// The signals read, each with the operands that carry it: none for logits and token ids (the batch's, whoever asks),
-  /// all that are left for earlier probabilities, one for any other; fewer where operands are missing.
+  /// The signals read, each with the operands that carry it: none for logits, those of the group and token ids (the
+  /// batch's, whoever asks), all that are left for earlier probabilities, one for any other; fewer where operands are missing.
   public var signals: [(signal: ExitSignal, operands: [Operand])]
   /// Operands that carry no signal; 0 in a verified graph.
   public private(set) var surplus = 0
@@ -35,7 +35,7 @@ public struct ExitDecision<Operand> {
     let signals = reads.map { signal in
       let count =
         switch signal {
-        case .logits, .tokenIDs: 0
+        case .logits, .tokenIDs, .groupLogits: 0
         case .probabilities, .hidden, .earlierHidden, .tokensAlive: 1
         case .earlierProbabilities: rest.count
         }

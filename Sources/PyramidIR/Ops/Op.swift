@@ -108,7 +108,8 @@ public enum Op: Hashable, Sendable {
   /// the rows of %samples, i32[B']; those that leave are answered with their logits. At the entry, `at entry` stands for
   /// `layer L`.
   /// Signals follow in the order probabilities, hidden ([CLS] rows), earlier-hidden ([CLS] rows), tokens-alive
-  /// (%segments), earlier-probabilities (one value for each earlier head, first head first); token-ids are the batch's.
+  /// (%segments), earlier-probabilities (one value for each earlier head, first head first); token-ids are the batch's, and
+  /// group-logits the first logits of the samples of a group, as they are now or were when they left.
   /// (C1) %samples is i32[B]. (C2) %logits is f32[B, C]. (C3) one operand of the right type for each signal read.
   /// (C4) B' is declared `by` the result. (C5) the policy is declared as an exit policy.
   case decideExit(policy: String, at: Boundary, reads: [ExitSignal])

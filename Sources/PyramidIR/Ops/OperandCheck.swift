@@ -172,7 +172,7 @@ struct OperandCheck {
     try distinct(decision.signals.map(\.signal), 3)
     for (signal, carriers) in decision.signals {
       switch signal {
-      case .logits, .tokenIDs: continue
+      case .logits, .tokenIDs, .groupLogits: continue
       case .probabilities: try require(carriers == [logits], 3, "probabilities are not \(logits)")
       case .hidden, .earlierHidden:
         let type = carriers.first

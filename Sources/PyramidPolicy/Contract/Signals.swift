@@ -61,6 +61,10 @@ public enum ExitSignal: String, CaseIterable, Sendable {
   case tokensAlive = "tokens-alive"
   /// Probabilities of the heads that this sample passed before. Producer: those heads. Price: C numbers kept per head.
   case earlierProbabilities = "earlier-probabilities"
+  /// The first logit of every sample of the group, of this one, too: of one that is alive this head's, of one that has left
+  /// the one that it left with. Without groups a sample is alone in its own. Producer: the exit heads. Price: one number
+  /// kept per sample.
+  case groupLogits = "group-logits"
 }
 
 extension ExitSignal {
@@ -97,6 +101,7 @@ extension ExitSignal {
     case .tokenIDs: 1 << 4
     case .tokensAlive: 1 << 5
     case .earlierProbabilities: 1 << 6
+    case .groupLogits: 1 << 7
     }
   }
 }

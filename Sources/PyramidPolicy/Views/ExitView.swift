@@ -35,6 +35,11 @@ public struct ExitViewStorage {
   /// Probabilities of the first head passed, see `ExitSignal.earlierProbabilities`.
   public var earlierProbabilities: UnsafePointer<Float>?
 
+  /// `[groupSize]`, see `ExitSignal.groupLogits`.
+  public var groupLogits: UnsafePointer<Float>?
+  /// How many `groupLogits` there are.
+  public var groupSize = 0
+
   /// A view storage without signals; set the pointers that the policy's `exitSignals` name.
   public init(
     layer: Int, layers: Int, classes: Int, answers: AnswerKind = .probabilities, width: Int = 0, tokensAlive: Int = 0
@@ -94,6 +99,10 @@ public struct ExitView: ~Copyable, ~Escapable {
   /// One for each word, see `ExitSignal.tokenIDs`.
   @inlinable public var tokenIDs: Span<Int32> {
     @_lifetime(borrow self) get { vend(storage.pointee.tokenIDs, storage.pointee.words, .tokenIDs) }
+  }
+  /// One for each sample of the group, see `ExitSignal.groupLogits`.
+  @inlinable public var groupLogits: Span<Float> {
+    @_lifetime(borrow self) get { vend(storage.pointee.groupLogits, storage.pointee.groupSize, .groupLogits) }
   }
   /// See `ExitSignal.tokensAlive`.
   @inlinable public var tokensAlive: Int {

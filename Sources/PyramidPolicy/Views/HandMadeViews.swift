@@ -13,7 +13,7 @@ extension ExitView {
     layer: Int, layers: Int, answers: AnswerKind = .probabilities, logits: [Float]? = nil,
     probabilities: [Float]? = nil, hidden: [Float]? = nil,
     earlierHidden: [Float]? = nil, tokenIDs: [Int32]? = nil, tokensAlive: Int? = nil,
-    earlierProbabilities: [[Float]]? = nil
+    earlierProbabilities: [[Float]]? = nil, groupLogits: [Float]? = nil
   ) {
     let classes = sharedCount([logits?.count, probabilities?.count] + (earlierProbabilities ?? []).map(\.count))
     let signals = OwnedSignals(
@@ -30,6 +30,8 @@ extension ExitView {
     signals.storage.pointee.words = tokenIDs?.count ?? 0
     let earlier = earlierProbabilities.map { Array($0.joined()) }
     signals.keep(earlier, at: \.earlierProbabilities, ExitSignal.earlierProbabilities.bit)
+    signals.keep(groupLogits, at: \.groupLogits, ExitSignal.groupLogits.bit)
+    signals.storage.pointee.groupSize = groupLogits?.count ?? 0
     if tokensAlive != nil { signals.declared |= ExitSignal.tokensAlive.bit }
     self.init(signals.storage, declared: signals.declared, signals)
   }

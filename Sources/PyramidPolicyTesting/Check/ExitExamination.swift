@@ -98,6 +98,7 @@ struct ExitExamination {
         earlierHidden: reads.contains(.earlierHidden) ? (layer > 1 ? sample.heads[layer - 1] : head).hidden : nil,
         tokenIDs: reads.contains(.tokenIDs) ? sample.tokenIDs : nil,
         tokensAlive: reads.contains(.tokensAlive) ? head.tokensAlive : nil,
-        earlierProbabilities: reads.contains(.earlierProbabilities) ? earlier : nil), memory: memory)
+        earlierProbabilities: reads.contains(.earlierProbabilities) ? earlier : nil,
+        groupLogits: reads.contains(.groupLogits) ? [head.logits[0]] : nil), memory: memory)
   }
 }

@@ -16,6 +16,8 @@ final class Decisions {
   private let recordsPositions: Bool
   private let arena = Arena()
   private var slots: SampleSlots
+  /// nil where no policy reads them.
+  private var groups: SampleGroups?
   /// Earlier probabilities of one sample, head after head, and its tokens alive by layer.
   private let earlier: UnsafeMutablePointer<Float>
   private let layerTokens: UnsafeMutablePointer<Int32>
@@ -37,6 +39,9 @@ final class Decisions {
       capacity, program: program, layers: shape.layers, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
       longest: recordsPositions ? tokens : 0,
       longestText: exit?.exitSignals.contains(.tokenIDs) == true ? tokens : 0, arena: arena)
+    if exit?.exitSignals.contains(.groupLogits) == true {
+      groups = try SampleGroups(capacity, widest: options.samples, arena: arena)
+    }
     chooser = try policies.prune.map { try TokenChooser($0, layers: shape.layers, tokens: tokens) }
     earlier = try arena.take(Float.self, max(program.exitOperands * shape.classes, 1))
     layerTokens = try arena.take(Int32.self, layers)
@@ -49,6 +54,7 @@ final class Decisions {
   func admit(_ sample: AdmittedSample, first: Int, ids: UnsafePointer<Int32>) -> Int32 {
     let slot = slots.take(for: sample.id, tokens: sample.tokens)
     slots.keepWords(of: slot, UnsafeBufferPointer(start: ids + first, count: sample.tokens))
+    groups?.admit(slot, joinsGroup: sample.joinsGroup)
     exit?.initializeMemory(at: slots.memory(of: slot))
     if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
     return Int32(slot)
@@ -83,6 +89,12 @@ final class Decisions {
     let classes = decision.logits.columns
     let stay = runner.integers(step.results[0])
     let isActive = exit.isActive(afterLayer: number)
+    // What a sample is compared with are the heads of this boundary, so all of them speak before one is asked.
+    if let groups {
+      for row in 0..<runner.rows(decision.samples.rows) {
+        groups.note(runner.floats(decision.logits)[row * classes], of: Int(numbers[row]))
+      }
+    }
     var staying = 0
     for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
@@ -129,6 +141,9 @@ final class Decisions {
         view.width = operands[0].columns
         view.earlierHidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
       case .tokenIDs: (view.tokenIDs, view.words) = slots.words(of: slot)
+      case .groupLogits:
+        let numbers = groups?.numbers(of: slot)
+        (view.groupLogits, view.groupSize) = (numbers?.baseAddress, numbers?.count ?? 0)
       case .tokensAlive:
         let segments = runner.integers(operands[0])
         view.tokensAlive = Int(segments[row + 1] - segments[row])
@@ -265,6 +280,7 @@ final class Decisions {
         record: slots.record(of: slot), operations: operations),
       to: slots.id(of: slot))
     exit?.destroyMemory(at: slots.memory(of: slot))
+    groups?.leave(slot)
     slots.release(slot)
   }
 }

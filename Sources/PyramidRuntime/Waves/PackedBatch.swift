@@ -13,6 +13,10 @@ public struct PackedBatch: Sendable {
   /// Offsets of the samples and the number of tokens, [B + 1].
   public private(set) var segments: [Int32] = [0]
 
+  /// Samples of the group that begins with a sample, 0 for one that a group before goes on with, [B].
+  public private(set) var groups: [Int32] = []
+  private var groupStart = 0
+
   /// An empty batch.
   public init() {}
 
@@ -21,8 +25,18 @@ public struct PackedBatch: Sendable {
   /// Tokens in the batch.
   public var tokenCount: Int { tokenIDs.count }
 
-  /// Appends a sample; `typeIDs` has as many elements as `tokenIDs`, and there is at least one.
-  public mutating func append(tokenIDs ids: some Collection<Int32>, typeIDs types: some Collection<Int32>) {
+  /// Appends a sample; `typeIDs` has as many elements as `tokenIDs`, and there is at least one. One that joins the group of
+  /// the sample before is computed together with it.
+  public mutating func append(
+    tokenIDs ids: some Collection<Int32>, typeIDs types: some Collection<Int32>, joinsGroup: Bool = false
+  ) {
+    if joinsGroup, !groups.isEmpty {
+      groups.append(0)
+      groups[groupStart] += 1
+    } else {
+      groupStart = groups.count
+      groups.append(1)
+    }
     precondition(!ids.isEmpty && ids.count == types.count, "a sample has at least one token, and a type for each")
     tokenIDs.append(contentsOf: ids)
     typeIDs.append(contentsOf: types)
@@ -32,6 +46,12 @@ public struct PackedBatch: Sendable {
 
   /// Tokens of a sample.
   func length(of sample: Int) -> Int { Int(segments[sample + 1] - segments[sample]) }
+
+  /// Samples and tokens of the group that begins with a sample; of one within a group its own.
+  func rows(ofGroupAt sample: Int) -> WaveRows {
+    let count = max(Int(groups[sample]), 1)
+    return WaveRows(samples: count, tokens: Int(segments[sample + count] - segments[sample]))
+  }
 
   /// Copies the tokens of a sample.
   func copy(_ sample: Int, to inputs: TokenInputs) {
@@ -59,6 +79,7 @@ public struct PackedBatch: Sendable {
   public mutating func removeAll() {
     tokenIDs.removeAll(keepingCapacity: true)
     typeIDs.removeAll(keepingCapacity: true)
+    groups.removeAll(keepingCapacity: true)
     positions.removeAll(keepingCapacity: true)
     segments.removeAll(keepingCapacity: true)
     segments.append(0)

@@ -121,18 +121,20 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     return first != nil
   }
 
-  func next(tokens: Int, into inputs: TokenInputs) -> AdmittedSample? {
+  func next(room: WaveRows, into inputs: TokenInputs) -> AdmittedSample? {
     lock.lock()
     defer { lock.unlock() }
     guard let request = first, let batch = request.batch else { return nil }
     let index = request.admitted
-    let length = batch.length(of: index)
-    guard length <= tokens else { return nil }
+    let group = batch.rows(ofGroupAt: index)
+    guard group.tokens <= room.tokens, group.samples <= room.samples else { return nil }
     batch.copy(index, to: inputs)
     request.admitted += 1
     let isLast = request.admitted == request.wanted
     if isLast { remove(request) }
-    return AdmittedSample(id: SampleID(request: .passUnretained(request), index: index), tokens: length, isLast: isLast)
+    return AdmittedSample(
+      id: SampleID(request: .passUnretained(request), index: index), tokens: batch.length(of: index), isLast: isLast,
+      joinsGroup: batch.groups[index] == 0)
   }
 
   func deliver(_ answer: SampleAnswer, to sample: SampleID) {

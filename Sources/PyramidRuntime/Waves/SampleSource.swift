@@ -9,9 +9,8 @@ protocol SampleSource: AnyObject {
   /// Whether `next` may have a sample. The loop ends when there is none and all that were taken are answered.
   var hasNext: Bool { get }
 
-  /// Copies the next sample to `inputs` and gives it up, if there is one and it has at most `tokens` tokens. Its ids
-  /// were checked against the embedding tables, its length against the room of the loop.
-  func next(tokens: Int, into inputs: TokenInputs) -> AdmittedSample?
+  /// Copies the next sample to `inputs` and gives it up, if there is one and its whole group fits in `room`. Its ids were checked against the embedding tables, its length against the room of the loop.
+  func next(room: WaveRows, into inputs: TokenInputs) -> AdmittedSample?
 
   /// Takes the answer to a sample, once for each sample that `next` gave. What the answer points to is valid during the
   /// call.
@@ -32,6 +31,8 @@ struct AdmittedSample {
   let tokens: Int
   /// Whether its request waits for nothing but samples taken already: from now on, they must not wait for long.
   let isLast: Bool
+  /// Whether it is of the group of the sample before.
+  var joinsGroup = false
 }
 
 /// Where the tokens of a sample go: one element per token.

@@ -81,8 +81,9 @@ final class WaveLoop {
     segments[0] = 0
     while samples < options.samples {
       // A sample that is longer than a wave is a wave of its own.
-      let room = samples == 0 ? options.roomForTokens : options.tokens - tokens
-      guard let sample = source.next(tokens: room, into: inputs.advanced(by: tokens)) else { break }
+      let room = WaveRows(
+        samples: options.samples - samples, tokens: samples == 0 ? options.roomForTokens : options.tokens - tokens)
+      guard let sample = source.next(room: room, into: inputs.advanced(by: tokens)) else { break }
       numbers[samples] = decisions.admit(sample, first: tokens, ids: inputs.tokenIDs)
       (samples, tokens) = (samples + 1, tokens + sample.tokens)
       segments[samples] = Int32(tokens)
