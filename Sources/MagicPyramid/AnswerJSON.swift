@@ -4,14 +4,15 @@
 import PyramidFormats
 
 extension Classification {
-  /// The answer to record `index`, from 0, as one JSON object; `id` is what the record called itself.
-  public func json(index: Int, id: JSONValue? = nil) -> JSONValue {
+  /// The answer to record `index`, from 0, as one JSON object, after members of its own.
+  public func json(index: Int, _ own: [(key: String, value: JSONValue)] = []) -> JSONValue {
     var object = JSONObject()
     object["index"] = JSONValue(index)
-    if let id { object["id"] = id }
+    for (key, value) in own { object[key] = value }
     if let labels { object["labels"] = .array(labels.map(JSONValue.string)) } else { object["label"] = .string(label) }
     object["score"] = JSONValue(score)
     if !probabilities.isEmpty { object["probabilities"] = .array(probabilities.map { JSONValue($0) }) }
+    if let candidates { object["candidates"] = .array(candidates.map(JSONValue.string)) }
     object["scores"] = .array(scores.map { JSONValue($0) })
     object["logits"] = .array(answer.logits.map { JSONValue($0) })
     object["exit_layer"] = JSONValue(answer.exitLayer)
@@ -20,11 +21,25 @@ extension Classification {
     object["gflop"] = JSONValue(Double(answer.operations.executed) / 1e9)
     object["gflop_paper"] = JSONValue(Double(answer.operations.paper) / 1e9)
     object["gflop_dense"] = JSONValue(Double(answer.operations.dense) / 1e9)
+    if let windows { object["windows"] = JSONValue(windows) }
     if isTruncated {
       object["truncated"] = .bool(true)
       object["full_length"] = JSONValue(fullLength)
     }
     return .object(object)
+  }
+}
+
+extension AnsweredRecord {
+  /// What the answer says of the record: its own name, and its place in its group.
+  fileprivate var members: [(key: String, value: JSONValue)] {
+    var members: [(String, JSONValue)] = []
+    if let id = record.id { members.append(("id", id)) }
+    if let rank {
+      members.append(("group", .string(record.group ?? record.text)))
+      members.append(("rank", JSONValue(rank)))
+    }
+    return members
   }
 }
 
@@ -57,13 +72,13 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
     let answer = result.answer
     let tokens = answer.tokensAlive.map { "\($0)" }.joined(separator: " ")
     switch self {
-    case .jsonl: return JSONWriter.string(result.json(index: answered.index, id: answered.record.id))
+    case .jsonl: return JSONWriter.string(result.json(index: answered.index, answered.members))
     case .pretty:
       let text = answered.record.text.printable(limit: 60)
       return Self.row(
         result.labelText, decimal(Double(result.score), 4),
         answer.exitLayer == 0 ? "entry" : "\(answer.exitLayer)/\(result.layers)", tokens,
-        text + (result.isTruncated ? "  (cut to \(answered.encoding.ids.count) tokens)" : ""))
+        text + (result.isTruncated ? "  (cut to \(answered.encodings[0].ids.count) tokens)" : ""))
     case .csv:
       let operations = [answer.operations.executed, answer.operations.paper, answer.operations.dense]
         .map { decimal(Double($0) / 1e9, 6) }.joined(separator: ",")

@@ -4,64 +4,73 @@
 import PyramidFormats
 import PyramidText
 
+/// A record that was classified.
+public struct AnsweredRecord: Sendable {
+  /// Place of the record in the source, from 0; bad records count.
+  public let index: Int
+  /// The record.
+  public let record: TextRecord
+  /// The tokens of each of its samples, of which there is one unless the plan makes more.
+  public let encodings: [Encoding]
+  /// The answers to these.
+  public let parts: [Answer]
+  /// The answer.
+  public let classification: Classification
+  /// Its place in its group by the first logit, from 1, the earlier of equals first; nil without groups.
+  public var rank: Int?
+}
+
 /// Classifies the records of a source in their order.
 public final class ClassificationStream {
   /// A record that was classified.
-  public struct Answered: Sendable {
-    /// Place of the record in the source, from 0; bad records count.
-    public let index: Int
-    /// The record.
-    public let record: TextRecord
-    /// Its tokens.
-    public let encoding: Encoding
-    /// Its answer.
-    public let classification: Classification
-  }
-
+  public typealias Answered = AnsweredRecord
   /// What became of a record: an answer, or an error that names its line.
   public typealias Element = Result<Answered, FormatError>
 
-  private let classifier: Classifier
   private let source: any RecordSource
+  private var admission: RecordAdmission
   private var index = 0
-  /// What the labels of the records so far say about how the source names classes.
-  public private(set) var labels: LabelReading
   /// How the source ended, once it has.
   private var end: Result<Void, any Error>?
   /// How many full waves are classified at once: the last samples of each lot run in narrow ones.
-  private static let waves = 8
+  static let waves = 8
   /// Bytes of text that are held at most, but for the last record.
   private static let mostBytes = 16 << 20
 
   /// A stream over a source, which nothing else may read from. Its labels name classes as `spelling` says, or else as all
-  /// of them so far fit.
-  public init(_ source: any RecordSource, classifier: Classifier, spelling: LabelSpelling? = nil) {
+  /// of them so far fit. Throws `RuntimeError` where the policy compares the samples of a group.
+  public init(
+    _ source: any RecordSource, classifier: Classifier, plan: RecordPlan = .whole, spelling: LabelSpelling? = nil
+  ) throws {
+    try classifier.refuseGroupPolicy()
     self.source = source
-    self.classifier = classifier
-    labels = LabelReading(classifier.task.labelKind, ClassNumbering(classifier.labels), spelling: spelling)
+    admission = RecordAdmission(classifier, plan, spelling: spelling)
   }
+
+  /// What the labels of the records so far say about how the source names classes.
+  public var labels: LabelReading { admission.labels }
 
   /// The next lot, in the order of the source; nil at the end. A lot ends at some waves of records, and where the
   /// source has to wait for more. Throws what classifying throws, and once everything before is handed out what the
   /// source did.
   public func next() throws -> [Element]? {
-    var lot: [Admitted] = []
-    var encodings: [Encoding] = []
-    var (tokens, bytes) = (0, 0)
-    let limits = classifier.batchLimits
-    while end == nil, lot.count < limits.samples * Self.waves, tokens < limits.tokens * Self.waves,
+    var lot: [Result<AdmittedRecord, FormatError>] = []
+    var (samples, tokens, bytes) = (0, 0, 0)
+    let limits = admission.classifier.batchLimits
+    while end == nil, samples < limits.samples * Self.waves, tokens < limits.tokens * Self.waves,
       bytes < Self.mostBytes, lot.isEmpty || !source.mustWait
     {
       do {
-        guard let next = try source.next()?.flatMap(admitted) else {
+        guard let next = try source.next() else {
           end = .success(())
           break
         }
-        lot.append(next)
-        guard case .success(let (record, encoding, _)) = next else { continue }
-        encodings.append(encoding)
-        tokens += encoding.ids.count
-        bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
+        let admitted = next.flatMap { admission.admit($0, at: source.location) }
+        lot.append(admitted)
+        guard case .success(let record) = admitted else { continue }
+        samples += record.encodings.count
+        tokens += record.tokens
+        bytes += record.record.text.utf8.count + (record.record.pair?.utf8.count ?? 0)
       } catch {
         end = .failure(error)
       }
@@ -71,32 +80,77 @@ public final class ClassificationStream {
       return nil
     }
     defer { index += lot.count }
-    var answers = try classifier.answers(to: encodings).makeIterator()
+    var answers = try admission.answers(to: lot.compactMap { try? $0.get() }).makeIterator()
     return lot.enumerated().map { offset, record in
-      record.flatMap { record, encoding, place in
-        let answer = answers.next()!
-        if answer.answer.isBroken {
-          return .failure(FormatError(file: place.file, place: place.place, problem: Classifier.brokenAnswer))
-        }
-        return .success(
-          Answered(index: index + offset, record: record, encoding: encoding, classification: answer))
-      }
+      record.flatMap { admission.element($0, answers.next()!, index: index + offset) }
+    }
+  }
+}
+
+/// A record with its tokens.
+struct AdmittedRecord {
+  let record: TextRecord
+  let encodings: [Encoding]
+  let location: (file: String, place: String)
+
+  var tokens: Int { encodings.reduce(0) { $0 + $1.ids.count } }
+}
+
+/// Which records the model can take, and what its answers make of them.
+struct RecordAdmission {
+  let classifier: Classifier
+  private let plan: RecordPlan
+  /// What the labels so far say.
+  private(set) var labels: LabelReading
+
+  init(_ classifier: Classifier, _ plan: RecordPlan, spelling: LabelSpelling?) {
+    (self.classifier, self.plan) = (classifier, plan)
+    let names = ClassNumbering(plan.labels(of: classifier))
+    labels = LabelReading(plan.labelKind(of: classifier), names, spelling: spelling)
+  }
+
+  /// The record with its tokens, unless the model can't take it.
+  mutating func admit(_ record: TextRecord, at location: (file: String, place: String)) -> Result<
+    AdmittedRecord, FormatError
+  > {
+    func failure(_ part: String, _ problem: String) -> Result<AdmittedRecord, FormatError> {
+      .failure(FormatError(file: location.file, place: location.place + part, problem: problem))
+    }
+    if let problem = labels.take(record) { return failure(": label", problem) }
+    do {
+      let encodings = try plan.encodings(of: record, for: classifier)
+      return .success(AdmittedRecord(record: record, encodings: encodings, location: location))
+    } catch {
+      return failure("", error.description)
     }
   }
 
-  private typealias Admitted = Result<(TextRecord, Encoding, (file: String, place: String)), FormatError>
+  /// The answers to the samples of each record. With `groups`, which has a number for each, samples of records of one
+  /// number that follow each other are one group.
+  func answers(to records: [AdmittedRecord], groups: [Int]? = nil) throws -> [[Answer]] {
+    var batch = PackedBatch()
+    for (number, record) in records.enumerated() {
+      for encoding in record.encodings {
+        let joins = groups.map { number > 0 && $0[number] == $0[number - 1] } ?? false
+        batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs, joinsGroup: joins)
+      }
+    }
+    var answers = try classifier.run(batch)[...]
+    return records.map { record in
+      defer { answers = answers.dropFirst(record.encodings.count) }
+      return Array(answers.prefix(record.encodings.count))
+    }
+  }
 
-  /// The record with its tokens, unless the model can't take it.
-  private func admitted(_ record: TextRecord) -> Admitted {
-    func failure(_ part: String, _ problem: String) -> Admitted {
-      .failure(FormatError(file: source.location.file, place: source.location.place + part, problem: problem))
+  /// What becomes of a record with the answers to its samples.
+  func element(_ record: AdmittedRecord, _ parts: [Answer], index: Int) -> Result<AnsweredRecord, FormatError> {
+    let classification = plan.classification(parts, of: record.encodings, by: classifier)
+    guard !classification.answer.isBroken else {
+      let (file, place) = record.location
+      return .failure(FormatError(file: file, place: place, problem: Classifier.brokenAnswer))
     }
-    if let problem = labels.take(record) { return failure(": label", problem) }
-    if record.pair?.isEmpty == false && !classifier.acceptsPairs {
-      return failure("", "is a pair, and the model takes single texts only")
-    }
-    let encoding = classifier.encode(record.text, pair: record.pair)
-    if let problem = classifier.problem(of: encoding) { return failure("", problem) }
-    return .success((record, encoding, source.location))
+    return .success(
+      AnsweredRecord(
+        index: index, record: record.record, encodings: record.encodings, parts: parts, classification: classification))
   }
 }

@@ -20,6 +20,7 @@ extension Classifier {
   /// Classifies texts that were cut already, as the other does.
   public func classify(encodings: [Encoding]) async throws -> [Classification] {
     try Task.checkCancellation()
+    try refuseGroupPolicy()
     try checkIDs(encodings)
     return try checked(classifications(await executor.run(PackedBatch(encodings)), of: encodings))
   }

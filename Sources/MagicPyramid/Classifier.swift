@@ -36,6 +36,8 @@ public struct Classification: Sendable {
   public let labels: [String]?
   /// Their numbers, rising.
   public let labelIndices: [Int]?
+  /// The labels that were asked about, in the order of the scores; nil for the model's own.
+  public var candidates: [String]?
   /// The score of the best class: `scores`, or what the checkpoint's own function makes of the logits.
   public let score: Float
   /// What Hugging Face's text-classification pipeline gives, [C] in the order of the model's labels: softmax for one label
@@ -47,6 +49,8 @@ public struct Classification: Sendable {
   public let fullLength: Int
   /// Whether the text was cut to the model's limit.
   public let isTruncated: Bool
+  /// Windows that the text was read in; nil where it was read in one piece.
+  public var windows: Int?
   /// Layers of the model.
   public let layers: Int
   /// What the engine recorded.
@@ -143,8 +147,27 @@ public final class Classifier: Sendable {
   /// Classifies texts that were cut already. Throws `RuntimeError` where a text has a token without an embedding, or its
   /// answer is no number.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
+    try refuseGroupPolicy()
     try checkIDs(encodings)
     return try checked(classifications(executor.run(PackedBatch(encodings)), of: encodings))
+  }
+
+  /// Classifies groups of pairs of texts that are ranked together; all pairs of a group are computed in one batch, and an
+  /// exit policy may compare them. Throws as the others do, and for a group that has no room in a batch.
+  public func classify(groups: [[(first: String, second: String)]]) throws -> [[Classification]] {
+    let encodings = try groups.map { try encode(pairs: $0) }
+    try checkIDs(encodings.flatMap(\.self))
+    var batch = PackedBatch()
+    for group in encodings {
+      for (place, encoding) in group.enumerated() {
+        batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs, joinsGroup: place > 0)
+      }
+    }
+    var answers = try checked(classifications(executor.run(batch), of: encodings.flatMap(\.self)))[...]
+    return groups.map { group in
+      defer { answers = answers.dropFirst(group.count) }
+      return Array(answers.prefix(group.count))
+    }
   }
 
   /// What is wrong with a text's tokens; nil when nothing is.
@@ -178,18 +201,26 @@ public final class Classifier: Sendable {
     classifications(try executor.run(PackedBatch(encodings)), of: encodings)
   }
 
+  /// Throws where the policy compares the samples of a group, and there are none.
+  func refuseGroupPolicy() throws {
+    guard let exit = policies.exit, exit.exitSignals.contains(.groupLogits) else { return }
+    throw RuntimeError("exit policy '\(exit.spec)' compares the pairs of a group: say what makes a group, --group-by FIELD")
+  }
+
   /// What callers see of answers.
   func classifications(_ answers: [Answer], of encodings: [Encoding]) -> [Classification] {
-    zip(answers, encodings).map { answer, encoding in
-      let (best, scores) = (answer.label, task.scores(answer.logits))
-      let likely = task == .multiLabel ? labels.indices.filter { scores[$0] >= labelThreshold } : nil
-      return Classification(
-        label: labels[best], labelIndex: best, labels: likely?.map { labels[$0] }, labelIndices: likely,
-        score: scoreFunction?(answer.logits)[best] ?? scores[best], scores: scores,
-        probabilities: task == .regression ? [] : scores,
-        fullLength: encoding.fullLength, isTruncated: encoding.isTruncated, layers: model.graph.shape.layers,
-        answer: answer)
-    }
+    zip(answers, encodings).map { classification($0, of: $1) }
+  }
+
+  /// What callers see of an answer.
+  func classification(_ answer: Answer, of encoding: Encoding, windows: Int? = nil) -> Classification {
+    let (best, scores) = (answer.label, task.scores(answer.logits))
+    let likely = task == .multiLabel ? labels.indices.filter { scores[$0] >= labelThreshold } : nil
+    return Classification(
+      label: labels[best], labelIndex: best, labels: likely?.map { labels[$0] }, labelIndices: likely,
+      score: scoreFunction?(answer.logits)[best] ?? scores[best], scores: scores,
+      probabilities: task == .regression ? [] : scores, fullLength: encoding.fullLength,
+      isTruncated: encoding.isTruncated, windows: windows, layers: model.graph.shape.layers, answer: answer)
   }
 }
 

@@ -36,8 +36,10 @@ public struct LoweredModel: Sendable {
       family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: classes,
       task: labels == nil ? configuration.task(logits: classes) : .classification)
-    let tokens = max(Self.admittedTokens, configuration.maxPositions)
-    let empty = Graph(name: name, shape: shape, samples: Self.admittedSamples, tokens: tokens)
+    // What is ranked together is computed together: a hundred candidates with their texts.
+    let times = shape.task == .ranking ? 4 : 1
+    let tokens = max(Self.admittedTokens * times, configuration.maxPositions)
+    let empty = Graph(name: name, shape: shape, samples: Self.admittedSamples * times, tokens: tokens)
     var model = ModelBuilder(configuration: configuration, builder: GraphBuilder(empty))
     try checkpoint.family.build(&model)
 

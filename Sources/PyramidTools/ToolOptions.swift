@@ -94,6 +94,7 @@ public enum ToolVersion {
 
 extension AnswerFormat: ExpressibleByArgument {}
 extension LabelSpelling: ExpressibleByArgument {}
+extension TextWindows.Aggregate: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension TextFormat: ExpressibleByArgument {}
 extension TextColumn: ExpressibleByArgument {

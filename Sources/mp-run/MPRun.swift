@@ -53,6 +53,36 @@ struct MPRun: ParsableCommand {
   @Option(help: "A model with several labels answers those with at least this probability.")
   var labelThreshold: Float = 0.5
 
+  @Option(
+    help: """
+      A field of JSONL, or a column by name or number, whose value pairs that are ranked together share; `text` is the \
+      first text. Answers have `group` and `rank`; the whole input is read first.
+      """)
+  var groupBy: TextColumn?
+
+  @Option(help: "Give only so many answers of each group, the best first.")
+  var topK: Int?
+
+  @Option(help: "Read texts over the limit in windows of so many tokens, and answer by all of them.")
+  var window: Int?
+
+  @Option(help: "Tokens that a window shares with the one before, by default a quarter of it.")
+  var stride: Int?
+
+  @Option(help: "mean or max: what the logits of windows become.")
+  var aggregate: TextWindows.Aggregate?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Candidate labels, each asked of the text as a hypothesis; for a model of natural language inference.")
+  var zeroShot: [String] = []
+
+  @Option(help: "The hypothesis, with {} for the label; by default 'This example is {}.'")
+  var hypothesis: String?
+
+  @Flag(help: "Any number of the candidate labels may be true, not one.")
+  var multiLabel = false
+
   @Option(help: "Draw which tokens of the first text lived how long: OUT.svg or OUT.html.", completion: .file())
   var pyramid: String?
 
@@ -79,11 +109,45 @@ struct MPRun: ParsableCommand {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
+    let isWindowed = window != nil || stride != nil || aggregate != nil
+    if [groupBy != nil, isWindowed, !zeroShot.isEmpty].count(where: { $0 }) > 1 {
+      throw ValidationError("--group-by, --window and --zero-shot don't go together: give one of them")
+    }
+    if zeroShot.isEmpty && (hypothesis != nil || multiLabel) {
+      throw ValidationError("--hypothesis and --multi-label are for --zero-shot")
+    }
+    if topK != nil && groupBy == nil { throw ValidationError("--top-k is for --group-by") }
+    if groupBy != nil && input == nil && texts != ["-"] {
+      throw ValidationError("--group-by is for records: give --input FILE, or - for standard input")
+    }
+    if let wrong = [topK, window].compactMap({ $0 }).first(where: { $0 < 1 }) {
+      throw ValidationError("--top-k and --window must be at least 1, not \(wrong)")
+    }
+    if let stride, stride < 0 { throw ValidationError("--stride must be at least 0") }
     if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
     if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
     if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
       throw ValidationError("--pyramid wants a file that ends in .svg or .html")
     }
+  }
+
+  private func layout(of path: String) -> TextLayout {
+    var layout = reading.layout(of: path, else: .text)
+    layout.group = groupBy
+    return layout
+  }
+
+  /// What is made of each record.
+  func plan(for classifier: Classifier) throws -> RecordPlan {
+    if !zeroShot.isEmpty {
+      return .zeroShot(
+        try ZeroShot(
+          zeroShot, hypothesis: hypothesis ?? "This example is {}.", isMulti: multiLabel, threshold: labelThreshold,
+          for: classifier))
+    }
+    if window == nil && stride == nil && aggregate == nil { return .whole }
+    return .windows(
+      try TextWindows(length: window, overlap: stride, aggregation: aggregate ?? .mean, for: classifier))
   }
 
   func run() throws {
@@ -103,10 +167,10 @@ struct MPRun: ParsableCommand {
     let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
-    let session = RunSession(self, classifier: classifier)
+    let session = try RunSession(self, classifier: classifier)
     let path = texts == ["-"] ? "-" : input
     let source: any RecordSource =
-      if let path { try RecordReader(path: path, layout: reading.layout(of: path, else: .text)) } else {
+      if let path { try RecordReader(path: path, layout: layout(of: path)) } else {
         TextArray(texts)
       }
     if try !session.run(source) { throw ExitCode(1) }

@@ -22,8 +22,11 @@ final class RunSession {
   private var correlation = RunningCorrelation()
   private var operations = OperationCount()
 
-  init(_ options: MPRun, classifier: Classifier) {
+  private let plan: RecordPlan
+
+  init(_ options: MPRun, classifier: Classifier) throws {
     self.classifier = classifier
+    plan = try options.plan(for: classifier)
     self.options = options
     terminal = Terminal(quiet: options.quiet)
     profile = PolicyProfile(of: classifier)
@@ -31,13 +34,21 @@ final class RunSession {
 
   /// Classifies everything; false when a record was bad.
   func run(_ source: any RecordSource) throws -> Bool {
-    let stream = ClassificationStream(source, classifier: classifier, spelling: options.reading.labelsBy)
+    var stream: ClassificationStream?
+    var groups: RankedGroups?
+    let spelling = options.reading.labelsBy
+    if options.groupBy == nil {
+      stream = try ClassificationStream(source, classifier: classifier, plan: plan, spelling: spelling)
+    } else {
+      groups = try RankedGroups(source, classifier: classifier, topCount: options.topK, spelling: spelling)
+    }
+    func labels() -> LabelReading { stream?.labels ?? groups!.labels }
     if let header = options.format.header { try out.print(header) }
     try out.flush()
-    while let lot = try stream.next() {
+    while let lot = try stream == nil ? groups!.next() : stream!.next() {
       for element in lot {
         switch element {
-        case .success(let answered): try take(answered, labels: stream.labels)
+        case .success(let answered): try take(answered, labels: labels())
         case .failure(let error):
           failures += 1
           terminal.endProgress()
@@ -48,7 +59,7 @@ final class RunSession {
       terminal.progress("\(done) texts")
     }
     terminal.endProgress()
-    summarise(labels: stream.labels)
+    summarise(labels: labels())
     if done == 0 {
       if options.pyramid != nil { terminal.complain("no text to draw a pyramid of") }
       if options.writeProfile != nil { terminal.complain("no text to profile") }
@@ -60,7 +71,7 @@ final class RunSession {
 
   private func take(_ answered: ClassificationStream.Answered, labels: LabelReading) throws {
     let result = answered.classification
-    if done == 0, let pyramid = options.pyramid { try writePyramid(to: pyramid, answered.encoding, result) }
+    if done == 0, let pyramid = options.pyramid { try writePyramid(to: pyramid, answered.encodings[0], answered.parts[0], result) }
     try out.print(options.format.line(answered))
     done += 1
     if result.isTruncated { truncated += 1 }
@@ -74,7 +85,9 @@ final class RunSession {
     }
     operations.executed += result.answer.operations.executed
     operations.dense += result.answer.operations.dense
-    profile.count(result.answer, tokens: answered.encoding.ids.count)
+    for (part, encoding) in zip(answered.parts, answered.encodings) {
+      profile.count(part, tokens: encoding.ids.count)
+    }
   }
 
   /// What the labels say about the answers.
@@ -104,12 +117,13 @@ final class RunSession {
     terminal.note(parts.joined(separator: ", "))
   }
 
-  private func writePyramid(to path: String, _ encoding: Encoding, _ result: Classification) throws {
-    let exitLayer = result.answer.exitLayer
+  /// Draws a sample of a record, the first.
+  private func writePyramid(to path: String, _ encoding: Encoding, _ part: Answer, _ result: Classification) throws {
+    let exitLayer = part.exitLayer
     let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"
     let picture = PyramidPicture(
-      tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [],
-      scores: result.answer.scores ?? [], exitLayer: exitLayer, layers: result.layers,
+      tokens: classifier.tokens(of: encoding.ids), alive: part.alivePositions ?? [],
+      scores: part.scores ?? [], exitLayer: exitLayer, layers: result.layers,
       caption: "\(result.label), \(decimal(Double(result.score), 4)), left \(place)")
     try OutputFile.write(path.hasSuffix(".svg") ? picture.svg : picture.html, to: path)
   }
