@@ -47,7 +47,7 @@ public struct Weights: Sendable {
 
   /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.
   public static func canonical(_ name: String) -> String {
-    let prefix = ModelFamilies.all.lazy.map { $0.name + "." }.first(where: name.hasPrefix) ?? ""
+    let prefix = ModelFamilies.all.lazy.map { $0.prefix + "." }.first(where: name.hasPrefix) ?? ""
     let name = name.dropFirst(prefix.count)
     for (old, new) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
     where name.hasSuffix(old) {
@@ -61,7 +61,7 @@ public struct Weights: Sendable {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
     let own: Set<String> = ["exits", "policies", "prune", "tasks"]
     let first = String(canonical.prefix { $0 != "." })
-    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
+    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.prefix).\(canonical)"
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.
@@ -78,14 +78,15 @@ public struct Weights: Sendable {
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
-      guard let original = originals[source] else {
-        throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
+      let slice = TensorSlice(source: source)
+      guard let original = originals[slice.name] else {
+        throw CheckpointError(description: "the checkpoint has no tensor \(slice.name) for #\(weight.name)")
       }
-      let floats = try tensors.floats(of: original)
-      guard floats.allSatisfy(\.isFinite) else {
-        throw FormatError(
-          file: tensors.path(of: original), place: original.printable(limit: 80),
-          problem: "holds a number that is not finite")
+      var floats = try tensors.floats(of: original)
+      if slice.firstRow > 0 {
+        // A shape that does not fit is reported below, by the number of values.
+        let row = (tensors.shape(of: original) ?? []).dropFirst().reduce(1, *)
+        floats.removeFirst(min(slice.firstRow * row, floats.count))
       }
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
