@@ -60,6 +60,8 @@ public struct SelfCheck: Sendable {
     let encodings = Self.builtIn.map { classifier.tokenizer.encode($0, limit: limit) }
     let expected = try oracle.run(ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
     for (found, expected) in zip(try classifier.classify(encodings: encodings), expected) {
+      // A token whose row holds no numbers was named already; such a text has no answer.
+      if expected.probabilities.contains(where: \.isNaN) && found.probabilities.contains(where: \.isNaN) { continue }
       if found.labelIndex == expected.label { agreeing += 1 }
       if found.answer.exitLayer != expected.exitLayer || found.answer.tokensAlive != expected.tokensAlive {
         decidedOtherwise += 1

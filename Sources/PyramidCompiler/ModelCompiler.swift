@@ -34,13 +34,16 @@ public struct ModelCompiler: Sendable {
   public let checkpoint: Checkpoint
   /// Its plain graph, exit heads, learned values and labels.
   public let lowered: LoweredModel
+  /// What a user should know of the checkpoint before using it, a sentence each.
+  public let notes: [String]
   /// The checkpoint's weights.
   public var weights: Weights { checkpoint.weights }
 
   /// Reads and lowers a checkpoint folder. Throws `FormatError` or `CheckpointError`.
   public init(checkpoint path: String) throws {
     checkpoint = try Checkpoint(path: path)
-    lowered = try LoweredModel(checkpoint, name: Self.graphName(path))
+    lowered = try LoweredModel(checkpoint, name: Self.graphName(checkpoint.configuration.name))
+    notes = try checkpoint.notes + lowered.notes + lowered.numberNotes(of: checkpoint)
   }
 
   /// Sizes that policies are made for.
@@ -80,11 +83,10 @@ public struct ModelCompiler: Sendable {
     return graph
   }
 
-  /// The last component of the folder's path with everything but letters, digits, `-`, `_` and `.` replaced.
-  private static func graphName(_ path: String) -> String {
-    let last = path.split(separator: "/").last { $0 != "." && $0 != ".." } ?? "model"
+  /// The checkpoint's name with everything but letters, digits, `-`, `_` and `.` replaced.
+  private static func graphName(_ checkpoint: String) -> String {
     let name = String(
-      last.unicodeScalars.map { scalar in
+      checkpoint.unicodeScalars.map { scalar in
         let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
         return isPlain || "-_.".unicodeScalars.contains(scalar) ? Character(scalar) : "-"
       })

@@ -78,9 +78,14 @@ extension ModelConfiguration {
     }
     let types = try keys.types.map { (key) throws(FormatError) in try size(key, in: Bound.types, else: 2) }
     let positions = try size("max_position_embeddings", in: Bound.positions, else: 512)
-    let padToken = try root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? defaults.padToken
+    // A negative one counts from the end of the table, as PyTorch has it.
+    let padToken = try root.optional("pad_token_id")?.integer(in: -vocabulary...vocabulary - 1) ?? defaults.padToken
+    if keys.startsPositionsAfterPadding, try root.object()["pad_token_id"] == .null {
+      throw FormatError(
+        file: root.file, place: "pad_token_id", problem: "expected a number: a text's positions start after padding's")
+    }
     let firstPosition = keys.startsPositionsAfterPadding ? padToken + 1 : 0
-    guard positions > firstPosition else {
+    guard firstPosition >= 0, positions > firstPosition else {
       throw FormatError(
         file: root.file, place: "max_position_embeddings",
         problem: "\(positions) positions, but a text's first one is number \(firstPosition), after that of pad_token_id"
@@ -163,13 +168,13 @@ extension ModelConfiguration {
     throw field.failure("head input \(field.found) is not supported; supported: \(known)")
   }
 
-  /// `id2label` in the order of its ids; else as many numbered labels as `num_labels` says; else none.
+  /// `id2label` in the order of its ids, unless `num_labels` is another number: then, or without names, as many numbered
+  /// labels; else none.
   private static func labels(_ root: JSONField) throws(FormatError) -> [String] {
-    guard let field = try root.optional("id2label") else {
-      guard let count = try root.optional("num_labels") else { return [] }
-      return numberedLabels(try count.integer(in: 1...Bound.labels))
-    }
+    let count = try root.optional("num_labels")?.integer(in: 1...Bound.labels)
+    guard let field = try root.optional("id2label") else { return numberedLabels(count ?? 0) }
     let members = try field.members()
+    if let count, count != members.count { return numberedLabels(count) }
     guard !members.isEmpty, members.count <= Bound.labels else {
       throw field.failure("expected 1 to \(Bound.labels) labels, found \(members.count)")
     }

@@ -27,9 +27,11 @@ public struct LoweredModel: Sendable {
   public let labels: [String]
   /// The tensors of the model, by canonical name.
   public let tensors: [(name: String, shape: [Int])]
+  /// What the checkpoint has that nothing reads, a sentence each.
+  public let notes: [String]
 
   /// Lowers a checkpoint to a graph called `name`. With `training` it may lack a classification head, and the classes are
-  /// these. Throws `CheckpointError` when tensors are missing, unknown or misshapen.
+  /// these. Throws `CheckpointError` when tensors are missing or misshapen.
   public init(_ checkpoint: Checkpoint, name: String, training labels: [String]? = nil) throws {
     let (configuration, weights) = (checkpoint.configuration, checkpoint.weights)
     let classes =
@@ -60,7 +62,7 @@ public struct LoweredModel: Sendable {
     let policies = weights.originals.keys.filter { $0.hasPrefix(Weights.policies) }
     for name in policies { model.inventory.allow(name, weights.shape(of: name) ?? []) }
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
-    try model.inventory.check(against: weights, isTrained: labels != nil)
+    notes = try model.inventory.check(against: weights, isTrained: labels != nil)
     tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph

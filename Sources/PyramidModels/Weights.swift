@@ -14,6 +14,8 @@ public struct Weights: Sendable {
   public private(set) var originals: [String: String]
   /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
   static let policies = "policies."
+  /// First components of the names of tensors that this project adds to a checkpoint.
+  static let own: Set<Substring> = ["exits", "policies", "prune", "tasks"]
 
   /// Names a checkpoint's tensors; throws when two of them mean the same one, or a temperature is none.
   public init(_ tensors: TensorCollection) throws(FormatError) {
@@ -59,9 +61,8 @@ public struct Weights: Sendable {
   /// The name that `transformers` gives a tensor of a sequence classifier of this family.
   public static func fileName(_ canonical: String, family: String) -> String {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
-    let own: Set<String> = ["exits", "policies", "prune", "tasks"]
-    let first = String(canonical.prefix { $0 != "." })
-    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.prefix).\(canonical)"
+    let first = canonical.firstComponent
+    return family.unprefixed.contains(String(first)) || own.contains(first) ? canonical : "\(family.prefix).\(canonical)"
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.

@@ -131,6 +131,7 @@ struct MPCompile: ParsableCommand {
     var compilation = try Compilation(
       checkpoint: checkpoint, policies: policies, options: options, registry: plugins.registry())
     compilation.certificate = certificate
+    for note in compilation.compiler.notes { terminal.note("note: \(note)") }
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }

@@ -86,10 +86,13 @@ import Testing
   }
 
   @Test func `Labels come from id2label, else from num_labels, else from the classifier`() throws {
-    let named = try labels(#", "id2label": {"2": "c", "0": "a", "1": "b"}, "num_labels": 7"#)
+    let named = try labels(#", "id2label": {"2": "c", "0": "a", "1": "b"}, "num_labels": 3"#)
     #expect(named.labels == ["a", "b", "c"])
     #expect(try named.labels(count: 3) == ["a", "b", "c"])
     #expect(try labels(#", "num_labels": 2"#).labels == ["LABEL_0", "LABEL_1"])
+    // As transformers has it: names of another number of classes are not those of this model's.
+    #expect(try labels(#", "num_labels": 1, "id2label": {"0": "a", "1": "b"}"#).labels == ["LABEL_0"])
+    #expect(try labels(#", "id2label": {"0": 5, "1": 1.5, "2": -1e3}"#).labels == ["5", "1.5", "-1e3"])
     let silent = try labels("")
     #expect(silent.labels.isEmpty)
     #expect(try silent.labels(count: 2) == ["LABEL_0", "LABEL_1"])
