@@ -19,13 +19,21 @@ public struct Checkpoint: Sendable {
   public private(set) var weights: Weights
   /// The paths of all files that were read, in the order of reading.
   public let files: [String]
+  /// Those of the tokenizer.
+  public let tokenizerFiles: [String]
   /// What its user should know before using it, a sentence each.
   public let notes: [String]
   let family: any ModelFamily.Type
+  /// Whose early-exit code the heads' names are of; nil for this project's own, or no heads.
+  public let importedHeads: String?
+  /// LTP's thresholds, where the checkpoint has them.
+  let importedThresholds: [Float]?
   /// The class of `transformers` that classifies texts with such a checkpoint.
   public var architecture: String { family.architecture }
   /// The key of config.json that says how many layers there are.
   public var layersKey: String { family.keys.layers }
+  /// The longest text in tokens: the tokenizer's limit or the number of positions, whichever is less.
+  public var maxTokens: Int { min(tokenizer.rules.modelMaxLength ?? .max, configuration.maxPositions) }
   /// Classes of its classifier; nil when it has none.
   public var classes: Int? { weights.shape(of: family.classifier + ".weight")?.first }
 
@@ -36,16 +44,14 @@ public struct Checkpoint: Sendable {
     let root = try JSONField(path: folder.path(of: "config.json"))
     configuration = try ModelConfiguration(reading: root, name: folder.name)
     family = try ModelFamilies.family(of: root)
-    let tokenizerFiles: [String]
     (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
     let (tokens, rows) = (tokenizer.rules.vocabulary.count, configuration.vocabularySize)
-    notes =
-      tokens <= rows
-      ? []
-      : ["\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"]
     let (tensors, weightFiles) = try folder.tensors()
-    weights = try Weights(tensors)
+    let imported = try ImportedExits(Weights(tensors), configuration, family, root)
+    (weights, importedHeads, importedThresholds) = (imported.weights, imported.heads, imported.thresholds)
     files = [root.file] + tokenizerFiles + weightFiles
+    let tooLong = "\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"
+    notes = (tokens > rows ? [tooLong] : []) + imported.notes
     self.path = folder.path
   }
 }

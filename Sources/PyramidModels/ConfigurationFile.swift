@@ -108,6 +108,9 @@ extension ModelConfiguration {
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {
+    if let field = try root.optional("quant_mode"), try field.bool() {
+      throw field.failure("expected false: quantised checkpoints are not supported; use the original one")
+    }
     for key in ["is_decoder", "add_cross_attention", "is_encoder_decoder"] {
       if let field = try root.optional(key), try field.bool() {
         throw field.failure("expected false: decoders are not supported")

@@ -10,6 +10,7 @@ public struct LoweredModel: Sendable {
   private static let admittedSamples = 64
   /// Most tokens that a compiled graph admits at once, unless the model takes longer texts.
   private static let admittedTokens = 8192
+  private static let thresholds = "prune.thresholds"
 
   /// The graph: embeddings, layers, output.
   public var graph: Graph
@@ -57,12 +58,11 @@ public struct LoweredModel: Sendable {
     for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
     model.inventory.allow(Temperatures.entry, [1])
     TokenTable.want(of: checkpoint, in: &model.inventory)
-    let thresholds = "prune.thresholds"
-    model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
+    model.inventory.allow(Self.thresholds, [max(configuration.layers - 1, 0)])
     let policies = weights.originals.keys.filter { $0.hasPrefix(Weights.policies) }
     for name in policies { model.inventory.allow(name, weights.shape(of: name) ?? []) }
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
-    notes = try model.inventory.check(against: weights, isTrained: labels != nil)
+    notes = try model.inventory.check(against: weights, isTrained: labels != nil, buffers: checkpoint.family.buffers)
     tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph
@@ -70,9 +70,10 @@ public struct LoweredModel: Sendable {
     headInput = configuration.headInput
     self.entryHead = entryHead
     var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }
-    for name in policies + [thresholds, Temperatures.heads, Temperatures.entry] {
+    for name in policies + [Self.thresholds, Temperatures.heads, Temperatures.entry] {
       learned[name] = try weights.learned(name)
     }
+    if let thresholds = checkpoint.importedThresholds { learned[Self.thresholds] = LearnedTensor(thresholds) }
     self.learned = learned
     self.labels = try labels ?? configuration.labels(count: classes)
   }

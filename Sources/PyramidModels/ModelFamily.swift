@@ -17,19 +17,22 @@ protocol ModelFamily: Sendable {
   static var architecture: String { get }
   /// First components of the names of the family's head that files keep without the prefix.
   static var unprefixed: Set<String> { get }
+  /// What names of buffers end with that files keep beside the weights and that nothing reads.
+  static var buffers: [String] { get }
   /// Builds the whole graph, from the inputs to the answers, out of blocks.
   static func build(_ model: inout ModelBuilder) throws
 }
 
 extension ModelFamily {
   static var prefix: String { name }
+  static var buffers: [String] { ["embeddings.position_ids", "embeddings.token_type_ids"] }
 }
 
 /// The families that can be compiled.
 enum ModelFamilies {
   /// All of them, in the order in which errors list them.
   static let all: [any ModelFamily.Type] = [
-    BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, ALBERT.self,
+    BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, IBERT.self, LTP.self, ALBERT.self,
   ]
 
   /// The family that a config.json names.

@@ -33,7 +33,7 @@ struct TensorInventory {
   /// Throws a list of missing, unknown and misshapen tensors, if any are missing or misshapen, or are unknown ones of this
   /// project's own; other unknown ones are harmless, and are what is returned: notes. Of a model that is going to be
   /// trained the head may be missing.
-  func check(against weights: Weights, isTrained: Bool) throws(CheckpointError) -> [String] {
+  func check(against weights: Weights, isTrained: Bool, buffers: [String]) throws(CheckpointError) -> [String] {
     let present = weights.originals
     let missing = wanted.keys.filter {
       !optional.contains($0) && present[$0] == nil && !(isTrained && head.contains($0))
@@ -45,7 +45,7 @@ struct TensorInventory {
       guard present[name] != nil, let found = weights.shape(of: name), found != shape else { continue }
       misshapen.append("\(name) has shape \(found), expected \(shape)")
     }
-    if missing.isEmpty && own.isEmpty && misshapen.isEmpty { return notes(unknown) }
+    if missing.isEmpty && own.isEmpty && misshapen.isEmpty { return notes(unknown, buffers) }
     var lines = ["the checkpoint's tensors do not fit its config.json:"]
     lines += Self.list("missing", missing)
     lines += Self.list("unknown", unknown)
@@ -58,12 +58,10 @@ struct TensorInventory {
 
   /// What is said of tensors that nothing reads. `transformers` ignores them with a warning, whatever they are; those that
   /// stand among the model's own may be a part of it that is not known here, and are named apart.
-  private func notes(_ unknown: [String]) -> [String] {
+  private func notes(_ unknown: [String], _ buffers: [String]) -> [String] {
     let parts = Set(wanted.keys.filter { !head.contains($0) }.map(\.firstComponent))
-    // Buffers that older versions of `transformers` saved beside the weights.
-    let buffers: Set = ["embeddings.position_ids", "embeddings.token_type_ids"]
     func isWithin(_ name: String) -> Bool {
-      parts.contains(name.firstComponent) && !buffers.contains(name)
+      parts.contains(name.firstComponent) && !buffers.contains(where: name.hasSuffix)
         || ["adapter", "lora_"].contains { name.contains($0) }
     }
     let groups = [

@@ -30,6 +30,16 @@ public struct Weights: Sendable {
     try Temperatures.check(self)
   }
 
+  /// Gives a tensor another canonical name; with `keeps` it has both. Nothing happens without that tensor.
+  mutating func rename(_ old: String, to new: String, keeps: Bool = false) {
+    guard let original = originals[old] else { return }
+    if !keeps { originals[old] = nil }
+    originals[new] = original
+  }
+
+  /// Forgets a tensor, as if it were not there.
+  mutating func leave(_ name: String) { originals[name] = nil }
+
   /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
   /// a number for each layer.
   func withoutLayers(from layers: Int) -> Weights {

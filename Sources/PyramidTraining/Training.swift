@@ -18,8 +18,7 @@ public struct Training {
   ) throws {
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
-    let rules = checkpoint.tokenizer.rules
-    let limit = min(checkpoint.configuration.maxPositions, rules.modelMaxLength ?? .max)
+    let limit = checkpoint.maxTokens
     if let wanted = options.maximumTokens, wanted > limit {
       throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
     }

@@ -24,6 +24,7 @@ struct MPCompile: ParsableCommand {
         mp-compile Graphs/dbpedia14 -o placed.mpc \\
           --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
+        mp-compile my-checkpoint --inspect
         mp-compile my-checkpoint --emit ir
         mp-compile --list-policies
         mp-compile new-policy lead --kind exit
@@ -80,6 +81,9 @@ struct MPCompile: ParsableCommand {
   @Flag(help: "Print what each decision costs and saves, and what each node costs and why it is there.")
   var explain = false
 
+  @Flag(help: "Print what the checkpoint is, has and would cost, and compile nothing.")
+  var inspect = false
+
   @Flag(help: "Don't compare the output with the reference interpreter.")
   var skipCheck = false
 
@@ -98,8 +102,13 @@ struct MPCompile: ParsableCommand {
     }
     if format != .text { throw ValidationError("--format is for --list-policies") }
     if checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
-    if output == nil && emit == nil && printAfter == nil && !explain {
-      throw ValidationError("nothing to do: give -o FILE, --emit, --explain or --print-after")
+    let isForCompiling = output != nil || emit != nil || printAfter != nil || explain
+    if inspect {
+      if isForCompiling { throw ValidationError("--inspect compiles nothing: leave -o, --emit, --explain and such out") }
+      return
+    }
+    if !isForCompiling {
+      throw ValidationError("nothing to do: give -o FILE, --inspect, --emit, --explain or --print-after")
     }
     if let printAfter, printAfter != "all", !Pipeline.passes.contains(where: { $0.name == printAfter }) {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
@@ -118,6 +127,7 @@ struct MPCompile: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     let out = StandardOutput()
     guard let checkpoint, !listPolicies else { return try list(to: out) }
+    if inspect { return try inspect(checkpoint, to: out) }
     try checkOutputs([output], inputs: [checkpoint, profile, certificate] + plugins.plugin)
     let options = CompileOptions(
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
@@ -155,6 +165,12 @@ struct MPCompile: ParsableCommand {
       try out.print(try compilation.placementExplanation() + "\n")
       try out.print(graph.explanation(tokens: 64))
     }
+    try out.flush()
+  }
+
+  private func inspect(_ checkpoint: String, to out: StandardOutput) throws {
+    let target = try InstructionSet(rawValue: target.rawValue) ?? .native()
+    try out.print(ModelCompiler(checkpoint: checkpoint).inspection(for: target), terminator: "")
     try out.flush()
   }
 
