@@ -19,7 +19,7 @@ extension ModelCompiler {
     var rows: [(String, String)] = [
       ("family", family), ("task", task), ("labels", labels), ("tokenizer", tokenizer), ("texts", texts),
       ("exit heads", exitHeads), ("entry", entry), ("learned", learned),
-      ("parameters", "\(parameters); compiled for \(target.rawValue): \(sizes.joined(separator: ", "))"),
+      ("parameters", "\(parameters); without policies, for \(target.rawValue): \(sizes.joined(separator: ", "))"),
       ("dense cost", try cost(target)),
     ]
     rows += notes.map { ("note", $0) }
@@ -31,7 +31,8 @@ extension ModelCompiler {
     let (c, shape) = (checkpoint.configuration, lowered.graph.shape)
     let shared = c.sharing.map { ", weights of \($0.groups * $0.inner) shared by all" } ?? ""
     let embedding = c.embeddingSize == c.hiddenSize ? "" : ", embeddings of \(c.embeddingSize)"
-    return "\(shape.family) (\(c.architecture ?? checkpoint.architecture)): \(shape.layers) layers x \(shape.hidden)\(shared), "
+    return
+      "\(shape.family) (\(c.architecture ?? checkpoint.architecture)): \(shape.layers) layers x \(shape.hidden)\(shared), "
       + "\(shape.heads) heads, feed-forward \(shape.intermediate), \(c.activation.rawValue)\(embedding)"
   }
 
@@ -44,7 +45,10 @@ extension ModelCompiler {
 
   private var tokenizer: String {
     let rules = checkpoint.tokenizer.rules
-    let kind = switch rules.model { case .wordPiece: "WordPiece, " + (rules.lowercase ? "lower case" : "case kept") }
+    let kind =
+      switch rules.model {
+      case .wordPiece: "WordPiece, " + (rules.lowercase ? "lower case" : "case kept")
+      }
     let files = checkpoint.tokenizerFiles.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
     return "\(kind), \(rules.vocabulary.count) tokens, from \(files.joined(separator: " and "))"
   }

@@ -50,7 +50,8 @@ public struct Checkpoint: Sendable {
     let imported = try ImportedExits(Weights(tensors), configuration, family, root)
     (weights, importedHeads, importedThresholds) = (imported.weights, imported.heads, imported.thresholds)
     files = [root.file] + tokenizerFiles + weightFiles
-    let tooLong = "\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"
+    let tooLong =
+      "\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"
     notes = (tokens > rows ? [tooLong] : []) + imported.notes
     self.path = folder.path
   }

@@ -83,7 +83,8 @@ extension Folder {
       guard let name = files.first(where: { $0.hasSuffix(ending) }) else { continue }
       return FormatError(
         file: self.path(of: name),
-        problem: "\(kind) is not read; compile the checkpoint that it was made from: a folder with model.safetensors, as "
+        problem:
+          "\(kind) is not read; compile the checkpoint that it was made from: a folder with model.safetensors, as "
           + "save_pretrained writes it")
     }
     return FormatError(file: path, problem: "has neither model.safetensors nor model.safetensors.index.json")

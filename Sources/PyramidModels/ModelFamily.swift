@@ -32,7 +32,8 @@ extension ModelFamily {
 enum ModelFamilies {
   /// All of them, in the order in which errors list them.
   static let all: [any ModelFamily.Type] = [
-    BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, IBERT.self, LTP.self, ALBERT.self,
+    BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, IBERT.self, LTP.self,
+    ALBERT.self,
   ]
 
   /// The family that a config.json names.

@@ -72,7 +72,8 @@ public struct Weights: Sendable {
   public static func fileName(_ canonical: String, family: String) -> String {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
     let first = canonical.firstComponent
-    return family.unprefixed.contains(String(first)) || own.contains(first) ? canonical : "\(family.prefix).\(canonical)"
+    return family.unprefixed.contains(String(first)) || own.contains(first)
+      ? canonical : "\(family.prefix).\(canonical)"
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.

@@ -33,7 +33,8 @@ struct MPCompile: ParsableCommand {
     subcommands: [NewPolicy.self])
 
   @Argument(
-    help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
+    help: "Folder with config.json, tokenizer files and model.safetensors, or a model's in the hub's cache.",
+    completion: .directory)
   var checkpoint: String?
 
   @Option(name: [.short, .long], help: "The file to write.", completion: .file(extensions: ["mpc"]))
@@ -104,7 +105,9 @@ struct MPCompile: ParsableCommand {
     if checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
     let isForCompiling = output != nil || emit != nil || printAfter != nil || explain
     if inspect {
-      if isForCompiling { throw ValidationError("--inspect compiles nothing: leave -o, --emit, --explain and such out") }
+      if isForCompiling {
+        throw ValidationError("--inspect compiles nothing: leave -o, --emit, --explain and such out")
+      }
       return
     }
     if !isForCompiling {

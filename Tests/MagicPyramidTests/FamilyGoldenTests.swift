@@ -35,6 +35,43 @@ import Testing
     }
   }
 
+  @Test func `Layers that share weights have them once in the artefact, those of the first row too`() throws {
+    let compiled = try CompiledCheckpoint(Self.folder + "/albert", for: .avx2, exit: "entropy(threshold=0.1)")
+    let graph = compiled.model.graph
+    #expect(graph.shape.layers == 4)
+    let (matrices, tensors) = (graph.weights.filter { $0.name.hasPrefix("shared") }, Set(graph.weights.map(\.name)))
+    #expect(tensors.count == graph.weights.count && tensors.contains("shared0.first.key.weight"))
+    #expect(Set(matrices.map(\.sources)).count == matrices.count)
+    #expect(!graph.weights.contains { $0.name.hasPrefix("l0") || $0.name.hasPrefix("l1") })
+  }
+
+  @Test func `A text with the padding token is refused where positions are counted without it`() throws {
+    for (name, padding) in [("camembert", 5), ("xlm-roberta", 0), ("albert", nil)] as [(String, Int32?)] {
+      let executor = try CompiledCheckpoint("\(Self.folder)/\(name)", for: .portable).executor()
+      for id: Int32 in [0, 5, 6] {
+        let answer = Result { try executor.run(PackedBatch([[2, 8, id, 3]])) }
+        #expect((try? answer.get()) == nil ? id == padding : id != padding, "\(name) \(id)")
+      }
+    }
+  }
+
+  @Test(arguments: [Precision.bf16, .int8], names)
+  func `Reduced precisions stay close, linear heads too`(precision: Precision, name: String) throws {
+    let golden = try golden(name)
+    let compiled = try CompiledCheckpoint(
+      "\(Self.folder)/\(name)", for: .native(), exit: "entropy(threshold=0.1)", precision: precision)
+    let layers = compiled.model.graph.shape.layers
+    for layer in 1...layers {
+      let executor = try compiled.executor(exit: layer < layers ? "fixed-layer(layer=\(layer))" : "never-exit")
+      let answers = try executor.run(PackedBatch(golden.ids, typeIDs: golden.types))
+      let size = golden.logits(at: layer).joined().map(abs).max() ?? 0
+      for (sample, answer) in answers.enumerated() {
+        let difference = answer.logits.largestDifference(to: golden.logits(at: layer)[sample])
+        #expect(difference < 0.25 * size, "\(name), sample \(sample), head \(layer): off by \(difference) of \(size)")
+      }
+    }
+  }
+
   @Test(arguments: names)
   func `The reference interpreter's logits are those of transformers, at every head`(name: String) throws {
     let golden = try golden(name)

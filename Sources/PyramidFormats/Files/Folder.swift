@@ -18,10 +18,9 @@ public struct Folder: Sendable {
 
   /// The folder's last component; of a snapshot in the hub's cache (`models--ORG--NAME/snapshots/HASH`) the model's name.
   public var name: String {
-    let parts = path.split(separator: "/")
     // The path may end in "/." and the like, which name nothing.
-    let named = parts.last { $0 != "." && $0 != ".." }
-    guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return named.map(String.init) ?? path }
+    let parts = path.split(separator: "/").filter { $0 != "." && $0 != ".." }
+    guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return parts.last.map(String.init) ?? path }
     let model = parts[parts.count - 3].split(separator: "--", omittingEmptySubsequences: false)
     return model.count > 1 && model[0] == "models" ? String(model[model.count - 1]) : String(parts[parts.count - 1])
   }
@@ -29,7 +28,9 @@ public struct Folder: Sendable {
   /// The names of what is in the folder, sorted, without those that begin with a dot.
   public var entries: [String] {
     get throws(FormatError) {
-      guard let stream = opendir(path) else { throw FormatError(file: path, problem: systemProblem("cannot be listed")) }
+      guard let stream = opendir(path) else {
+        throw FormatError(file: path, problem: systemProblem("cannot be listed"))
+      }
       defer { closedir(stream) }
       var names: [String] = []
       while let entry = readdir(stream) {

@@ -44,7 +44,8 @@ public final class SafetensorsFile: Sendable {
     guard [.F64, .F32, .F16, .BF16].contains(entry.type) else {
       throw FormatError(
         file: path, place: entry.name.printable(limit: 80),
-        problem: "expected F64, F32, F16 or BF16, found \(entry.type.rawValue); quantised weights are not read, save the "
+        problem:
+          "expected F64, F32, F16 or BF16, found \(entry.type.rawValue); quantised weights are not read, save the "
           + "checkpoint's original ones")
     }
     return [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
