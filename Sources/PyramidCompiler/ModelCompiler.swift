@@ -34,6 +34,8 @@ public struct ModelCompiler: Sendable {
   public let checkpoint: Checkpoint
   /// Its plain graph, exit heads, learned values and labels.
   public let lowered: LoweredModel
+  /// What a user should know of the checkpoint before using it, a sentence each.
+  public let notes: [String]
   /// The checkpoint's weights.
   public var weights: Weights { checkpoint.weights }
 
@@ -41,7 +43,8 @@ public struct ModelCompiler: Sendable {
   /// `CheckpointError`.
   public init(checkpoint path: String, problemType: ProblemType? = nil) throws {
     checkpoint = try Checkpoint(path: path, problemType: problemType)
-    lowered = try LoweredModel(checkpoint, name: Self.graphName(path))
+    lowered = try LoweredModel(checkpoint, name: Self.graphName(checkpoint.configuration.name))
+    notes = try checkpoint.notes + lowered.notes + lowered.numberNotes(of: checkpoint)
   }
 
   /// Sizes that policies are made for.
@@ -68,7 +71,8 @@ public struct ModelCompiler: Sendable {
 
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
     PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, entryHead: lowered.entryHead,
+      policies: policies, exitHeads: lowered.exitHeads, linearHeads: lowered.linearHeads,
+      headInput: lowered.headInput, entryHead: lowered.entryHead,
       checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
       profile: options.profile)
   }
@@ -80,11 +84,10 @@ public struct ModelCompiler: Sendable {
     return graph
   }
 
-  /// The last component of the folder's path with everything but letters, digits, `-`, `_` and `.` replaced.
-  private static func graphName(_ path: String) -> String {
-    let last = path.split(separator: "/").last { $0 != "." && $0 != ".." } ?? "model"
+  /// The checkpoint's name with everything but letters, digits, `-`, `_` and `.` replaced.
+  private static func graphName(_ checkpoint: String) -> String {
     let name = String(
-      last.unicodeScalars.map { scalar in
+      checkpoint.unicodeScalars.map { scalar in
         let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
         return isPlain || "-_.".unicodeScalars.contains(scalar) ? Character(scalar) : "-"
       })

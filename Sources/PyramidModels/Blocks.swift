@@ -33,13 +33,15 @@ struct ModelBuilder {
   }
 
   /// Sum of word, position and, where there are any, type embeddings, normalised: [T, embeddingSize]. A position is the
-  /// token's place in its sample, counted from 0.
+  /// token's place in its sample, counted from 0; its row is as far from the table's first row for positions.
   mutating func embeddings(_ inputs: ModelInputs) throws -> ValueID {
     let width = configuration.embeddingSize
     var indices = [inputs.tokenIDs, inputs.positions]
     var tables = [
       weight("embeddings.words", [configuration.vocabularySize, width], "embeddings.word_embeddings.weight"),
-      weight("embeddings.positions", [configuration.maxPositions, width], "embeddings.position_embeddings.weight"),
+      weight(
+        "embeddings.positions", [configuration.maxPositions, width], "embeddings.position_embeddings.weight",
+        from: configuration.firstPosition),
     ]
     if let types = inputs.types {
       indices.append(types)
@@ -57,13 +59,14 @@ struct ModelBuilder {
       x, "embeddings.projection", tensor, configuration.hiddenSize, configuration.embeddingSize, name: "projected")
   }
 
-  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden].
+  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden]. Layers that
+  /// name the same `symbols` share their weights.
   mutating func postNormLayer(
-    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer
+    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer, symbols: String? = nil
   ) throws -> ValueID {
     builder.section = .layer(number)
     let (width, wideWidth) = (configuration.hiddenSize, configuration.intermediateSize)
-    let (l, n) = ("l\(number).", "\(number)")
+    let (l, n) = ("\(symbols ?? "l\(number)").", "\(number)")
     let q = try linear(x, l + "query", tensors.query, width, width, name: "q" + n)
     let k = try linear(x, l + "key", tensors.key, width, width, name: "k" + n)
     let v = try linear(x, l + "value", tensors.value, width, width, name: "v" + n)
@@ -73,7 +76,8 @@ struct ModelBuilder {
     let summed = try builder.add(.add, [projected, x], name: "sum" + n)
     let middle = try norm(summed, l + "attention.norm", tensors.attentionNorm, width: width, name: "middle" + n)
     let wide = try linear(middle, l + "intermediate", tensors.intermediate, wideWidth, width, name: "wide" + n)
-    let active = try builder.add(.activate(configuration.activation), [wide], name: "active" + n)
+    let activation = configuration.activation
+    let active = activation == .none ? wide : try builder.add(.activate(activation), [wide], name: "active" + n)
     let narrow = try linear(active, l + "output", tensors.output, width, wideWidth, name: "narrow" + n)
     let sum = try builder.add(.add, [narrow, middle], name: "outer" + n)
     return try norm(sum, l + "output.norm", tensors.outputNorm, width: width, name: "hidden" + n)
@@ -92,9 +96,13 @@ struct ModelBuilder {
     try builder.addEffect(.classify, [inputs.samples, logits])
   }
 
-  private mutating func weight(_ name: String, _ shape: [Int], _ tensor: String, isHead: Bool = false) -> WeightID {
-    inventory.want(tensor, shape, isHead: isHead)
-    return builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [tensor])
+  /// A weight of the tensor's rows from `firstRow` on; `shape` is without the rows before.
+  private mutating func weight(
+    _ name: String, _ shape: [Int], _ tensor: String, from firstRow: Int = 0, isHead: Bool = false
+  ) -> WeightID {
+    inventory.want(tensor, [shape[0] + firstRow] + shape.dropFirst(), isHead: isHead)
+    return builder.graph.weight(
+      name, TensorType(.f32, shape.map { .fixed($0) }), sources: [TensorSlice(tensor, from: firstRow).source])
   }
 
   private mutating func linear(

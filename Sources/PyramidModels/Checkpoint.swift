@@ -2,14 +2,14 @@
 // together.
 //
 // Separate because the readers each know one file; what only two files together can show (a vocabulary larger than the
-// embedding table, weights only as a pickle) is decided here.
+// embedding table) is decided here. Which files hold the weights is in CheckpointFolder.swift.
 
 import PyramidFormats
 import PyramidText
 
 /// A checkpoint, opened and checked: configuration, tokenizer, and the tensors where they lie.
 public struct Checkpoint: Sendable {
-  /// The folder's path as it was given.
+  /// The folder's path as it was given; for a model's folder in the hub's cache, that of the snapshot in it.
   public let path: String
   /// config.json.
   public private(set) var configuration: ModelConfiguration
@@ -19,71 +19,43 @@ public struct Checkpoint: Sendable {
   public private(set) var weights: Weights
   /// The paths of all files that were read, in the order of reading.
   public let files: [String]
+  /// Those of the tokenizer.
+  public let tokenizerFiles: [String]
+  /// What its user should know before using it, a sentence each.
+  public let notes: [String]
   let family: any ModelFamily.Type
+  /// Whose early-exit code the heads' names are of; nil for this project's own, or no heads.
+  public let importedHeads: String?
+  /// LTP's thresholds, where the checkpoint has them.
+  let importedThresholds: [Float]?
   /// The class of `transformers` that classifies texts with such a checkpoint.
   public var architecture: String { family.architecture }
   /// The key of config.json that says how many layers there are.
   public var layersKey: String { family.keys.layers }
+  /// The longest text in tokens: the tokenizer's limit or the number of positions, whichever is less.
+  public var maxTokens: Int { min(tokenizer.rules.modelMaxLength ?? .max, configuration.maxPositions) }
   /// Classes of its classifier; nil when it has none.
   public var classes: Int? { weights.shape(of: family.classifier + ".weight")?.first }
 
-  /// Opens a folder; `problemType` goes before what config.json says. Throws when a file is missing or malformed, or when
-  /// they contradict each other.
+  /// Opens a folder, which may be a model's in the hub's cache; `problemType` goes before what config.json says. Throws when a
+  /// file is missing or malformed, or when they contradict each other.
   public init(path: String, problemType: ProblemType? = nil) throws(FormatError) {
-    let folder = try Folder(path: path)
+    let folder = try Folder(path: path).snapshot()
+    try folder.refuseAdapter()
     let root = try JSONField(path: folder.path(of: "config.json"))
     configuration = try ModelConfiguration(reading: root, name: folder.name)
     if let problemType { configuration.problemType = problemType }
     family = try ModelFamilies.family(of: root)
-    let tokenizerFiles: [String]
     (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
-    let tokens = tokenizer.rules.vocabulary.count
-    guard tokens <= configuration.vocabularySize else {
-      throw FormatError(
-        file: tokenizerFiles[0],
-        problem: "\(tokens) tokens, but vocab_size in config.json is \(configuration.vocabularySize)")
-    }
+    let (tokens, rows) = (tokenizer.rules.vocabulary.count, configuration.vocabularySize)
     let (tensors, weightFiles) = try folder.tensors()
-    weights = try Weights(tensors)
+    let imported = try ImportedExits(Weights(tensors), configuration, family, root)
+    (weights, importedHeads, importedThresholds) = (imported.weights, imported.heads, imported.thresholds)
     files = [root.file] + tokenizerFiles + weightFiles
-    self.path = path
-  }
-}
-
-extension Folder {
-  /// The folder's tensors, and the paths of the files that were read for them.
-  fileprivate func tensors() throws(FormatError) -> (TensorCollection, files: [String]) {
-    let (single, index) = (path(of: "model.safetensors"), path(of: "model.safetensors.index.json"))
-    if has("model.safetensors") {
-      return (try TensorCollection(files: [SafetensorsFile(path: single)]), [single])
-    }
-    guard has("model.safetensors.index.json") else { throw missingWeights() }
-    let shards = try ShardIndex(JSONField(path: index))
-    var opened: [SafetensorsFile] = []
-    for shard in shards.shards { opened.append(try SafetensorsFile(path: path(of: shard))) }
-    let tensors = try TensorCollection(files: opened)
-    try shards.check(opened)
-    return (tensors, [index] + opened.map(\.path))
-  }
-
-  /// The error for a folder without safetensors, with the command that makes them when there is a pickle.
-  private func missingWeights() -> FormatError {
-    for name in ["pytorch_model.bin", "pytorch_model.bin.index.json"] where has(name) {
-      return FormatError(
-        file: self.path(of: name),
-        problem: "PyTorch's pickle format can run code and is not read; convert it once with: \(convertCommand)")
-    }
-    return FormatError(file: path, problem: "has neither model.safetensors nor model.safetensors.index.json")
-  }
-
-  /// `weights_only` keeps PyTorch from running what a pickle says; copies separate tensors that share memory.
-  private var convertCommand: String {
-    "python3 -c \"import glob, sys, torch; from safetensors.torch import save_file; "
-      + "w = {}; p = glob.escape(sys.argv[1]); "
-      + "[w.update(torch.load(f, map_location='cpu', weights_only=True)) "
-      + "for f in glob.glob(p + '/pytorch_model*.bin')]; "
-      + "save_file({k: v.clone().contiguous() for k, v in w.items()}, "
-      + "sys.argv[1] + '/model.safetensors', {'format': 'pt'})\" \(path.shellQuoted)"
+    let tooLong =
+      "\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"
+    notes = (tokens > rows ? [tooLong] : []) + imported.notes
+    self.path = folder.path
   }
 }
 
@@ -93,6 +65,10 @@ extension Checkpoint {
   public func cut(to layers: Int) throws(CheckpointError) -> Checkpoint {
     guard (1...configuration.layers).contains(layers) else {
       throw CheckpointError(description: "\(path): has \(configuration.layers) layers, not \(layers)")
+    }
+    // With fewer layers, others would take the groups' turns.
+    if let sharing = configuration.sharing, sharing.groups > 1 || sharing.inner > 1, layers < configuration.layers {
+      throw CheckpointError(description: "\(path): its layers share weights in several groups; it can't be cut")
     }
     var cut = self
     cut.configuration.layers = layers

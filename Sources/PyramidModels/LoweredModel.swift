@@ -10,11 +10,14 @@ public struct LoweredModel: Sendable {
   private static let admittedSamples = 64
   /// Most tokens that a compiled graph admits at once, unless the model takes longer texts.
   private static let admittedTokens = 8192
+  private static let thresholds = "prune.thresholds"
 
   /// The graph: embeddings, layers, output.
   public var graph: Graph
   /// Layers, from 0, after which the checkpoint has an exit head.
   public let exitHeads: Set<Int>
+  /// Those of them whose head is linear.
+  public let linearHeads: Set<Int>
   /// What they read.
   public let headInput: HeadInput
   /// The exit head before layer 1; nil when the checkpoint has none.
@@ -25,9 +28,11 @@ public struct LoweredModel: Sendable {
   public let labels: [String]
   /// The tensors of the model, by canonical name.
   public let tensors: [(name: String, shape: [Int])]
+  /// What the checkpoint has that nothing reads, a sentence each.
+  public let notes: [String]
 
   /// Lowers a checkpoint to a graph called `name`. With `training` it may lack a classification head, and the classes are
-  /// these. Throws `CheckpointError` when tensors are missing, unknown or misshapen.
+  /// these. Throws `CheckpointError` when tensors are missing or misshapen.
   public init(_ checkpoint: Checkpoint, name: String, training labels: [String]? = nil) throws {
     let (configuration, weights) = (checkpoint.configuration, checkpoint.weights)
     let classes =
@@ -44,33 +49,34 @@ public struct LoweredModel: Sendable {
     try checkpoint.family.build(&model)
 
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
-    var exitHeads: Set<Int> = []
+    var (exitHeads, linearHeads): (Set<Int>, Set<Int>) = ([], [])
     for layer in 0..<max(configuration.layers - 1, 0) {
-      let tensors = ExitHead(layer: layer, input: configuration.headInput).tensors(of: shape)
-      guard tensors.contains(where: { weights.originals[$0.name] != nil }) else { continue }
-      for (name, shape) in tensors { model.inventory.want(name, shape) }
+      guard let isLinear = ExitHead.isLinear(layer: layer, has: { weights.originals[$0] != nil }) else { continue }
+      let head = ExitHead(layer: layer, input: configuration.headInput, isLinear: isLinear)
+      for (name, shape) in head.tensors(of: shape) { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
+      if isLinear { linearHeads.insert(layer) }
     }
     let entryHead = try EntryHead(checkpoint)
     for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
     model.inventory.allow(Temperatures.entry, [1])
     TokenTable.want(of: checkpoint, in: &model.inventory)
-    let thresholds = "prune.thresholds"
-    model.inventory.allow(thresholds, [max(configuration.layers - 1, 0)])
+    model.inventory.allow(Self.thresholds, [max(configuration.layers - 1, 0)])
     let policies = weights.originals.keys.filter { $0.hasPrefix(Weights.policies) }
     for name in policies { model.inventory.allow(name, weights.shape(of: name) ?? []) }
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
-    try model.inventory.check(against: weights, isTrained: labels != nil)
+    notes = try model.inventory.check(against: weights, isTrained: labels != nil, buffers: checkpoint.family.buffers)
     tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph
-    self.exitHeads = exitHeads
+    (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
     headInput = configuration.headInput
     self.entryHead = entryHead
     var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }
-    for name in policies + [thresholds, Temperatures.heads, Temperatures.entry] {
+    for name in policies + [Self.thresholds, Temperatures.heads, Temperatures.entry] {
       learned[name] = try weights.learned(name)
     }
+    if let thresholds = checkpoint.importedThresholds { learned[Self.thresholds] = LearnedTensor(thresholds) }
     self.learned = learned
     self.labels = try labels ?? configuration.labels(count: classes)
   }

@@ -1,6 +1,8 @@
 // Compares the tensors that a lowering wants with those that the checkpoint has. Unknown and missing tensors are listed
 // together, because together they tell what went wrong: a renamed layer, another family, a checkpoint without a head.
 
+import PyramidFormats
+
 /// Shapes wanted by canonical name.
 struct TensorInventory {
   private var wanted: [String: [Int]] = [:]
@@ -20,12 +22,6 @@ struct TensorInventory {
     optional.insert(name)
   }
 
-  /// First components of names of heads that pre-training leaves behind.
-  private static let pretraining: Set<Substring> = [
-    "cls", "discriminator_predictions", "generator_predictions", "generator_lm_head", "vocab_layer_norm",
-    "vocab_projector", "vocab_transform",
-  ]
-
   /// The tensors that a model in training has, by canonical name: those of the checkpoint, and a head that it lacks.
   /// Policies' weights are left behind: they were fitted on the model as it was.
   func trained(from weights: Weights) -> [(name: String, shape: [Int])] {
@@ -34,24 +30,22 @@ struct TensorInventory {
       .map { ($0.key, $0.value) }
   }
 
-  /// Throws a list of missing, unknown and misshapen tensors, if there are any. Of a model that is going to be trained
-  /// the head may be missing, and those of pre-training may be there.
-  func check(against weights: Weights, isTrained: Bool) throws(CheckpointError) {
-    let present = weights.originals.filter { name, _ in
-      !isTrained || wanted[name] != nil || !Self.pretraining.contains(name.prefix { $0 != "." })
-    }
+  /// Throws a list of missing, unknown and misshapen tensors, if any are missing or misshapen, or are unknown ones of this
+  /// project's own; other unknown ones are harmless, and are what is returned: notes. Of a model that is going to be
+  /// trained the head may be missing.
+  func check(against weights: Weights, isTrained: Bool, buffers: [String]) throws(CheckpointError) -> [String] {
+    let present = weights.originals
     let missing = wanted.keys.filter {
       !optional.contains($0) && present[$0] == nil && !(isTrained && head.contains($0))
     }.sorted()
-    // A buffer that older versions of `transformers` saved beside the weights.
-    let buffer = "embeddings.position_ids"
-    let unknown = present.keys.filter { wanted[$0] == nil && $0 != buffer }.sorted()
+    let unknown = present.keys.filter { wanted[$0] == nil }.sorted()
+    let own = unknown.filter { Weights.own.contains($0.firstComponent) }
     var misshapen: [String] = []
     for (name, shape) in wanted {
       guard present[name] != nil, let found = weights.shape(of: name), found != shape else { continue }
       misshapen.append("\(name) has shape \(found), expected \(shape)")
     }
-    if missing.isEmpty && unknown.isEmpty && misshapen.isEmpty { return }
+    if missing.isEmpty && own.isEmpty && misshapen.isEmpty { return notes(unknown, buffers) }
     var lines = ["the checkpoint's tensors do not fit its config.json:"]
     lines += Self.list("missing", missing)
     lines += Self.list("unknown", unknown)
@@ -62,10 +56,33 @@ struct TensorInventory {
     throw CheckpointError(description: lines.joined(separator: "\n"))
   }
 
+  /// What is said of tensors that nothing reads. `transformers` ignores them with a warning, whatever they are; those that
+  /// stand among the model's own may be a part of it that is not known here, and are named apart.
+  private func notes(_ unknown: [String], _ buffers: [String]) -> [String] {
+    let parts = Set(wanted.keys.filter { !head.contains($0) }.map(\.firstComponent))
+    func isWithin(_ name: String) -> Bool {
+      parts.contains(name.firstComponent) && !buffers.contains(where: name.hasSuffix)
+        || ["adapter", "lora_"].contains { name.contains($0) }
+    }
+    let groups = [
+      ("left unread, as transformers does (other heads, buffers)", unknown.filter { !isWithin($0) }),
+      (
+        "left unread, as transformers does, though they stand within the model: is this another architecture?",
+        unknown.filter(isWithin)
+      ),
+    ]
+    return groups.flatMap { Self.list($0, $1) }.map { String($0.drop { $0 == " " }) }
+  }
+
   private static func list(_ title: String, _ names: [String]) -> [String] {
     guard !names.isEmpty else { return [] }
-    let shown = names.prefix(20).joined(separator: ", ")
+    let shown = names.prefix(20).map { $0.printable(limit: 80) }.joined(separator: ", ")
     let more = names.count > 20 ? ", and \(names.count - 20) more" : ""
     return ["  \(title) (\(names.count)): \(shown)\(more)"]
   }
+}
+
+extension String {
+  /// What stands before the first dot.
+  var firstComponent: Substring { prefix { $0 != "." } }
 }

@@ -14,6 +14,8 @@ public struct Weights: Sendable {
   public private(set) var originals: [String: String]
   /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
   static let policies = "policies."
+  /// First components of the names of tensors that this project adds to a checkpoint.
+  static let own: Set<Substring> = ["exits", "policies", "prune", "tasks"]
 
   /// Names a checkpoint's tensors; throws when two of them mean the same one, or a temperature is none.
   public init(_ tensors: TensorCollection) throws(FormatError) {
@@ -27,6 +29,16 @@ public struct Weights: Sendable {
     (self.tensors, self.originals) = (tensors, originals)
     try Temperatures.check(self)
   }
+
+  /// Gives a tensor another canonical name; with `keeps` it has both. Nothing happens without that tensor.
+  mutating func rename(_ old: String, to new: String, keeps: Bool = false) {
+    guard let original = originals[old] else { return }
+    if !keeps { originals[old] = nil }
+    originals[new] = original
+  }
+
+  /// Forgets a tensor, as if it were not there.
+  mutating func leave(_ name: String) { originals[name] = nil }
 
   /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
   /// a number for each layer.
@@ -47,7 +59,7 @@ public struct Weights: Sendable {
 
   /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.
   public static func canonical(_ name: String) -> String {
-    let prefix = ModelFamilies.all.lazy.map { $0.name + "." }.first(where: name.hasPrefix) ?? ""
+    let prefix = ModelFamilies.all.lazy.map { $0.prefix + "." }.first(where: name.hasPrefix) ?? ""
     let name = name.dropFirst(prefix.count)
     for (old, new) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
     where name.hasSuffix(old) {
@@ -59,9 +71,9 @@ public struct Weights: Sendable {
   /// The name that `transformers` gives a tensor of a sequence classifier of this family.
   public static func fileName(_ canonical: String, family: String) -> String {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
-    let own: Set<String> = ["exits", "policies", "prune", "tasks"]
-    let first = String(canonical.prefix { $0 != "." })
-    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
+    let first = canonical.firstComponent
+    return family.unprefixed.contains(String(first)) || own.contains(first)
+      ? canonical : "\(family.prefix).\(canonical)"
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.
@@ -78,14 +90,15 @@ public struct Weights: Sendable {
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
-      guard let original = originals[source] else {
-        throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
+      let slice = TensorSlice(source: source)
+      guard let original = originals[slice.name] else {
+        throw CheckpointError(description: "the checkpoint has no tensor \(slice.name) for #\(weight.name)")
       }
-      let floats = try tensors.floats(of: original)
-      guard floats.allSatisfy(\.isFinite) else {
-        throw FormatError(
-          file: tensors.path(of: original), place: original.printable(limit: 80),
-          problem: "holds a number that is not finite")
+      var floats = try tensors.floats(of: original)
+      if slice.firstRow > 0 {
+        // A shape that does not fit is reported below, by the number of values.
+        let row = (tensors.shape(of: original) ?? []).dropFirst().reduce(1, *)
+        floats.removeFirst(min(slice.firstRow * row, floats.count))
       }
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }

@@ -11,6 +11,7 @@ public final class Executor: Sendable {
   public let options: ExecutorOptions
   private let shape: ModelShape
   private let indexLimits: [Int]
+  private let paddingID: Int32?
   private let queue = RequestQueue()
   private let work: InferenceWork
   private let thread: InferenceThread
@@ -21,7 +22,7 @@ public final class Executor: Sendable {
     self.options = options
     shape = model.graph.shape
     let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
-    indexLimits = program.indexLimits
+    (indexLimits, paddingID) = (program.indexLimits, program.paddingID)
     let queue = queue
     let loop = try WaveLoop(program, of: model, policies: policies, options: options, source: queue)
     work = InferenceWork {
@@ -94,6 +95,11 @@ public final class Executor: Sendable {
       }
     }
     try check(batch.tokenIDs, 0)
+    if let paddingID, batch.tokenIDs.contains(paddingID) {
+      throw RuntimeError(
+        "a text holds the padding token (id \(paddingID)), after which this model's positions are counted in another way: "
+          + "take it out of the text")
+    }
     try check(batch.positions, 1)
     try check(batch.typeIDs, 2)
     table.prepare(for: batch, shape: shape, recordsPositions: options.recordsPositions)

@@ -8,6 +8,8 @@ import PyramidRuntime
 public struct Training {
   /// Everything that the result depends on: the options, and SHA-256 of what was read.
   public let arguments: JSONObject
+  /// What a user should know of the checkpoint, a sentence each.
+  public let notes: [String]
   let context: TrainingContext
   private let heldOutRows: [Int]
 
@@ -23,8 +25,7 @@ public struct Training {
     }
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
-    let rules = checkpoint.tokenizer.rules
-    let limit = min(checkpoint.configuration.maxPositions, rules.modelMaxLength ?? .max)
+    let limit = checkpoint.maxTokens
     if let wanted = options.maximumTokens, wanted > limit {
       throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
     }
@@ -45,6 +46,8 @@ public struct Training {
       dev: encode(data.dev, "dev"), thread: TrainingThread(threads: ThreadCount.choose(requested: threads)),
       progress: progress)
     heldOutRows = data.heldOutRows
+    let model = try LoweredModel(checkpoint, name: "training", training: data.labels)
+    notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint)
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))

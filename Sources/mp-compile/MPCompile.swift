@@ -26,6 +26,7 @@ struct MPCompile: ParsableCommand {
         mp-compile Graphs/dbpedia14 -o placed.mpc \\
           --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
+        mp-compile my-checkpoint --inspect
         mp-compile my-checkpoint --emit ir
         mp-compile --list-policies
         mp-compile new-policy lead --kind exit
@@ -34,7 +35,8 @@ struct MPCompile: ParsableCommand {
     subcommands: [NewPolicy.self])
 
   @Argument(
-    help: "Folder with config.json, tokenizer.json or vocab.txt, and model.safetensors.", completion: .directory)
+    help: "Folder with config.json, tokenizer files and model.safetensors, or a model's in the hub's cache.",
+    completion: .directory)
   var checkpoint: String?
 
   @Option(name: [.short, .long], help: "The file to write.", completion: .file(extensions: ["mpc"]))
@@ -89,6 +91,9 @@ struct MPCompile: ParsableCommand {
   @Flag(help: "Print what each decision costs and saves, and what each node costs and why it is there.")
   var explain = false
 
+  @Flag(help: "Print what the checkpoint is, has and would cost, and compile nothing.")
+  var inspect = false
+
   @Flag(help: "Don't compare the output with the reference interpreter.")
   var skipCheck = false
 
@@ -107,8 +112,15 @@ struct MPCompile: ParsableCommand {
     }
     if format != .text { throw ValidationError("--format is for --list-policies") }
     if checkpoint == nil { throw ValidationError("Missing expected argument '<checkpoint>'") }
-    if output == nil && emit == nil && printAfter == nil && !explain {
-      throw ValidationError("nothing to do: give -o FILE, --emit, --explain or --print-after")
+    let isForCompiling = output != nil || emit != nil || printAfter != nil || explain
+    if inspect {
+      if isForCompiling {
+        throw ValidationError("--inspect compiles nothing: leave -o, --emit, --explain and such out")
+      }
+      return
+    }
+    if !isForCompiling {
+      throw ValidationError("nothing to do: give -o FILE, --inspect, --emit, --explain or --print-after")
     }
     if let printAfter, printAfter != "all", !Pipeline.passes.contains(where: { $0.name == printAfter }) {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
@@ -127,6 +139,7 @@ struct MPCompile: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     let out = StandardOutput()
     guard let checkpoint, !listPolicies else { return try list(to: out) }
+    if inspect { return try inspect(checkpoint, to: out) }
     try checkOutputs([output], inputs: [checkpoint, profile, certificate] + plugins.plugin)
     let options = CompileOptions(
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
@@ -141,6 +154,7 @@ struct MPCompile: ParsableCommand {
       of: ModelCompiler(checkpoint: checkpoint, problemType: problemType), policies: policies, options: options,
       registry: plugins.registry())
     compilation.certificate = certificate
+    for note in compilation.compiler.notes { terminal.note("note: \(note)") }
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
@@ -164,6 +178,12 @@ struct MPCompile: ParsableCommand {
       try out.print(try compilation.placementExplanation() + "\n")
       try out.print(graph.explanation(tokens: 64))
     }
+    try out.flush()
+  }
+
+  private func inspect(_ checkpoint: String, to out: StandardOutput) throws {
+    let target = try InstructionSet(rawValue: target.rawValue) ?? .native()
+    try out.print(ModelCompiler(checkpoint: checkpoint).inspection(for: target), terminator: "")
     try out.flush()
   }
 

@@ -22,6 +22,7 @@ struct TrainingSession {
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
     let training = try Training(
       checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
+    for note in training.notes { terminal.note("note: \(note)") }
     if let policy = command.files.fitPolicy {
       let words = try training.fit(policy: policy, to: command.files.output)
       terminal.endProgress()

@@ -53,7 +53,7 @@ import Testing
     try write(path)
     let file = try SafetensorsFile(path: path)
     let error = #expect(throws: FormatError.self) { try file.floats(of: #require(file.entry(named: "ids"))) }
-    #expect(error?.problem == "expected F32, F16 or BF16, found I64")
+    #expect(error?.problem.hasPrefix("expected F64, F32, F16 or BF16, found I64") == true)
   }
 
   @Test func `A writer that is not finished leaves what was there`() throws {

@@ -42,11 +42,40 @@ import Testing
     ("bert.embeddings.LayerNorm.gamma", "embeddings.LayerNorm.weight"),
     ("encoder.layer.0.output.LayerNorm.beta", "encoder.layer.0.output.LayerNorm.bias"),
     ("distilbert.transformer.layer.0.sa_layer_norm.weight", "transformer.layer.0.sa_layer_norm.weight"),
+    ("roberta.encoder.layer.0.output.dense.bias", "encoder.layer.0.output.dense.bias"),
+    ("camembert.x", "camembert.x"), ("albert.pooler.weight", "pooler.weight"),
     ("electra.embeddings_project.bias", "embeddings_project.bias"), ("classifier.weight", "classifier.weight"),
     ("bert.bert.x", "bert.x"), ("bertha.x", "bertha.x"), ("prune.beta", "prune.beta"),
   ])
   func `Names lose the family's prefix and old spellings`(_ name: String, _ canonical: String) {
     #expect(Weights.canonical(name) == canonical)
+  }
+
+  /// The hub's cache: a snapshot is a folder of links to blobs, and a reference names one.
+  @Test func `A model's folder in the hub's cache is its snapshot`() throws {
+    let folder = try TemporaryFolder()
+    let (root, hash) = ("models--org--small-model", "0123abcd")
+    try writeCheckpoint(in: folder)
+    let snapshot = try folder.makeFolder("\(root)/snapshots/\(hash)")
+    try folder.makeFolder("\(root)/blobs")
+    try folder.makeFolder("\(root)/refs")
+    for (number, name) in ["config.json", "vocab.txt", "model.safetensors"].enumerated() {
+      #expect(rename(folder.path(name), folder.path("\(root)/blobs/\(number)")) == 0)
+      #expect(symlink("../../blobs/\(number)", "\(snapshot)/\(name)") == 0)
+    }
+    for path in [folder.path(root), snapshot, snapshot + "/."] {
+      let checkpoint = try Checkpoint(path: path)
+      #expect(checkpoint.path.hasPrefix(snapshot) && checkpoint.configuration.name == "small-model", "\(path)")
+    }
+    try folder.makeFolder("\(root)/snapshots/4567")
+    let error = #expect(throws: FormatError.self) { try Checkpoint(path: folder.path(root)) }
+    #expect(error?.problem == "expected one snapshot, found 2; give one as the checkpoint: 0123abcd, 4567")
+    try folder.write("\(root)/refs/main", hash)
+    #expect(try Checkpoint(path: folder.path(root)).path == snapshot)
+    for wrong in ["../../x", "", "gone"] {
+      try folder.write("\(root)/refs/main", wrong + "\n")
+      #expect(throws: FormatError.self) { try Checkpoint(path: folder.path(root)) }
+    }
   }
 
   @Test(arguments: ["config.json", "vocab.txt", "tokenizer_config.json"])

@@ -1,6 +1,7 @@
-// config.json of the three families: which keys are read, and what holds when they are silent.
+// config.json of the families: which keys are read, and what holds when they are silent.
 
 import PyramidFormats
+import PyramidIR
 import Testing
 
 @testable import PyramidModels
@@ -27,6 +28,59 @@ import Testing
     #expect(model == expected)
     #expect(model.embeddingSize == 384)
     #expect((model.maxPositions, model.typeVocabularySize, model.layerNormEpsilon) == (512, 2, 1e-12))
+  }
+
+  /// The defaults of transformers 5.24's configuration classes.
+  @Test(arguments: [
+    ("bert", 30522, 768, 768, 12, 12, 3072, 512, 2, 0), ("distilbert", 30522, 768, 768, 6, 12, 3072, 512, 0, 0),
+    ("electra", 30522, 256, 128, 12, 4, 1024, 512, 2, 0), ("roberta", 50265, 768, 768, 12, 12, 3072, 510, 2, 1),
+    ("camembert", 30522, 768, 768, 12, 12, 3072, 510, 2, 1), ("xlm-roberta", 30522, 768, 768, 12, 12, 3072, 510, 2, 1),
+    ("albert", 30000, 4096, 128, 12, 64, 16384, 512, 2, 0),
+  ])
+  func `A silent file has the defaults of its family's class`(
+    family: String, vocabulary: Int, hidden: Int, embedding: Int, layers: Int, heads: Int, intermediate: Int,
+    positions: Int, types: Int, pad: Int
+  ) throws {
+    let model = try read(#"{"model_type": "\#(family)"}"#)
+    #expect((model.vocabularySize, model.hiddenSize, model.embeddingSize) == (vocabulary, hidden, embedding))
+    #expect((model.layers, model.heads, model.intermediateSize) == (layers, heads, intermediate))
+    #expect((model.maxPositions, model.typeVocabularySize, model.padTokenID) == (positions, types, pad))
+    #expect((model.activation, model.layerNormEpsilon) == (family == "albert" ? .geluTanh : .gelu, 1e-12))
+    #expect(model.firstPosition == (positions == 510 ? 2 : 0))
+    #expect((model.dropout.embeddings, model.dropout.attention) == (family == "albert" ? (0, 0) : (0.1, 0.1)))
+  }
+
+  @Test func `RoBERTa's first position follows that of padding`() throws {
+    func positions(_ pad: String) throws -> [Int] {
+      let model = try read(#"{"model_type": "roberta", "max_position_embeddings": 20, "pad_token_id": \#(pad)}"#)
+      return [model.firstPosition, model.maxPositions]
+    }
+    #expect(
+      try [positions("1"), positions("0"), positions("7"), positions("-1")] == [[2, 18], [1, 19], [8, 12], [0, 20]])
+    for wrong in ["19", "null", "-2"] { #expect(throws: FormatError.self) { try positions(wrong) } }
+  }
+
+  @Test func `DistilBERT may have the names of the other families`() throws {
+    let model = try read(#"{"model_type": "distilbert", "hidden_size": 24, "num_hidden_layers": 2, "n_heads": 3}"#)
+    #expect((model.hiddenSize, model.layers, model.heads, model.intermediateSize) == (24, 2, 3, 3072))
+  }
+
+  @Test(arguments: [
+    ("gelu", Activation.gelu), ("gelu_python", .gelu), ("gelu_new", .geluTanh), ("gelu_fast", .geluTanh),
+    ("gelu_accurate", .geluTanh), ("gelu_pytorch_tanh", .geluTanh), ("gelu_python_tanh", .geluTanh), ("relu", .relu),
+    ("tanh", .tanh), ("linear", .none),
+  ])
+  func `Activations have the names of transformers`(name: String, activation: Activation) throws {
+    #expect(try read(#"{"model_type": "bert", "hidden_act": "\#(name)"}"#).activation == activation)
+  }
+
+  @Test func `ALBERT says how its layers share weights`() throws {
+    let model = try read(
+      #"{"model_type": "albert", "num_hidden_layers": 6, "num_hidden_groups": 3, "inner_group_num": 2}"#)
+    #expect(model.layers == 12 && model.sharing == .init(groups: 3, inner: 2))
+    for wrong in [#""num_hidden_groups": 13"#, #""inner_group_num": 1000"#] {
+      #expect(throws: FormatError.self) { try read(#"{"model_type": "albert", \#(wrong)}"#) }
+    }
   }
 
   @Test func `DistilBERT has its own names, no segments and a constant epsilon`() throws {
@@ -86,10 +140,13 @@ import Testing
   }
 
   @Test func `Labels come from id2label, else from num_labels, else from the classifier`() throws {
-    let named = try labels(#", "id2label": {"2": "c", "0": "a", "1": "b"}, "num_labels": 7"#)
+    let named = try labels(#", "id2label": {"2": "c", "0": "a", "1": "b"}, "num_labels": 3"#)
     #expect(named.labels == ["a", "b", "c"])
     #expect(try named.labels(count: 3) == ["a", "b", "c"])
     #expect(try labels(#", "num_labels": 2"#).labels == ["LABEL_0", "LABEL_1"])
+    // As transformers has it: names of another number of classes are not those of this model's.
+    #expect(try labels(#", "num_labels": 1, "id2label": {"0": "a", "1": "b"}"#).labels == ["LABEL_0"])
+    #expect(try labels(#", "id2label": {"0": 5, "1": 1.5, "2": -1e3}"#).labels == ["5", "1.5", "-1e3"])
     let silent = try labels("")
     #expect(silent.labels.isEmpty)
     #expect(try silent.labels(count: 2) == ["LABEL_0", "LABEL_1"])

@@ -63,6 +63,18 @@ import Testing
     #expect(try lowered(recipe).model.exitHeads == [0, 1, 2])
   }
 
+  @Test func `A head without a dense layer is linear, and half a head is missing the rest`() throws {
+    var recipe = Self.recipe
+    recipe.linearExits = [0, 2]
+    let model = try lowered(recipe).model
+    #expect(model.exitHeads == [0, 1, 2] && model.linearHeads == [0, 2])
+    recipe.readsMean = true
+    #expect(try lowered(recipe).checkpoint.weights.shape(of: "exits.0.classifier.weight") == [3, 32])
+    (recipe.readsMean, recipe.leavesOut) = (false, ["exits.2.classifier.bias", "exits.1.dense.bias"])
+    let error = #expect(throws: CheckpointError.self) { try lowered(recipe) }
+    #expect(error?.description.contains("missing (2): exits.1.dense.bias, exits.2.classifier.bias") == true)
+  }
+
   @Test func `A head over [CLS] and the mean is twice as wide, and must be said to be`() throws {
     var recipe = Self.recipe
     recipe.readsMean = true

@@ -12,7 +12,7 @@ import Testing
   private static let prunes = ["received-attention", "top-k(fraction=0.7)", "cls-attention"]
 
   private static func recipe(_ number: Int) -> CheckpointRecipe {
-    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
+    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 5])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
     (recipe.embedding, recipe.readsMean) = (12, number % 2 == 0)
     recipe.thresholds = [0.5, 0.8, 0.9, 1]

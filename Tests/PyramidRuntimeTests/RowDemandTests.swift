@@ -10,7 +10,7 @@ import Testing
   private static let demand: Set = ["peek", "hoist-compaction", "last-layer-cls"]
 
   private static func recipe(_ number: Int) -> CheckpointRecipe {
-    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
+    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 5])
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (4, 12, 3, "demand \(number)")
     (recipe.embedding, recipe.readsMean) = (12, number % 2 == 1)
     if number % 4 != 3 { recipe.entry = number % 2 == 0 ? .pairs(16) : .tokens }

@@ -33,7 +33,7 @@ struct Scenario: Sendable, CustomStringConvertible {
 
   private init(number: Int) throws {
     var random = SeededValues("scenario \(number)")
-    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 3])
+    var recipe = CheckpointRecipe(CheckpointRecipe.Family.allCases[number % 5])
     recipe.seed = "scenario \(number)"
     recipe.layers = random.integer(in: 2...4)
     recipe.heads = random.integer(in: 1...3)

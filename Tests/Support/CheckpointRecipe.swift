@@ -8,20 +8,22 @@ import PyramidFormats
 /// Sizes and family of a generated classifier.
 public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   /// Model families.
-  public enum Family: String, Sendable, CaseIterable { case bert, distilbert, electra }
+  public enum Family: String, Sendable, CaseIterable { case bert, distilbert, electra, roberta, albert }
 
   /// The family.
   public var family: Family
   /// Sizes of the network.
   public var layers = 3, hidden = 16, heads = 2, intermediate = 24, classes = 3
-  /// Width of the embeddings; only ELECTRA's may differ from `hidden`.
+  /// Width of the embeddings; only ELECTRA's and ALBERT's may differ from `hidden`.
   public var embedding = 16
-  /// Rows of the word table, of the position table and of the type table. DistilBERT has no types.
+  /// Rows of the word table, of the position table (RoBERTa's has two more) and of the type table. DistilBERT has no types.
   public var vocabulary = 40, positions = 64, types = 2
   /// `hidden_act` as config.json spells it.
   public var activation = "gelu"
   /// Whether every layer but the last has an exit head.
   public var hasExits = true
+  /// The layers, from 0, whose heads are linear.
+  public var linearExits: Set<Int> = []
   /// The layers, from 0, whose heads are left out.
   public var withoutExit: Set<Int> = []
   /// Whether heads read the mean of their layer's input as well: `head_input`.
@@ -108,9 +110,12 @@ extension CheckpointRecipe {
       """
     return """
       {"model_type": "\(family.rawValue)", \(sizes)
-       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positions), "id2label": {\(labels)}}
+       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positionRows), "id2label": {\(labels)}}
       """
   }
+
+  /// RoBERTa's first position is that after padding's, 1.
+  private var positionRows: Int { family == .roberta ? positions + 2 : positions }
 
   private struct Tensor {
     let name: String
@@ -132,15 +137,16 @@ extension CheckpointRecipe {
       tensors += [Tensor(name: name + ".weight", shape: [width]), Tensor(name: name + ".bias", shape: [width])]
     }
     let root = family.rawValue + "."
-    let width = family == .electra ? embedding : hidden
+    let width = [.electra, .albert].contains(family) ? embedding : hidden
     tensors.append(Tensor(name: root + "embeddings.word_embeddings.weight", shape: [vocabulary, width]))
-    tensors.append(Tensor(name: root + "embeddings.position_embeddings.weight", shape: [positions, width]))
+    tensors.append(Tensor(name: root + "embeddings.position_embeddings.weight", shape: [positionRows, width]))
     if family != .distilbert {
       tensors.append(Tensor(name: root + "embeddings.token_type_embeddings.weight", shape: [types, width]))
     }
     norm(root + "embeddings.LayerNorm", width)
-    if width != hidden { linear(root + "embeddings_project", hidden, width) }
-    for layer in 0..<layers {
+    if family == .electra && width != hidden { linear(root + "embeddings_project", hidden, width) }
+    if family == .albert { linear(root + "encoder.embedding_hidden_mapping_in", hidden, width) }
+    for layer in 0..<(family == .albert ? 1 : layers) {
       let names = layerNames(layer)
       for name in names[0..<4] { linear(root + name, hidden, hidden) }
       norm(root + names[4], hidden)
@@ -151,8 +157,9 @@ extension CheckpointRecipe {
     linear(headNames.dense, hidden, hidden)
     linear(headNames.classifier, classes, hidden)
     for layer in 0..<(hasExits ? layers - 1 : 0) where !withoutExit.contains(layer) {
-      linear("exits.\(layer).dense", hidden, readsMean ? 2 * hidden : hidden)
-      linear("exits.\(layer).classifier", classes, hidden)
+      let read = readsMean ? 2 * hidden : hidden
+      if !linearExits.contains(layer) { linear("exits.\(layer).dense", hidden, read) }
+      linear("exits.\(layer).classifier", classes, linearExits.contains(layer) ? read : hidden)
     }
     if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
     if let entry {
@@ -173,7 +180,8 @@ extension CheckpointRecipe {
     switch family {
     case .bert: ("bert.pooler.dense", "classifier")
     case .distilbert: ("pre_classifier", "classifier")
-    case .electra: ("classifier.dense", "classifier.out_proj")
+    case .electra, .roberta: ("classifier.dense", "classifier.out_proj")
+    case .albert: ("albert.pooler", "classifier")
     }
   }
 
@@ -185,7 +193,13 @@ extension CheckpointRecipe {
         "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm", "ffn.lin1",
         "ffn.lin2", "output_layer_norm",
       ].map { "transformer.layer.\(layer).\($0)" }
-    case .bert, .electra:
+    case .albert:
+      return [
+        "attention.query", "attention.key", "attention.value", "attention.dense", "attention.LayerNorm", "ffn",
+        "ffn_output",
+        "full_layer_layer_norm",
+      ].map { "encoder.albert_layer_groups.0.albert_layers.0.\($0)" }
+    case .bert, .electra, .roberta:
       return [
         "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
         "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",

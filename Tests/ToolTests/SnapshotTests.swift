@@ -11,6 +11,9 @@ import Testing
     ("mp-compare-help", .compare, ["--help"]),
     ("mp-train-help", .train, ["--help"]),
     ("mp-run-pretty", .run, ["MODEL", "--quiet", RunTests.river, "An album of 1969."]),
+    ("mp-compile-inspect", .compile, ["CHECKPOINT", "--inspect", "--target", "avx2"]),
+    ("mp-compile-inspect-albert", .compile, ["ALBERT", "--inspect", "--target", "avx2"]),
+    ("mp-compile-inspect-berxit", .compile, ["BERXIT", "--inspect", "--target", "avx2"]),
     (
       "mp-compile-explain", .compile,
       ["CHECKPOINT", "--explain", "--target", "avx512", "--exit", "fixed-layer(layer=1)"]
@@ -28,7 +31,8 @@ import Testing
   func `A tool prints what its snapshot says`(name: String, tool: Tool, arguments: [String]) throws {
     let model = try Models.pyramid.get()
     let files = [
-      "MODEL": model, "CHECKPOINT": Models.checkpoint, "PROFILE": Models.root + "/Tests/Snapshots/profile.json",
+      "ALBERT": Models.root + "/Tests/Golden/families/albert-groups",
+      "BERXIT": Models.root + "/Tests/Golden/families/import-berxit-roberta", "MODEL": model, "CHECKPOINT": Models.checkpoint, "PROFILE": Models.root + "/Tests/Snapshots/profile.json",
     ]
     let filled = arguments.map { files[$0] ?? $0 }
     let result = try tool.run(filled, environment: ["COLUMNS": "100"])

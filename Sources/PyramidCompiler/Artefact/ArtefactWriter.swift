@@ -24,7 +24,7 @@ public struct ArtefactWriter {
     let learned = compiler.lowered.learned.sorted { $0.key < $1.key }
     let header = ArtefactHeader(
       graph: graph.description, labels: compiler.lowered.labels, tokenizer: compiler.checkpoint.tokenizer.rules.stored,
-      maxTokens: maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "",
+      maxTokens: compiler.checkpoint.maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "",
       scoreFunction: compiler.checkpoint.configuration.scoreFunction?.rawValue, certificate: certificate)
     var declarations = graph.weights.map { weight in
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
@@ -37,11 +37,6 @@ public struct ArtefactWriter {
       }
       for (name, values) in learned { try writer.append(values.values, to: ArtefactHeader.learnedPrefix + name) }
     }
-  }
-
-  /// Texts are cut to the tokenizer's limit or the position table, whichever is shorter.
-  private var maxTokens: Int {
-    min(compiler.checkpoint.tokenizer.rules.modelMaxLength ?? .max, compiler.checkpoint.configuration.maxPositions)
   }
 
   private func storedShape(_ weight: Weight, _ target: InstructionSet) -> [Int] {

@@ -20,6 +20,8 @@ struct FirstRowPath {
   private typealias Part = (type: TensorType, sources: [String])
   /// Of query, key and value.
   private let projections: [Projection]
+  /// What the names of the layer's weights begin with: layers that share weights share those of this path.
+  private let symbols: Substring
   /// Nodes after attention, in program order.
   let tail: [Node]
 
@@ -29,7 +31,7 @@ struct FirstRowPath {
     guard let last = producers[output].map({ graph.nodes[$0] }), case .layer = last.section,
       let attention = graph.nodes.last(where: { $0.section == last.section && $0.op.attentionOfAll != nil }),
       let heads = attention.op.attentionOfAll?.heads,
-      let (input, projections) = Self.projections(of: attention, producers, graph)
+      let (input, projections, symbols) = Self.projections(of: attention, producers, graph)
     else { return nil }
     let context = attention.results[0]
     var tail: Set<Int> = []
@@ -49,7 +51,7 @@ struct FirstRowPath {
     self.sizes = attention.sizes
     self.context = context
     self.output = output
-    self.projections = projections
+    (self.projections, self.symbols) = (projections, symbols)
     self.tail = tail.sorted().map { graph.nodes[$0] }
   }
 
@@ -68,7 +70,7 @@ struct FirstRowPath {
     let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
     let weights = zip(["query", "key", "value"], projections).map { name, projection in
       [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
-        builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
+        builder.graph.weight("\(symbols).first.\(name).\(part)", weight.type, sources: weight.sources)
       }
     }
     let query = try builder.add(.linear(.none), [first], weights[0], name: "firstQuery\(layer)")
@@ -83,10 +85,10 @@ struct FirstRowPath {
     return (rows[output]!, Array(attended.dropFirst()))
   }
 
-  /// The value that query, key and value are projected from, and the three projections.
+  /// The value that query, key and value are projected from, the three projections, and what their names begin with.
   private static func projections(
     of attention: Node, _ producers: [ValueID: Int], _ graph: Graph
-  ) -> (ValueID, [Projection])? {
+  ) -> (ValueID, [Projection], Substring)? {
     let projected = attention.inputs.prefix(attention.op.facts.attention?.segments ?? 0)
     let makers = projected.compactMap { producers[$0].map { graph.nodes[$0] } }
     guard makers.count == projected.count, let input = makers.first?.inputs.first,
@@ -94,12 +96,13 @@ struct FirstRowPath {
     else { return nil }
     func part(_ weight: WeightID) -> Part { (graph[weight].type, graph[weight].sources) }
     let weights: [Projection] = makers.map { (part($0.weights[0]), part($0.weights[1])) }
-    if weights.count == 3 { return (input, weights) }
+    let symbols = graph[makers[0].weights[0]].name.prefix { $0 != "." }
+    if weights.count == 3 { return (input, weights, symbols) }
     // One joined projection: its sources are those of query, key and value.
     guard let (weight, bias) = weights.first, weight.sources.count == 3, bias.sources.count == 3 else { return nil }
     let columns = Extent.fixed(graph[makers[0].weights[0]].rowCount / 3)
     let (matrix, vector) = (TensorType(.f32, [columns, .fixed(weight.type.columns)]), TensorType(.f32, [columns]))
-    return (input, zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) })
+    return (input, zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) }, symbols)
   }
 }
 

@@ -38,7 +38,13 @@ public final class MappedFile: Sendable {
       throw failure(systemProblem("cannot be mapped"))
     }
     (self.path, self.count, self.base) = (path, size, base)
+    if bytes.starts(with: Self.pointer) {
+      throw failure("is a Git LFS pointer, not the file itself; in its repository, run: git lfs pull")
+    }
   }
+
+  /// What stands in place of a large file that was not downloaded.
+  private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
 
   /// All bytes of the file. The pointer is valid while this object is alive, and does not keep it alive: for an object
   /// that nothing else holds, use `withBytes`.

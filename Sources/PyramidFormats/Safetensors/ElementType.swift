@@ -1,7 +1,7 @@
 // The element types a safetensors file may declare, and the exact conversions to and from Float.
 //
-// All of the format's whole-byte types are known, so that any tensor can be listed and its size checked; only F32, F16
-// and BF16 convert to Float. No conversion computes with subnormal floats or needs an instruction that a CPU may lack,
+// All of the format's whole-byte types are known, so that any tensor can be listed and its size checked; only F64, F32, F16
+// and BF16 convert to Float, F64 to the nearest. No conversion computes with subnormal floats or needs an instruction that a CPU may lack,
 // so results do not depend on the machine, nor on whether the thread flushes subnormals to zero.
 
 /// The type of a tensor's elements; cases are spelled as in the file.

@@ -39,12 +39,14 @@ public final class SafetensorsFile: Sendable {
     UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange])
   }
 
-  /// The elements of an F32, F16 or BF16 tensor as Float; any other type is an error.
+  /// The elements of an F64, F32, F16 or BF16 tensor as Float; any other type is an error.
   public func floats(of entry: TensorEntry) throws(FormatError) -> [Float] {
-    guard [.F32, .F16, .BF16].contains(entry.type) else {
+    guard [.F64, .F32, .F16, .BF16].contains(entry.type) else {
       throw FormatError(
         file: path, place: entry.name.printable(limit: 80),
-        problem: "expected F32, F16 or BF16, found \(entry.type.rawValue)")
+        problem:
+          "expected F64, F32, F16 or BF16, found \(entry.type.rawValue); quantised weights are not read, save the "
+          + "checkpoint's original ones")
     }
     return [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
       count = entry.elementCount
@@ -55,6 +57,11 @@ public final class SafetensorsFile: Sendable {
   private func convert(_ entry: TensorEntry, into destination: UnsafeMutableBufferPointer<Float>) {
     let source = bytes(of: entry)
     switch entry.type {
+    case .F64:
+      for index in destination.indices {
+        let bits = source.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self)
+        destination.initializeElement(at: index, to: Float(Double(bitPattern: UInt64(littleEndian: bits))))
+      }
     case .F16:
       for index in destination.indices {
         let bits = source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self)

@@ -30,7 +30,7 @@ public struct TensorCollection: Sendable {
   /// The extents of a tensor.
   public func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
 
-  /// The elements of an F32, F16 or BF16 tensor. Throws when there is no such tensor or it is of another type.
+  /// The elements of an F64, F32, F16 or BF16 tensor. Throws when there is no such tensor or it is of another type.
   public func floats(of name: String) throws(FormatError) -> [Float] {
     guard let place = places[name] else {
       let file = files.count == 1 ? files[0].path : "\(files.count) files"

@@ -67,6 +67,9 @@ struct Program: Sendable {
   let meter: OperationMeter
   /// How many indices of a batch have a row in every table that they are read in: ids, positions, types if there are.
   let indexLimits: [Int]
+  /// The id of padding in a model whose positions start after padding's (RoBERTa); nil in others. There a text that
+  /// holds the token itself has other positions, which are not brought.
+  let paddingID: Int32?
 
   /// The graph's instruction set.
   let target: InstructionSet
@@ -159,6 +162,9 @@ struct Program: Sendable {
       if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
     }
     indexLimits = limits
+    // The rows of the position table up to padding's are left out.
+    let positions = graph.nodes.first { $0.op == .embed }.flatMap { graph[$0.weights[1]].sources.first }
+    paddingID = positions.map { TensorSlice(source: $0).firstRow }.flatMap { $0 > 0 ? Int32(clamping: $0 - 1) : nil }
   }
 }
 

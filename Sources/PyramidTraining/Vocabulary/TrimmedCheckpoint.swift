@@ -38,6 +38,11 @@ public struct TrimmedCheckpoint {
   /// `FormatError` when what was written does not read as it should.
   public func write(to path: String) throws {
     let source = try Folder(path: checkpoint.path)
+    let padding = checkpoint.configuration.padTokenID
+    if checkpoint.configuration.firstPosition > 0, kept.firstIndex(of: Int32(padding)) != padding {
+      throw TrainingError(
+        "\(checkpoint.path): pad_token_id \(padding) would be another id, and its positions are counted from there")
+    }
     let configuration = try configuration(of: JSONField(path: source.path(of: "config.json")))
     try Self.makeFolder(path)
     let folder = try Folder(path: path)
