@@ -13,8 +13,10 @@ public struct Checkpoint: Sendable {
   public let path: String
   /// config.json.
   public private(set) var configuration: ModelConfiguration
-  /// tokenizer.json, or vocab.txt; with tokenizer_config.json.
+  /// The tokenizer of the folder's files.
   public let tokenizer: Tokenizer
+  /// Which files the tokenizer is from, and what was decided where they disagree.
+  public private(set) var tokenizerOrigin: TokenizerOrigin
   /// model.safetensors, or the shards of model.safetensors.index.json.
   public private(set) var weights: Weights
   /// The paths of all files that were read, in the order of reading.
@@ -33,18 +35,28 @@ public struct Checkpoint: Sendable {
     let root = try JSONField(path: folder.path(of: "config.json"))
     configuration = try ModelConfiguration(reading: root, name: folder.name)
     family = try ModelFamilies.family(of: root)
-    let tokenizerFiles: [String]
-    (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
-    let tokens = tokenizer.rules.vocabulary.count
-    guard tokens <= configuration.vocabularySize else {
-      throw FormatError(
-        file: tokenizerFiles[0],
-        problem: "\(tokens) tokens, but vocab_size in config.json is \(configuration.vocabularySize)")
-    }
+    (tokenizer, tokenizerOrigin) = try Tokenizer.read(from: folder, configuration: root)
     let (tensors, weightFiles) = try folder.tensors()
     weights = try Weights(tensors)
-    files = [root.file] + tokenizerFiles + weightFiles
+    files = [root.file] + tokenizerOrigin.files + weightFiles
     self.path = path
+    try checkRows()
+  }
+
+  /// Every text has the template's tokens, so these must have rows; a text that meets another token without one can't be
+  /// answered, but others can.
+  private mutating func checkRows() throws(FormatError) {
+    let (rows, tokens) = (configuration.vocabularySize, tokenizer.rules.vocabulary.count)
+    guard tokens > rows else { return }
+    if let id = tokenizer.rules.template.ids.first(where: { Int($0) >= rows }) {
+      throw FormatError(
+        file: tokenizerOrigin.files[0],
+        problem: "special token \(tokenizer.rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in "
+          + "config.json is \(rows)")
+    }
+    tokenizerOrigin.notes.append(
+      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); "
+        + "a text with a token beyond can't be answered")
   }
 }
 
