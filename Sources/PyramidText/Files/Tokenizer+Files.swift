@@ -72,7 +72,7 @@ struct FolderReader {
     let source = try vocabulary()
     vocabularyFile = source.file
     if !origin.files.contains(source.file) { origin.files.insert(source.file, at: 0) }
-    var assembly = TokenizerAssembly(source.tokens, isList: source.scores != nil)
+    var assembly = TokenizerAssembly(source.tokens, isList: source.scores != nil || kind == .bertJapanese)
     try addTokens(to: &assembly)
     let stated = try statedPipeline()
     let rules = try kind == .general ? generalRules(source, assembly) : classRules(source, assembly, stated)
@@ -156,20 +156,31 @@ struct FolderReader {
     for index in list.indices where named.contains(where: { $0.content.hasSameBytes(as: list[index].content) }) {
       list[index].special = true
     }
-    if kind == .bertJapanese { try checkJapanese(&list) }
+    if kind == .bertJapanese { try checkJapanese(&list, assembly) }
     assembly.add(list)
   }
 
-  /// Tokenizers in Python look for every added token in the raw text, and do otherwise with the flags.
-  private func checkJapanese(_ list: inout [StatedToken]) throws(FormatError) {
+  /// Tokenizers in Python look for every added token in the raw text, do otherwise with the flags, and take ids as they
+  /// are stated.
+  private func checkJapanese(_ list: inout [StatedToken], _ assembly: TokenizerAssembly) throws(FormatError) {
+    func refuse(_ token: StatedToken, _ what: String) -> FormatError {
+      FormatError(
+        file: folder.path, problem: "\(token.content.quoted) \(what), which is not supported with \(kind.rawValue)")
+    }
     for index in list.indices {
       guard !list[index].singleWord, !list[index].stripsLeft, !list[index].stripsRight else {
-        throw FormatError(
-          file: folder.path,
-          problem: "\(list[index].content.quoted) asks for single_word, lstrip or rstrip, which is not supported with "
-            + kind.rawValue)
+        throw refuse(list[index], "asks for single_word, lstrip or rstrip")
       }
       list[index].normalized = false
+    }
+    var next = assembly.tokens.count
+    for (id, token) in settings.decoder {
+      if let known = assembly.id(of: token.content) {
+        guard Int(known) == id else { throw refuse(token, "has id \(id), but \(known) in the vocabulary") }
+      } else {
+        guard id == next else { throw refuse(token, "has id \(id) instead of the next one, \(next)") }
+        next += 1
+      }
     }
   }
 

@@ -20,7 +20,8 @@ struct ScalarSet: Sendable, Equatable {
   /// Whether ASCII letters count in either case.
   var ignoresCase = false
 
-  enum Name: Sendable { case space, letter, number, word }
+  /// `\w` by itself is another set than within brackets.
+  enum Name: Sendable { case space, letter, number, word, wordAlone }
 
   static func == (left: ScalarSet, right: ScalarSet) -> Bool {
     left.ranges == right.ranges && left.isNegated == right.isNegated && left.ignoresCase == right.ignoresCase
@@ -37,6 +38,7 @@ struct ScalarSet: Sendable, Equatable {
           case .letter: UnicodeForms.shared.traits[scalar].contains(.letter)
           case .number: UnicodeForms.shared.traits[scalar].contains(.number)
           case .word: Self.isWord(scalar)
+          case .wordAlone: Self.isWord(scalar) || Self.fractions.contains(scalar)
           }
         return holds != isNegated
       }
@@ -46,14 +48,13 @@ struct ScalarSet: Sendable, Equatable {
     return found != isNegated
   }
 
-  /// Oniguruma's `\w`, which differs from that of Rust's regular expressions in eight scalars.
+  /// Oniguruma's `\w`, which has no joiners, unlike that of Rust's regular expressions.
   private static func isWord(_ scalar: UInt32) -> Bool {
-    switch scalar {
-    case 0xB2, 0xB3, 0xB9, 0xBC...0xBE: true
-    case 0x200C, 0x200D: false
-    default: UnicodeForms.shared.traits[scalar].contains(.word)
-    }
+    scalar != 0x200C && scalar != 0x200D && UnicodeForms.shared.traits[scalar].contains(.word)
   }
+
+  /// Numbers of Latin-1 that are no digits, which its `\w` has outside of brackets.
+  private static let fractions: Set<UInt32> = [0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE]
 
   /// ASCII letters that are the same but for their case; the long s and the Kelvin sign have one, too.
   private static func otherCases(of scalar: UInt32) -> [UInt32] {
@@ -231,6 +232,7 @@ private struct PatternParser {
     var set = ScalarSet(ignoresCase: ignoresCase)
     if peek("\\") {
       try readEscape(into: &set)
+      if set.classes.first?.name == .word { set.classes[0].name = .wordAlone }
     } else {
       guard let scalar = Unicode.Scalar(scalars[position]), !"^$.*+?{}[]".unicodeScalars.contains(scalar) else {
         throw unsupported("the operator")
