@@ -36,7 +36,15 @@ extension ModelCompiler {
       + "\(shape.heads) heads, feed-forward \(shape.intermediate), \(c.activation.rawValue)\(embedding)"
   }
 
-  private var task: String { "one label of \(lowered.labels.count)" }
+  private var task: String {
+    let score = checkpoint.configuration.scoreFunction.map { "; score: \($0.rawValue) of the logit, by activation_fn" } ?? ""
+    switch lowered.graph.shape.task {
+    case .classification: return "one label of \(lowered.labels.count)" + score
+    case .multiLabel: return "any of \(lowered.labels.count) labels, a sigmoid each" + score
+    case .ranking: return "one logit, to rank by" + score
+    case .regression: return "regression, \(lowered.labels.count == 1 ? "a number" : "\(lowered.labels.count) numbers")" + score
+    }
+  }
 
   private var labels: String {
     let shown = lowered.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
@@ -47,10 +55,15 @@ extension ModelCompiler {
     let rules = checkpoint.tokenizer.rules
     let kind =
       switch rules.model {
-      case .wordPiece: "WordPiece, " + (rules.lowercase ? "lower case" : "case kept")
+      case .wordPiece: "WordPiece" + (rules.bert.map { $0.lowercase ? ", lower case" : ", case kept" } ?? "")
+      case .bytePairs: "byte pairs"
+      case .unigram: "Unigram"
+      case .characters: "characters"
       }
-    let files = checkpoint.tokenizerFiles.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
-    return "\(kind), \(rules.vocabulary.count) tokens, from \(files.joined(separator: " and "))"
+    let origin = checkpoint.tokenizerOrigin
+    let files = origin.files.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+    return "\(kind), \(rules.vocabulary.count) tokens, from \(files.joined(separator: " and ")); "
+      + (origin.notes.first ?? origin.className)
   }
 
   private var texts: String {

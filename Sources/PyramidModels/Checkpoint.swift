@@ -13,15 +13,15 @@ public struct Checkpoint: Sendable {
   public let path: String
   /// config.json.
   public private(set) var configuration: ModelConfiguration
-  /// tokenizer.json, or vocab.txt; with tokenizer_config.json.
+  /// The tokenizer of the folder's files.
   public let tokenizer: Tokenizer
+  /// Which files the tokenizer is from, and what was decided where they disagree.
+  public private(set) var tokenizerOrigin: TokenizerOrigin
   /// model.safetensors, or the shards of model.safetensors.index.json.
   public private(set) var weights: Weights
   /// The paths of all files that were read, in the order of reading.
   public let files: [String]
-  /// Those of the tokenizer.
-  public let tokenizerFiles: [String]
-  /// What its user should know before using it, a sentence each.
+  /// What its user should know before using it, a sentence each, beside what the tokenizer's origin says.
   public let notes: [String]
   let family: any ModelFamily.Type
   /// Whose early-exit code the heads' names are of; nil for this project's own, or no heads.
@@ -46,16 +46,30 @@ public struct Checkpoint: Sendable {
     configuration = try ModelConfiguration(reading: root, name: folder.name)
     if let problemType { configuration.problemType = problemType }
     family = try ModelFamilies.family(of: root)
-    (tokenizer, tokenizerFiles) = try Tokenizer.read(from: folder)
-    let (tokens, rows) = (tokenizer.rules.vocabulary.count, configuration.vocabularySize)
+    (tokenizer, tokenizerOrigin) = try Tokenizer.read(from: folder, configuration: root)
     let (tensors, weightFiles) = try folder.tensors()
     let imported = try ImportedExits(Weights(tensors), configuration, family, root)
     (weights, importedHeads, importedThresholds) = (imported.weights, imported.heads, imported.thresholds)
-    files = [root.file] + tokenizerFiles + weightFiles
-    let tooLong =
-      "\(tokenizerFiles[0]): \(tokens) tokens, but vocab_size in config.json is \(rows): a text with a later one fails"
-    notes = (tokens > rows ? [tooLong] : []) + imported.notes
+    files = [root.file] + tokenizerOrigin.files + weightFiles
+    notes = imported.notes
     self.path = folder.path
+    try checkRows()
+  }
+
+  /// Every text has the template's tokens, so these must have rows; a text that meets another token without one can't be
+  /// answered, but others can.
+  private mutating func checkRows() throws(FormatError) {
+    let (rows, tokens) = (configuration.vocabularySize, tokenizer.rules.vocabulary.count)
+    guard tokens > rows else { return }
+    if let id = tokenizer.rules.template.ids.first(where: { Int($0) >= rows }) {
+      throw FormatError(
+        file: tokenizerOrigin.files[0],
+        problem: "special token \(tokenizer.rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in "
+          + "config.json is \(rows)")
+    }
+    tokenizerOrigin.notes.append(
+      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); "
+        + "a text with a token beyond can't be answered")
   }
 }
 

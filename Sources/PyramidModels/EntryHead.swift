@@ -13,7 +13,7 @@ public struct EntryHead: Sendable {
   public let vocabulary: Int
   /// Rows of its table of pairs, a power of two; nil without one.
   public let pairs: Int?
-  /// Ids that are not words, ascending: [CLS], [SEP], [PAD] and [MASK] of the tokenizer, as far as it has them. [UNK]
+  /// Ids that are not words, ascending: [CLS], [SEP], [PAD] and [MASK] of the tokenizer, or what it has for them. [UNK]
   /// stands for a word.
   public let skip: [Int32]
   /// The id that ends a text of a pair.
@@ -40,7 +40,7 @@ public struct EntryHead: Sendable {
     let rules = checkpoint.tokenizer.rules
     self.init(
       vocabulary: checkpoint.configuration.vocabularySize, pairs: pairs, skip: rules.idsWithoutWord,
-      separator: rules.sepID)
+      separator: rules.separatorID)
   }
 
   /// Canonical names and shapes: table [V, classes], pairs [M, classes] if there are any, bias [classes].
@@ -62,9 +62,4 @@ public struct EntryHead: Sendable {
     return try builder.add(
       .bagLogits(skip: skip, separator: separator), [ids, segments], weights, name: "entry.logits")
   }
-}
-
-extension TokenizerRules {
-  /// The ids that the tokenizer puts where no word is, ascending.
-  public var idsWithoutWord: [Int32] { Set([clsID, sepID, padID, maskID].compactMap { $0 }).sorted() }
 }

@@ -29,7 +29,7 @@ extension LoweredModel {
       func token(_ row: Int) -> String {
         "\(row) " + (row < rules.vocabulary.count ? rules.vocabulary[row].quoted : "(of no token)")
       }
-      if let everywhere = rows.first(where: { $0 == Int(rules.clsID) || $0 == Int(rules.sepID) }) {
+      if let everywhere = rows.first(where: { rules.template.ids.contains(Int32($0)) }) {
         throw failure("row \(token(everywhere)) holds NaN or infinity, and every text has that token")
       }
       let shown = rows.prefix(20).map(token).joined(separator: ", ")

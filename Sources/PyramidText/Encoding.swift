@@ -3,9 +3,9 @@
 
 /// The ids of one text or one pair of texts, special tokens included.
 public struct Encoding: Sendable, Equatable {
-  /// Token ids: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
+  /// Token ids: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, or what the tokenizer's template says.
   public var ids: [Int32]
-  /// Segment ids, as many as `ids`: 1 for the second text and its `[SEP]`, else 0.
+  /// Segment ids, as many as `ids`: by the template, as a rule 1 for the second text and its `[SEP]`, else 0.
   public var typeIDs: [Int32]
   /// How many ids there would be without a limit.
   public var fullLength: Int
@@ -24,4 +24,14 @@ func longestFirst(_ first: Int, _ second: Int, budget: Int) -> (first: Int, seco
   let half = budget / 2
   let (low, high) = shorter <= half ? (shorter, budget - shorter) : (half, budget - half)
   return first > second ? (high, low) : (low, high)
+}
+
+/// The same where the longer text loses one token at a time, on a tie the second, as transformers does in Python: the
+/// odd token is the first text's.
+func longestFirstOneByOne(_ first: Int, _ second: Int, budget: Int) -> (first: Int, second: Int) {
+  guard first + second > budget else { return (first, second) }
+  let half = budget / 2
+  if first <= budget - half { return (first, budget - first) }
+  if second <= half { return (budget - second, second) }
+  return (budget - half, half)
 }

@@ -3,61 +3,65 @@
 
 import PyramidFormats
 
-/// A token that is looked for verbatim in the raw text, before normalisation, as Hugging Face's added tokens are.
-public struct SpecialToken: Sendable, Equatable {
-  /// The text that stands for the token, e.g. `[MASK]`; case and accents count.
-  public var content: String
-  /// The id that replaces the text.
-  public var id: Int32
-  /// Whether it counts only when it is not a part of a longer word.
-  public var singleWord = false
-  /// Whether white space to its left belongs to it.
-  public var stripsLeft = false
-  /// Whether white space to its right belongs to it.
-  public var stripsRight = false
-  /// Whether it is looked for in the normalised text instead of the raw text.
-  public var normalized = false
-  /// Whether it has a role, such as `[SEP]`, rather than being a word.
-  public var special = true
-}
-
 /// How words become tokens.
 public enum TokenizerModel: Sendable, Equatable {
   /// WordPiece: what starts every piece that continues a word (`##`, may be empty), and the longest word that is
   /// spelled, in scalars after normalisation; a longer one is unknown as a whole.
   case wordPiece(continuingPrefix: String, maxWordScalars: Int)
+  /// Byte-pair encoding.
+  case bytePairs(BytePairRules)
+  /// A unigram language model.
+  case unigram(UnigramRules)
+  /// One token for each character.
+  case characters
 }
 
-/// A tokenizer with BERT's normaliser and template `[CLS] A [SEP] (B [SEP])`: vocabulary, switches, special tokens.
-///
-/// The names follow `tokenizer_config.json` where it has one; the defaults are those of an uncased BERT.
+/// How the texts of a pair are shortened: always the longer one, and an odd token that both might have goes to...
+public enum PairTruncation: String, Sendable {
+  /// ...the originally longer one, on a tie the second, as the Hugging Face library has it.
+  case library
+  /// ...the first, as transformers' tokenizers in Python have it.
+  case python
+}
+
+/// A tokenizer: vocabulary, steps from text to words, model, template, added tokens.
 public struct TokenizerRules: Sendable, Equatable {
   /// Every token in id order.
   public var vocabulary: Vocabulary
-  /// Maps every scalar to its lower case (`do_lower_case`), scalar by scalar: no final-sigma rule, no locale.
-  public var lowercase = true
-  /// Decomposes the text (NFD) and drops nonspacing marks (`strip_accents`); nil means that it follows `lowercase`.
-  public var stripAccents: Bool?
-  /// Makes each CJK ideograph a word of its own (`tokenize_chinese_chars`).
-  public var splitCJK = true
-  /// Drops control, format and private-use scalars and U+FFFD before anything else (`clean_text`).
-  public var cleanText = true
-  /// Id of a word that the vocabulary cannot spell (`[UNK]`).
-  public var unknownID: Int32
-  /// Id that opens an encoding (`[CLS]`).
-  public var clsID: Int32
-  /// Id that closes each text of an encoding (`[SEP]`).
-  public var sepID: Int32
+  /// What is done to a text first.
+  public var normaliser: [NormaliserStep] = [.bert(BertNormaliser())]
+  /// How the normalised text is cut into words.
+  public var splitter: [SplitterStep] = [.bert]
+  /// How words become tokens.
+  public var model = TokenizerModel.wordPiece(continuingPrefix: "##", maxWordScalars: 100)
+  /// What stands around the texts.
+  public var template: TokenTemplate
+  /// Id of a word that the vocabulary cannot spell (`[UNK]`), where there is one.
+  public var unknownID: Int32?
   /// Id of padding (`[PAD]`), where there is one. Encodings are never padded; the id is carried for other users.
   public var padID: Int32?
   /// Id of the mask token (`[MASK]`), where there is one.
   public var maskID: Int32?
-  /// How words become tokens.
-  public var model = TokenizerModel.wordPiece(continuingPrefix: "##", maxWordScalars: 100)
-  /// Tokens matched in the raw text, in id order: leftmost first, the longest of those that start at one place.
-  public var specialTokens: [SpecialToken] = []
+  /// Tokens that are looked for in the text itself, in id order.
+  public var addedTokens: [AddedToken] = []
+  /// Whether a text that is too long loses its beginning instead of its end.
+  public var truncatesLeft = false
+  /// Which text of a pair gets the odd token.
+  public var pairTruncation = PairTruncation.library
   /// The longest input in tokens, special ones included; nil when the files set no limit.
   public var modelMaxLength: Int?
+
+  /// The id that opens an encoding: `[CLS]`, `<s>`.
+  public var firstID: Int32 { template.firstID }
+  /// The id that ends the first text of an encoding: `[SEP]`, `</s>`.
+  public var separatorID: Int32 { template.separatorID }
+  /// The ids that the tokenizer puts where no word is, ascending: special tokens of the template, padding, mask.
+  public var idsWithoutWord: [Int32] { Set(template.ids + [padID, maskID].compactMap { $0 }).sorted() }
+  /// BERT's switches, where its normaliser and splitter are all that is done to a text.
+  public var bert: BertNormaliser? {
+    guard case .bert(let switches)? = normaliser.first, normaliser.count == 1, splitter == [.bert] else { return nil }
+    return switches
+  }
 }
 
 /// Why a tokenizer cannot be made.
@@ -66,28 +70,35 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case emptyVocabulary
   /// The vocabulary, or the sum of its bytes, exceeds what 32-bit ids and offsets can name.
   case vocabularyTooLarge(entries: Int)
-  /// A required id (`role` says which) is negative or beyond the vocabulary and the special tokens.
+  /// A required id (`role` says which) is negative or beyond the vocabulary and the added tokens.
   case idOutOfRange(role: String, id: Int32)
-  /// A special token has no text.
-  case emptySpecialToken(id: Int32)
-  /// Two special tokens of one text have different ids.
-  case conflictingSpecialToken(text: String)
-  /// A special token asks for what BERT tokenizers don't do.
-  case unsupportedSpecialToken(text: String)
+  /// An added token has no text, or none after normalisation.
+  case emptyAddedToken(id: Int32)
+  /// Two added tokens are looked for by one text.
+  case conflictingAddedToken(text: String)
   /// `maxWordScalars` is below 1.
   case maxWordScalarsOutOfRange(Int)
+  /// A unigram model without one finite score for each token.
+  case scoresDoNotFit(count: Int)
+  /// A compiled map of characters that contradicts itself.
+  case damagedCharacterMap(String)
+  /// A regular expression with a part that is not matched here.
+  case unsupportedPattern(String)
+  /// Steps that don't go together.
+  case unsupportedCombination(String)
 
   public var description: String {
     switch self {
     case .emptyVocabulary: "the vocabulary is empty"
     case .vocabularyTooLarge(let entries): "the vocabulary of \(entries) entries is too large"
     case .idOutOfRange(let role, let id): "the id \(id) of the \(role) token names no token"
-    case .emptySpecialToken(let id): "the special token with id \(id) has an empty text"
-    case .conflictingSpecialToken(let text): "the special token \(text.quoted) is declared with two ids"
-    case .unsupportedSpecialToken(let text):
-      "added_tokens: '\(text.printable(limit: 80))' asks for single_word, lstrip, rstrip or normalized, which is not "
-        + "supported"
+    case .emptyAddedToken(let id): "the added token with id \(id) has an empty text"
+    case .conflictingAddedToken(let text): "the added token \(text.quoted) is declared with two ids"
     case .maxWordScalarsOutOfRange(let value): "max_input_chars_per_word is \(value); it must be at least 1"
+    case .scoresDoNotFit(let count): "the unigram model's \(count) scores are not one finite number for each token"
+    case .damagedCharacterMap(let problem): "precompiled_charsmap: \(problem)"
+    case .unsupportedPattern(let what): "a regular expression is not supported: \(what.printable(limit: 200))"
+    case .unsupportedCombination(let what): what
     }
   }
 }

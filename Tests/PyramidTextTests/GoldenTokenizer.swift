@@ -39,15 +39,19 @@ enum Setting: String, CaseIterable, Sendable, CustomTestStringConvertible {
   /// The rules with the special tokens of the default vocabulary.
   var rules: TokenizerRules {
     var rules = TokenizerRules(
-      vocabulary: Golden.vocabulary, unknownID: 1, clsID: 2, sepID: 3, padID: 0, maskID: 4,
-      specialTokens: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].enumerated().map {
-        SpecialToken(content: $0.element, id: Int32($0.offset))
+      vocabulary: Golden.vocabulary, template: .bert(first: 2, separator: 3), unknownID: 1, padID: 0, maskID: 4,
+      addedTokens: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].enumerated().map {
+        AddedToken(content: $0.element, id: Int32($0.offset))
       })
-    rules.lowercase = self != .cased && self != .casedWithoutAccents
-    rules.stripAccents = self != .cased && self != .lowercaseWithAccents
-    rules.cleanText = self != .uncleaned
-    rules.splitCJK = self != .uncleaned
+    rules.normaliser = [.bert(bert)]
     return rules
+  }
+
+  var bert: BertNormaliser {
+    BertNormaliser(
+      lowercase: self != .cased && self != .casedWithoutAccents,
+      stripAccents: self != .cased && self != .lowercaseWithAccents, splitCJK: self != .uncleaned,
+      cleanText: self != .uncleaned)
   }
 
   func makeTokenizer() throws -> Tokenizer { try Tokenizer(rules) }

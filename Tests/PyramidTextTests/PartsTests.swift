@@ -55,8 +55,8 @@ struct UTF8ScalarTests {
 struct WordPieceTests {
   private func ids(_ text: String, _ vocabulary: [String], prefix: String = "##", limit: Int = 100) throws -> [Int32] {
     let rules = TokenizerRules(
-      vocabulary: Vocabulary(vocabulary), unknownID: 0, clsID: 0, sepID: 0,
-      model: .wordPiece(continuingPrefix: prefix, maxWordScalars: limit))
+      vocabulary: Vocabulary(vocabulary), model: .wordPiece(continuingPrefix: prefix, maxWordScalars: limit),
+      template: .bert(first: 0, separator: 0), unknownID: 0)
     return try Array(Tokenizer(rules).encode(text, limit: 512).ids[1...].dropLast())
   }
 
@@ -101,7 +101,7 @@ struct WordSplitterTests {
       ("한", ["\u{1112}\u{1161}\u{11AB}"]),
     ])
   func words(text: String, expected: [String]) {
-    let scalars = PyramidTextTests.words(of: text, under: Setting.uncased.rules).map { Array($0.unicodeScalars) }
+    let scalars = PyramidTextTests.words(of: text, under: Setting.uncased.bert).map { Array($0.unicodeScalars) }
     #expect(scalars == expected.map { Array($0.unicodeScalars) })
   }
 }

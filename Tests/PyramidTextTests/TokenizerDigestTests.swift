@@ -12,7 +12,7 @@ struct TokenizerDigestTests {
   @Test("on generated strings, in groups of 100", arguments: Setting.allCases)
   func generatedStrings(setting: Setting) throws {
     let tokenizer = try setting.makeTokenizer()
-    let splitter = WordSplitter(rules: setting.rules, wordLimit: .max)
+    let splitter = WordSplitter(setting.bert, wordLimit: .max)
     let expected = Golden.goldenLines("strings-\(setting.rawValue).txt")
     #expect(expected.count == (setting == .uncased || setting == .cased ? 500 : 100))
     for (group, line) in expected.enumerated() {
@@ -35,7 +35,7 @@ struct TokenizerDigestTests {
     "on every Unicode scalar between two letters",
     arguments: [Setting.uncased, .lowercaseWithAccents, .uncleaned])
   func everyScalar(setting: Setting) {
-    let splitter = WordSplitter(rules: setting.rules, wordLimit: .max)
+    let splitter = WordSplitter(setting.bert, wordLimit: .max)
     let expected = Golden.goldenLines("scalars-\(setting.rawValue).txt")
     #expect(expected.count == 272)
     for (group, line) in expected.enumerated() {

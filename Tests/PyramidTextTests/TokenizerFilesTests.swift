@@ -1,173 +1,206 @@
-// The rules of tokenizers from vocab.txt and from tokenizer.json, and what tokenizer_config.json changes in each.
+// The tokenizer of a checkpoint folder: which of its files decides what. What is right here was asked of transformers
+// 5.24 (AutoTokenizer) with the same files.
 
+import Glibc
 import PyramidFormats
 import Testing
 
 @testable import PyramidText
 
-@Suite struct `Tokenizer files` {
-  private let lines = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n"
+/// A temporary folder with the files of a tokenizer.
+final class TokenizerFolder {
+  let path: String
 
-  private func vocabulary(_ text: String, settings: String? = nil) throws -> TokenizerRules {
-    let json = try settings.map { field(try JSONReader.read($0, file: settingsFile)) }
-    return try Array(text.utf8).withUnsafeBytes {
-      try TokenizerRules(vocabularyFile: $0, file: "vocab.txt", settings: json)
+  init(_ files: [String: String]) throws {
+    var template = Array("/tmp/mp-tokenizer-XXXXXX".utf8CString)
+    path = String(cString: try #require(mkdtemp(&template)))
+    for (name, text) in files {
+      let file = try #require(fopen(path + "/" + name, "w"))
+      fputs(text, file)
+      fclose(file)
     }
   }
 
-  private let settingsFile = "tokenizer_config.json"
+  deinit {
+    for name in ["config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json", "added_tokens.json",
+      "special_tokens_map.json", "vocab.json", "merges.txt", "spm.model"]
+    { unlink(path + "/" + name) }
+    rmdir(path)
+  }
 
-  private func field(_ settings: JSONValue) -> JSONField { JSONField(settings, file: settingsFile) }
+  func read() throws -> (tokenizer: Tokenizer, origin: TokenizerOrigin) {
+    let folder = try Folder(path: path)
+    let configuration = folder.has("config.json") ? try JSONField(path: folder.path(of: "config.json")) : nil
+    return try Tokenizer.read(from: folder, configuration: configuration)
+  }
+}
 
-  private func read(_ json: JSONValue, settings: JSONValue? = nil) throws -> TokenizerRules {
-    try TokenizerRules(json: JSONField(json, file: "tokenizer.json"), settings: settings.map(field))
+@Suite struct `Tokenizer files` {
+  private let lines = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n"
+
+  private func read(
+    vocabulary: String? = nil, settings: String? = nil, _ files: [String: String] = [:]
+  ) throws -> (tokenizer: Tokenizer, origin: TokenizerOrigin) {
+    var files = files
+    files["config.json"] = files["config.json"] ?? #"{"model_type": "bert"}"#
+    files["vocab.txt"] = vocabulary ?? lines
+    files["tokenizer_config.json"] = settings
+    return try TokenizerFolder(files).read()
+  }
+
+  private func rules(vocabulary: String? = nil, settings: String? = nil, _ files: [String: String] = [:]) throws
+    -> TokenizerRules
+  { try read(vocabulary: vocabulary, settings: settings, files).tokenizer.rules }
+
+  private func problem(settings: String? = nil, _ files: [String: String]) -> String {
+    do {
+      _ = try read(settings: settings, files)
+      return "none"
+    } catch { return "\(error)" }
   }
 
   @Test func `A vocabulary alone has the defaults of BERT's uncased tokenizer`() throws {
-    let tokenizer = try vocabulary(lines)
-    #expect(tokenizer.tokens == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"])
-    #expect(tokenizer.vocabulary.modelCount == 7)
-    #expect(tokenizer.lowercase && tokenizer.splitCJK && tokenizer.cleanText)
-    #expect(tokenizer.stripAccents == nil)
-    #expect(tokenizer.clsID == 2)
-    #expect(tokenizer.maskID == 4)
-    #expect(tokenizer.specialTokens.map(\.id) == [0, 1, 2, 3, 4])
-    #expect(tokenizer.additionalSpecialTokens.isEmpty)
-    #expect(tokenizer.model == .wordPiece(continuingPrefix: "##", maxWordScalars: 100))
-    #expect(tokenizer.modelMaxLength == nil)
+    let rules = try rules()
+    #expect(rules.tokens == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"])
+    #expect(rules.vocabulary.modelCount == 7)
+    #expect(rules.bert == BertNormaliser())
+    #expect(rules.template == .bert(first: 2, separator: 3))
+    #expect((rules.firstID, rules.separatorID, rules.maskID, rules.padID) == (2, 3, 4, 0))
+    #expect(rules.idsWithoutWord == [0, 2, 3, 4])
+    #expect(rules.addedTokens.map(\.id) == [0, 1, 2, 3, 4])
+    #expect(rules.model == .wordPiece(continuingPrefix: "##", maxWordScalars: 100))
+    #expect(rules.modelMaxLength == nil && !rules.truncatesLeft)
   }
 
-  @Test func `Lines end in LF or CRLF, and nothing else is stripped`() throws {
-    let text = "[PAD]\r\n[UNK]\n[CLS]\r\n[SEP]\n \u{3000}\n\u{E9}\ne\u{301}\n\u{2028}"
-    let tokenizer = try vocabulary(text)
-    let expected = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", " \u{3000}", "\u{E9}", "e\u{301}", "\u{2028}"]
-    #expect(tokenizer.tokens.map { Array($0.utf8) } == expected.map { Array($0.utf8) })
-    #expect(tokenizer.maskID == nil)
+  @Test func `Lines end in LF or CRLF, and white space at a token's end is dropped`() throws {
+    let rules = try rules(vocabulary: "[PAD]\r\n[UNK]\n[CLS]\r\n[SEP] \n \u{3000}x\u{3000}\n\u{E9}\ne\u{301}\n\n[MASK]")
+    let expected = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", " \u{3000}x", "\u{E9}", "e\u{301}", "", "[MASK]"]
+    #expect(rules.tokens.map { Array($0.utf8) } == expected.map { Array($0.utf8) })
+  }
+
+  @Test func `Of a token that is there twice the last counts, and a new one is numbered by those that differ`() throws {
+    let (tokenizer, origin) = try read(vocabulary: lines + "a\n", ["added_tokens.json": #"{"<x>": 8}"#])
+    #expect(tokenizer.encode("a", limit: 9).ids == [2, 7, 3])
+    #expect(tokenizer.encode("<x>", limit: 9).ids == [2, 7, 3])
+    #expect(origin.notes.contains { $0.contains("twice") } && origin.notes.contains { $0.contains("it gets 7") })
   }
 
   @Test func `tokenizer_config.json sets the switches and the special tokens`() throws {
-    let tokenizer = try vocabulary(
-      "<p>\n<u>\n<c>\n<s>\n<m>\na\n",
+    let rules = try rules(
+      vocabulary: "<p>\n<u>\n<c>\n<s>\n<m>\na\n",
       settings: """
         {"do_lower_case": false, "strip_accents": true, "tokenize_chinese_chars": false, "model_max_length": 512,
          "unk_token": "<u>", "sep_token": {"content": "<s>", "__type": "AddedToken"}, "pad_token": "<p>",
-         "cls_token": "<c>", "mask_token": {"content": "<m>", "lstrip": true},
+         "cls_token": "<c>", "mask_token": {"content": "<m>", "lstrip": true}, "truncation_side": "left",
          "additional_special_tokens": ["<x>", "a"], "tokenizer_class": "DistilBertTokenizerFast"}
         """)
-    #expect(!tokenizer.lowercase && !tokenizer.splitCJK)
-    #expect(tokenizer.stripAccents == true)
-    #expect(tokenizer.modelMaxLength == 512)
-    #expect(tokenizer.unknownID == 1)
-    #expect(tokenizer.specialTokens.first { $0.content == "<m>" }?.stripsLeft == true)
-    #expect(tokenizer.additionalSpecialTokens.map(\.content) == ["a", "<x>"])
-    #expect(tokenizer.tokens.last == "<x>")
-    #expect(tokenizer.vocabulary.modelCount == 6)
+    #expect(rules.bert == BertNormaliser(lowercase: false, stripAccents: true, splitCJK: false))
+    #expect(rules.modelMaxLength == 512 && rules.truncatesLeft)
+    #expect(rules.unknownID == 1)
+    #expect(rules.addedTokens.first { $0.content == "<m>" }?.stripsLeft == true)
+    #expect(rules.addedTokens.map(\.content) == ["<p>", "<u>", "<c>", "<s>", "<m>", "a", "<x>"])
+    #expect(rules.vocabulary.modelCount == 6 && rules.vocabulary.count == 7)
+    // DistilBERT's class gives no type ids.
+    #expect(rules.template == TokenTemplate.bert(first: 2, separator: 3).withoutTypes)
   }
 
   @Test(arguments: [
     ("512", 512), ("512.0", 512), ("1e30", nil), ("1000000000000000019884624838656", nil), ("null", nil),
   ])
   func `The maximum length may be absent in several spellings`(_ text: String, _ length: Int?) throws {
-    #expect(try vocabulary(lines, settings: #"{"model_max_length": \#(text)}"#).modelMaxLength == length)
+    #expect(try rules(settings: #"{"model_max_length": \#(text)}"#).modelMaxLength == length)
   }
 
-  @Test func `Added tokens keep their ids and flags`() throws {
-    let tokenizer = try vocabulary(
-      lines,
+  @Test func `Added tokens keep their flags, and their ids where these are the next`() throws {
+    let rules = try rules(
       settings: """
         {"added_tokens_decoder": {"7": {"content": "<w>", "special": false, "single_word": true, "rstrip": true},
                                   "0": {"content": "[PAD]", "special": true}}}
-        """)
-    let added = try #require(tokenizer.additionalSpecialTokens.first)
+        """, ["added_tokens.json": #"{"<unread>": 8}"#])
+    let added = try #require(rules.addedTokens.last)
     #expect((added.content, added.id) == ("<w>", 7))
     #expect(added.singleWord && added.stripsRight && added.normalized && !added.special && !added.stripsLeft)
   }
 
-  private func description(_ change: (inout TokenizerRules) -> Void = { _ in }) throws -> TokenizerRules {
-    var tokenizer = try vocabulary(lines)
-    change(&tokenizer)
-    return tokenizer
-  }
-
-  @Test func `A description survives being written as tokenizer.json`() throws {
-    let tokenizer = try description {
-      $0.vocabulary = Vocabulary($0.tokens + ["<x>"], modelCount: 7)
-      $0.specialTokens.append(SpecialToken(content: "<x>", id: 7))
-      $0.lowercase = false
-      $0.stripAccents = true
-      $0.splitCJK = false
-      $0.model = .wordPiece(continuingPrefix: "##", maxWordScalars: 50)
-      $0.modelMaxLength = 128
-    }
-    let json = try JSONReader.read(JSONWriter.string(tokenizer.tokenizerJSON), file: "tokenizer.json")
-    let read = try read(json, settings: ["pad_token": "[PAD]", "mask_token": "[MASK]", "model_max_length": 128])
-    #expect(read == tokenizer)
+  @Test func `added_tokens.json has words, and what special_tokens_map.json calls extra is special`() throws {
+    let files = [
+      "added_tokens.json": #"{"[USER]": 7, "[LINK]": 8}"#,
+      "special_tokens_map.json": #"{"extra_special_tokens": ["[LINK]"]}"#,
+    ]
+    let rules = try rules(files)
+    #expect(rules.addedTokens.suffix(2).map(\.normalized) == [true, false])
+    let tokenizer = try Tokenizer(rules)
+    #expect(tokenizer.encode("[USER] [user] [LINK] [link]", limit: 99).ids[1...5] == [7, 7, 8, 1, 1])
   }
 
   @Test(arguments: [
-    (#"{"do_lower_case": false, "strip_accents": true}"#, false, true),
-    (#"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#, false, nil),
-    (#"{"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": false}"#, true, nil),
-    (#"{"strip_accents": null}"#, true, nil), ("{}", true, nil),
+    ("null", "null", "BertTokenizer"), (#""BertTokenizerFast""#, "null", "BertTokenizer"),
+    ("null", #""DistilBertTokenizer""#, "DistilBertTokenizer"),
+    (#""BertTokenizer""#, #""DistilBertTokenizer""#, "BertTokenizer"),
   ])
-  func `The switches of a BERT tokenizer's settings override tokenizer.json`(
-    _ settings: String, _ lowercase: Bool, _ stripAccents: Bool?
+  func `The class is tokenizer_config.json's, else config.json's, else the model's`(
+    _ settings: String, _ configuration: String, _ name: String
   ) throws {
-    let read = try read(
-      description().tokenizerJSON, settings: JSONReader.read(settings, file: settingsFile))
-    #expect(read.lowercase == lowercase)
-    #expect(read.stripAccents == stripAccents)
+    let origin = try read(
+      settings: #"{"tokenizer_class": \#(settings)}"#,
+      ["config.json": #"{"model_type": "bert", "tokenizer_class": \#(configuration)}"#]
+    ).origin
+    #expect(origin.className == name)
   }
 
   @Test(arguments: [
-    JSONValue.null, ["type": "Sequence", "normalizers": []],
+    ("character", [2, 5, 1, 3]), ("wordpiece", [2, 5, 6, 3]),
   ])
-  func `Without a normaliser text stays as it is`(_ normalizer: JSONValue) throws {
-    guard case .object(var json) = try description().tokenizerJSON else { return }
-    json["normalizer"] = normalizer
-    let read = try read(.object(json))
-    #expect(!read.lowercase && !read.cleanText && !read.splitCJK)
-    #expect(read.stripAccents == false)
+  func `BertJapaneseTokenizer splits words into characters or pieces`(_ kind: String, _ ids: [Int32]) throws {
+    let tokenizer = try read(
+      settings: #"{"subword_tokenizer_type": "\#(kind)"}"#,
+      ["config.json": #"{"model_type": "bert", "tokenizer_class": "BertJapaneseTokenizer"}"#]
+    ).tokenizer
+    #expect(tokenizer.encode("ab", limit: 9).ids == ids)
+    #expect(tokenizer.encode("\u{FF41}", limit: 9).ids == [2, kind == "character" ? 5 : 1, 3])
+    // An odd token is the first text's here.
+    #expect(tokenizer.encode("a a a", pair: "a a a", limit: 6).ids == [2, 5, 5, 3, 5, 3])
+  }
+
+  @Test(arguments: [
+    (#"{"tokenizer_class": "T5Tokenizer"}"#, [:], "\"T5Tokenizer\" is not supported"),
+    (#"{"split_special_tokens": true}"#, [:], "split_special_tokens"),
+    (#"{"truncation_side": "middle"}"#, [:], "expected \"left\" or \"right\""),
+    (#"{"unk_token": "<none>"}"#, [:], "\"<none>\" is not in the vocabulary"),
+    (#"{"added_tokens_decoder": {"x": {"content": "y"}}}"#, [:], "expected a token's id as the key"),
+    (#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, [:], "no tokenizer.json"),
+    (
+      #"{"tokenizer_class": "XLMRobertaTokenizer"}"#, ["spm.model": "x"],
+      "spm.model: SentencePiece's format is not read; convert it once with"
+    ),
+    (
+      #"{"subword_tokenizer_type": "sentencepiece", "tokenizer_class": "BertJapaneseTokenizer"}"#, [:],
+      "subword_tokenizer_type: \"sentencepiece\" is not supported"
+    ),
+    (#"{"tokenizer_class": "RobertaTokenizer"}"#, ["vocab.json": "{}"], "vocab.json with merges.txt"),
+    (
+      #"{"tokenizer_class": "RobertaTokenizer"}"#,
+      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 3}"#, "merges.txt": "#version: 0.2\na b\n"],
+      "merge 1: \"a\" and \"b\": one of them, or both together, is no token"
+    ),
+    (
+      #"{"tokenizer_class": "RobertaTokenizer"}"#,
+      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 4000000000}"#, "merges.txt": "#version: 0.2\n"], "expected an id from 0 to"
+    ),
+    (
+      #"{"tokenizer_class": "RobertaTokenizer"}"#,
+      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2}"#, "merges.txt": "a\n"], "line 1: expected two tokens"
+    ),
+  ] as [(String, [String: String], String)])
+  func `What would change ids and is not implemented is refused by its name`(
+    _ settings: String, _ files: [String: String], _ message: String
+  ) {
+    let found = problem(settings: settings, files)
+    #expect(found.contains(message), "\(found)")
   }
 }
 
 extension TokenizerRules {
   /// All tokens in id order.
-  fileprivate var tokens: [String] { (0..<vocabulary.count).map { vocabulary[$0] } }
-
-  /// The special tokens beyond the five with a role.
-  fileprivate var additionalSpecialTokens: [SpecialToken] {
-    specialTokens.filter { ![unknownID, clsID, sepID, padID, maskID].contains($0.id) }
-  }
-
-  /// The rules as Hugging Face `tokenizers` would write them, without the settings' part.
-  fileprivate var tokenizerJSON: JSONValue {
-    guard case .wordPiece(let prefix, let maxWordScalars) = model else { return .null }
-    var pieces = JSONObject()
-    for (id, token) in tokens[..<vocabulary.modelCount].enumerated() { pieces[token] = JSONValue(id) }
-    return [
-      "version": "1.0", "truncation": .null, "padding": .null,
-      "added_tokens": .array(
-        specialTokens.map { token in
-          [
-            "id": JSONValue(Int(token.id)), "content": .string(token.content), "single_word": .bool(token.singleWord),
-            "lstrip": .bool(token.stripsLeft), "rstrip": .bool(token.stripsRight),
-            "normalized": .bool(token.normalized), "special": .bool(token.special),
-          ]
-        }),
-      "normalizer": [
-        "type": "BertNormalizer", "clean_text": .bool(cleanText), "handle_chinese_chars": .bool(splitCJK),
-        "strip_accents": stripAccents.map(JSONValue.bool) ?? .null, "lowercase": .bool(lowercase),
-      ],
-      "pre_tokenizer": ["type": "BertPreTokenizer"],
-      "post_processor": [
-        "type": "BertProcessing", "sep": [.string(tokens[Int(sepID)]), JSONValue(Int(sepID))],
-        "cls": [.string(tokens[Int(clsID)]), JSONValue(Int(clsID))],
-      ],
-      "model": [
-        "type": "WordPiece", "unk_token": .string(tokens[Int(unknownID)]), "continuing_subword_prefix": .string(prefix),
-        "max_input_chars_per_word": JSONValue(maxWordScalars), "vocab": .object(pieces),
-      ],
-    ]
-  }
+  var tokens: [String] { (0..<vocabulary.count).map { vocabulary[$0] } }
 }

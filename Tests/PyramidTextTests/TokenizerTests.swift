@@ -94,7 +94,7 @@ struct TokenizerTests {
   func longRunOfMarks() throws {
     let marks = String(repeating: "\u{302E}\u{1BAA}", count: 50_000)
     let sorted = "a" + String(repeating: "\u{1BAA}", count: 50_000) + String(repeating: "\u{302E}", count: 50_000)
-    #expect(words(of: "a" + marks, under: Setting.uncased.rules) == [sorted])
+    #expect(words(of: "a" + marks, under: Setting.uncased.bert) == [sorted])
   }
 }
 
@@ -104,7 +104,7 @@ struct SpecialTokenTests {
 
   init() throws {
     var rules = Setting.uncased.rules
-    rules.specialTokens += [SpecialToken(content: "[MASK]ed", id: 9000), SpecialToken(content: "É", id: 9001)]
+    rules.addedTokens += [AddedToken(content: "[MASK]ed", id: 9000), AddedToken(content: "É", id: 9001)]
     tokenizer = try Tokenizer(rules)
   }
 
@@ -128,25 +128,47 @@ struct TokenizerErrorTests {
   static let refusals: [(TokenizerError, Change)] = [
     (.maxWordScalarsOutOfRange(0), { $0.model = .wordPiece(continuingPrefix: "##", maxWordScalars: 0) }),
     (.idOutOfRange(role: "unknown", id: 3), { $0.unknownID = 3 }),
-    (.idOutOfRange(role: "cls", id: -1), { $0.clsID = -1 }),
-    (.idOutOfRange(role: "sep", id: .max), { $0.sepID = .max }),
-    (.idOutOfRange(role: "[X]", id: -5), { $0.specialTokens = [SpecialToken(content: "[X]", id: -5)] }),
-    (.emptySpecialToken(id: 2), { $0.specialTokens = [SpecialToken(content: "", id: 2)] }),
+    (.idOutOfRange(role: "template's", id: -1), { $0.template = .bert(first: -1, separator: 2) }),
+    (.idOutOfRange(role: "template's", id: .max), { $0.template = .bert(first: 1, separator: .max) }),
+    (.idOutOfRange(role: "[X]", id: -5), { $0.addedTokens = [AddedToken(content: "[X]", id: -5)] }),
+    (.emptyAddedToken(id: 2), { $0.addedTokens = [AddedToken(content: "", id: 2)] }),
+    (.emptyAddedToken(id: 1), { $0.addedTokens = [AddedToken(content: "\u{301}", id: 1, normalized: true)] }),
     (
-      .unsupportedSpecialToken(text: "[X]"),
-      { $0.specialTokens = [SpecialToken(content: "[X]", id: 1, stripsLeft: true)] }
+      .conflictingAddedToken(text: "[X]"),
+      { $0.addedTokens = [AddedToken(content: "[X]", id: 1), AddedToken(content: "[X]", id: 2)] }
     ),
     (
-      .conflictingSpecialToken(text: "[X]"),
-      { $0.specialTokens = [SpecialToken(content: "[X]", id: 1), SpecialToken(content: "[X]", id: 2)] }
+      .conflictingAddedToken(text: "[X]"),
+      {
+        $0.addedTokens = [
+          AddedToken(content: "[x]", id: 1, normalized: true), AddedToken(content: "[X]", id: 2, normalized: true),
+        ]
+      }
     ),
+    (
+      .unsupportedCombination("the ByteLevel pre-tokenizer must be the last one"),
+      { $0.splitter = [.byteLevel(addsBlank: false, cuts: true), .whitespace] }
+    ),
+    (
+      .unsupportedCombination("the ByteLevel pre-tokenizer with another model than a byte-level BPE"),
+      { $0.splitter = [.byteLevel(addsBlank: false, cuts: true)] }
+    ),
+    (.scoresDoNotFit(count: 2), { $0.model = .unigram(UnigramRules(scores: [0, 1], unknownID: 0)) }),
+    (.scoresDoNotFit(count: 3), { $0.model = .unigram(UnigramRules(scores: [0, 1, .nan], unknownID: 0)) }),
+    (
+      .idOutOfRange(role: "merged", id: 3),
+      { $0.model = .bytePairs(BytePairRules(merges: [.init(left: 0, right: 1, result: 3)])) }
+    ),
+    (.damagedCharacterMap("its trie's size does not fit"), { $0.normaliser = [.precompiled([8, 0, 0, 0, 1])] }),
+    (.unsupportedPattern("a lazy or possessive repetition at character 3"), {
+      $0.normaliser = [.replace(.expression("a+?"), with: "")] }),
   ]
 
   @Test("with an error that says why", arguments: refusals.indices)
   func refused(index: Int) {
     let (error, change) = Self.refusals[index]
     var rules = TokenizerRules(
-      vocabulary: Vocabulary(["[UNK]", "[CLS]", "[SEP]"]), unknownID: 0, clsID: 1, sepID: 2)
+      vocabulary: Vocabulary(["[UNK]", "[CLS]", "[SEP]"]), template: .bert(first: 1, separator: 2), unknownID: 0)
     change(&rules)
     #expect(throws: error) { try Tokenizer(rules) }
     #expect(!error.description.isEmpty)
@@ -154,13 +176,14 @@ struct TokenizerErrorTests {
 
   @Test("as is a vocabulary without entries")
   func emptyVocabulary() {
-    let rules = TokenizerRules(vocabulary: Vocabulary([]), unknownID: 0, clsID: 0, sepID: 0)
+    let rules = TokenizerRules(
+      vocabulary: Vocabulary([]), template: .bert(first: 0, separator: 0), unknownID: 0)
     #expect(throws: TokenizerError.emptyVocabulary) { try Tokenizer(rules) }
   }
 }
 
 /// The words of a text, whole.
-func words(of text: String, under rules: TokenizerRules) -> [String] {
+func words(of text: String, under rules: BertNormaliser) -> [String] {
   struct Words: WordSink {
     var words: [String] = []
     mutating func take(_ word: UnsafeBufferPointer<UInt8>, scalars: Int) {
@@ -169,6 +192,6 @@ func words(of text: String, under rules: TokenizerRules) -> [String] {
   }
   var sink = Words()
   var text = text
-  text.withUTF8 { WordSplitter(rules: rules, wordLimit: .max).split($0, into: &sink) }
+  text.withUTF8 { WordSplitter(rules, wordLimit: .max).split($0, into: &sink) }
   return sink.words
 }

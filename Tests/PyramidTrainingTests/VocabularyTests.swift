@@ -94,7 +94,7 @@ private let tokens =
     let trim = try VocabularyTrim(of: source)
     try TrimmedCheckpoint(trim, size: 12).write(to: folder.path("small"))
     let rules = try Checkpoint(path: folder.path("small")).tokenizer.rules
-    #expect(rules.lowercase && rules.stripAccents == false && rules.modelMaxLength == nil)
+    #expect(rules.bert?.lowercase == true && rules.bert?.stripAccents == false && rules.modelMaxLength == nil)
     let settings = try JSONField(path: folder.path("small/tokenizer_config.json"))
     #expect(try settings.required("x").integer(in: 1...1) == 1)
     #expect(try settings.required("mask_token").string() == "[MASK]")

@@ -40,7 +40,7 @@ public struct ArtefactHeader: Sendable {
   /// Stands before the names of learned tensors, apart from weight symbols.
   public static let learnedPrefix = "learned/"
   private static let format = "magic-pyramid"
-  private static let version = "3"
+  private static let version = "4"
   private static let vocabularyTensor = "vocabulary"
   private static let integrityKey = "integrity"
   private static let certificateKey = "certificate"

@@ -1,79 +1,71 @@
-// Puts the rules of a tokenizer together: word pieces, then added tokens, then the roles.
-//
-// Separate because tokenizer.json and vocab.txt differ only in where the parts come from; which id a token has, and
-// that each role's token exists, is decided here once.
+// Puts a vocabulary together: the model's tokens, then added ones. Which id an added token gets does not follow from
+// what a file says but from what is there before it, as in the Hugging Face library; this is decided here once.
 
 import PyramidFormats
 
 /// A vocabulary being completed by added tokens.
 struct TokenizerAssembly {
-  /// The file that holds the vocabulary, for errors.
-  let file: String
-  /// Where in that file the vocabulary is.
-  let place: String
-  private var tokens: [String]
-  private let modelCount: Int
+  private(set) var tokens: [String?]
+  let modelCount: Int
+  /// How many tokens the library counts in the model, which is where it begins to number added ones.
+  private let modelSize: Int
   private var ids: [ExactString: Int32] = [:]
-  private var added: [SpecialToken] = []
-  private var addedIDs: Set<Int32> = []
+  private var added: [Int32: AddedToken] = [:]
+  private(set) var notes: [String] = []
 
-  /// Starts from the word pieces; throws when one occurs twice.
-  init(wordPieces: [String], file: String, place: String) throws(FormatError) {
-    (self.file, self.place, tokens, modelCount) = (file, place, wordPieces, wordPieces.count)
-    ids.reserveCapacity(wordPieces.count)
-    for (id, token) in wordPieces.enumerated() {
-      guard let first = ids.updateValue(Int32(id), forKey: ExactString(token)) else { continue }
-      throw FormatError(file: file, place: place, problem: "token \(token.quoted) has two ids, \(first) and \(id)")
+  /// Starts from the model's tokens, nil for an id that has none; of two equal ones the later counts. `isList` says
+  /// that repeated ones count for the size all the same, as in a unigram model.
+  init(_ tokens: [String?], isList: Bool = false) {
+    (self.tokens, modelCount) = (tokens, tokens.count)
+    ids.reserveCapacity(tokens.count)
+    var repeated: [String] = []
+    for (id, token) in tokens.enumerated() {
+      guard let token else { continue }
+      if ids.updateValue(Int32(id), forKey: ExactString(token)) != nil { repeated.append(token) }
+    }
+    modelSize = isList ? tokens.count : ids.count
+    if let first = repeated.first {
+      notes.append(
+        "\(repeated.count) tokens are in the vocabulary twice, such as \(first.quoted); the last one counts")
     }
   }
 
-  /// Adds a token whose id is given: it is the one the vocabulary has, or the next free one.
-  mutating func add(_ token: SpecialToken, from source: (file: String, place: String)) throws(FormatError) {
-    let id = ids[ExactString(token.content)] ?? Int32(tokens.count)
-    guard id == token.id else {
-      throw FormatError(
-        file: source.file, place: source.place,
-        problem: "token \(token.content.quoted) has id \(token.id), expected \(id)")
-    }
-    insert(token)
+  /// The id of a token; nil when there is none.
+  func id(of content: String) -> Int32? { ids[ExactString(content)] }
+
+  /// Whether there is an added token of this text.
+  func hasAdded(_ content: String) -> Bool {
+    id(of: content).map { added[$0]?.content.hasSameBytes(as: content) ?? false } ?? false
   }
 
-  /// Adds a token by its content: with the id that the vocabulary has for it, or else the next free one.
-  mutating func add(_ token: SpecialToken) {
-    var token = token
-    token.id = ids[ExactString(token.content)] ?? Int32(tokens.count)
-    insert(token)
+  /// Adds tokens: one that is known keeps its id and takes the new flags, another gets the next free id.
+  mutating func add(_ list: [StatedToken]) {
+    let largest = added.keys.max().map { Int($0) }
+    var next = largest.map { $0 >= modelSize || modelSize == 0 ? $0 + 1 : modelSize } ?? modelSize
+    for stated in list where !stated.content.isEmpty {
+      var id = id(of: stated.content)
+      if id == nil {
+        id = Int32(next)
+        next += 1
+      }
+      guard let id else { continue }
+      added[id] = stated.token(id: id)
+      ids[ExactString(stated.content)] = id
+      while tokens.count <= Int(id) { tokens.append(nil) }
+      if tokens[Int(id)] == nil { tokens[Int(id)] = stated.content }
+    }
   }
 
-  private mutating func insert(_ token: SpecialToken) {
-    if token.id == tokens.count {
-      tokens.append(token.content)
-      ids[ExactString(token.content)] = token.id
+  /// A note for each added token whose id is not the one that a file states.
+  mutating func compare(_ stated: [(id: Int, token: StatedToken)], file: String) {
+    for (id, token) in stated {
+      guard let found = self.id(of: token.content), Int(found) != id else { continue }
+      notes.append("\(file): token \(token.content.quoted) is said to have id \(id); it gets \(found)")
     }
-    if addedIDs.insert(token.id).inserted { added.append(token) }
   }
 
-  /// The id of a role's token, which must exist.
-  func id(ofRole content: String) throws(FormatError) -> Int32 {
-    guard let id = ids[ExactString(content)] else {
-      throw FormatError(file: file, place: place, problem: "special token \(content.quoted) is missing")
-    }
-    return id
-  }
-
-  /// The rules with every switch at its default. The five roles are looked for in raw text like other added tokens.
-  mutating func finish(
-    unknown: String, cls: String, sep: String, pad: String, mask: String?
-  ) throws(FormatError) -> TokenizerRules {
-    let (unknownID, clsID) = (try id(ofRole: unknown), try id(ofRole: cls))
-    let (sepID, padID) = (try id(ofRole: sep), try id(ofRole: pad))
-    // A role that a file names must exist; [MASK], which no classifier needs, may be missing when none is named.
-    let maskID = if let mask { try id(ofRole: mask) } else { ids[ExactString("[MASK]")] }
-    for id in [unknownID, clsID, sepID, padID, maskID].compactMap({ $0 }) {
-      insert(SpecialToken(content: tokens[Int(id)], id: id))
-    }
-    return TokenizerRules(
-      vocabulary: Vocabulary(tokens, modelCount: modelCount), unknownID: unknownID, clsID: clsID, sepID: sepID,
-      padID: padID, maskID: maskID, specialTokens: added.sorted { $0.id < $1.id })
-  }
+  /// The whole vocabulary.
+  var vocabulary: Vocabulary { Vocabulary(tokens, modelCount: modelCount) }
+  /// The added tokens in id order.
+  var addedTokens: [AddedToken] { added.values.sorted { $0.id < $1.id } }
 }

@@ -52,6 +52,14 @@ struct PieceTable: Sendable {
     bytes.withUnsafeBufferPointer { slots[find(slice, hash, bytes: $0)].id }
   }
 
+  /// The id of some bytes, or -1.
+  func id(of slice: UnsafeBufferPointer<UInt8>) -> Int32 {
+    id(of: slice, hash: slice.reduce(Self.emptyHash) { Self.extend($0, by: $1) })
+  }
+
+  /// The id of some bytes, or -1.
+  func id(of bytes: [UInt8]) -> Int32 { bytes.withUnsafeBufferPointer(id(of:)) }
+
   /// The slot that holds the slice or would take it. The table is at most half full, so the search ends.
   @inline(__always)
   private func find(_ slice: UnsafeBufferPointer<UInt8>, _ hash: UInt64, bytes: UnsafeBufferPointer<UInt8>) -> Int {

@@ -31,3 +31,11 @@ func encodeScalar(_ scalar: UInt32, onto bytes: inout [UInt8]) {
     bytes.append(continuation(0))
   }
 }
+
+/// Where the scalar that ends at `end`, which is above 0, starts in valid UTF-8.
+@inline(__always)
+func startOfScalar(in text: UnsafeBufferPointer<UInt8>, before end: Int) -> Int {
+  var start = end - 1
+  while start > 0, text[start] & 0xC0 == 0x80 { start -= 1 }
+  return start
+}

@@ -57,13 +57,9 @@ final class UnicodeFacts: Sendable {
       sequences.append(Array(run.dropFirst()))
     }
     var lowercase = ScalarTable<UInt32>(default: 0)
-    UnicodeTables.forEachRun(UnicodeTables.lowercase) { run in
-      let step = run.count > 3 ? run[3] : 1
-      for index in 0..<(run.count > 2 ? run[2] : 1) {
-        let scalar = run[0] + index * step
-        lowercase.update(scalar...scalar) { $0 = run[1] + index * step }
-        facts.update(scalar...scalar) { $0.insert(.lowercases) }
-      }
+    UnicodeTables.forEachProgression(UnicodeTables.lowercase) { scalar, lower in
+      lowercase.update(scalar...scalar) { $0 = lower }
+      facts.update(scalar...scalar) { $0.insert(.lowercases) }
     }
     facts.update(0x130...0x130) { $0.insert(.lowercases) }
     combiningClasses = Self.unpack(UnicodeTables.combiningClasses, as: .reordered, into: &facts)
@@ -129,5 +125,14 @@ enum UnicodeTables {
     }
     run.append(number)
     body(run)
+  }
+
+  /// Calls `body` with each scalar of runs and its value: a first scalar, its value; then how many scalars at which step
+  /// go on so, unless 1.
+  static func forEachProgression(_ text: StaticString, _ body: (_ scalar: UInt32, _ value: UInt32) -> Void) {
+    forEachRun(text) { run in
+      let step = run.count > 3 ? run[3] : 1
+      for index in 0..<(run.count > 2 ? run[2] : 1) { body(run[0] + index * step, run[1] + index * step) }
+    }
   }
 }

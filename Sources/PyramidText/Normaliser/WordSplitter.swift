@@ -14,7 +14,7 @@ protocol WordSink {
 final class WordSplitter: Sendable {
   fileprivate enum ASCIIAction: UInt8, Sendable { case drop, space, punctuation, letter }
 
-  fileprivate let rules: TokenizerRules
+  fileprivate let rules: BertNormaliser
   fileprivate let stripAccents: Bool
   /// Scalars of a word that are kept; further ones are only counted.
   fileprivate let wordLimit: Int
@@ -22,7 +22,7 @@ final class WordSplitter: Sendable {
   /// What to do with each ASCII byte, and the byte that a letter becomes.
   fileprivate let ascii: [(action: ASCIIAction, byte: UInt8)]
 
-  init(rules: TokenizerRules, wordLimit: Int) {
+  init(_ rules: BertNormaliser, wordLimit: Int) {
     (self.rules, self.wordLimit) = (rules, wordLimit)
     stripAccents = rules.stripAccents ?? rules.lowercase
     let unicode = unicode

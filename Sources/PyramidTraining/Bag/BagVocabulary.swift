@@ -25,7 +25,7 @@ public struct BagVocabulary: Sendable {
     let rules = checkpoint.tokenizer.rules
     self.init(
       words: checkpoint.configuration.vocabularySize, pairs: pairs, skip: rules.idsWithoutWord,
-      separator: rules.sepID)
+      separator: rules.separatorID)
   }
 
   /// Rows of both tables, the words' first.

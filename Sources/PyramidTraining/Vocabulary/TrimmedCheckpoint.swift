@@ -65,10 +65,11 @@ public struct TrimmedCheckpoint {
   private func check(_ written: Checkpoint) throws {
     let (old, new) = (checkpoint.tokenizer.rules, written.tokenizer.rules)
     func text(_ rules: TokenizerRules, _ id: Int32?) -> String? { id.map { rules.vocabulary[Int($0)] } }
-    let roles: [KeyPath<TokenizerRules, Int32?>] = [\.unknown, \.cls, \.sep, \.padID, \.maskID]
+    let roles: [KeyPath<TokenizerRules, Int32?>] = [\.unknownID, \.first, \.separator, \.padID, \.maskID]
     guard roles.allSatisfy({ text(old, old[keyPath: $0]) == text(new, new[keyPath: $0]) }),
-      (old.lowercase, old.splitCJK, old.model == new.model) == (new.lowercase, new.splitCJK, true),
-      (old.stripAccents ?? old.lowercase) == (new.stripAccents ?? new.lowercase),
+      let (before, after) = old.bert.flatMap({ before in new.bert.map { (before, $0) } }),
+      (before.lowercase, before.splitCJK, old.model == new.model) == (after.lowercase, after.splitCJK, true),
+      (before.stripAccents ?? before.lowercase) == (after.stripAccents ?? after.lowercase),
       old.modelMaxLength == new.modelMaxLength, new.vocabulary.count == kept.count
     else { throw FormatError(file: written.path, problem: "its tokenizer does not read as it was written") }
   }
@@ -127,12 +128,13 @@ public struct TrimmedCheckpoint {
     var object = source.has("tokenizer_config.json") ? try JSONField(path: path).object() : JSONObject()
     object["added_tokens_decoder"] = nil
     object["tokenizer_class"] = "BertTokenizer"
-    object["do_lower_case"] = .bool(rules.lowercase)
-    object["tokenize_chinese_chars"] = .bool(rules.splitCJK)
-    object["strip_accents"] = rules.stripAccents.map { .bool($0) } ?? .null
+    let bert = rules.bert ?? BertNormaliser()
+    object["do_lower_case"] = .bool(bert.lowercase)
+    object["tokenize_chinese_chars"] = .bool(bert.splitCJK)
+    object["strip_accents"] = bert.stripAccents.map { .bool($0) } ?? .null
     object["model_max_length"] = rules.modelMaxLength.map { JSONValue($0) }
     for (key, id) in [
-      ("unk_token", rules.unknownID), ("cls_token", rules.clsID), ("sep_token", rules.sepID),
+      ("unk_token", rules.unknownID), ("cls_token", rules.firstID), ("sep_token", rules.separatorID),
       ("pad_token", rules.padID),
       ("mask_token", rules.maskID),
     ] as [(String, Int32?)] {
@@ -156,7 +158,6 @@ public struct TrimmedCheckpoint {
 }
 
 extension TokenizerRules {
-  fileprivate var unknown: Int32? { unknownID }
-  fileprivate var cls: Int32? { clsID }
-  fileprivate var sep: Int32? { sepID }
+  fileprivate var first: Int32? { firstID }
+  fileprivate var separator: Int32? { separatorID }
 }

@@ -21,12 +21,13 @@ public struct VocabularyTrim {
     func refuse(_ what: String) -> TrainingError {
       TrainingError("\(checkpoint.path): its tokenizer \(what), which a trimmed checkpoint can't keep")
     }
-    if !rules.cleanText { throw refuse("keeps control characters") }
-    guard case .wordPiece("##", maxWordScalars: 100) = rules.model else {
-      throw refuse("is no WordPiece of '##' and words of at most 100 characters")
-    }
+    guard case .wordPiece("##", maxWordScalars: 100) = rules.model, let bert = rules.bert, !rules.truncatesLeft,
+      rules.template.withoutTypes
+        == TokenTemplate.bert(first: rules.firstID, separator: rules.separatorID).withoutTypes
+    else { throw refuse("is no BERT's with a WordPiece of '##' and words of at most 100 characters") }
+    if !bert.cleanText { throw refuse("keeps control characters") }
     let roles = Self.roles(of: rules)
-    if let other = rules.specialTokens.first(where: { !roles.contains($0.id) || $0.normalized || !$0.special }) {
+    if let other = rules.addedTokens.first(where: { !roles.contains($0.id) || $0.normalized || !$0.special }) {
       throw refuse("has the added token \(other.content.quoted)")
     }
   }
@@ -58,7 +59,7 @@ public struct VocabularyTrim {
   }
 
   private static func roles(of rules: TokenizerRules) -> Set<Int32> {
-    Set([rules.unknownID, rules.clsID, rules.sepID, rules.padID, rules.maskID].compactMap { $0 })
+    Set([rules.unknownID, rules.firstID, rules.separatorID, rules.padID, rules.maskID].compactMap { $0 })
   }
 
   /// Whether a token is one character, at the start of a word or within it.

@@ -15,15 +15,12 @@ final class WordPiece: Sendable {
   init(_ vocabulary: Vocabulary, unknownID: Int32, continuingPrefix: String, maxWordScalars: Int)
     throws(TokenizerError)
   {
+    try vocabulary.checkSize()
     let (count, bytes) = (vocabulary.modelCount, vocabulary.bytes)
-    guard count > 0 else { throw .emptyVocabulary }
-    guard Int32(exactly: vocabulary.count) != nil, UInt32(exactly: bytes.count) != nil else {
-      throw .vocabularyTooLarge(entries: vocabulary.count)
-    }
     let prefix = Array(continuingPrefix.utf8)
     var initial = PieceTable(capacity: count, bytes: bytes)
     var continuing = PieceTable(capacity: count, bytes: bytes)
-    for id in 0..<count {
+    for id in vocabulary.modelIDs {
       let range = vocabulary.range(of: id)
       initial.insert(range, id: Int32(id))
       if bytes[range].starts(with: prefix) { continuing.insert(range.dropFirst(prefix.count), id: Int32(id)) }
