@@ -37,12 +37,14 @@ extension ModelCompiler {
   }
 
   private var task: String {
-    let score = checkpoint.configuration.scoreFunction.map { "; score: \($0.rawValue) of the logit, by activation_fn" } ?? ""
+    let score =
+      checkpoint.configuration.scoreFunction.map { "; score: \($0.rawValue) of the logit, by activation_fn" } ?? ""
     switch lowered.graph.shape.task {
     case .classification: return "one label of \(lowered.labels.count)" + score
     case .multiLabel: return "any of \(lowered.labels.count) labels, a sigmoid each" + score
     case .ranking: return "one logit, to rank by" + score
-    case .regression: return "regression, \(lowered.labels.count == 1 ? "a number" : "\(lowered.labels.count) numbers")" + score
+    case .regression:
+      return "regression, \(lowered.labels.count == 1 ? "a number" : "\(lowered.labels.count) numbers")" + score
     }
   }
 

@@ -44,7 +44,9 @@ public struct ModelCompiler: Sendable {
   public init(checkpoint path: String, problemType: ProblemType? = nil) throws {
     checkpoint = try Checkpoint(path: path, problemType: problemType)
     lowered = try LoweredModel(checkpoint, name: Self.graphName(checkpoint.configuration.name))
-    notes = try checkpoint.tokenizerOrigin.notes.dropFirst() + checkpoint.notes + lowered.notes + lowered.numberNotes(of: checkpoint)
+    notes =
+      try checkpoint.tokenizerOrigin.notes.dropFirst() + checkpoint.notes + lowered.notes
+      + lowered.numberNotes(of: checkpoint)
   }
 
   /// Sizes that policies are made for.

@@ -116,7 +116,8 @@ public final class Tokenizer: Sendable {
     repeat {
       let end = min(start + room, moving.count)
       let part = moving[start..<end]
-      windows.append(encoding(second == nil ? part : first[...], second == nil ? nil : part, fullLength: fixed + part.count))
+      windows.append(
+        encoding(second == nil ? part : first[...], second == nil ? nil : part, fullLength: fixed + part.count))
       if end == moving.count { break }
       start = end - overlap
     } while true

@@ -118,7 +118,9 @@ struct VocabularySource {
   }
 
   private static func merges(_ field: JSONField) throws(FormatError) -> [(left: String, right: String)] {
-    guard case .array(let elements) = field.value else { throw field.failure("expected an array, found \(field.found)") }
+    guard case .array(let elements) = field.value else {
+      throw field.failure("expected an array, found \(field.found)")
+    }
     guard elements.count <= Vocabulary.maximumCount else {
       throw field.failure("more than \(Vocabulary.maximumCount) merges")
     }
