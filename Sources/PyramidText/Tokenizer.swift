@@ -143,6 +143,7 @@ public final class Tokenizer: Sendable {
   private func take(_ text: UnsafeBufferPointer<UInt8>, startsText: Bool, _ run: inout SpellingRun) {
     guard !text.isEmpty else { return }
     if let bertSplitter { return bertSplitter.split(text, into: &run) }
+    if rules.normaliser.isEmpty, normalisedTokens.isEmpty { return split(text[...], startsText: startsText, &run) }
     run.normalised.removeAll(keepingCapacity: true)
     run.normalised.append(contentsOf: text)
     normaliser.normalise(&run.normalised, &run.pieces.spare)
@@ -160,6 +161,9 @@ public final class Tokenizer: Sendable {
 
   private func split(_ text: Slice<UnsafeBufferPointer<UInt8>>, startsText: Bool, _ run: inout SpellingRun) {
     guard !text.isEmpty else { return }
+    if splitter.isByteLevelAlone {
+      return splitter.forEachByteLevelWord(of: UnsafeBufferPointer(rebasing: text)) { run.spell($0) }
+    }
     run.pieces.bytes.removeAll(keepingCapacity: true)
     run.pieces.bytes.append(contentsOf: text)
     run.pieces.ranges.removeAll(keepingCapacity: true)

@@ -12,6 +12,9 @@ enum Golden {
   /// The 8,192 entries of the default model.
   static let vocabulary = Vocabulary(lines(of: "Graphs/dbpedia14/vocab.txt"))
 
+  /// The path of something in the repository.
+  static func path(_ name: String) -> String { root + "/" + name }
+
   /// The lines of a golden file, comments left out.
   static func goldenLines(_ name: String) -> [String] {
     lines(of: "Tests/Golden/tokenizer/" + name).filter { !$0.hasPrefix("#") }

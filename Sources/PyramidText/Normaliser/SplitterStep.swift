@@ -57,6 +57,9 @@ struct TextPieces {
 final class Splitter: Sendable {
   private let steps: [(step: SplitterStep, pattern: CompiledPattern?)]
   private let facts = UnicodeFacts.shared.facts
+  private let byteLevel = ByteLevelPattern.shared
+  /// Whether `forEachByteLevelWord` gives the words.
+  let isByteLevelAlone: Bool
 
   init(_ steps: [SplitterStep]) throws(TokenizerError) {
     var compiled: [(SplitterStep, CompiledPattern?)] = []
@@ -68,6 +71,20 @@ final class Splitter: Sendable {
       compiled.append((step, try CompiledPattern(pattern)))
     }
     self.steps = compiled
+    if case .byteLevel(false, true)? = steps.first, steps.count == 1 { isByteLevelAlone = true } else { isByteLevelAlone = false }
+  }
+
+  /// Calls `body` with the words of a text, where all that is done is to cut by GPT-2's pattern.
+  @inline(__always)
+  func forEachByteLevelWord(
+    of text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Void
+  ) {
+    var position = 0
+    while position < text.count {
+      let end = byteLevel.endOfWord(in: text, from: position)
+      body(UnsafeBufferPointer(rebasing: text[position..<end]))
+      position = end
+    }
   }
 
   /// Cuts the pieces; `startsText` says whether the first of them starts the whole text.
@@ -83,7 +100,7 @@ final class Splitter: Sendable {
           cut(&pieces, .isolated) { text, matches in
             var position = 0
             while position < text.count {
-              let end = byteLevel.endOfWord(in: text, from: position)
+              let end = self.byteLevel.endOfWord(in: text, from: position)
               matches.append((position..<end, true))
               position = end
             }
@@ -111,8 +128,6 @@ final class Splitter: Sendable {
       }
     }
   }
-
-  private var byteLevel: ByteLevelPattern { ByteLevelPattern.shared }
 
   /// Cuts by scalars: each one for which `isMatch` holds is a match.
   private func cut(_ pieces: inout TextPieces, _ behaviour: SplitBehaviour, at isMatch: (UInt32) -> Bool) {

@@ -33,6 +33,8 @@ final class BytePairs: Sendable {
   private let pieces: PieceTable
   /// Byte-level: the id of each byte's token, or -1.
   private let idOfByte: [Int32]?
+  /// Whether every byte has a token, so that no symbol of a word is unknown.
+  private let knowsAllBytes: Bool
   /// For a byte's fallback token, or -1.
   private let idOfFallback: [Int32]
 
@@ -57,6 +59,7 @@ final class BytePairs: Sendable {
     for (range, id) in ranges { pieces.insert(range, id: id) }
     self.pieces = pieces
     idOfByte = isByteLevel ? (0..<256).map { pieces.id(of: [UInt8($0)]) } : nil
+    knowsAllBytes = idOfByte?.allSatisfy { $0 >= 0 } ?? false
     idOfFallback = (0..<256).map { rules.fallsBackToBytes ? pieces.id(of: ByteAlphabet.fallbackToken(UInt8($0))) : -1 }
   }
 
@@ -66,7 +69,11 @@ final class BytePairs: Sendable {
       let id = pieces.id(of: word)
       if id >= 0 { return tokens.append(id) }
     }
-    var speller = SymbolSpeller(rules: rules, ids: scratch.ids)
+    if knowsAllBytes, let idOfByte, word.count <= MergeTable.scanned {
+      return merges.merge(word, idOfByte, into: &tokens)
+    }
+    var speller = SymbolSpeller(unknownID: rules.unknownID, fusesUnknown: rules.fusesUnknown)
+    swap(&speller.ids, &scratch.ids)
     speller.ids.removeAll(keepingCapacity: true)
     if let idOfByte {
       for byte in word { speller.take(idOfByte[Int(byte)]) }
@@ -74,7 +81,7 @@ final class BytePairs: Sendable {
       spellCharacters(word, &speller)
     }
     speller.flush()
-    scratch.ids = speller.ids
+    swap(&speller.ids, &scratch.ids)
     merges.merge(&scratch)
     for id in scratch.ids { tokens.append(id) }
   }
@@ -106,25 +113,26 @@ final class BytePairs: Sendable {
 
 /// Collects symbols. An unknown one waits until it is known whether another is fused with it; tokens for bytes pass it.
 private struct SymbolSpeller {
-  let rules: BytePairRules
-  var ids: [Int32]
+  let unknownID: Int32?
+  let fusesUnknown: Bool
+  var ids: [Int32] = []
   private var isWaiting = false
 
-  init(rules: BytePairRules, ids: [Int32]) { (self.rules, self.ids) = (rules, ids) }
+  init(unknownID: Int32?, fusesUnknown: Bool) { (self.unknownID, self.fusesUnknown) = (unknownID, fusesUnknown) }
 
   @inline(__always)
   mutating func take(_ id: Int32) {
     if id >= 0 {
       if isWaiting { flush() }
       ids.append(id)
-    } else if rules.unknownID != nil {
-      if !rules.fusesUnknown { flush() }
+    } else if unknownID != nil {
+      if !fusesUnknown { flush() }
       isWaiting = true
     }
   }
 
   mutating func flush() {
-    if isWaiting, let unknownID = rules.unknownID { ids.append(unknownID) }
+    if isWaiting, let unknownID { ids.append(unknownID) }
     isWaiting = false
   }
 }
@@ -150,7 +158,7 @@ struct MergeTable: Sendable {
   /// The rank of a pair that does not merge.
   private static let none = UInt32.max
   /// Words of at most this many symbols are merged by looking at all ranks, longer ones with a heap.
-  private static let scanned = 32
+  fileprivate static let scanned = 32
 
   private var slots: [Slot]
   private let mask: Int
@@ -178,40 +186,61 @@ struct MergeTable: Sendable {
     return place
   }
 
+  /// The merge of a pair; its rank is `none` where there is none.
   @inline(__always)
-  private func rank(_ left: Int32, _ right: Int32) -> UInt32 {
-    let slot = slots[place(of: Self.key(left, right))]
-    return slot.key == Self.empty ? Self.none : slot.rank
+  private static func merge(
+    _ left: Int32, _ right: Int32, _ slots: UnsafeBufferPointer<Slot>, _ mask: Int
+  ) -> (rank: UInt32, result: Int32) {
+    let key = key(left, right)
+    var place = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+    while slots[place].key != key {
+      if slots[place].key == empty { return (none, 0) }
+      place = (place + 1) & mask
+    }
+    return (slots[place].rank, slots[place].result)
   }
 
-  @inline(__always)
-  private func result(_ left: Int32, _ right: Int32) -> Int32 { slots[place(of: Self.key(left, right))].result }
+  private func merge(_ left: Int32, _ right: Int32) -> (rank: UInt32, result: Int32) {
+    slots.withUnsafeBufferPointer { Self.merge(left, right, $0, mask) }
+  }
 
   /// Merges the symbols of a word until no pair merges.
   fileprivate func merge(_ scratch: inout BytePairScratch) {
     guard scratch.ids.count > 1 else { return }
-    if scratch.ids.count <= Self.scanned { scan(&scratch) } else { mergeByHeap(&scratch) }
+    guard scratch.ids.count <= Self.scanned else { return mergeByHeap(&scratch) }
+    let count = scratch.ids.withUnsafeMutableBufferPointer { scan($0) }
+    scratch.ids.removeLast(scratch.ids.count - count)
   }
 
-  private func scan(_ scratch: inout BytePairScratch) {
-    var count = scratch.ids.count
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.scanned) { ranks in
-      scratch.ids.withUnsafeMutableBufferPointer { ids in
-        for index in 0..<count - 1 { ranks[index] = rank(ids[index], ids[index + 1]) }
+  /// Merges the bytes of a word of at most `scanned` bytes, all of which have a token.
+  fileprivate func merge(_ word: UnsafeBufferPointer<UInt8>, _ idOfByte: [Int32], into tokens: inout TokenSink) {
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.scanned) { ids in
+      for (index, byte) in word.enumerated() { ids[index] = idOfByte[Int(byte)] }
+      let count = scan(UnsafeMutableBufferPointer(rebasing: ids[..<word.count]))
+      for index in 0..<count { tokens.append(ids[index]) }
+    }
+  }
+
+  /// Merges at most `scanned` symbols in place and returns how many are left.
+  private func scan(_ ids: UnsafeMutableBufferPointer<Int32>) -> Int {
+    var count = ids.count
+    withUnsafeTemporaryAllocation(of: (rank: UInt32, result: Int32).self, capacity: Self.scanned) { pairs in
+      slots.withUnsafeBufferPointer { slots in
+        for index in 0..<max(0, count - 1) { pairs[index] = Self.merge(ids[index], ids[index + 1], slots, mask) }
         while count > 1 {
           var (best, place) = (Self.none, 0)
-          for index in 0..<count - 1 where ranks[index] < best { (best, place) = (ranks[index], index) }
+          for index in 0..<count - 1 where pairs[index].rank < best { (best, place) = (pairs[index].rank, index) }
           guard best != Self.none else { break }
-          ids[place] = result(ids[place], ids[place + 1])
+          ids[place] = pairs[place].result
           for index in place + 1..<count - 1 { ids[index] = ids[index + 1] }
-          for index in place + 1..<max(place + 1, count - 2) { ranks[index] = ranks[index + 1] }
+          for index in place + 1..<max(place + 1, count - 2) { pairs[index] = pairs[index + 1] }
           count -= 1
-          if place > 0 { ranks[place - 1] = rank(ids[place - 1], ids[place]) }
-          if place + 1 < count { ranks[place] = rank(ids[place], ids[place + 1]) }
+          if place > 0 { pairs[place - 1] = Self.merge(ids[place - 1], ids[place], slots, mask) }
+          if place + 1 < count { pairs[place] = Self.merge(ids[place], ids[place + 1], slots, mask) }
         }
       }
     }
-    scratch.ids.removeLast(scratch.ids.count - count)
+    return count
   }
 
   /// The same with a list of symbols and a heap of pairs; an entry whose pair has changed since is skipped.
@@ -223,7 +252,7 @@ struct MergeTable: Sendable {
     scratch.heap.removeAll(keepingCapacity: true)
     func update(_ place: Int, _ scratch: inout BytePairScratch) {
       let next = Int(scratch.next[place])
-      scratch.ranks[place] = next < count ? rank(scratch.ids[place], scratch.ids[next]) : Self.none
+      scratch.ranks[place] = next < count ? merge(scratch.ids[place], scratch.ids[next]).rank : Self.none
       if scratch.ranks[place] != Self.none {
         scratch.heap.push(UInt64(scratch.ranks[place]) << 32 | UInt64(place))
       }
@@ -233,7 +262,7 @@ struct MergeTable: Sendable {
       let place = Int(top & 0xFFFF_FFFF)
       guard scratch.ranks[place] == UInt32(top >> 32) else { continue }
       let next = Int(scratch.next[place])
-      scratch.ids[place] = result(scratch.ids[place], scratch.ids[next])
+      scratch.ids[place] = merge(scratch.ids[place], scratch.ids[next]).result
       scratch.ranks[next] = Self.none
       scratch.next[place] = scratch.next[next]
       // -1 marks a symbol that is a part of another.
