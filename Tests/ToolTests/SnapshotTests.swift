@@ -32,7 +32,8 @@ import Testing
     let model = try Models.pyramid.get()
     let files = [
       "ALBERT": Models.root + "/Tests/Golden/families/albert-groups",
-      "BERXIT": Models.root + "/Tests/Golden/families/import-berxit-roberta", "MODEL": model, "CHECKPOINT": Models.checkpoint, "PROFILE": Models.root + "/Tests/Snapshots/profile.json",
+      "BERXIT": Models.root + "/Tests/Golden/families/import-berxit-roberta",
+      "MODEL": model, "CHECKPOINT": Models.checkpoint, "PROFILE": Models.root + "/Tests/Snapshots/profile.json",
     ]
     let filled = arguments.map { files[$0] ?? $0 }
     let result = try tool.run(filled, environment: ["COLUMNS": "100"])

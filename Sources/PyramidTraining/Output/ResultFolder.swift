@@ -20,8 +20,8 @@ struct ResultFolder {
 
   /// Files beside the weights that a checkpoint may have: the tokenizer's, and the terms that its weights come under.
   private static let copied = [
-    "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "LICENSE",
-    "NOTICE",
+    "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "LICENSE", "NOTICE",
   ]
 
   /// Writes everything, the report last; with it the training is finished, and its state is removed.
