@@ -14,7 +14,9 @@ private func read(_ text: String, _ layout: TextLayout, limit: Int = 1 << 20) th
       let reader = try RecordReader(path: path, layout: layout, limit: limit)
       while let record = try reader.next() {
         switch record {
-        case .success(let record): lines.append("\(record.label ?? "-")|\(record.text)|\(record.pair ?? "-")")
+        case .success(let record):
+          let group = layout.group.map { _ in "|\(record.group ?? "-")" } ?? ""
+          lines.append("\(record.label ?? "-")|\(record.text)|\(record.pair ?? "-")\(group)")
         case .failure(let error): lines.append(short(error))
         }
       }
@@ -67,6 +69,25 @@ struct RecordReaderTests {
     ])
   func header(text: String, layout: TextLayout, problem: String) throws {
     #expect(try read(text, layout) == ["stopped: \(problem)"])
+  }
+
+  @Test(
+    "A group is a column or a key, and text the first text unless a column is called so",
+    arguments: [
+      ("1\ta\tb\n2\tc\td\n", TextFormat.tsv, nil, "text", ["1|a|b|a", "2|c|d|c"]),
+      ("q,text,label\nx,a,1\n", .csv, nil, "q", ["1|a|-|x"]),
+      ("x,a,1\n", .csv, TextColumn.number(2), "1", ["-|a|-|x"]),
+      ("text,s\na,b\n", .csv, .name("s"), "text", ["-|b|-|a"]),
+      ("x,a\n", .csv, .number(2), "3", ["line 1: has 2 columns, expected at least 3"]),
+      ("x,a\n", .csv, nil, "1", ["stopped: : needs --text-column as well"]),
+      (#"{"text": "a", "q": 7}"# + "\n" + #"{"text": "a"}"#, .jsonl, nil, "q", ["-|a|-|7", "line 2: q: missing"]),
+      (#"{"s": "a"}"#, .jsonl, .name("s"), "text", ["-|a|-|a"]),
+      (#"{"text": "a", "q": [7]}"#, .jsonl, nil, "q", ["line 1: q: expected a string or number, found an array"]),
+    ])
+  func groups(text: String, format: TextFormat, column: TextColumn?, group: String, lines: [String]) throws {
+    var layout = TextLayout(format, text: column)
+    layout.group = TextColumn(group)
+    #expect(try read(text, layout) == lines)
   }
 
   @Test("A header that nobody announced is not taken for data")

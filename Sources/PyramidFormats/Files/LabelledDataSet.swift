@@ -12,6 +12,8 @@ public struct LabelledDataSet: Sendable {
     public let pair: String?
     /// What the label stands for.
     public let target: LabelTarget
+    /// What it shares with others that are ranked together, where the layout says so.
+    public let group: String?
     /// Number of the class, an index into the model's labels; -1 where labels are not one class each.
     public var label: Int { target.index }
   }
@@ -49,7 +51,7 @@ public struct LabelledDataSet: Sendable {
     self.spelling = spelling
     rows = source.records.compactMap { entry in
       reading.target(of: entry.record, by: spelling).map {
-        Row(text: entry.record.text, pair: entry.record.pair, target: $0)
+        Row(text: entry.record.text, pair: entry.record.pair, target: $0, group: entry.record.group)
       }
     }
   }

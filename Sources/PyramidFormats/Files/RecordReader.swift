@@ -40,7 +40,11 @@ public final class RecordReader {
       start = lines.lineNumber
       // Ends of files that people edit have blank lines; among lines of text a blank one is a text.
       if layout.format != .text, line == .bytes([]) { continue }
-      return Result { () throws(FormatError) in try record(line) }
+      return Result { () throws(FormatError) in
+        var record = try record(line)
+        if record.group == nil, layout.group == .firstText { record.group = record.text }
+        return record
+      }
     }
     return nil
   }
@@ -123,14 +127,23 @@ public final class RecordReader {
       }
     }
     record.id = try object.optional("id")?.value
+    if layout.group == .firstText {
+      record.group = try object.optional("text").map { field throws(FormatError) in try text(field, "a string") }
+    } else if case .name(let key) = layout.group {
+      record.group = try text(object.required(key), "a string or number")
+    }
     return record
   }
 
   private func label(_ field: JSONField) throws(FormatError) -> String {
+    try text(field, "a class name or number")
+  }
+
+  private func text(_ field: JSONField, _ expected: String) throws(FormatError) -> String {
     switch field.value {
     case .string(let name): return name
     case .number(let number): return number.text
-    default: throw field.failure("expected a class name or number, found \(field.found)")
+    default: throw field.failure("expected \(expected), found \(field.found)")
     }
   }
 
@@ -148,7 +161,7 @@ public final class RecordReader {
 /// Where the fields of a record are in a row, from 0.
 private struct Columns {
   let text: Int
-  var label, pair: Int?
+  var label, pair, group: Int?
   /// Fields of every row, when a header says so.
   var count: Int?
 
@@ -156,7 +169,7 @@ private struct Columns {
   init?(numbersOf layout: TextLayout) {
     func index(_ column: TextColumn?) -> Int? { if case .number(let number) = column { number - 1 } else { nil } }
     guard let text = index(layout.text) else { return nil }
-    (self.text, label, pair) = (text, index(layout.label), index(layout.pair))
+    (self.text, label, pair, group) = (text, index(layout.label), index(layout.pair), index(layout.group))
   }
 
   /// Columns that are named in a header, by the usual names where nothing is said.
@@ -179,13 +192,16 @@ private struct Columns {
       throw failure("has no column 'text'; say which with --text-column: \(names)")
     }
     (self.text, label, pair) = (text, try index(layout.label, "label"), try index(layout.pair, "text_pair"))
+    if let column = layout.group { group = try index(column == .firstText ? nil : column, "text") }
     count = header.count
   }
 
   func record(_ row: [String], _ failure: (String) -> FormatError) throws(FormatError) -> TextRecord {
     if let count, row.count != count { throw failure("has \(row.count) columns, the header \(count)") }
-    let last = max(text, label ?? 0, pair ?? 0)
+    let last = max(text, label ?? 0, pair ?? 0, group ?? 0)
     guard last < row.count else { throw failure("has \(row.count) columns, expected at least \(last + 1)") }
-    return TextRecord(text: row[text], pair: pair.map { row[$0] }, label: label.map { row[$0] })
+    var record = TextRecord(text: row[text], pair: pair.map { row[$0] }, label: label.map { row[$0] })
+    record.group = group.map { row[$0] }
+    return record
   }
 }

@@ -12,6 +12,8 @@ public struct TextRecord: Sendable, Equatable {
   public var labels: [String]?
   /// What the record calls itself, to be given back with its answer.
   public var id: JSONValue?
+  /// What the record shares with others that are ranked together; nil where the layout says of no group.
+  public var group: String?
 
   /// Makes a record; most have neither a second text nor a label.
   public init(text: String, pair: String? = nil, label: String? = nil) {
@@ -62,6 +64,11 @@ public enum TextColumn: Sendable, Equatable {
   }
 }
 
+extension TextColumn {
+  /// As a group: the column of that name, else the first text, so that all pairs with the same first text are one.
+  static let firstText = TextColumn.name("text")
+}
+
 /// What a reader must know of a file before it reads the first record.
 public struct TextLayout: Sendable, Equatable {
   /// The format.
@@ -69,6 +76,8 @@ public struct TextLayout: Sendable, Equatable {
   /// The columns of text, label and second text. When none is given a row is `label, text[, second text]`, and an
   /// object has the keys `label`, `text`, `text_pair`, which are looked for in a header as well.
   public var text, label, pair: TextColumn?
+  /// The column of what is ranked together, in every record; `text` is the first text where no column is called so.
+  public var group: TextColumn?
   /// How labels name classes; nil for what fits all labels of the file.
   public var spelling: LabelSpelling?
   private var saysHeader: Bool
@@ -84,22 +93,24 @@ public struct TextLayout: Sendable, Equatable {
   /// Whether the first row names the columns.
   public var hasHeader: Bool {
     guard format == .tsv || format == .csv else { return false }
-    return saysHeader || [text, label, pair].contains { if case .name = $0 { true } else { false } }
+    return saysHeader || columns.contains { if case .name = $0 { true } else { false } }
   }
 
   /// Whether nothing is said of the columns.
-  var isPlain: Bool { text == nil && label == nil && pair == nil && !saysHeader }
+  var isPlain: Bool { columns.isEmpty && !saysHeader }
+
+  /// The columns that must be there.
+  private var columns: [TextColumn] { [text, label, pair, group == .firstText ? nil : group].compactMap { $0 } }
 
   /// What is wrong with the layout itself; nil when nothing is.
   var problem: String? {
-    let columns = [text, label, pair].compactMap { $0 }
     switch format {
     case .text: return columns.isEmpty && !saysHeader ? nil : "lines of text have no columns; say --input-format"
     case .jsonl:
       let isByNumber = columns.contains { if case .number = $0 { true } else { false } }
       return isByNumber ? "JSON objects have no numbered columns; give their keys" : nil
     case .tsv, .csv:
-      return label == nil && pair == nil || text != nil || hasHeader ? nil : "needs --text-column as well"
+      return columns.isEmpty || text != nil || hasHeader ? nil : "needs --text-column as well"
     }
   }
 
