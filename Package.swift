@@ -134,6 +134,7 @@ let package = Package(
       name: "ToolTests",
       dependencies: [
         "engine-probe", "training-probe", "mp-compile", "mp-run", "mp-compare", "mp-train", "mp-bench",
+        "PyramidTestSupport",
       ]),
     .testTarget(name: "LayoutTests"),
     .testTarget(

@@ -62,7 +62,7 @@ struct Answers {
       progress("answers of \(contender.name): \(range.lowerBound)/\(texts.count)\(clockwork.text)")
       try done(
         index, range.lowerBound,
-        contender.classifier.classify(rows: texts[range]).map { SampleOutcome($0.answer) })
+        contender.classifier.classify(rows: texts[range]).map { SampleOutcome($0.target, $0.answer) })
       clockwork.did(range.count)
     }
   }
@@ -91,18 +91,19 @@ struct Answers {
         progress("answers of \(group.count) exit policies at once: \(index)/\(texts.count)\(clockwork.text)")
       }
       let encoding = classifier.encode(row.text, pair: row.pair)
-      let whole = try classifier.classify(encodings: [encoding])[0].answer
+      let whole = try classifier.classify(encodings: [encoding])[0]
       for (member, leaving) in watch.leavings.enumerated() {
-        var answer = whole
+        var (target, answer) = (whole.target, whole.answer)
         if let leaving {
           answer.logits = leaving.logits
+          target = members[member].target(of: answer)
           answer.exitLayer = leaving.layer
           answer.tokensAlive =
-            leaving.layer == 0 ? [encoding.ids.count] : Array(whole.tokensAlive.prefix(leaving.layer))
+            leaving.layer == 0 ? [encoding.ids.count] : Array(whole.answer.tokensAlive.prefix(leaving.layer))
         }
         answer.operations = replays[member].count(
-          entered: encoding.ids.count, tokens: whole.tokensAlive, exitLayer: answer.exitLayer)
-        outcomes[member].append(SampleOutcome(answer))
+          entered: encoding.ids.count, tokens: whole.answer.tokensAlive, exitLayer: answer.exitLayer)
+        outcomes[member].append(SampleOutcome(target, answer))
       }
       clockwork.did(1)
       guard index + 1 == texts.count || index + 1 - piece == Self.textsPerPiece else { continue }
@@ -122,10 +123,23 @@ extension Classifier {
   }
 }
 
+extension Contender {
+  /// What an answer that was made of a head's logits means, as the classifier itself would say.
+  fileprivate func target(of answer: Answer) -> LabelTarget {
+    switch answer.task {
+    case .classification: return .one(answer.label)
+    case .multiLabel:
+      let scores = answer.probabilities
+      return .several(scores.indices.filter { scores[$0] >= source.labelThreshold })
+    case .ranking, .regression: return .value(Double(answer.logits[0]))
+    }
+  }
+}
+
 extension SampleOutcome {
-  init(_ answer: Answer) {
+  init(_ target: LabelTarget, _ answer: Answer) {
     self.init(
-      label: answer.label, exitLayer: answer.exitLayer, tokensAlive: answer.tokensAlive,
+      target, exitLayer: answer.exitLayer, tokensAlive: answer.tokensAlive,
       operations: answer.operations.executed, paperOperations: answer.operations.paper,
       probabilities: answer.probabilities)
   }

@@ -6,6 +6,7 @@ import PyramidPolicy
 /// Exits at the entry when the normalised entropy there is below `threshold`, and nowhere else.
 struct BagThenDense: ExitPolicy {
   static let name = "bag-then-dense"
+  static let requires: Set<AnswerKind> = [.probabilities, .labels]
   static let parameters: [PolicyParameter] = [
     .number("threshold", default: 0.1, in: 0...1, help: "leave at the entry when the normalised entropy is below")
   ]

@@ -48,6 +48,17 @@ public struct ModelSource: Sendable {
     }
   }
 
+  /// What the model's logits stand for.
+  public var task: ModelTask {
+    switch origin {
+    case .checkpoint(let compiler): compiler.lowered.graph.shape.task
+    case .artefact(let model): model.graph.shape.task
+    }
+  }
+
+  /// The probability from which on a label is among a text's several.
+  var labelThreshold: Float { options.labelThreshold }
+
   /// Whether it is a compiled model.
   var isCompiled: Bool { if case .artefact = origin { true } else { false } }
 
@@ -147,7 +158,10 @@ public struct ModelSource: Sendable {
 
   /// What a policy has to beat: the bag of words at the entry alone, and dense for what the bag is not sure of, in several
   /// settings of which the one at the same loss gets into the table; dense cut short after some of the layers with heads.
-  public func nullModels(progress: (String) -> Void = { _ in }) throws -> [Contender] {
+  /// Those that make no sense for the model's answers are left out, which the notes say.
+  public func nullModels(
+    progress: (String) -> Void = { _ in }
+  ) throws -> (contenders: [Contender], notes: [String]) {
     let heads: Set<Boundary>
     let layers: Int
     switch origin {
@@ -170,8 +184,12 @@ public struct ModelSource: Sendable {
     named += cuts.reversed().enumerated().filter { $0.offset % max(step, 1) == 0 }.map(\.element).reversed().map {
       ("first \($0) of \(layers) layers", Self.spec("fixed-layer", "layer", Double($0)), false)
     }
+    let suited = try named.filter {
+      try registry.type(named: $0.exit.name, kind: .exit).requires.contains(task.answers)
+    }
+    let unsuited = Set(named.map(\.exit.name)).subtracting(suited.map(\.exit.name)).sorted()
     var models = CompiledModels()
-    return try named.map { name, exit, isCandidate in
+    let contenders = try suited.map { name, exit, isCandidate in
       progress("compiling \(name) ...")
       let choice = PolicyChoice(exit: exit)
       switch origin {
@@ -183,6 +201,7 @@ public struct ModelSource: Sendable {
         return try contender(name, model, whole, role: .null, isCandidate: isCandidate)
       }
     }
+    return (contenders, unsuited.map { "No null model \($0): its criterion makes no sense for these answers" })
   }
 
   /// A classifier that runs `watch` in place of the exit policies of these contenders, which prune and decide alike; nil

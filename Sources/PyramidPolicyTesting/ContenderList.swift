@@ -33,7 +33,10 @@ public struct ContenderList {
         contenders.append(contender)
       }
     }
-    if let nulls { contenders += try nulls.nullModels(progress: progress) }
+    if let (models, notes) = try nulls?.nullModels(progress: progress) {
+      contenders += models
+      self.notes += notes
+    }
     var names: Set<String> = []
     for contender in contenders where !names.insert(contender.name).inserted {
       throw ComparisonError("two contenders are called '\(contender.name)'; choose another name")
@@ -52,6 +55,9 @@ public struct ContenderList {
       let other = try source.sibling(path)
       guard other.labels == source.labels else {
         throw ComparisonError("\(path): its classes are not those of \(source.path), in the same order")
+      }
+      guard other.task == source.task else {
+        throw ComparisonError("\(path): is for \(other.task.rawValue), and \(source.path) for \(source.task.rawValue)")
       }
       let contenders = try other.contenders(options.filter { $0.model == path }, progress: progress)
       for contender in contenders.dropFirst() { found[contender.name] = contender }
@@ -89,7 +95,8 @@ public struct ContenderList {
       "\(workload.batch) \(options.isTimed ? options.repetitions : 0) \(options.nullRepetitions) \(options.threads)")
     lines.append(magicPyramidVersion)
     for file in files { lines.append(try MappedFile(path: file).withBytes { Checksum.sha256(of: $0) }) }
-    lines += workload.texts.map { "\($0.label)\t\($0.text)\t\($0.pair ?? "")" }
+    lines.append("\(contenders[0].source.labelThreshold)")
+    lines += workload.texts.map { "\($0.target)\t\($0.text)\t\($0.pair ?? "")\t\($0.group ?? "")" }
     return Checksum.sha256(of: lines.joined(separator: "\n"))
   }
 }

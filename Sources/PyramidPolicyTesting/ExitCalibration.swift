@@ -16,11 +16,17 @@ public struct ExitCalibration {
   /// company of the pruning policy `prune`, by `texts`, whose file has the checksum `dataChecksum`.
   ///
   /// The settings are walked from the one that leaves last to the one that leaves first. Throws `ComparisonError` when it
-  /// is not clear which settings are meant, and what making and running classifiers throws.
+  /// is not clear which settings are meant, or answers are neither right nor wrong, and what making and running classifiers
+  /// throws.
   public init(
     _ source: ModelSource, exit: String, prune: String?, goal: Calibration.Goal, texts: LabelledDataSet,
     dataChecksum: String, progress: @escaping (String) -> Void = { _ in }
   ) throws {
+    guard source.task.labelKind != .value else {
+      throw ComparisonError(
+        "\(source.path): answers with a number, which is neither right nor wrong, so that there is no loss to bound; "
+          + "compare settings instead: mp-compare --policy 'exit=value-change(threshold=LOW...HIGH/COUNT)'")
+    }
     let options = try source.settings(of: exit).map { PolicyOption(name: $0, exit: $0, prune: prune) }
     let contenders = try source.contenders(options, progress: progress)
     let dense = contenders[0].classifier
@@ -36,7 +42,7 @@ public struct ExitCalibration {
     }
     if let first = settings.first, let last = settings.last, depth(first) < depth(last) { settings.reverse() }
     let calibration = Calibration(
-      goal, dense: measurement.measured[0].outcomes, settings: settings, expected: workload.labels,
+      goal, dense: measurement.measured[0].outcomes, settings: settings, expected: workload.key.targets,
       layers: dense.model.graph.shape.layers,
       exits: contenders[1].classifier.model.graph.decisions.exits.map(\.number).sorted(), prunes: prune != nil)
     self.calibration = calibration

@@ -76,6 +76,7 @@ final class Watching: @unchecked Sendable {
 /// The watch as the engine sees it: reads what any of its policies reads, and never lets a text go.
 struct WatchedExits: ExitPolicy {
   static let name = "watched-exits"
+  static let requires = Set(AnswerKind.allCases)
   let reads: Set<ExitSignal>
   let layers: LayerSet
   private let watch: ExitWatch

@@ -22,6 +22,14 @@ extension ComparisonReport {
     var notes = source.notes
     if workload.truncated > 0 { notes.append("\(workload.truncated) texts were cut to \(dense.tokenLimit) tokens") }
     if let note = measurement.disturbances.note { notes.append(note) }
+    if workload.key.kind == .several {
+      notes.append("A label is answered where its probability is at least \(source.labelThreshold)")
+    }
+    if let groups = workload.key.groups {
+      notes.append(
+        "\(groups.groups.count) groups are ranked"
+          + (groups.leftOut > 0 ? "; \(groups.leftOut) without a relevant text are left out" : ""))
+    }
     let names = measurement.contenders.map(\.name)
     guard let reference = names.firstIndex(of: baseline) else {
       throw ComparisonError("there is no contender '\(baseline)'; there are \(names.joined(separator: ", "))")
@@ -36,7 +44,7 @@ extension ComparisonReport {
     }
     let layers = measurement.contenders.map { $0.classifier.model.graph.shape.layers }.max() ?? 0
     let entries = ComparisonTable(
-      rows, expected: workload.labels, layers: layers, margin: margin, baseline: reference
+      rows, workload.key, layers: layers, margin: margin, baseline: reference
     ).entries
     self.init(
       command: command,
@@ -63,7 +71,7 @@ extension Measurement {
     for number in contenders.indices.filter(isListed) {
       let contender = contenders[number]
       for (index, outcome) in measured[number].outcomes.enumerated() {
-        let expected = labels[workload.labels[index]]
+        let expected = workload.key.targets[index]
         try write(outcome.line(index: index, policy: contender.name, expected: expected, labels: labels))
       }
     }
@@ -86,7 +94,17 @@ extension Measurement {
       return PyramidPicture(
         tokens: classifier.tokens(of: encoding.ids), alive: result.answer.alivePositions ?? [],
         scores: result.answer.scores ?? [], exitLayer: exitLayer, layers: result.layers,
-        caption: "\(policy.name): \(result.label), \(decimal(Double(result.score), 3)), left \(place)")
+        caption: "\(policy.name): \(Self.words(result)), left \(place)")
+    }
+  }
+
+  /// An answer in a caption.
+  private static func words(_ result: Classification) -> String {
+    let score = decimal(Double(result.score), 3)
+    return switch result.target {
+    case .one: "\(result.label), \(score)"
+    case .several: result.labels.flatMap { $0.isEmpty ? nil : $0.joined(separator: "; ") } ?? "no label"
+    case .value: score
     }
   }
 }

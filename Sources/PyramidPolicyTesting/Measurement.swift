@@ -90,10 +90,20 @@ public struct Measurement {
 
   private mutating func findAnswers() throws {
     let (known, classes) = (options.log?.outcomes ?? [:], contenders[0].classifier.labels.count)
+    let probabilities = contenders[0].classifier.task == .regression ? 0 : classes
+    func isAnswer(_ target: LabelTarget) -> Bool {
+      switch (target, workload.key.kind) {
+      case (.one(let label), .one): label < classes
+      case (.several(let set), .several): set.allSatisfy { $0 < classes }
+      case (.value, .value): true
+      default: false
+      }
+    }
     let layers = contenders.map { $0.classifier.model.graph.shape.layers }.max() ?? 0
     for (contender, outcomes) in known where measured.indices.contains(contender) {
       let isSound = outcomes.allSatisfy {
-        $0.label < classes && $0.probabilities.count == classes && !$0.tokensAlive.isEmpty && $0.exitLayer <= layers
+        isAnswer($0.answer) && $0.probabilities.count == probabilities && !$0.tokensAlive.isEmpty
+          && $0.exitLayer <= layers
           && $0.tokensAlive.count <= layers && $0.operations > 0
       }
       guard isSound, outcomes.count <= workload.texts.count else {
@@ -110,17 +120,17 @@ public struct Measurement {
     }
   }
 
-  /// The candidate that stands in the table: the one that costs least of those at least as accurate as the first
-  /// policy, or else the most accurate one.
+  /// The candidate that stands in the table: the one that costs least of those at least as good as the first policy, or
+  /// else the best one.
   private mutating func choose() {
     let candidates = contenders.indices.filter { contenders[$0].isCandidate }
     guard !candidates.isEmpty else { return }
-    func right(_ contender: Int) -> Int { zip(measured[contender].outcomes, workload.labels).count { $0.label == $1 } }
+    func quality(_ contender: Int) -> Double { workload.key.quality(measured[contender].outcomes).value }
     func cost(_ contender: Int) -> Int { measured[contender].outcomes.reduce(0) { $0 + $1.operations } }
-    let wanted = contenders.firstIndex { $0.role == .policy }.map(right) ?? 0
+    let wanted = contenders.firstIndex { $0.role == .policy }.map(quality) ?? 0
     chosen =
-      candidates.filter { right($0) >= wanted }.min { cost($0) < cost($1) }
-      ?? candidates.max { (right($0), -cost($0)) < (right($1), -cost($1)) }
+      candidates.filter { quality($0) >= wanted }.min { cost($0) < cost($1) }
+      ?? candidates.max { (quality($0), -cost($0)) < (quality($1), -cost($1)) }
   }
 
   private mutating func time() throws {

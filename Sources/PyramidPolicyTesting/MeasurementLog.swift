@@ -149,8 +149,14 @@ public final class MeasurementLog {
 
 extension SampleOutcome {
   fileprivate var json: JSONValue {
-    .array([
-      JSONValue(label), JSONValue(exitLayer), JSONValue(operations), JSONValue(paperOperations),
+    let answer: JSONValue =
+      switch answer {
+      case .one(let label): JSONValue(label)
+      case .several(let set): .array(set.map { JSONValue($0) })
+      case .value(let value): ["value": JSONValue(value)]
+      }
+    return .array([
+      answer, JSONValue(exitLayer), JSONValue(operations), JSONValue(paperOperations),
       .array(tokensAlive.map { JSONValue($0) }), .array(probabilities.map { JSONValue($0) }),
     ])
   }
@@ -161,8 +167,17 @@ extension SampleOutcome {
     var (tokens, probabilities): ([Int], [Float]) = ([], [])
     for part in try parts[4].elements() { tokens.append(try part.integer(in: 0...(1 << 40))) }
     for part in try parts[5].elements() { probabilities.append(Float(try part.double())) }
+    let answer: LabelTarget
+    switch parts[0].value {
+    case .array:
+      var set: [Int] = []
+      for part in try parts[0].elements() { set.append(try part.integer(in: 0...(1 << 20))) }
+      answer = .several(set)
+    case .object: answer = .value(try parts[0].required("value").double())
+    default: answer = .one(try parts[0].integer(in: 0...(1 << 20)))
+    }
     self.init(
-      label: try parts[0].integer(in: 0...(1 << 20)), exitLayer: try parts[1].integer(in: 0...(1 << 20)),
+      answer, exitLayer: try parts[1].integer(in: 0...(1 << 20)),
       tokensAlive: tokens, operations: try parts[2].integer(in: 0 ... .max),
       paperOperations: try parts[3].integer(in: 0 ... .max), probabilities: probabilities)
   }

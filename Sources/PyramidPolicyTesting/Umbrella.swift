@@ -2,4 +2,5 @@
 
 @_exported import MagicPyramid
 @_exported import PyramidEvaluation
+@_exported import enum PyramidFormats.LabelTarget
 @_exported import struct PyramidFormats.LabelledDataSet

@@ -4,7 +4,9 @@
 // what else the machine does meanwhile matters little.
 
 import MagicPyramid
+import PyramidEvaluation
 import PyramidFormats
+import PyramidIR
 
 /// Texts and the blocks that they are measured in.
 public struct Workload: Sendable {
@@ -12,8 +14,8 @@ public struct Workload: Sendable {
   public let file: String
   /// The texts, single or in pairs, in the order of the data.
   public let texts: [LabelledDataSet.Row]
-  /// Their classes.
-  public let labels: [Int]
+  /// What answers are judged by.
+  public let key: AnswerKey
   /// Samples in a batch.
   public let batch: Int
   /// Time that tokenising alone takes, in microseconds per text; the times of contenders include it.
@@ -28,12 +30,14 @@ public struct Workload: Sendable {
   private static let samplesPerBlock = 16
   private static let batchesPerBlock = 4
 
-  /// Cuts the texts into blocks. Throws `ComparisonError` when the model admits no batches of `batch` samples.
+  /// Cuts the texts into blocks. Throws `ComparisonError` when the model admits no batches of `batch` samples, and where
+  /// the labels say nothing of its answers.
   public init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
     guard batch <= classifier.batchLimits.samples else {
       throw ComparisonError(
         "a batch of \(batch): the model admits at most \(classifier.batchLimits.samples) samples in a batch")
     }
+    key = try AnswerKey(texts, classifier.task, classes: classifier.labels.count)
     file = texts.file
     self.batch = batch
     self.texts = texts.rows
@@ -43,12 +47,33 @@ public struct Workload: Sendable {
     }
     self.truncated = truncated
     tokenizationMicroseconds = time / .microseconds(1) / Double(texts.rows.count)
-    labels = texts.rows.map(\.label)
     singleBlocks = Self.blocks(of: Self.samplesPerBlock, in: texts.rows.count)
     batchBlocks = Self.blocks(of: batch * Self.batchesPerBlock, in: texts.rows.count)
   }
 
   private static func blocks(of size: Int, in count: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  }
+}
+
+extension AnswerKey {
+  /// The labels of texts for a model of that task with so many classes. Throws `ComparisonError` where they say nothing of
+  /// its answers.
+  package init(_ texts: LabelledDataSet, _ task: ModelTask, classes: Int) throws {
+    func refuse(_ problem: String) -> ComparisonError { ComparisonError("\(texts.file): \(problem)") }
+    let groups = texts.rows.compactMap(\.group)
+    do {
+      try self.init(texts.rows.map(\.target), classes: classes, groups: groups.isEmpty ? nil : groups)
+    } catch { throw refuse(error.sentence) }
+    guard kind == task.labelKind else {
+      throw refuse("its labels were not read as \(task.rawValue) wants them: give LabelledDataSet the task's labelKind")
+    }
+    guard kind == .value else {
+      if self.groups != nil {
+        throw refuse("groups are for models that rank by a number; this one is for \(task.rawValue)")
+      }
+      return
+    }
+    guard classes == 1 else { throw refuse("has a number a text, and the model answers with \(classes)") }
   }
 }

@@ -52,7 +52,7 @@ struct Calibrate: ParsableCommand {
   @Flag(help: "Bound the loss among the texts that leave at each exit, too; the bounds hold together.")
   var perExit = false
 
-  @Option(help: "Count the misses of this class only.")
+  @Option(help: "Count the misses of this class only; of several labels, of texts that have it.")
   var missClass: String?
 
   @Option(help: "Number format that a checkpoint is compiled with: f32 (default), bf16, int8.")
@@ -100,7 +100,9 @@ struct Calibrate: ParsableCommand {
     let checksum = try MappedFile(path: data).withBytes { Checksum.sha256(of: $0) }
     let found = try ExitCalibration(
       source, exit: exit, prune: prune, goal: goal,
-      texts: LabelledDataSet(path: data, labels: labels, limit: limit, layout: reading.layout(of: data, else: .tsv)),
+      texts: LabelledDataSet(
+        path: data, labels: labels, kind: source.task.labelKind, limit: limit,
+        layout: reading.layout(of: data, else: .tsv)),
       dataChecksum: checksum, progress: LongProgress(terminal).report)
     terminal.endProgress()
     let out = StandardOutput()

@@ -26,9 +26,12 @@ struct ComparisonSession {
     defer { terminal.endProgress() }
     let sources = try sources()
     // Mistakes in the data, too, should be known before models are compiled.
+    let (task, labels) = (sources[0].task, sources[0].labels)
+    var layout = command.reading.layout(of: command.data, else: .tsv)
+    layout.group = command.groupBy
     let texts = try LabelledDataSet(
-      path: command.data, labels: sources[0].labels, limit: command.limit,
-      layout: command.reading.layout(of: command.data, else: .tsv))
+      path: command.data, labels: labels, kind: task.labelKind, limit: command.limit, layout: layout)
+    _ = try AnswerKey(texts, task, classes: labels.count)
     let list = try contenders(of: sources)
     let first = list.contenders[0].classifier
     guard list.contenders.contains(where: { $0.name == command.baseline }) else {
@@ -53,7 +56,7 @@ struct ComparisonSession {
     var report = try ComparisonReport(
       measurement, source: sources[0], command: ShellText.command, threads: command.team.threads,
       margin: command.margin, baseline: command.baseline)
-    report.notes += notes + [plan]
+    report.notes += notes + [plan].compactMap { $0 }
     if command.output.contains(where: { ReportFormat(endingOf: $0) == .html }) {
       report.pictures = try measurement.pictures()
     }
@@ -65,6 +68,7 @@ struct ComparisonSession {
   private var classifierOptions: ClassifierOptions {
     var options = ClassifierOptions()
     (options.threads, options.batchSamples) = (command.team.threads, command.batch)
+    options.labelThreshold = command.labelThreshold
     return options
   }
 
@@ -100,16 +104,19 @@ struct ComparisonSession {
     }
   }
 
-  /// Says how long it will take and what the texts can show, and returns the latter for the report.
-  private func plan(_ contenders: [Contender], _ workload: Workload, _ options: MeasurementOptions) throws -> String {
+  /// Says how long it will take and what the texts can show, and returns the latter for the report; nil for numbers.
+  private func plan(_ contenders: [Contender], _ workload: Workload, _ options: MeasurementOptions) throws -> String? {
     let seconds = try Measurement.estimate(contenders, workload, options)
     let count = workload.texts.count
     let smallest = PairedDifference.detectable(texts: count, discordant: 0.02)
-    let sentence =
-      "\(count) texts show a difference of \(decimal(100 * smallest, 2)) points or more (with a power of 80%, where "
-      + "only one of two is right on 2% of them)"
+    let sentence: String? =
+      workload.key.kind == .value
+      ? nil
+      : "\(count) texts show a difference of \(decimal(100 * smallest, 2)) points or more (with a power of 80%, where "
+        + "only one of two is right on 2% of them)"
     terminal.endProgress()
-    terminal.note("\(contenders.count) contenders, at most about \(duration(seconds)); \(sentence)")
+    terminal.note(
+      "\(contenders.count) contenders, at most about \(duration(seconds))\(sentence.map { "; \($0)" } ?? "")")
     if seconds > 60, !command.output.isEmpty {
       terminal.note("if it is interrupted, the same command with --resume goes on")
     }

@@ -34,6 +34,8 @@ struct MPCompare: ParsableCommand {
           --policy 'exit=entropy(threshold=0.01...0.8/12)' --output sweep.html
         mp-compare pyramid.mpc --data test.tsv --limit 1000 \\
           --output report.md --output report.json
+        mp-compare cross-encoder --data pairs.tsv --group-by text \
+          --policy 'exit=value-change(threshold=0.1...5/6)' --answers-only
         mp-compare calibrate my-model --data dev.tsv --max-drop 0.005
       """,
     version: ToolVersion.text(of: "mp-compare"), subcommands: [Calibrate.self])
@@ -51,10 +53,20 @@ struct MPCompare: ParsableCommand {
     transform: { try PolicySweep($0) })
   var policy: [PolicySweep] = []
 
+  @Option(
+    help: """
+      Rank the texts with the same value in this column (its name, in JSONL the key, or its number; text: the first text) \
+      and compare nDCG@10 and MRR@10, labels being relevances: for models that answer with one number.
+      """)
+  var groupBy: TextColumn?
+
+  @Option(help: "A model with several labels answers those with at least this probability.")
+  var labelThreshold: Float = 0.5
+
   @Option(help: "The contender that differences in accuracy are taken against.")
   var baseline = "dense"
 
-  @Option(help: "The loss in accuracy that verdicts are about: 0.005 is half a point.")
+  @Option(help: "The loss in accuracy, or in correlation or nDCG, that verdicts are about: 0.005 is half a point.")
   var margin = 0.005
 
   @Option(
@@ -109,6 +121,7 @@ struct MPCompare: ParsableCommand {
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be 1 to 1000") }
     guard batch >= 1 else { throw ValidationError("--batch must be at least 1") }
     guard (1...100).contains(seeds) else { throw ValidationError("--seeds must be 1 to 100") }
+    if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
     guard margin > 0, margin < 1 else { throw ValidationError("--margin is a share between 0 and 1, such as 0.005") }
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
     for path in output where ReportFormat(endingOf: path) == nil {

@@ -60,6 +60,23 @@ import Testing
     #expect(layers.isSuperset(of: [0, 1, 4]), "\(layers)")
   }
 
+  @Test(arguments: [
+    (Scene.Task.sets, "exit=entropy(threshold=0.5...1/4)"), (.sets, "exit=patience-divergence(threshold=0.1...0.6/3)"),
+    (.ranking, "exit=value-change(threshold=0.1...3/4)"), (.regression, "exit=value-change(threshold=0.1...3/4)"),
+  ])
+  func `Sets of labels and values that a sweep derives are those that are measured`(task: Scene.Task, sweep: String)
+    throws
+  {
+    // Off the middle, so that the threshold is seen to be the classifier's.
+    let scene = try Scene(task: task, labelThreshold: 0.6)
+    let contenders = try scene.contenders([sweep])
+    let found = try Self.both(contenders, scene.workload(contenders))
+    #expect(found.passes.contains { $0.hasPrefix("answers of \(contenders.count - 1) exit policies") })
+    #expect(found.together == found.alone)
+    #expect(Set(found.together.dropFirst().joined().map(\.exitLayer)).count > 1, "nobody leaves early")
+    #expect(Set(found.together.map { $0.map { "\($0.answer)" } }).count > 1, "all answer alike")
+  }
+
   /// Criteria that read [CLS]'s rows, ids and earlier heads, and remember; the first are not asked at the entry.
   @Test func `Whatever a criterion reads and remembers, it answers in company as it does alone`() throws {
     let scene = try Scene()

@@ -8,13 +8,13 @@ import Testing
 
 @Suite struct CalibrationTests {
   private func outcome(_ label: Int, _ layer: Int) -> SampleOutcome {
-    SampleOutcome(label: label, exitLayer: layer, tokensAlive: [5], operations: 10 + layer, paperOperations: 1)
+    SampleOutcome(.one(label), exitLayer: layer, tokensAlive: [5], operations: 10 + layer, paperOperations: 1)
   }
 
   /// Four kinds of texts, 100 of each: expected 0; dense is wrong on the last kind.
   private func calibration(_ goal: Calibration.Goal, exits: [Int] = [0, 1]) -> Calibration {
     let kinds = [0, 1, 2, 3].flatMap { Array(repeating: $0, count: 100) }
-    let expected = kinds.map { $0 == 1 ? 1 : 0 }
+    let expected = kinds.map { LabelTarget.one($0 == 1 ? 1 : 0) }
     let dense = kinds.map { outcome($0 == 3 ? 1 : $0 == 1 ? 1 : 0, 2) }
     // The safe one loses nothing; the loose one loses kind 1, which leaves at layer 1, and answers kind 3 as expected.
     let safe = kinds.map { outcome($0 == 3 ? 1 : $0 == 1 ? 1 : 0, $0 == 0 ? 1 : 2) }

@@ -26,12 +26,12 @@ import Testing
     #expect(nulls.count == 5 && nulls[0] == "bag of words" && nulls[1].hasPrefix("bag, then dense ("))
     #expect(nulls.suffix(3) == ["first 1 of 4 layers", "first 2 of 4 layers", "first 3 of 4 layers"])
     #expect(report.candidates.count == 11)
-    let mine = report.policies[0].answers.accuracy.value
+    let mine = report.policies[0].answers.quality.value
     let matched = report.policies.filter { $0.role == .null }[1].answers
     let all = (report.candidates + report.policies.filter { $0.name == nulls[1] }).map(\.answers)
-    if all.contains(where: { $0.accuracy.value >= mine }) {
-      #expect(matched.accuracy.value >= mine)
-      #expect(!all.contains { $0.accuracy.value >= mine && $0.gflop < matched.gflop })
+    if all.contains(where: { $0.quality.value >= mine }) {
+      #expect(matched.quality.value >= mine)
+      #expect(!all.contains { $0.quality.value >= mine && $0.gflop < matched.gflop })
     }
     #expect(report.dense.timing == nil && report.policies[0].comparison?.timePerOperationSaved == nil)
     // The bag leaves at the entry and costs next to nothing; the first layer alone is less than dense.

@@ -43,6 +43,8 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var entryTemperature: Float?
   /// `prune.entry.threshold`, with a seeded table of salience from 0 to 1; nil for a checkpoint without.
   public var salienceThreshold: Float?
+  /// config.json's `problem_type`; nil for a checkpoint that is silent.
+  public var problemType: String?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
   /// Tensors that are left out.
@@ -96,6 +98,7 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 extension CheckpointRecipe {
   private var configuration: String {
     let input = readsMean ? #""magic_pyramid": {"head_input": "first+mean"}, "# : ""
+    let problem = problemType.map { "\"problem_type\": \"\($0)\", " } ?? ""
     let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
     let sizes =
       family == .distilbert
@@ -110,7 +113,7 @@ extension CheckpointRecipe {
       """
     return """
       {"model_type": "\(family.rawValue)", \(sizes)
-       \(input)"vocab_size": \(vocabulary), "max_position_embeddings": \(positionRows), "id2label": {\(labels)}}
+       \(input)\(problem)"vocab_size": \(vocabulary), "max_position_embeddings": \(positionRows), "id2label": {\(labels)}}
       """
   }
 

@@ -2,6 +2,7 @@
 // calibration and what becomes of its certificate.
 
 import Foundation
+import PyramidTestSupport
 import Testing
 
 @Suite struct CompareTests {
@@ -49,6 +50,45 @@ import Testing
     #expect(lines.count == samples * 8)
     #expect(try String(contentsOfFile: names[3], encoding: .utf8).contains("Single texts"))
     #expect(try !FileManager.default.contentsOfDirectory(atPath: scratch.folder).contains { $0.hasSuffix(".partial") })
+  }
+
+  @Test func `Rankings are compared by groups, and sets of labels as wholes`() throws {
+    let (scratch, folder) = (try Scratch(), try TemporaryFolder())
+    var recipe = CheckpointRecipe()
+    (recipe.classes, recipe.hasExits) = (1, true)
+    let ranker = try recipe.write(in: folder, name: "ranker")
+    (recipe.classes, recipe.problemType) = (3, "multi_label_classification")
+    let tagger = try recipe.write(in: folder, name: "tagger")
+    let pairs = (0..<24).map {
+      #"{"q": \#($0 / 6), "text": "w\#(5 + $0 / 6)", "text_pair": "w\#(6 + $0)", "label": \#($0 % 3)}"#
+    }
+    let texts = (0..<24).map { "\($0 % 2 == 0 ? "class 0,class 2" : "")\tw\(5 + $0)\n" }
+    let data = try scratch.write("pairs.jsonl", pairs.joined(separator: "\n"))
+    let sets = try scratch.write("sets.tsv", texts.joined())
+    let output = scratch.path("r.json")
+    let ranked = try Tool.compare(
+      ranker, "--data", data, "--group-by", "q", "--answers-only", "--policy", "exit=value-change(threshold=0.1...2/3)",
+      "--output", output)
+    #expect(ranked.code == 0 && !ranked.notes.contains("points"), "\(ranked.notes)")
+    let report = try Self.object(output)
+    let policies = try #require(report["policies"] as? [[String: Any]])
+    #expect(policies.count == 3 && policies.allSatisfy { $0["ndcg_at_10"] is Double && $0["mrr_at_10"] is Double })
+    #expect(policies[0]["accuracy"] == nil && policies[0]["mean_absolute_difference"] is Double)
+    #expect((report["notes"] as? [String])?.contains("4 groups are ranked") == true)
+    let tagged = try Tool.compare(
+      tagger, "--data", sets, "--label-threshold", "0.3", "--answers-only", "--policy", "exit=entropy", "--output",
+      output)
+    let dense = try #require(Self.object(output)["dense"] as? [String: Any])
+    #expect(tagged.code == 0 && dense["subset_accuracy"] is Double && dense["micro_f1"] is Double, "\(tagged.notes)")
+    for (arguments, problem) in [
+      ([tagger, "--data", sets, "--group-by", "text", "--policy", "exit=entropy"], "groups are for models that rank"),
+      (["calibrate", ranker, "--data", data, "--exit", "value-change"], "neither right nor wrong"),
+      ([ranker, "--data", data, "--policy", "exit=entropy"], "value-change"),
+      ([ranker, "--data", data, "--group-by", "x", "--policy", "exit=value-change"], "x: missing"),
+    ] {
+      let result = try Tool.compare.run(arguments)
+      #expect(result.code == 1 && result.notes.contains(problem), "\(result.notes)")
+    }
   }
 
   @Test func `The bag is learned from training texts where there are some`() throws {

@@ -5,14 +5,15 @@ import PyramidFormats
 extension ComparisonReport {
   /// The report as CSV (RFC 4180) with a header.
   public var csv: String {
-    let header = [
-      "name", "role", "precision", "exit", "prune", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "matthews",
-      "agreement", "against", "difference", "difference_low", "difference_high", "verdict", "gflop", "gflop_paper",
-      "speedup_gflop", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "speedup_latency", "speedup_latency_low",
-      "speedup_latency_high", "throughput_per_s", "speedup_throughput", "speedup_throughput_low",
-      "speedup_throughput_high", "time_per_operation_saved", "mean_exit_layer", "mcnemar_p", "mcnemar_p_holm",
-      "dominated_by", "on_front",
-    ]
+    let quality = dense.answers.quality
+    let measures = [headline.key, "\(headline.key)_low", "\(headline.key)_high"] + quality.further.map(\.measure.key)
+    let header =
+      ["name", "role", "precision", "exit", "prune"] + measures + [
+        likeness.key, "against", "difference", "difference_low", "difference_high", "verdict", "gflop", "gflop_paper",
+        "speedup_gflop", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "speedup_latency", "speedup_latency_low",
+        "speedup_latency_high", "throughput_per_s", "speedup_throughput", "speedup_throughput_low",
+        "speedup_throughput_high", "time_per_operation_saved", "mean_exit_layer",
+      ] + (headline.isShare ? ["mcnemar_p", "mcnemar_p_holm"] : []) + ["dominated_by", "on_front"]
     return ([header] + entries.map(\.fields)).map { row in
       row.map(Self.quoted).joined(separator: ",") + "\r\n"
     }.joined()
@@ -31,13 +32,15 @@ extension ComparisonReport.Entry {
     func texts(_ interval: Interval?) -> [String] {
       [text(interval?.value), text(interval?.low), text(interval?.high)]
     }
-    var cells = [name, role.rawValue, precision, exit ?? "", prune ?? ""] + texts(answers.accuracy)
-    cells += [text(answers.macroF1), text(answers.matthews), text(comparison?.agreement), difference?.against ?? ""]
+    var cells = [name, role.rawValue, precision, exit ?? "", prune ?? ""]
+    cells += texts(answers.quality.headline.interval) + answers.quality.further.map { text($0.value) }
+    cells += [text(comparison?.likeness.value), difference?.against ?? ""]
     cells += texts(difference?.interval) + [difference?.verdict.rawValue ?? ""]
     cells += [text(answers.gflop), text(answers.gflopPaper), text(comparison?.operations.value)]
     cells += [text(timing?.latency.p50), text(timing?.latency.p95), text(timing?.latency.p99)]
     cells += texts(comparison?.latency) + [text(timing?.throughput)] + texts(comparison?.throughput)
-    cells += [text(comparison?.timePerOperationSaved), text(answers.meanExitLayer), text(comparison?.mcnemar)]
-    return cells + [text(comparison?.mcnemarHolm), dominatedBy ?? "", "\(isOnFront)"]
+    cells += [text(comparison?.timePerOperationSaved), text(answers.meanExitLayer)]
+    if answers.quality.headline.measure.isShare { cells += [text(comparison?.mcnemar), text(comparison?.mcnemarHolm)] }
+    return cells + [dominatedBy ?? "", "\(isOnFront)"]
   }
 }

@@ -7,29 +7,29 @@ extension ComparisonReport {
   var paretoCaption: String {
     let hidden = numbered.count - drawn.count
     return
-      "Up is more accurate, left is cheaper; numbers are those of the table below. The line joins the policies that no "
+      "Up is better, left is cheaper; numbers are those of the table below. The line joins the policies that no "
       + "other contender beats." + (candidates.isEmpty ? "" : " Dashed: a bag of words first, then dense.")
-      + (hidden > 0 ? " \(hidden) far less accurate are not drawn." : "")
+      + (hidden > 0 ? " \(hidden) far below are not drawn." : "")
   }
 
   /// Contenders within the chart: those far below dense would press all others together.
   private var drawn: [(number: Int, entry: Entry)] {
-    let floor = dense.answers.accuracy.value - 0.12
-    return numbered.filter { $0.entry.answers.accuracy.value >= floor }
+    numbered.filter { $0.entry.answers.quality.value >= dense.answers.quality.value - 0.12 }
   }
 
-  /// Accuracy over operations.
+  /// Quality over operations.
   var paretoChart: String {
     let shown =
-      drawn.map(\.entry) + candidates.filter { $0.answers.accuracy.value >= dense.answers.accuracy.value - 0.12 }
-    let accuracies = shown.map { 100 * $0.answers.accuracy.value }
-    let (lowest, highest) = (accuracies.min() ?? 0, accuracies.max() ?? 100)
-    let room = max((highest - lowest) * 0.08, 0.2)
+      drawn.map(\.entry) + candidates.filter { $0.answers.quality.value >= dense.answers.quality.value - 0.12 }
+    let most = headline.scale
+    let values = shown.map { most * $0.answers.quality.value }
+    let (lowest, highest) = (values.min() ?? 0, values.max() ?? most)
+    let room = max((highest - lowest) * 0.08, 0.002 * most)
     let frame = ChartFrame(
       x: 0...max((shown.map(\.answers.gflop).max() ?? 1) * 1.05, 1e-9),
-      y: (lowest - room)...max(min(highest + room, 100), highest + room / 8))
-    var chart = Chart(frame, x: "GFLOP per text", y: "accuracy %", title: "Accuracy over operations")
-    func point(_ entry: Entry) -> (Double, Double) { (entry.answers.gflop, 100 * entry.answers.accuracy.value) }
+      y: (lowest - room)...max(min(highest + room, most), highest + room / 8))
+    var chart = Chart(frame, x: "GFLOP per text", y: headline.title, title: "\(headline.heading) over operations")
+    func point(_ entry: Entry) -> (Double, Double) { (entry.answers.gflop, most * entry.answers.quality.value) }
     let curve = entries.filter { $0.exit?.hasPrefix("bag-then-dense") == true } + candidates
     chart.line(
       curve.filter { entry in shown.contains { $0.name == entry.name } }.map(point).sorted { $0.0 < $1.0 }, "null")

@@ -22,13 +22,13 @@ extension ComparisonReport {
       <main>
       <header>
       <h1>\(title)</h1>
-      <p class="lead">\(headline)</p>
+      <p class="lead">\(lead)</p>
       </header>
-      \(section("Accuracy and operations", paretoCaption, figure(paretoChart)))
+      \(section("\(headline.heading) and operations", paretoCaption, figure(paretoChart)))
       \(section("What it costs and what it saves", resultsCaption, resultsHTML))
       \(section("Where texts leave", "Share of the texts that left at each place, a bar for each contender\(of(24, numbered.count)).", figure(exitChart)))
       \(section("How long tokens live", "Mean tokens alive when a layer starts, those of texts that had left being gone\(of(9, numbered.count { $0.entry.role != .null })).", figure(survivalChart)))
-      \(section("Short and long texts", "Accuracy in percent, and operations of dense over the contender's.", lengthsHTML))
+      \(section("Short and long texts", "\(lengthsSubject) of dense over the contender's.", lengthsHTML))
       \(picturesHTML)\(section("How it was measured", nil, "<ul>" + facts.map { "<li>\($0)</li>" }.joined() + "</ul>"))
       </main>
       </body>
@@ -52,17 +52,17 @@ extension ComparisonReport {
   private func figure(_ svg: String) -> String { "<figure tabindex=\"0\">\n\(svg)</figure>" }
 
   /// The sentence that most readers came for.
-  private var headline: String {
+  private var lead: String {
     func candidates(_ verdict: Verdict) -> [Entry] {
       policies.filter { $0.role == .policy && $0.difference?.verdict == verdict }
     }
     // What is proven comes before what is faster.
     let good = candidates(.notWorse).isEmpty ? candidates(.inconclusive) : candidates(.notWorse)
     guard let best = good.max(by: { speed($0) < speed($1) }), let comparison = best.comparison else {
-      return "No policy is known to lose less than \(decimal(100 * margin, 2)) points on these \(samples) texts."
+      return "No policy is known to lose less than \(headline.amount(margin)) on these \(samples) texts."
     }
-    let loss = best.difference.map { 100 * $0.interval.value } ?? 0
-    let sign = loss > 0 ? "+" : ""
+    let loss = best.difference?.interval.value ?? 0
+    let amount = (loss > 0 ? "+" : "") + headline.amount(loss) + (headline.isShare ? " of \(headline.name)" : "")
     var sentence =
       "<strong>\(text(best.name))</strong> takes \(decimal(comparison.operations.value, 2))x fewer operations"
     if let latency = comparison.latency, let throughput = comparison.throughput {
@@ -70,11 +70,11 @@ extension ComparisonReport {
         ", \(decimal(latency.value, 2))x less time a text, and answers \(decimal(throughput.value, 2))x as many texts a second in batches"
     }
     sentence +=
-      ", at \(sign)\(decimal(loss, 2)) points of accuracy against \(text(best.difference?.against ?? dense.name))"
+      ", at \(amount) against \(text(best.difference?.against ?? dense.name))"
     let verdict =
       switch best.difference?.verdict {
-      case .inconclusive: "; \(samples) texts can't tell whether it loses more than \(decimal(100 * margin, 2))"
-      case .notWorse, .worse, nil: ", no worse by more than \(decimal(100 * margin, 2))"
+      case .inconclusive: "; \(samples) texts can't tell whether it loses more than \(headline.text(margin))"
+      case .notWorse, .worse, nil: ", no worse by more than \(headline.text(margin))"
       }
     return sentence + verdict + "."
   }
@@ -86,26 +86,29 @@ extension ComparisonReport {
   private var resultsCaption: String {
     let against = policies.lazy.compactMap { $0.difference?.against }.first ?? dense.name
     return
-      "Points are of accuracy against \(text(against)) on the same texts, with 95% intervals; the verdict is about a loss of "
-      + "\(decimal(100 * margin, 2)). † marks a policy that a null model beats."
+      "\(headline.isShare ? "Points" : "Differences") are of \(headline.name) against \(text(against)) on the same texts, "
+      + "with 95% intervals; the verdict is about a loss of \(headline.text(margin)). † marks a policy that a null model beats."
       + (dense.timing == nil
         ? ""
         : " Time/op is the speed-up in time over that in operations, the worse of batch 1 and batches of \(batch).")
   }
 
+  /// Other measures, where the headline alone says too little.
+  private func further(_ entry: Entry) -> [Estimate] { headline == .accuracy ? [] : entry.answers.quality.further }
+
   private var resultsHTML: String {
     let times = dense.timing != nil
-    var head = ["#", "contender", "accuracy %", "points", "verdict", "GFLOP", "x"]
+    var head = ["#", "contender", headline.title, headline.isShare ? "points" : "difference", "verdict", "GFLOP", "x"]
     if times { head += ["p50 ms", "speed-up", "texts/s", "speed-up", "time/op"] }
-    head += ["agreement %", "p Holm", "mean exit"]
+    head += further(dense).map(\.measure.title)
+    head += [likeness.title] + (headline.isShare ? ["p Holm"] : []) + ["mean exit"]
     let rows = numbered.map { number, entry in
       let (answers, comparison) = (entry.answers, entry.comparison)
       let verdict = entry.difference?.verdict
       var cells = [
         "\(number)",
         text(entry.name) + (entry.dominatedBy.map { "<span title=\"beaten by \(text($0))\"> †</span>" } ?? ""),
-        decimal(100 * answers.accuracy.value, 2),
-        entry.difference.map { range($0.interval, scale: 100) } ?? "",
+        answers.quality.headline.text, entry.difference.map { range($0.interval, headline.text) } ?? "",
         verdict.map { "<span class=\"\($0.rawValue)\">\($0.words)</span>" } ?? "", significant(answers.gflop),
         comparison.map { decimal($0.operations.value, 2) } ?? "",
       ]
@@ -116,19 +119,23 @@ extension ComparisonReport {
           comparison?.timePerOperationSaved.map { decimal($0, 2) } ?? "",
         ]
       }
+      cells += further(entry).map(\.text)
+      cells.append(comparison?.likeness.text ?? "")
+      if headline.isShare { cells.append(comparison?.mcnemarHolm.map { text(probability($0)) } ?? "") }
       return (
-        entry.role.rawValue + (entry.isOnFront ? " front" : ""),
-        cells + [
-          comparison.map { decimal(100 * $0.agreement, 2) } ?? "",
-          comparison.map { text(probability($0.mcnemarHolm)) } ?? "", decimal(answers.meanExitLayer, 2),
-        ]
+        entry.role.rawValue + (entry.isOnFront ? " front" : ""), cells + [decimal(answers.meanExitLayer, 2)]
       )
     }
     return table(head, rows)
   }
 
   private var lengthsHTML: String {
-    let head = ["#", "contender"] + dense.lengths.flatMap { ["\($0.name) tokens (\($0.count))", "x"] }
+    let isShare = headline.isShare
+    let head =
+      ["#", "contender"]
+      + dense.lengths.flatMap {
+        isShare ? ["\($0.name) tokens (\($0.count))", "x"] : ["\($0.name) tokens (\($0.count)), x"]
+      }
     return table(
       head,
       numbered.map { number, entry in
@@ -136,9 +143,8 @@ extension ComparisonReport {
           entry.role.rawValue,
           ["\(number)", text(entry.name)]
             + entry.lengths.flatMap { bin in
-              [
-                bin.accuracy.map { decimal(100 * $0.value, 2) } ?? "", bin.operations.map { decimal($0, 2) } ?? "",
-              ]
+              (isShare ? [bin.accuracy.map { headline.text($0.value) } ?? ""] : [])
+                + [bin.operations.map { decimal($0, 2) } ?? ""]
             }
         )
       })
@@ -164,9 +170,9 @@ extension ComparisonReport {
       + "</tbody></table></div>"
   }
 
-  private func range(_ interval: Interval, scale: Double = 1) -> String {
-    let ends = [interval.low, interval.high].map { decimal(scale * $0, 2) }.joined(separator: ", ")
-    return "\(decimal(scale * interval.value, 2)) <span class=\"range\">[\(ends)]</span>"
+  private func range(_ interval: Interval, _ write: (Double) -> String = { decimal($0, 2) }) -> String {
+    let ends = [interval.low, interval.high].map(write).joined(separator: ", ")
+    return "\(write(interval.value)) <span class=\"range\">[\(ends)]</span>"
   }
 
   private var facts: [String] {

@@ -28,7 +28,7 @@ extension ComparisonReport {
         candidates.map {
           [
             "name": JSONValue($0.name), "exit": $0.exit.map { JSONValue($0) } ?? .null,
-            "accuracy": JSONValue($0.answers.accuracy.value), "gflop": JSONValue($0.answers.gflop),
+            headline.key: JSONValue($0.answers.quality.value), "gflop": JSONValue($0.answers.gflop),
           ]
         }),
     ]
@@ -51,11 +51,12 @@ extension ComparisonReport.Entry {
     object["precision"] = JSONValue(precision)
     object["exit"] = exit.map { JSONValue($0) } ?? .null
     object["prune"] = prune.map { JSONValue($0) } ?? .null
-    set("accuracy", answers.accuracy)
-    object["macro_f1"] = JSONValue(answers.macroF1)
-    object["matthews"] = JSONValue(answers.matthews)
+    for estimate in [answers.quality.headline] + answers.quality.further {
+      object[estimate.measure.key] = JSONValue(estimate.value)
+      set(estimate.measure.key, estimate.interval)
+    }
     object["difference"] = difference?.json
-    object["agreement"] = comparison.map { JSONValue($0.agreement) }
+    if let likeness = comparison?.likeness { object[likeness.measure.key] = JSONValue(likeness.value) }
     object["gflop"] = JSONValue(answers.gflop)
     object["gflop_paper"] = JSONValue(answers.gflopPaper)
     set("speedup_gflop", comparison?.operations)
@@ -73,9 +74,9 @@ extension ComparisonReport.Entry {
     object["mean_exit_layer"] = JSONValue(answers.meanExitLayer)
     object["exit_histogram"] = .array(answers.exitHistogram.map { JSONValue($0) })
     object["tokens_alive"] = .array(answers.tokensAlive.map { JSONValue($0) })
-    object["lengths"] = .array(lengths.map(\.json))
-    object["mcnemar_p"] = comparison.map { JSONValue($0.mcnemar) }
-    object["mcnemar_p_holm"] = comparison.map { JSONValue($0.mcnemarHolm) }
+    object["lengths"] = .array(lengths.map { $0.json(answers.quality.headline.measure) })
+    object["mcnemar_p"] = comparison?.mcnemar.map { JSONValue($0) }
+    object["mcnemar_p_holm"] = comparison?.mcnemarHolm.map { JSONValue($0) }
     object["mcnemar_p_first_holm"] = comparison?.mcnemarFirst.map { JSONValue($0) }
     object["dominated_by"] = dominatedBy.map { JSONValue($0) } ?? .null
     object["on_front"] = .bool(isOnFront)
@@ -89,17 +90,20 @@ extension ComparisonReport.Difference {
     return [
       "against": JSONValue(against), "estimate": JSONValue(interval.value), "low": JSONValue(interval.low),
       "high": JSONValue(interval.high), "verdict": JSONValue(verdict.rawValue),
-      "texts_needed": counts.textsNeeded(margin: margin).map { JSONValue($0) } ?? .null,
+      "texts_needed": textsNeeded.map { JSONValue($0) } ?? .null,
     ]
   }
 }
 
 extension LengthBin {
-  fileprivate var json: JSONValue {
-    [
-      "tokens": [JSONValue(lengths.lowerBound), lengths.upperBound == .max ? .null : JSONValue(lengths.upperBound)],
-      "samples": JSONValue(count), "accuracy": accuracy.map { JSONValue($0.value) } ?? .null,
-      "speedup_gflop": operations.map { JSONValue($0) } ?? .null,
+  fileprivate func json(_ measure: Measure) -> JSONValue {
+    var object = JSONObject()
+    object["tokens"] = [
+      JSONValue(lengths.lowerBound), lengths.upperBound == .max ? .null : JSONValue(lengths.upperBound),
     ]
+    object["samples"] = JSONValue(count)
+    if measure.isShare { object[measure.key] = accuracy.map { JSONValue($0.value) } ?? .null }
+    object["speedup_gflop"] = operations.map { JSONValue($0) } ?? .null
+    return .object(object)
   }
 }

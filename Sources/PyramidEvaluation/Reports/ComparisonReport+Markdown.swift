@@ -18,13 +18,12 @@ extension ComparisonReport {
     ## Statistics
 
     \(statisticsTable)
-    F1 is the mean over classes, MCC the correlation of Matthews; agreement is with dense. p is McNemar's exact test against
-    dense, Holm's correction is over all rows; "p first" is against the first policy, corrected too.
+    \(statisticsNote)
 
     ## Lengths
 
     \(lengthsTable)
-    Accuracy in percent and operations of dense over the contender's, for texts of so many tokens.
+    \(lengthsSubject) of dense over the contender's, for texts of so many tokens.
 
     ## Layers
 
@@ -64,10 +63,11 @@ extension ComparisonReport {
 
   private var resultsTable: String {
     let times = isTimed ? ["p50 ms", "speed-up", "texts/s", "speed-up", "time/op"] : []
-    return table(["accuracy %", "points", "verdict", "GFLOP", "x"] + times) { entry in
+    return table([headline.title, headline.isShare ? "points" : "difference", "verdict", "GFLOP", "x"] + times) {
+      entry in
       let (answers, comparison) = (entry.answers, entry.comparison)
       var cells = [
-        percent(answers.accuracy), entry.difference.map { points($0.interval) },
+        value(answers.quality.headline), entry.difference.map { difference($0.interval) },
         entry.difference?.verdict.words, significant(answers.gflop),
         comparison.map { decimal($0.operations.value, 2) },
       ]
@@ -84,9 +84,10 @@ extension ComparisonReport {
 
   private var resultsNote: String {
     let against = policies.lazy.compactMap { $0.difference?.against }.first ?? dense.name
+    let what = headline.isShare ? "Points are percentage points" : "Differences are those"
     var lines = """
-      Points are percentage points of accuracy against \(inline(against)) on the same texts; the verdict is about a loss of \
-      \(decimal(100 * margin, 2)). GFLOP are the mean operations of a text, all that ran; x is dense divided by policy. In \
+      \(what) of \(headline.name) against \(inline(against)) on the same texts; the verdict is about a loss of \
+      \(headline.text(margin)). GFLOP are the mean operations of a text, all that ran; x is dense divided by policy. In \
       brackets: 95% intervals.
 
       """
@@ -105,26 +106,25 @@ extension ComparisonReport {
     var lines: [String] = []
     for entry in policies {
       if let null = entry.dominatedBy {
-        lines.append("† \(inline(entry.name)): `\(inline(null))` is at least as accurate for no more operations")
+        lines.append("† \(inline(entry.name)): `\(inline(null))` is at least as good for no more operations")
       }
     }
     for entry in policies where entry.role == .policy {
       guard let difference = entry.difference, difference.verdict == .inconclusive else { continue }
-      let needed = difference.counts.textsNeeded(margin: margin).map { "about \($0) would" } ?? "more would not help"
+      let needed = difference.textsNeeded.map { "about \($0) would" } ?? "more would not help"
       lines.append("\(inline(entry.name)): \(samples) texts can't tell; \(needed)")
     }
     return lines.map { "- \($0)\n" }.joined()
   }
 
   private var statisticsTable: String {
-    table(["F1 %", "MCC", "agreement %", "p", "p Holm", "p first", "paper GFLOP", "x", "mean exit", "p95 ms", "p99 ms"])
-    {
-      entry in
+    let chances = headline.isShare ? ["p", "p Holm", "p first"] : []
+    let measures = dense.answers.quality.further.map(\.measure.title) + [likeness.title] + chances
+    return table(measures + ["paper GFLOP", "x", "mean exit", "p95 ms", "p99 ms"]) { entry in
       let (answers, comparison) = (entry.answers, entry.comparison)
-      return [
-        decimal(100 * answers.macroF1, 2), decimal(answers.matthews, 3),
-        comparison.map { decimal(100 * $0.agreement, 2) }, comparison.map { probability($0.mcnemar) },
-        comparison.map { probability($0.mcnemarHolm) }, comparison?.mcnemarFirst.map(probability),
+      let chances = [comparison?.mcnemar, comparison?.mcnemarHolm, comparison?.mcnemarFirst].map { $0.map(probability) }
+      let cells = answers.quality.further.map(value) + [comparison?.likeness.text] + (headline.isShare ? chances : [])
+      return cells + [
         significant(answers.gflopPaper), comparison.map { decimal($0.paperOperations.value, 2) },
         decimal(answers.meanExitLayer, 2), entry.timing.map { significant($0.latency.p95) },
         entry.timing.map { significant($0.latency.p99) },
@@ -132,11 +132,34 @@ extension ComparisonReport {
     }
   }
 
+  private var statisticsNote: String {
+    let apart = "The mean absolute difference is that of the values from dense's."
+    let measures: String
+    switch headline {
+    case .ndcg: return "nDCG@10 and MRR@10 are means over groups, with bootstraps over groups. \(apart)"
+    case .pearson: return "Pearson's interval is Fisher's, a difference's a paired bootstrap's over texts. \(apart)"
+    case .subsetAccuracy: measures = "Micro F1 is of all labels together, macro F1 the mean over labels"
+    default: measures = "F1 is the mean over classes, MCC the correlation of Matthews"
+    }
+    return """
+      \(measures); agreement is with dense. p is McNemar's exact test against
+      dense, Holm's correction is over all rows; "p first" is against the first policy, corrected too.
+      """
+  }
+
+  /// What the table of lengths holds, before "of dense over the contender's".
+  var lengthsSubject: String {
+    headline.isShare ? "\(headline.heading) in percent and operations" : "Operations"
+  }
+
   private var lengthsTable: String {
-    let header = dense.lengths.flatMap { ["\($0.name) (\($0.count))", "x"] }
+    let isShare = headline.isShare
+    let header = dense.lengths.flatMap {
+      isShare ? ["\($0.name) (\($0.count))", "x"] : ["\($0.name) (\($0.count)), x"]
+    }
     return table(header) { entry in
       entry.lengths.flatMap { bin in
-        [bin.accuracy.map { decimal(100 * $0.value, 2) }, bin.operations.map { decimal($0, 2) }]
+        (isShare ? [bin.accuracy.map { headline.text($0.value) }] : []) + [bin.operations.map { decimal($0, 2) }]
       }
     }
   }
@@ -159,12 +182,16 @@ extension ComparisonReport {
     return markdownTable(table)
   }
 
-  private func percent(_ interval: Interval) -> String {
-    "\(decimal(100 * interval.value, 2)) [\(decimal(100 * interval.low, 1)), \(decimal(100 * interval.high, 1))]"
+  private func value(_ estimate: Estimate) -> String {
+    guard let interval = estimate.interval else { return estimate.text }
+    let ends = [interval.low, interval.high].map {
+      decimal(estimate.measure.scale * $0, estimate.measure.isShare ? 1 : 3)
+    }
+    return "\(estimate.text) [\(ends[0]), \(ends[1])]"
   }
 
-  private func points(_ interval: Interval) -> String {
-    "\(decimal(100 * interval.value, 2)) [\(decimal(100 * interval.low, 2)), \(decimal(100 * interval.high, 2))]"
+  private func difference(_ interval: Interval) -> String {
+    "\(headline.text(interval.value)) [\(headline.text(interval.low)), \(headline.text(interval.high))]"
   }
 
   private func speedUp(_ interval: Interval) -> String {

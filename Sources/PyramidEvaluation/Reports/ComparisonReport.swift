@@ -25,7 +25,7 @@ public struct ComparisonReport: Sendable {
   public var tokenizationMicroseconds: Double
   /// What a reader should know besides, one sentence each.
   public var notes: [String]
-  /// The loss in accuracy that verdicts are about, as a share.
+  /// The loss that verdicts are about, in units of the headline's measure: for accuracy a share.
   public var margin: Double
   /// The model without policies.
   public var dense: Entry
@@ -48,6 +48,12 @@ public struct ComparisonReport: Sendable {
     (self.tokenizationMicroseconds, self.notes, self.margin) = (tokenizationMicroseconds, notes, margin)
     (self.dense, self.policies) = (dense, policies)
   }
+
+  /// What contenders are compared by.
+  var headline: Measure { dense.answers.quality.headline.measure }
+
+  /// How alike contenders are.
+  var likeness: Measure { headline.isShare ? .agreement : .meanDifference }
 
   /// What a contender is there for.
   public enum Role: String, Sendable, CaseIterable {
@@ -79,11 +85,11 @@ public struct ComparisonReport: Sendable {
     public var timing: Timing?
     /// How it stands against dense; nil for dense itself.
     public var comparison: Comparison?
-    /// Its accuracy against the baseline's; nil for the baseline itself.
+    /// Its quality against the baseline's; nil for the baseline itself.
     public var difference: Difference?
-    /// A null model that is at least as accurate for no more operations, better in one of both; nil for none.
+    /// A null model that is at least as good for no more operations, better in one of both; nil for none.
     public var dominatedBy: String?
-    /// Whether no other contender is at least as accurate for no more operations, better in one of both.
+    /// Whether no other contender is at least as good for no more operations, better in one of both.
     public var isOnFront = false
   }
 
@@ -97,12 +103,12 @@ public struct ComparisonReport: Sendable {
 
   /// A policy against dense; every speed-up is dense divided by policy, so above 1 the policy is faster.
   public struct Comparison: Sendable, Equatable {
-    /// Share of texts that both give the same label.
-    public var agreement: Double
-    /// McNemar's exact probability that accuracy differs this much by chance.
-    public var mcnemar: Double
+    /// How alike both answer: the share of equal labels, or how far numbers are apart.
+    public var likeness: Estimate
+    /// McNemar's exact probability that accuracy differs this much by chance; nil for numbers.
+    public var mcnemar: Double?
     /// The same by Holm's method, for all policies and null models of the report together.
-    public var mcnemarHolm = 1.0
+    public var mcnemarHolm: Double?
     /// McNemar's exact probability against the first policy, by Holm's method; nil for that one itself.
     public var mcnemarFirst: Double?
     /// Executed operations.
@@ -123,19 +129,21 @@ public struct ComparisonReport: Sendable {
     }
   }
 
-  /// Accuracy against a baseline's.
+  /// Quality against a baseline's.
   public struct Difference: Sendable, Equatable {
     /// Name of the baseline.
     public var against: String
     /// What differs.
-    public var counts: PairedDifference
+    public var quality: QualityDifference
     /// The loss that the verdict is about.
     public var margin: Double
 
     /// The estimate with its interval.
-    public var interval: Interval { counts.interval() }
+    public var interval: Interval { quality.interval }
     /// Whether it is worse by more than the margin.
-    public var verdict: Verdict { counts.verdict(margin: margin) }
+    public var verdict: Verdict { quality.verdict(margin: margin) }
+    /// About how many texts a verdict would take.
+    public var textsNeeded: Int? { quality.textsNeeded(margin: margin) }
   }
 }
 

@@ -27,27 +27,29 @@ public struct ComparisonTable {
   }
 
   private let rows: [Row]
-  private let expected: [Int]
+  private let key: AnswerKey
   private let layers: Int
   private let margin: Double
   private let baseline: Int
 
-  /// A table of rows, dense first; `expected` holds the data set's classes, `baseline` is the number of the row that
-  /// differences are taken against.
-  public init(_ rows: [Row], expected: [Int], layers: Int, margin: Double, baseline: Int = 0) {
-    (self.rows, self.expected, self.layers) = (rows, expected, layers)
+  /// A table of rows, dense first, which `key` judges; `baseline` is the number of the row that differences are taken
+  /// against.
+  public init(_ rows: [Row], _ key: AnswerKey, layers: Int, margin: Double, baseline: Int = 0) {
+    (self.rows, self.key, self.layers) = (rows, key, layers)
     (self.margin, self.baseline) = (margin, baseline)
   }
 
   /// An entry for each row.
   public var entries: [ComparisonReport.Entry] {
     var entries = rows.indices.map(entry)
-    let others = entries.indices.dropFirst().filter { rows[$0].isListed }
-    let holm = holm(others.map { entries[$0].comparison!.mcnemar })
+    let others = entries.indices.dropFirst().filter {
+      rows[$0].isListed && entries[$0].comparison?.mcnemar != nil
+    }
+    let holm = holm(others.compactMap { entries[$0].comparison?.mcnemar })
     for (index, p) in zip(others, holm) { entries[index].comparison!.mcnemarHolm = p }
     if let first = rows.firstIndex(where: { $0.role == .policy }) {
       let rest = others.filter { $0 != first }
-      let adjusted = PyramidEvaluation.holm(rest.map { difference($0, against: first).mcnemar })
+      let adjusted = PyramidEvaluation.holm(rest.compactMap { difference($0, against: first).counts?.mcnemar })
       for (index, p) in zip(rest, adjusted) { entries[index].comparison!.mcnemarFirst = p }
     }
     for index in entries.indices {
@@ -65,28 +67,27 @@ public struct ComparisonTable {
 
   private func dominates(_ one: ComparisonReport.Entry, _ other: ComparisonReport.Entry) -> Bool {
     let (a, b) = (one.answers, other.answers)
-    guard a.accuracy.value >= b.accuracy.value, a.gflop <= b.gflop else { return false }
-    return a.accuracy.value > b.accuracy.value || a.gflop < b.gflop
+    guard a.quality.value >= b.quality.value, a.gflop <= b.gflop else { return false }
+    return a.quality.value > b.quality.value || a.gflop < b.gflop
   }
 
-  private func difference(_ row: Int, against other: Int) -> PairedDifference {
-    PairedDifference(
-      rows[row].measured.outcomes.map(\.label), against: rows[other].measured.outcomes.map(\.label), expected: expected)
+  private func difference(_ row: Int, against other: Int) -> QualityDifference {
+    key.difference(rows[row].measured.outcomes, from: rows[other].measured.outcomes)
   }
 
   private func entry(_ index: Int) -> ComparisonReport.Entry {
     let (row, measured, dense) = (rows[index], rows[index].measured, rows[0].measured)
-    let answers = AnswerSummary(measured.outcomes, expected: expected, layers: layers)
+    let answers = AnswerSummary(measured.outcomes, key, layers: layers)
     var entry = ComparisonReport.Entry(
       name: row.name, role: row.role, precision: row.precision, exit: row.exit, prune: row.prune, answers: answers)
     entry.lengths = LengthBin.usual.map {
-      LengthBin($0, measured.outcomes, dense: dense.outcomes, expected: expected)
+      LengthBin($0, measured.outcomes, dense: dense.outcomes, key)
     }
-    if measured.isTimed { entry.timing = .init(measured, texts: expected.count) }
-    if index > 0 { entry.comparison = .init(measured, against: dense, expected: expected) }
+    if measured.isTimed { entry.timing = .init(measured, texts: key.targets.count) }
+    if index > 0 { entry.comparison = .init(measured, against: dense, key) }
     if index != baseline {
       entry.difference = .init(
-        against: rows[baseline].name, counts: difference(index, against: baseline), margin: margin)
+        against: rows[baseline].name, quality: difference(index, against: baseline), margin: margin)
     }
     return entry
   }
@@ -102,8 +103,7 @@ extension ComparisonReport.Timing {
 }
 
 extension ComparisonReport.Comparison {
-  fileprivate init(_ measured: MeasuredContender, against dense: MeasuredContender, expected: [Int]) {
-    let (labels, denseLabels) = (measured.outcomes.map(\.label), dense.outcomes.map(\.label))
+  fileprivate init(_ measured: MeasuredContender, against dense: MeasuredContender, _ key: AnswerKey) {
     func ratio(_ count: (SampleOutcome) -> Int) -> Interval {
       let counts = [dense, measured].map { [$0.outcomes.map { Double(max(count($0), 1)) }] }
       return PairedRatio(baseline: counts[0], contender: counts[1]).interval()
@@ -115,8 +115,8 @@ extension ComparisonReport.Comparison {
       return PairedRatio(baseline: Array(times(dense).prefix(contender.count)), contender: contender).interval()
     }
     self.init(
-      agreement: LabelStatistics.agreement(labels, denseLabels),
-      mcnemar: PairedDifference(labels, against: denseLabels, expected: expected).mcnemar,
+      likeness: key.likeness(measured.outcomes, dense.outcomes),
+      mcnemar: key.kind == .value ? nil : key.difference(measured.outcomes, from: dense.outcomes).counts?.mcnemar,
       operations: ratio(\.operations), paperOperations: ratio(\.paperOperations), latency: speedUp(\.singles),
       throughput: speedUp(\.batches))
   }

@@ -1,6 +1,8 @@
 // Which of several settings of a criterion is the loosest whose loss is bounded, by texts that nothing was learned from:
 // losses are counted here, the walk over the settings is RiskControl's.
 
+import PyramidFormats
+
 /// Settings of one exit policy, the safest first, and the loosest that is proven to lose little enough.
 public struct Calibration: Sendable {
   /// What a text is lost to.
@@ -22,7 +24,7 @@ public struct Calibration: Sendable {
     public var reference: Reference
     /// Whether the share is bounded among the texts that leave at each exit, not only over all.
     public var perExit: Bool
-    /// The class whose texts alone count; nil for all.
+    /// The class whose texts alone count, those that have it among others too; nil for all.
     public var missClass: Int?
 
     /// A goal.
@@ -56,20 +58,23 @@ public struct Calibration: Sendable {
   /// die, since only pruning can lose texts there.
   public let places: [Int]
 
-  /// Calibrates by the outcomes of dense and of each setting on the same texts, `expected` being their classes. The order
+  /// Calibrates by the outcomes of dense and of each setting on the same texts, `expected` being their labels. The order
   /// of the settings must not depend on them. `exits` are the boundaries with an exit, 0 for the entry; `prunes` says whether
   /// tokens die, so that texts can be lost at the last layer, too.
   public init(
-    _ goal: Goal, dense: [SampleOutcome], settings: [(exit: String, outcomes: [SampleOutcome])], expected: [Int],
+    _ goal: Goal, dense: [SampleOutcome], settings: [(exit: String, outcomes: [SampleOutcome])],
+    expected: [LabelTarget],
     layers: Int, exits: [Int], prunes: Bool
   ) {
     self.goal = goal
     places = exits + (prunes ? [layers] : [])
-    let reference = goal.reference == .labels ? expected : dense.map(\.label)
-    let texts = dense.indices.filter { goal.missClass == nil || reference[$0] == goal.missClass }
+    let reference = goal.reference == .labels ? expected : dense.map(\.answer)
+    let texts = dense.indices.filter { text in
+      goal.missClass.map { reference[text].index == $0 || reference[text].classes.contains($0) } ?? true
+    }
     self.settings = settings.map { exit, outcomes in
       func isLost(_ text: Int) -> Bool {
-        outcomes[text].label != reference[text] && dense[text].label == reference[text]
+        outcomes[text].answer != reference[text] && dense[text].answer == reference[text]
       }
       return Setting(
         exit: exit, gflop: outcomes.lazy.map { Double($0.operations) / 1e9 }.mean,

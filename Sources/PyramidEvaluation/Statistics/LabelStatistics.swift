@@ -5,12 +5,12 @@
 public enum LabelStatistics {
   /// The share of places where `answers` equals `expected`, with Wilson's interval. Both have the same count, at least
   /// 1.
-  public static func accuracy(_ answers: [Int], expected: [Int]) -> Interval {
+  public static func accuracy<Answer: Equatable>(_ answers: [Answer], expected: [Answer]) -> Interval {
     wilson(successes: matches(answers, expected), of: answers.count)
   }
 
   /// The share of places where two contenders answer alike.
-  public static func agreement(_ answers: [Int], _ others: [Int]) -> Double {
+  public static func agreement<Answer: Equatable>(_ answers: [Answer], _ others: [Answer]) -> Double {
     Double(matches(answers, others)) / Double(answers.count)
   }
 
@@ -27,7 +27,7 @@ public enum LabelStatistics {
       value: p, low: successes == 0 ? 0 : max(centre - half, 0), high: successes == count ? 1 : min(centre + half, 1))
   }
 
-  private static func matches(_ a: [Int], _ b: [Int]) -> Int {
+  private static func matches<Answer: Equatable>(_ a: [Answer], _ b: [Answer]) -> Int {
     precondition(a.count == b.count && !a.isEmpty, "one answer for each sample")
     return zip(a, b).count { $0 == $1 }
   }

@@ -12,6 +12,11 @@ public enum Verdict: String, Sendable, CaseIterable {
   case inconclusive
 }
 
+extension Interval {
+  /// What the interval of a difference says about a loss of `margin`.
+  func verdict(margin: Double) -> Verdict { low > -margin ? .notWorse : high < -margin ? .worse : .inconclusive }
+}
+
 /// Accuracy of a contender minus that of another, measured on the same texts.
 public struct PairedDifference: Sendable, Equatable {
   /// Texts that only the contender gets right.
@@ -27,8 +32,8 @@ public struct PairedDifference: Sendable, Equatable {
     (self.gained, self.lost, self.count) = (gained, lost, count)
   }
 
-  /// The difference between two lists of labels, one for each of `expected`.
-  public init(_ answers: [Int], against others: [Int], expected: [Int]) {
+  /// The difference between two lists of answers, one for each of `expected`.
+  public init<Answer: Equatable>(_ answers: [Answer], against others: [Answer], expected: [Answer]) {
     precondition(answers.count == expected.count && others.count == expected.count, "one answer for each sample")
     let pairs = zip(zip(answers, expected).map(==), zip(others, expected).map(==))
     self.init(gained: pairs.count { $0 && !$1 }, lost: pairs.count { $1 && !$0 }, of: expected.count)
@@ -67,8 +72,7 @@ public struct PairedDifference: Sendable, Equatable {
 
   /// Whether the contender is worse by more than `margin`, as far as the interval tells.
   public func verdict(margin: Double, confidence: Double = 0.95) -> Verdict {
-    let interval = interval(confidence: confidence)
-    return interval.low > -margin ? .notWorse : interval.high < -margin ? .worse : .inconclusive
+    interval(confidence: confidence).verdict(margin: margin)
   }
 
   /// About how many texts of this kind a verdict would take with a power of 80%, if difference and discordant share are

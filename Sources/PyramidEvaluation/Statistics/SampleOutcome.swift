@@ -5,8 +5,8 @@ import PyramidFormats
 
 /// One contender's answer to one text, in plain numbers.
 public struct SampleOutcome: Sendable, Equatable {
-  /// Number of the class.
-  public var label: Int
+  /// The class, the classes, or the number.
+  public var answer: LabelTarget
   /// The layer after which the text left, from 1; 0 for the entry.
   public var exitLayer: Int
   /// Tokens alive when each layer that it went through started.
@@ -15,23 +15,36 @@ public struct SampleOutcome: Sendable, Equatable {
   public var operations: Int
   /// Operations by the paper's formula.
   public var paperOperations: Int
-  /// The probabilities of all classes; empty where they are not wanted.
+  /// The probabilities of all classes; empty where there are none or they are not wanted.
   public var probabilities: [Float]
 
   /// An outcome from its parts.
   public init(
-    label: Int, exitLayer: Int, tokensAlive: [Int], operations: Int, paperOperations: Int, probabilities: [Float] = []
+    _ answer: LabelTarget, exitLayer: Int, tokensAlive: [Int], operations: Int, paperOperations: Int,
+    probabilities: [Float] = []
   ) {
-    (self.label, self.exitLayer, self.tokensAlive) = (label, exitLayer, tokensAlive)
+    (self.answer, self.exitLayer, self.tokensAlive) = (answer, exitLayer, tokensAlive)
     (self.operations, self.paperOperations, self.probabilities) = (operations, paperOperations, probabilities)
   }
 
   /// One line of a file with every answer: which text, who answered, what was expected, and what happened.
-  public func line(index: Int, policy: String, expected: String, labels: [String]) -> String {
-    JSONWriter.string([
-      "index": JSONValue(index), "policy": JSONValue(policy), "expected": JSONValue(expected),
-      "label": JSONValue(labels[label]), "exit_layer": JSONValue(exitLayer),
-      "tokens": .array(tokensAlive.map { JSONValue($0) }),
+  public func line(index: Int, policy: String, expected: LabelTarget, labels: [String]) -> String {
+    func json(_ target: LabelTarget) -> JSONValue {
+      switch target {
+      case .one(let label): JSONValue(labels[label])
+      case .several(let set): .array(set.map { JSONValue(labels[$0]) })
+      case .value(let value): JSONValue(value)
+      }
+    }
+    let name =
+      switch answer {
+      case .one: "label"
+      case .several: "labels"
+      case .value: "value"
+      }
+    return JSONWriter.string([
+      "index": JSONValue(index), "policy": JSONValue(policy), "expected": json(expected), name: json(answer),
+      "exit_layer": JSONValue(exitLayer), "tokens": .array(tokensAlive.map { JSONValue($0) }),
       "probabilities": .array(probabilities.map { JSONValue($0) }),
     ])
   }
@@ -39,12 +52,8 @@ public struct SampleOutcome: Sendable, Equatable {
 
 /// One contender's answers in sum.
 public struct AnswerSummary: Sendable, Equatable {
-  /// Share of right labels, with Wilson's interval.
-  public var accuracy: Interval
-  /// The mean of the classes' F1.
-  public var macroF1: Double
-  /// The correlation coefficient of Matthews.
-  public var matthews: Double
+  /// How good they are.
+  public var quality: Quality
   /// Mean operations of a text that ran, in billions.
   public var gflop: Double
   /// Mean operations of a text by the paper's formula, in billions.
@@ -56,13 +65,9 @@ public struct AnswerSummary: Sendable, Equatable {
   /// Tokens alive when each layer starts, mean over all texts, 0 for those that had left; [layers].
   public var tokensAlive: [Double]
 
-  /// Sums up `outcomes`, of which there is at least one, for a model of `layers`; `expected` holds the data set's
-  /// labels.
-  public init(_ outcomes: [SampleOutcome], expected: [Int], layers: Int) {
-    let labels = outcomes.map(\.label)
-    accuracy = LabelStatistics.accuracy(labels, expected: expected)
-    let counts = ConfusionCounts(labels, expected: expected)
-    (macroF1, matthews) = (counts.macroF1, counts.matthews)
+  /// Sums up `outcomes`, of which there is at least one, for a model of `layers`, which `key` judges.
+  public init(_ outcomes: [SampleOutcome], _ key: AnswerKey, layers: Int) {
+    quality = key.quality(outcomes)
     gflop = outcomes.lazy.map { Double($0.operations) / 1e9 }.mean
     gflopPaper = outcomes.lazy.map { Double($0.paperOperations) / 1e9 }.mean
     meanExitLayer = outcomes.lazy.map { Double($0.exitLayer) }.mean
@@ -82,7 +87,7 @@ public struct LengthBin: Sendable, Equatable {
   public let lengths: ClosedRange<Int>
   /// Texts.
   public let count: Int
-  /// Share of right labels; nil without texts.
+  /// Share of right answers; nil without texts, and for numbers, which are neither right nor wrong.
   public let accuracy: Interval?
   /// Operations of dense over the contender's; nil without texts.
   public let operations: Double?
@@ -91,14 +96,14 @@ public struct LengthBin: Sendable, Equatable {
   public static let usual = [1...35, 36...70, 71...Int.max]
 
   /// One bin of a contender's outcomes; `dense` are the dense model's, whose first layer every token reaches.
-  init(_ lengths: ClosedRange<Int>, _ outcomes: [SampleOutcome], dense: [SampleOutcome], expected: [Int]) {
+  init(_ lengths: ClosedRange<Int>, _ outcomes: [SampleOutcome], dense: [SampleOutcome], _ key: AnswerKey) {
     let texts = dense.indices.filter { lengths.contains(dense[$0].tokensAlive.first ?? 0) }
     self.lengths = lengths
     count = texts.count
     func total(_ outcomes: [SampleOutcome]) -> Double { texts.reduce(0) { $0 + Double(outcomes[$1].operations) } }
     accuracy =
-      texts.isEmpty
-      ? nil : LabelStatistics.accuracy(texts.map { outcomes[$0].label }, expected: texts.map { expected[$0] })
+      texts.isEmpty || key.kind == .value
+      ? nil : LabelStatistics.accuracy(texts.map { outcomes[$0].answer }, expected: texts.map { key.targets[$0] })
     operations = texts.isEmpty ? nil : total(dense) / max(total(outcomes), 1)
   }
 

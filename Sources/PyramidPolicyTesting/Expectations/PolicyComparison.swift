@@ -19,9 +19,8 @@ import PyramidPolicy
 public struct PolicyComparison: Sendable {
   /// What was measured; its `markdown` is the table that a failure prints.
   public let report: ComparisonReport
-  private let labels: [String: [Int]]
-  private let operations: [String: [Double]]
-  private let expected: [Int]
+  private let outcomes: [String: [SampleOutcome]]
+  private let key: AnswerKey
 
   /// How a comparison is run.
   public struct Options: Sendable {
@@ -56,38 +55,39 @@ public struct PolicyComparison: Sendable {
     let list = try ContenderList(
       of: [source], policies.map { try PolicyOption($0) }, seeds: options.seeds, nulls: nil)
     let first = list.contenders[0].classifier
-    let rows = try LabelledDataSet(path: texts, labels: first.labels, limit: options.limit)
+    let rows = try LabelledDataSet(
+      path: texts, labels: first.labels, kind: first.task.labelKind, limit: options.limit)
     let workload = try Workload(rows, classifier: first, batch: options.batch)
     var measuring = MeasurementOptions()
     (measuring.repetitions, measuring.isTimed) = (max(options.repetitions, 1), options.repetitions > 0)
     measuring.threads = ThreadCount.choose(requested: options.threads)
     let measurement = try Measurement(list.contenders, workload, measuring)
     report = try ComparisonReport(measurement, source: source, command: "a test", threads: options.threads)
-    let outcomes = zip(measurement.contenders, measurement.measured).map { ($0.name, $1.outcomes) }
-    labels = Dictionary(uniqueKeysWithValues: outcomes.map { ($0, $1.map(\.label)) })
-    operations = Dictionary(uniqueKeysWithValues: outcomes.map { ($0, $1.map { Double($0.operations) }) })
-    expected = workload.labels
+    outcomes = Dictionary(
+      uniqueKeysWithValues: zip(measurement.contenders, measurement.measured).map { ($0.name, $1.outcomes) })
+    key = workload.key
   }
 
   // MARK: What may be expected
 
-  /// That a contender is not worse than another by more than so many points (hundredths) of accuracy, as far as these
-  /// texts tell: the upper end of the interval of the loss counts, not the loss that was seen.
+  /// That a contender is not worse than another by more than so many points (hundredths) of accuracy, or of Pearson's
+  /// correlation where answers are numbers, as far as these texts tell: the upper end of the interval of the loss counts,
+  /// not the loss that was seen.
   public func expectLoss(
     of name: String, against other: String = "dense", atMost points: Double, confidence: Double = 0.95
   ) throws {
     try forEach(name, other) { name, other in
-      let difference = difference(name, other)
-      let interval = difference.interval(confidence: confidence)
+      let difference = difference(name, other, confidence)
+      let interval = difference.interval
+      let unit = key.kind == .one ? "points" : "points of \(measure)"
       let seen =
-        "\(name) loses \(decimal(-100 * interval.value, 2)) points against \(other) "
+        "\(name) loses \(decimal(-100 * interval.value, 2)) \(unit) against \(other) "
         + "(\(decimal(-100 * interval.high, 2)) to \(decimal(-100 * interval.low, 2))), at most \(points) expected"
-      switch difference.verdict(margin: points / 100, confidence: confidence) {
+      switch difference.verdict(margin: points / 100) {
       case .notWorse: return
       case .worse: throw fails(seen)
       case .inconclusive:
-        let needed = difference.textsNeeded(margin: points / 100, confidence: confidence)
-        throw tooFew(seen, needed)
+        throw tooFew(seen, difference.textsNeeded(margin: points / 100))
       }
     }
   }
@@ -98,7 +98,7 @@ public struct PolicyComparison: Sendable {
   ) throws {
     try expectLoss(of: name, against: other, atMost: points, confidence: confidence)
     try forEach(name, other) { name, other in
-      let ratio = PairedRatio(baseline: [operations[other] ?? []], contender: [operations[name] ?? []])
+      let ratio = PairedRatio(baseline: [operations(other)], contender: [operations(name)])
         .interval(confidence: confidence)
       let seen =
         "\(other) executes \(decimal(ratio.value, 2)) times the operations of \(name) "
@@ -108,19 +108,30 @@ public struct PolicyComparison: Sendable {
     }
   }
 
-  /// That a contender is more accurate than another, a control, by more than chance: McNemar's exact test.
+  /// That a contender is more accurate than another, a control, by more than chance: McNemar's exact test, or where
+  /// answers are numbers the interval of the difference in Pearson's correlation.
   public func expectMoreAccurate(
     _ name: String, than other: String, confidence: Double = 0.95
   ) throws {
     try forEach(name, other) { name, other in
-      let difference = difference(name, other)
-      let seen =
-        "\(name) alone is right on \(difference.gained) texts, \(other) alone on \(difference.lost) of "
-        + "\(difference.count) (p = \(decimal(difference.mcnemar, 3)))"
-      if difference.mcnemar > 1 - confidence {
-        throw tooFew("\(seen): no difference to be seen", difference.textsNeeded(margin: 0, confidence: confidence))
+      let difference = difference(name, other, confidence)
+      let (seen, isSeen): (String, Bool)
+      if let counts = difference.counts {
+        seen =
+          "\(name) alone is right on \(counts.gained) texts, \(other) alone on \(counts.lost) of "
+          + "\(counts.count) (p = \(decimal(counts.mcnemar, 3)))"
+        isSeen = counts.mcnemar <= 1 - confidence
+      } else {
+        let interval = difference.interval
+        seen =
+          "\(name) has \(decimal(interval.value, 4)) (\(decimal(interval.low, 4)) to \(decimal(interval.high, 4))) more "
+          + "of \(measure) than \(other)"
+        isSeen = interval.low > 0 || interval.high < 0
       }
-      if difference.gained < difference.lost { throw fails("\(seen): it is less accurate") }
+      if !isSeen { throw tooFew("\(seen): no difference to be seen", difference.textsNeeded(margin: 0)) }
+      if difference.interval.value < 0 {
+        throw fails("\(seen): it is \(difference.counts == nil ? "worse" : "less accurate")")
+      }
     }
   }
 
@@ -157,16 +168,20 @@ public struct PolicyComparison: Sendable {
     return found
   }
 
-  private func difference(_ name: String, _ other: String) -> PairedDifference {
-    PairedDifference(labels[name] ?? [], against: labels[other] ?? [], expected: expected)
+  private func difference(_ name: String, _ other: String, _ confidence: Double) -> QualityDifference {
+    key.difference(outcomes[name] ?? [], from: outcomes[other] ?? [], confidence: confidence)
   }
+
+  private func operations(_ name: String) -> [Double] { (outcomes[name] ?? []).map { Double($0.operations) } }
+
+  private var measure: String { report.dense.answers.quality.headline.measure.name }
 
   private func fails(_ sentence: String) -> ExpectationFailure {
     ExpectationFailure(sentence: sentence, table: report.markdown)
   }
 
   private func tooFew(_ sentence: String, _ needed: Int?) -> ExpectationInconclusive {
-    ExpectationInconclusive(sentence: sentence, texts: expected.count, textsNeeded: needed, table: report.markdown)
+    ExpectationInconclusive(sentence: sentence, texts: key.targets.count, textsNeeded: needed, table: report.markdown)
   }
 }
 
