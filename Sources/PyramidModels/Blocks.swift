@@ -34,12 +34,12 @@ struct ModelBuilder {
 
   /// Sum of word, position and, where there are any, type embeddings, normalised: [T, embeddingSize]. A position is the
   /// token's place in its sample, counted from 0.
-  mutating func embeddings(_ inputs: ModelInputs) throws -> ValueID {
+  mutating func embeddings(_ inputs: ModelInputs, firstPosition: Int = 0) throws -> ValueID {
     let width = configuration.embeddingSize
     var indices = [inputs.tokenIDs, inputs.positions]
     var tables = [
       weight("embeddings.words", [configuration.vocabularySize, width], "embeddings.word_embeddings.weight"),
-      weight("embeddings.positions", [configuration.maxPositions, width], "embeddings.position_embeddings.weight"),
+      positions(from: firstPosition, "embeddings.position_embeddings.weight", width),
     ]
     if let types = inputs.types {
       indices.append(types)
@@ -51,15 +51,24 @@ struct ModelBuilder {
     return try norm(sum, "embeddings.norm", "embeddings.LayerNorm", width: width, name: "normed")
   }
 
+  /// The rows of a table of positions from a text's first one on.
+  private mutating func positions(from first: Int, _ tensor: String, _ width: Int) -> WeightID {
+    let count = configuration.maxPositions
+    inventory.want(tensor, [first + count, width])
+    return derived("embeddings.positions", [count, width], .tensor(tensor, first: first))
+  }
+
   /// From the width of the embeddings to the hidden width.
   mutating func projection(_ x: ValueID, tensor: String) throws -> ValueID {
     try linear(
       x, "embeddings.projection", tensor, configuration.hiddenSize, configuration.embeddingSize, name: "projected")
   }
 
-  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden].
+  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden]. With
+  /// `relative`, positions count in attention.
   mutating func postNormLayer(
-    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer
+    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer,
+    relative: (op: RelativeAttention, tables: [WeightID])? = nil
   ) throws -> ValueID {
     builder.section = .layer(number)
     let (width, wideWidth) = (configuration.hiddenSize, configuration.intermediateSize)
@@ -67,8 +76,14 @@ struct ModelBuilder {
     let q = try linear(x, l + "query", tensors.query, width, width, name: "q" + n)
     let k = try linear(x, l + "key", tensors.key, width, width, name: "k" + n)
     let v = try linear(x, l + "value", tensors.value, width, width, name: "v" + n)
-    let context = try builder.add(
-      .attention(heads: configuration.heads, emits: []), [q, k, v, inputs.segments], name: "context" + n)
+    let context =
+      try relative.map {
+        try builder.add(
+          .relativeAttention($0.op, emits: []), [q, k, v, inputs.positions, inputs.segments], $0.tables,
+          name: "context" + n)
+      }
+      ?? builder.add(
+        .attention(heads: configuration.heads, emits: []), [q, k, v, inputs.segments], name: "context" + n)
     let projected = try linear(context, l + "attention", tensors.attention, width, width, name: "attended" + n)
     let summed = try builder.add(.add, [projected, x], name: "sum" + n)
     let middle = try norm(summed, l + "attention.norm", tensors.attentionNorm, width: width, name: "middle" + n)
@@ -92,24 +107,37 @@ struct ModelBuilder {
     try builder.addEffect(.classify, [inputs.samples, logits])
   }
 
-  private mutating func weight(_ name: String, _ shape: [Int], _ tensor: String, isHead: Bool = false) -> WeightID {
+  /// A weight that is not simply a tensor; whoever asks for it notes the tensors.
+  mutating func derived(_ name: String, _ shape: [Int], _ expression: TensorExpression) -> WeightID {
+    builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [expression.source])
+  }
+
+  mutating func weight(_ name: String, _ shape: [Int], _ tensor: String, isHead: Bool = false) -> WeightID {
     inventory.want(tensor, shape, isHead: isHead)
     return builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [tensor])
   }
 
-  private mutating func linear(
-    _ x: ValueID, _ symbol: String, _ tensor: String, _ columns: Int, _ depth: Int, isHead: Bool = false, name: String
+  /// A linear layer; the bias of one that has none is zero.
+  mutating func linear(
+    _ x: ValueID, _ symbol: String, _ tensor: String, _ columns: Int, _ depth: Int, isHead: Bool = false,
+    hasBias: Bool = true, name: String
   ) throws -> ValueID {
     let w = weight(symbol + ".weight", [columns, depth], tensor + ".weight", isHead: isHead)
-    let b = weight(symbol + ".bias", [columns], tensor + ".bias", isHead: isHead)
+    let b =
+      hasBias
+      ? weight(symbol + ".bias", [columns], tensor + ".bias", isHead: isHead)
+      : derived(symbol + ".bias", [columns], .zeros(columns))
     return try builder.add(.linear(.none), [x], [w, b], name: name)
   }
 
-  private mutating func norm(
-    _ x: ValueID, _ symbol: String, _ tensor: String, width: Int, name: String
+  /// A layer norm; the bias of one that has none is zero.
+  mutating func norm(
+    _ x: ValueID, _ symbol: String, _ tensor: String, width: Int, hasBias: Bool = true, name: String
   ) throws -> ValueID {
     let gamma = weight(symbol + ".gamma", [width], tensor + ".weight")
-    let beta = weight(symbol + ".beta", [width], tensor + ".bias")
+    let beta =
+      hasBias
+      ? weight(symbol + ".beta", [width], tensor + ".bias") : derived(symbol + ".beta", [width], .zeros(width))
     return try builder.add(.layerNorm(epsilon: Float(configuration.layerNormEpsilon)), [x], [gamma, beta], name: name)
   }
 }

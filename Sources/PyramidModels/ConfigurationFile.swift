@@ -62,6 +62,7 @@ extension ModelConfiguration {
       labels: ModelConfiguration.labels(root),
       padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
+    try family.refine(&self, root)
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {
@@ -93,7 +94,7 @@ extension ModelConfiguration {
     return epsilon
   }
 
-  private static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation {
+  static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation {
     guard let field = try root.optional(key) else { return .gelu }
     switch try field.string() {
     case "gelu": return .gelu

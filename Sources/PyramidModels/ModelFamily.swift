@@ -5,8 +5,10 @@ import PyramidFormats
 
 /// A family of checkpoints: how its config.json is read and its plain graph is built.
 protocol ModelFamily: Sendable {
-  /// The `model_type` of config.json. Exporting classes put it in front of tensor names (`bert.embeddings...`).
+  /// The `model_type` of config.json.
   static var name: String { get }
+  /// What exporting classes put in front of tensor names (`bert.embeddings...`); `name` unless a family says otherwise.
+  static var prefix: String { get }
   /// Where config.json keeps the sizes.
   static var keys: ConfigurationKeys { get }
   /// The prefix of the classifier's tensors, whose rows are the classes.
@@ -15,14 +17,23 @@ protocol ModelFamily: Sendable {
   static var architecture: String { get }
   /// First components of the names of the family's head that files keep without the prefix.
   static var unprefixed: Set<String> { get }
+  /// Reads what config.json says that only this family has, and corrects defaults; nothing unless a family says otherwise.
+  static func refine(_ configuration: inout ModelConfiguration, _ root: JSONField) throws(FormatError)
   /// Builds the whole graph, from the inputs to the answers, out of blocks.
   static func build(_ model: inout ModelBuilder) throws
+}
+
+extension ModelFamily {
+  static var prefix: String { name }
+  static func refine(_ configuration: inout ModelConfiguration, _ root: JSONField) throws(FormatError) {}
 }
 
 /// The families that can be compiled.
 enum ModelFamilies {
   /// All of them, in the order in which errors list them.
-  static let all: [any ModelFamily.Type] = [BERT.self, DistilBERT.self, ELECTRA.self]
+  static let all: [any ModelFamily.Type] = [
+    BERT.self, DistilBERT.self, ELECTRA.self, MPNet.self, DeBERTaV2.self, ModernBERT.self,
+  ]
 
   /// The family that a config.json names.
   static func family(of root: JSONField) throws(FormatError) -> any ModelFamily.Type {

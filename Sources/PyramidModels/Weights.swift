@@ -34,7 +34,7 @@ public struct Weights: Sendable {
     var cut = self
     for name in originals.keys {
       let parts = name.split(separator: ".")
-      let number = parts.firstIndex { $0 == "layer" || $0 == "exits" }
+      let number = parts.firstIndex { $0 == "layer" || $0 == "layers" || $0 == "exits" }
         .flatMap { $0 + 1 < parts.count ? Int(parts[$0 + 1]) : nil }
       let limit = parts.first == "exits" ? layers - 1 : layers
       let isOfAll = name == "prune.thresholds" || name == Temperatures.heads || name.hasPrefix(Self.policies)
@@ -47,7 +47,7 @@ public struct Weights: Sendable {
 
   /// The name without its family's prefix and with `LayerNorm.gamma` and `.beta` modernised.
   public static func canonical(_ name: String) -> String {
-    let prefix = ModelFamilies.all.lazy.map { $0.name + "." }.first(where: name.hasPrefix) ?? ""
+    let prefix = ModelFamilies.all.lazy.map { $0.prefix + "." }.first(where: name.hasPrefix) ?? ""
     let name = name.dropFirst(prefix.count)
     for (old, new) in [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
     where name.hasSuffix(old) {
@@ -61,7 +61,7 @@ public struct Weights: Sendable {
     guard let family = ModelFamilies.all.first(where: { $0.name == family }) else { return canonical }
     let own: Set<String> = ["exits", "policies", "prune", "tasks"]
     let first = String(canonical.prefix { $0 != "." })
-    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.name).\(canonical)"
+    return family.unprefixed.contains(first) || own.contains(first) ? canonical : "\(family.prefix).\(canonical)"
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.
@@ -73,20 +73,26 @@ public struct Weights: Sendable {
     return LearnedTensor(shape: shape, values: try tensors.floats(of: original))
   }
 
+  /// The values of a tensor, by canonical name, that a weight is made of.
+  func finite(_ name: String, _ symbol: String) throws -> [Float] {
+    guard let original = originals[name] else {
+      throw CheckpointError(description: "the checkpoint has no tensor \(name) for #\(symbol)")
+    }
+    let floats = try tensors.floats(of: original)
+    guard floats.allSatisfy(\.isFinite) else {
+      throw FormatError(
+        file: tensors.path(of: original), place: original.printable(limit: 80),
+        problem: "holds a number that is not finite")
+    }
+    return floats
+  }
+
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
   /// part. Throws when the checkpoint has not all of them.
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
-      guard let original = originals[source] else {
-        throw CheckpointError(description: "the checkpoint has no tensor \(source) for #\(weight.name)")
-      }
-      let floats = try tensors.floats(of: original)
-      guard floats.allSatisfy(\.isFinite) else {
-        throw FormatError(
-          file: tensors.path(of: original), place: original.printable(limit: 80),
-          problem: "holds a number that is not finite")
-      }
+      let floats = try self.values(of: TensorExpression(source: source), for: weight.name)
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }

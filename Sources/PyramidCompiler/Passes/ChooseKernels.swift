@@ -60,7 +60,11 @@ private struct HeadLayers {
     let logits = Set(graph.nodes.compactMap { $0.answered?.logits })
     var pooled = Set(graph.nodes.filter { $0.results.contains(where: logits.contains) }.map { $0.inputs[0] })
     for node in graph.nodes.reversed() {
-      if case .activate = node.op, pooled.contains(node.results[0]) { pooled.insert(node.inputs[0]) }
+      guard pooled.contains(node.results[0]) else { continue }
+      switch node.op {
+      case .activate, .layerNorm: pooled.insert(node.inputs[0])
+      default: break
+      }
     }
     (self.logits, self.pooled) = (logits, pooled)
   }
