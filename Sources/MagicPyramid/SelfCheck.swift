@@ -50,8 +50,8 @@ public struct SelfCheck: Sendable {
     var graph = compiler.lowered.graph
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(
-      policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
-      entryHead: compiler.lowered.entryHead,
+      policies: policies, exitHeads: compiler.lowered.exitHeads, linearHeads: compiler.lowered.linearHeads,
+      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead,
       target: classifier.model.instructionSet)
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(

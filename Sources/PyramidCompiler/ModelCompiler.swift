@@ -67,7 +67,8 @@ public struct ModelCompiler: Sendable {
 
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
     PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, entryHead: lowered.entryHead,
+      policies: policies, exitHeads: lowered.exitHeads, linearHeads: lowered.linearHeads,
+      headInput: lowered.headInput, entryHead: lowered.entryHead,
       checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
       profile: options.profile)
   }

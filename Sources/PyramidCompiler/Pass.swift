@@ -12,6 +12,8 @@ public struct PassContext: Sendable {
   public var policies: PolicyPair<PolicyInstance>
   /// Layers, from 0, that have an exit head.
   public var exitHeads: Set<Int>
+  /// Those of them that are linear.
+  public var linearHeads: Set<Int>
   /// What these heads read.
   public var headInput: HeadInput
   /// The checkpoint's folder as a shell takes it, for errors that name a command.
@@ -27,12 +29,13 @@ public struct PassContext: Sendable {
 
   /// A context; without policies the compiled graph equals the plain one.
   public init(
-    policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [],
+    policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [], linearHeads: Set<Int> = [],
     headInput: HeadInput = .first, entryHead: EntryHead? = nil, checkpointArgument: String = "CHECKPOINT",
     target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
-    (self.exitHeads, self.headInput, self.entryHead) = (exitHeads, headInput, entryHead)
+    (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
+    (self.headInput, self.entryHead) = (headInput, entryHead)
     self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision

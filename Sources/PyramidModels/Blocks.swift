@@ -33,13 +33,15 @@ struct ModelBuilder {
   }
 
   /// Sum of word, position and, where there are any, type embeddings, normalised: [T, embeddingSize]. A position is the
-  /// token's place in its sample, counted from 0.
-  mutating func embeddings(_ inputs: ModelInputs, firstPosition: Int = 0) throws -> ValueID {
+  /// token's place in its sample, counted from 0; its row is as far from the table's first row for positions.
+  mutating func embeddings(_ inputs: ModelInputs) throws -> ValueID {
     let width = configuration.embeddingSize
     var indices = [inputs.tokenIDs, inputs.positions]
     var tables = [
       weight("embeddings.words", [configuration.vocabularySize, width], "embeddings.word_embeddings.weight"),
-      positions(from: firstPosition, "embeddings.position_embeddings.weight", width),
+      weight(
+        "embeddings.positions", [configuration.maxPositions, width], "embeddings.position_embeddings.weight",
+        from: configuration.firstPosition),
     ]
     if let types = inputs.types {
       indices.append(types)
@@ -51,28 +53,21 @@ struct ModelBuilder {
     return try norm(sum, "embeddings.norm", "embeddings.LayerNorm", width: width, name: "normed")
   }
 
-  /// The rows of a table of positions from a text's first one on.
-  private mutating func positions(from first: Int, _ tensor: String, _ width: Int) -> WeightID {
-    let count = configuration.maxPositions
-    inventory.want(tensor, [first + count, width])
-    return derived("embeddings.positions", [count, width], .tensor(tensor, first: first))
-  }
-
   /// From the width of the embeddings to the hidden width.
   mutating func projection(_ x: ValueID, tensor: String) throws -> ValueID {
     try linear(
       x, "embeddings.projection", tensor, configuration.hiddenSize, configuration.embeddingSize, name: "projected")
   }
 
-  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden]. With
-  /// `relative`, positions count in attention.
+  /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden]. Layers that
+  /// name the same `symbols` share their weights. With `relative`, positions count in attention.
   mutating func postNormLayer(
-    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer,
+    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer, symbols: String? = nil,
     relative: (op: RelativeAttention, tables: [WeightID])? = nil
   ) throws -> ValueID {
     builder.section = .layer(number)
     let (width, wideWidth) = (configuration.hiddenSize, configuration.intermediateSize)
-    let (l, n) = ("l\(number).", "\(number)")
+    let (l, n) = ("\(symbols ?? "l\(number)").", "\(number)")
     let q = try linear(x, l + "query", tensors.query, width, width, name: "q" + n)
     let k = try linear(x, l + "key", tensors.key, width, width, name: "k" + n)
     let v = try linear(x, l + "value", tensors.value, width, width, name: "v" + n)
@@ -88,7 +83,8 @@ struct ModelBuilder {
     let summed = try builder.add(.add, [projected, x], name: "sum" + n)
     let middle = try norm(summed, l + "attention.norm", tensors.attentionNorm, width: width, name: "middle" + n)
     let wide = try linear(middle, l + "intermediate", tensors.intermediate, wideWidth, width, name: "wide" + n)
-    let active = try builder.add(.activate(configuration.activation), [wide], name: "active" + n)
+    let activation = configuration.activation
+    let active = activation == .none ? wide : try builder.add(.activate(activation), [wide], name: "active" + n)
     let narrow = try linear(active, l + "output", tensors.output, width, wideWidth, name: "narrow" + n)
     let sum = try builder.add(.add, [narrow, middle], name: "outer" + n)
     return try norm(sum, l + "output.norm", tensors.outputNorm, width: width, name: "hidden" + n)
@@ -112,9 +108,12 @@ struct ModelBuilder {
     builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [expression.source])
   }
 
-  mutating func weight(_ name: String, _ shape: [Int], _ tensor: String, isHead: Bool = false) -> WeightID {
-    inventory.want(tensor, shape, isHead: isHead)
-    return builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [tensor])
+  /// A weight of the tensor's rows from `firstRow` on; `shape` is without the rows before.
+  mutating func weight(
+    _ name: String, _ shape: [Int], _ tensor: String, from firstRow: Int = 0, isHead: Bool = false
+  ) -> WeightID {
+    inventory.want(tensor, [shape[0] + firstRow] + shape.dropFirst(), isHead: isHead)
+    return derived(name, shape, .tensor(tensor, first: firstRow))
   }
 
   /// A linear layer; the bias of one that has none is zero.

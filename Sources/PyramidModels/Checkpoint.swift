@@ -92,6 +92,10 @@ extension Checkpoint {
     guard (1...configuration.layers).contains(layers) else {
       throw CheckpointError(description: "\(path): has \(configuration.layers) layers, not \(layers)")
     }
+    // With fewer layers, others would take the groups' turns.
+    if let sharing = configuration.sharing, sharing.groups > 1 || sharing.inner > 1, layers < configuration.layers {
+      throw CheckpointError(description: "\(path): its layers share weights in several groups; it can't be cut")
+    }
     var cut = self
     cut.configuration.layers = layers
     cut.weights = weights.withoutLayers(from: layers)

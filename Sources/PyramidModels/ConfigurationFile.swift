@@ -1,8 +1,8 @@
 // config.json -> ModelConfiguration, for all families.
 //
-// The names and defaults are those of Hugging Face `transformers`' configuration classes. What would change the
-// model's results and is not implemented (decoders, relative positions, pruned heads, quantisation) is an error rather
-// than ignored.
+// The names and defaults are those of Hugging Face `transformers`' configuration classes, also where a key is missing. What
+// would change the model's results and is not implemented (decoders, relative positions, pruned heads, quantisation) is
+// an error rather than ignored.
 
 import PyramidFormats
 import PyramidIR
@@ -22,6 +22,25 @@ struct ConfigurationKeys {
   /// nil where the epsilon of the norms is always 1e-12.
   var epsilon: String? = "layer_norm_eps"
   var dropout = DropoutKeys()
+  /// What holds where a key is missing.
+  var defaults = ConfigurationDefaults()
+  /// Of groups of layers that share weights, and of layers in a group; nil where each layer has its own.
+  var groups: String?, inner: String?
+  /// Whether the position after that of padding is a text's first.
+  var startsPositionsAfterPadding = false
+}
+
+/// The sizes of a family's configuration class.
+struct ConfigurationDefaults {
+  var vocabulary = 30522
+  /// Of families whose embeddings may be narrower.
+  var embedding = 128
+  var hidden = 768
+  var layers = 12
+  var heads = 12
+  var intermediate = 3072
+  var activation = Activation.gelu
+  var padToken = 0
 }
 
 extension ModelConfiguration {
@@ -40,27 +59,46 @@ extension ModelConfiguration {
     let family = try ModelFamilies.family(of: root)
     try ModelConfiguration.refuseUnsupported(root)
     let keys = family.keys
-    let hidden = try root.required(keys.hidden).integer(in: 1...Bound.hidden)
-    let heads = try root.required(keys.heads).integer(in: 1...Bound.hidden)
-    guard hidden % heads == 0 else {
-      throw try root.required(keys.heads).failure("\(heads) heads do not divide \(keys.hidden) \(hidden)")
+    let (defaults, standard) = (keys.defaults, ConfigurationKeys())
+    /// A size under its family's name or, as `transformers` allows, under that of most families.
+    func size(_ key: String, _ other: String? = nil, in bound: Int, else standard: Int) throws(FormatError) -> Int {
+      if let field = try root.optional(key) { return try field.integer(in: 1...bound) }
+      guard let other, let field = try root.optional(other) else { return standard }
+      return try field.integer(in: 1...bound)
     }
-    let vocabulary = try root.required("vocab_size").integer(in: 1...Vocabulary.maximumCount)
-    let embedding = if let key = keys.embedding { try root.required(key).integer(in: 1...Bound.hidden) } else { hidden }
-    let types = if let key = keys.types { try root.optional(key)?.integer(in: 1...Bound.types) ?? 2 } else { 0 }
+    let hidden = try size(keys.hidden, standard.hidden, in: Bound.hidden, else: defaults.hidden)
+    let heads = try size(keys.heads, standard.heads, in: Bound.hidden, else: defaults.heads)
+    guard hidden % heads == 0 else {
+      throw FormatError(
+        file: root.file, place: keys.heads, problem: "\(heads) heads do not divide \(keys.hidden) \(hidden)")
+    }
+    let vocabulary = try size("vocab_size", in: Vocabulary.maximumCount, else: defaults.vocabulary)
+    let embedding = try keys.embedding.map { (key) throws(FormatError) in
+      try size(key, in: Bound.hidden, else: defaults.embedding)
+    }
+    let types = try keys.types.map { (key) throws(FormatError) in try size(key, in: Bound.types, else: 2) }
+    let positions = try size("max_position_embeddings", in: Bound.positions, else: 512)
+    let padToken = try root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? defaults.padToken
+    let firstPosition = keys.startsPositionsAfterPadding ? padToken + 1 : 0
+    guard positions > firstPosition else {
+      throw FormatError(
+        file: root.file, place: "max_position_embeddings",
+        problem: "\(positions) positions, but a text's first one is number \(firstPosition), after that of pad_token_id"
+      )
+    }
+    let layers = try size(keys.layers, standard.layers, in: Bound.layers, else: defaults.layers)
+    let sharing = try ModelConfiguration.sharing(root, keys, layers: layers)
     try self.init(
       file: root.file, family: family.name, name: name,
       architecture: root.optional("architectures")?.elements().first?.string(),
-      hiddenSize: hidden, embeddingSize: embedding,
-      layers: root.required(keys.layers).integer(in: 1...Bound.layers), heads: heads,
-      intermediateSize: root.required(keys.intermediate).integer(in: 1...Bound.intermediate),
-      vocabularySize: vocabulary,
-      maxPositions: root.optional("max_position_embeddings")?.integer(in: 1...Bound.positions) ?? 512,
-      typeVocabularySize: types,
+      hiddenSize: hidden, embeddingSize: embedding ?? hidden, layers: layers * (sharing?.inner ?? 1), sharing: sharing,
+      heads: heads, intermediateSize: size(keys.intermediate, in: Bound.intermediate, else: defaults.intermediate),
+      vocabularySize: vocabulary, maxPositions: positions - firstPosition, firstPosition: firstPosition,
+      typeVocabularySize: types ?? 0,
       layerNormEpsilon: ModelConfiguration.epsilon(root, keys.epsilon),
-      activation: ModelConfiguration.activation(root, keys.activation),
+      activation: ModelConfiguration.activation(root, keys.activation) ?? defaults.activation,
       labels: ModelConfiguration.labels(root),
-      padTokenID: root.optional("pad_token_id")?.integer(in: 0...vocabulary - 1) ?? 0,
+      padTokenID: padToken,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
     try family.refine(&self, root)
   }
@@ -94,16 +132,28 @@ extension ModelConfiguration {
     return epsilon
   }
 
-  static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation {
-    guard let field = try root.optional(key) else { return .gelu }
-    switch try field.string() {
-    case "gelu": return .gelu
-    case "gelu_new", "gelu_pytorch_tanh": return .geluTanh
-    case "relu": return .relu
-    default:
-      throw field.failure(
-        "activation \(field.found) is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, relu")
-    }
+  /// The names of `transformers`' ACT2FN for functions that there are kernels for.
+  private static let activations: KeyValuePairs<String, Activation> = [
+    "gelu": .gelu, "gelu_python": .gelu, "gelu_new": .geluTanh, "gelu_fast": .geluTanh, "gelu_accurate": .geluTanh,
+    "gelu_pytorch_tanh": .geluTanh, "gelu_python_tanh": .geluTanh, "relu": .relu, "tanh": .tanh, "linear": .none,
+  ]
+
+  static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation? {
+    guard let field = try root.optional(key) else { return nil }
+    let name = try field.string()
+    if let known = activations.first(where: { $0.key == name }) { return known.value }
+    let supported = activations.map(\.key).joined(separator: ", ")
+    throw field.failure("activation \(field.found) is not supported; supported: \(supported)")
+  }
+
+  /// How layers share weights; nil in families whose layers don't.
+  private static func sharing(
+    _ root: JSONField, _ keys: ConfigurationKeys, layers: Int
+  ) throws(FormatError) -> LayerSharing? {
+    guard let groupsKey = keys.groups, let innerKey = keys.inner else { return nil }
+    let groups = try root.optional(groupsKey)?.integer(in: 1...layers) ?? 1
+    return LayerSharing(
+      groups: groups, inner: try root.optional(innerKey)?.integer(in: 1...max(Bound.layers / layers, 1)) ?? 1)
   }
 
   /// What `transformers` does not know of a checkpoint with exits stands in an object of its own.
@@ -130,7 +180,8 @@ extension ModelConfiguration {
       guard let id = Int(key), String(id) == key, labels.indices.contains(id) else {
         throw label.failure("expected the ids 0 to \(members.count - 1), each once")
       }
-      labels[id] = try label.string()
+      // A number is a name like any other: datasets' own class names may be years or stars.
+      if case .number(let number) = label.value { labels[id] = number.text } else { labels[id] = try label.string() }
     }
     return labels.compactMap { $0 }
   }

@@ -36,10 +36,11 @@ public struct DropoutRates: Sendable, Equatable {
       }
       return Float(rate)
     }
-    let hidden = try rate(keys.hidden) ?? 0.1
+    let hidden = try rate(keys.hidden) ?? keys.hiddenRate
     let classifier = try rate(keys.classifier) ?? keys.classifierRate ?? hidden
     try self.init(
-      embeddings: hidden, attention: rate(keys.attention) ?? 0.1, attentionOutput: keys.isAfterAttention ? hidden : 0,
+      embeddings: hidden, attention: rate(keys.attention) ?? keys.attentionRate,
+      attentionOutput: keys.isAfterAttention ? hidden : 0,
       feedForward: hidden, headInput: keys.isBeforeHead ? classifier : 0, classifier: classifier)
   }
 }
@@ -53,4 +54,6 @@ struct DropoutKeys {
   var classifierRate: Float?
   var isAfterAttention = true
   var isBeforeHead = false
+  /// Where the file is silent.
+  var hiddenRate: Float = 0.1, attentionRate: Float = 0.1
 }

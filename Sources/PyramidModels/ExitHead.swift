@@ -15,25 +15,41 @@ public enum HeadInput: String, Hashable, Sendable, CaseIterable {
   public func width(hidden: Int) -> Int { self == .first ? hidden : 2 * hidden }
 }
 
-/// An exit head after a layer: `exits.<layer>.dense`, tanh, `exits.<layer>.classifier`, layer counted from 0.
+/// An exit head after a layer: `exits.<layer>.dense`, tanh, `exits.<layer>.classifier`, layer counted from 0. A linear one
+/// is the classifier alone.
 public struct ExitHead: Sendable {
   /// The layer that it reads the [CLS] rows of.
   public let layer: Int
   /// What it reads.
   public let input: HeadInput
+  /// Whether it has no dense layer.
+  public let isLinear: Bool
 
   /// The head of a layer.
-  public init(layer: Int, input: HeadInput) { (self.layer, self.input) = (layer, input) }
+  public init(layer: Int, input: HeadInput, isLinear: Bool = false) {
+    (self.layer, self.input, self.isLinear) = (layer, input, isLinear)
+  }
 
   /// Canonical names and shapes: dense [hidden, width of the input] with its bias, classifier [classes, hidden] with
-  /// its bias.
+  /// its bias; of a linear head classifier [classes, width of the input] with its bias.
   public func tensors(of shape: ModelShape) -> [(name: String, shape: [Int])] {
-    [
-      ("exits.\(layer).dense.weight", [shape.hidden, input.width(hidden: shape.hidden)]),
-      ("exits.\(layer).dense.bias", [shape.hidden]),
-      ("exits.\(layer).classifier.weight", [shape.classes, shape.hidden]),
+    let width = input.width(hidden: shape.hidden)
+    let dense = [
+      ("exits.\(layer).dense.weight", [shape.hidden, width]), ("exits.\(layer).dense.bias", [shape.hidden]),
+    ]
+    return (isLinear ? [] : dense) + [
+      ("exits.\(layer).classifier.weight", [shape.classes, isLinear ? width : shape.hidden]),
       ("exits.\(layer).classifier.bias", [shape.classes]),
     ]
+  }
+
+  /// Whether a head of a layer is linear, and whether there is one, by which tensors there are; a head of which only a
+  /// part is there is missing the rest.
+  public static func isLinear(layer: Int, has: (_ tensor: String) -> Bool) -> Bool? {
+    func hasPart(_ part: String) -> Bool {
+      ["weight", "bias"].contains { has("exits.\(layer).\(part).\($0)") }
+    }
+    return hasPart("dense") ? false : hasPart("classifier") ? true : nil
   }
 
   /// Appends what the head reads to a graph and returns it [B, width of the input]; `first` are the [CLS] rows of the
@@ -51,7 +67,8 @@ public struct ExitHead: Sendable {
     let weights = tensors(of: builder.graph.shape).map { name, sizes in
       builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
     }
-    let pooled = try builder.add(.linear(.tanh), [feature], Array(weights[..<2]), name: "pooled\(layer)")
-    return try builder.add(.linear(.none), [pooled], Array(weights[2...]), name: "logits\(layer)")
+    let read =
+      isLinear ? feature : try builder.add(.linear(.tanh), [feature], Array(weights[..<2]), name: "pooled\(layer)")
+    return try builder.add(.linear(.none), [read], Array(weights.suffix(2)), name: "logits\(layer)")
   }
 }

@@ -15,6 +15,8 @@ public struct LoweredModel: Sendable {
   public var graph: Graph
   /// Layers, from 0, after which the checkpoint has an exit head.
   public let exitHeads: Set<Int>
+  /// Those of them whose head is linear.
+  public let linearHeads: Set<Int>
   /// What they read.
   public let headInput: HeadInput
   /// The exit head before layer 1; nil when the checkpoint has none.
@@ -41,12 +43,13 @@ public struct LoweredModel: Sendable {
     try checkpoint.family.build(&model)
 
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
-    var exitHeads: Set<Int> = []
+    var (exitHeads, linearHeads): (Set<Int>, Set<Int>) = ([], [])
     for layer in 0..<max(configuration.layers - 1, 0) {
-      let tensors = ExitHead(layer: layer, input: configuration.headInput).tensors(of: shape)
-      guard tensors.contains(where: { weights.originals[$0.name] != nil }) else { continue }
-      for (name, shape) in tensors { model.inventory.want(name, shape) }
+      guard let isLinear = ExitHead.isLinear(layer: layer, has: { weights.originals[$0] != nil }) else { continue }
+      let head = ExitHead(layer: layer, input: configuration.headInput, isLinear: isLinear)
+      for (name, shape) in head.tensors(of: shape) { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
+      if isLinear { linearHeads.insert(layer) }
     }
     let entryHead = try EntryHead(checkpoint)
     for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
@@ -61,7 +64,7 @@ public struct LoweredModel: Sendable {
     tensors = model.inventory.trained(from: weights)
 
     graph = model.builder.graph
-    self.exitHeads = exitHeads
+    (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
     headInput = configuration.headInput
     self.entryHead = entryHead
     var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }

@@ -27,18 +27,22 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var architecture: String?
   /// The width of a token's vector between layers.
   public var hiddenSize: Int
-  /// The width of the embedding tables; differs from `hiddenSize` only for ELECTRA, which then projects.
+  /// The width of the embedding tables; where it differs from `hiddenSize` (ELECTRA, ALBERT), they are projected.
   public var embeddingSize: Int
   /// The number of encoder layers.
   public var layers: Int
+  /// How the layers share their weights; nil where each has its own.
+  public var sharing: LayerSharing?
   /// The number of attention heads; divides `hiddenSize`.
   public var heads: Int
   /// The width between the two halves of a feed-forward block.
   public var intermediateSize: Int
   /// The number of rows of the word embedding table, which may exceed the tokenizer's vocabulary.
   public var vocabularySize: Int
-  /// The number of rows of the position table: the longest input in tokens.
+  /// The longest input in tokens: the number of rows of the position table that stand for positions.
   public var maxPositions: Int
+  /// The row of the position table that stands for a text's first token; 0 unless the family says otherwise.
+  public var firstPosition = 0
   /// The number of rows of the segment table; 0 when the family has none (DistilBERT).
   public var typeVocabularySize: Int
   /// Added to the variance in layer normalisation.
@@ -65,6 +69,13 @@ public struct ModelConfiguration: Sendable, Equatable {
         file: file, place: "id2label", problem: "\(labels.count) labels, but the classifier has \(count) rows")
     }
     return labels
+  }
+
+  /// Layers with shared weights, as ALBERT has them: `groups` groups take turns of equal length, each of `inner` layers
+  /// with weights of their own.
+  public struct LayerSharing: Sendable, Equatable {
+    /// How many groups there are, and how many layers each has.
+    public var groups, inner: Int
   }
 
   static func numberedLabels(_ count: Int) -> [String] { (0..<count).map { "LABEL_\($0)" } }

@@ -32,17 +32,35 @@ extension ModelFamily {
 enum ModelFamilies {
   /// All of them, in the order in which errors list them.
   static let all: [any ModelFamily.Type] = [
-    BERT.self, DistilBERT.self, ELECTRA.self, MPNet.self, DeBERTaV2.self, ModernBERT.self,
+    BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, ALBERT.self, MPNet.self,
+    DeBERTaV2.self, ModernBERT.self,
   ]
 
   /// The family that a config.json names.
   static func family(of root: JSONField) throws(FormatError) -> any ModelFamily.Type {
     let field = try root.required("model_type")
     let name = try field.string()
-    guard let family = all.first(where: { $0.name == name }) else {
-      let supported = all.map { $0.name }.joined(separator: ", ")
-      throw field.failure("family \(field.found) is not supported; supported: \(supported)")
+    if let family = all.first(where: { $0.name == name }) { return family }
+    let supported = all.map { $0.name }.joined(separator: ", ")
+    let isEncoderDecoder = try root.optional("is_encoder_decoder")?.bool() ?? false
+    if isEncoderDecoder || encoderDecoders.contains(name) {
+      throw field.failure(
+        "\(field.found) writes texts from texts (encoder and decoder); supported are encoders: \(supported)")
     }
-    return family
+    if decoders.contains(where: name.hasPrefix) {
+      throw field.failure("\(field.found) writes text on (a decoder); supported are encoders: \(supported)")
+    }
+    throw field.failure("family \(field.found) is not supported; supported: \(supported)")
   }
+
+  /// Families that people try, and that are of another kind.
+  private static let encoderDecoders: Set = [
+    "bart", "blenderbot", "encoder-decoder", "led", "longt5", "m2m_100", "marian", "mbart", "mt5", "pegasus",
+    "prophetnet", "t5", "umt5",
+  ]
+  /// What their names begin with.
+  private static let decoders = [
+    "bloom", "cohere", "ctrl", "falcon", "gemma", "gpt", "llama", "mistral", "mixtral", "mpt", "olmo", "opt", "phi",
+    "qwen", "stablelm", "transfo-xl",
+  ]
 }

@@ -70,17 +70,17 @@ extension Weights {
     switch expression {
     case .zeros(let count): return [Float](repeating: 0, count: count)
     case .tensor(let name, let first, let end):
-      let all = try finite(name, symbol)
+      let all = try values(ofTensor: name, symbol)
       if first == 0 && end == nil { return all }
       guard let shape = shape(of: name), let rows = shape.first, rows > 0, first <= end ?? rows, end ?? rows <= rows
       else { throw CheckpointError(description: "\(name) has no rows \(first) to \(end ?? first) for #\(symbol)") }
       let columns = all.count / rows
       return Array(all[first * columns..<(end ?? rows) * columns])
     case .linear(let x, let prefix):
-      let (values, weight) = (try self.values(of: x, for: symbol), try finite(prefix + ".weight", symbol))
-      return try Self.product(values, weight, bias: finite(prefix + ".bias", symbol), symbol)
+      let (values, weight) = (try self.values(of: x, for: symbol), try values(ofTensor: prefix + ".weight", symbol))
+      return try Self.product(values, weight, bias: values(ofTensor: prefix + ".bias", symbol), symbol)
     case .layerNorm(let x, let prefix, let epsilon):
-      let (gamma, beta) = (try finite(prefix + ".weight", symbol), try finite(prefix + ".bias", symbol))
+      let (gamma, beta) = (try values(ofTensor: prefix + ".weight", symbol), try values(ofTensor: prefix + ".bias", symbol))
       return try Self.norm(values(of: x, for: symbol), gamma, beta, epsilon, symbol)
     }
   }

@@ -74,17 +74,11 @@ public struct Weights: Sendable {
   }
 
   /// The values of a tensor, by canonical name, that a weight is made of.
-  func finite(_ name: String, _ symbol: String) throws -> [Float] {
+  func values(ofTensor name: String, _ symbol: String) throws -> [Float] {
     guard let original = originals[name] else {
       throw CheckpointError(description: "the checkpoint has no tensor \(name) for #\(symbol)")
     }
-    let floats = try tensors.floats(of: original)
-    guard floats.allSatisfy(\.isFinite) else {
-      throw FormatError(
-        file: tensors.path(of: original), place: original.printable(limit: 80),
-        problem: "holds a number that is not finite")
-    }
-    return floats
+    return try tensors.floats(of: original)
   }
 
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no

@@ -71,8 +71,8 @@ public struct CompiledCheckpoint: Sendable {
     var graph = compiler.lowered.graph
     graph.placement = model.graph.decisions
     let context = PassContext(
-      policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
-      entryHead: compiler.lowered.entryHead,
+      policies: policies, exitHeads: compiler.lowered.exitHeads, linearHeads: compiler.lowered.linearHeads,
+      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead,
       target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights

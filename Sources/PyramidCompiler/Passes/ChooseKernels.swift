@@ -52,13 +52,17 @@ struct ChooseKernels: Pass {
 /// The layers between the [CLS] row of a layer and an answer. They are small, and nothing after them averages their
 /// rounding away: measured on an AG news checkpoint, int8 in the hidden layer of exit heads alone costs 2 points.
 private struct HeadLayers {
-  /// Logits of all heads, and what the layers that make them read, back to the layer that makes that.
+  /// Logits of all heads, and what the layers that make them read, back to the layer that makes that. What a linear head
+  /// reads is a row of the model, no layer of the head.
   private let logits: Set<ValueID>
   private let pooled: Set<ValueID>
 
   init(_ graph: Graph) {
     let logits = Set(graph.nodes.compactMap { $0.answered?.logits })
     var pooled = Set(graph.nodes.filter { $0.results.contains(where: logits.contains) }.map { $0.inputs[0] })
+    for node in graph.nodes where node.results.contains(where: pooled.contains) {
+      if case .linearAddNorm = node.op { pooled.subtract(node.results) }
+    }
     for node in graph.nodes.reversed() {
       guard pooled.contains(node.results[0]) else { continue }
       switch node.op {

@@ -55,7 +55,8 @@ struct FuseQKV: Pass {
     let bias = graph.weight(
       "\(prefix).qkv.bias", TensorType(.f32, [.fixed(columns)]), sources: biases.flatMap(\.sources))
     let rows = graph[projections[0].results[0]].type.rows
-    let joined = graph.makeValue("qkv" + prefix.dropFirst(), TensorType(.f32, [rows, .fixed(columns)]))
+    let name = if case .layer(let number) = projections[0].section { "qkv\(number)" } else { "qkv" }
+    let joined = graph.makeValue(name, TensorType(.f32, [rows, .fixed(columns)]))
     let node = graph.makeNode(
       .linear(.none), projections[0].inputs, [weight, bias], results: [joined], in: projections[0].section)
     let place = projections.compactMap { graph.index(of: $0.id) }.min()!

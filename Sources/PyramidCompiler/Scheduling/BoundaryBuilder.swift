@@ -167,7 +167,7 @@ struct BoundaryBuilder {
       return (try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments), nil)
     }
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    let head = ExitHead(layer: layer, input: context.headInput)
+    let head = ExitHead(layer: layer, input: context.headInput, isLinear: context.linearHeads.contains(layer))
     let feature = try head.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
     return (try head.lower(into: &builder, reading: feature), first)
   }

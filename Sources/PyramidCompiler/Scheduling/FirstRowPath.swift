@@ -30,6 +30,8 @@ struct FirstRowPath {
   private typealias Part = (type: TensorType, sources: [String])
   /// Of query, key and value.
   private let projections: [Projection]
+  /// What the names of the layer's weights begin with: layers that share weights share those of this path.
+  private let symbols: Substring
   /// Nodes after attention, in program order.
   let tail: [Node]
 
@@ -65,7 +67,7 @@ struct FirstRowPath {
     self.context = context
     self.output = output
     self.norm = norm
-    projections = projection.weights
+    (projections, symbols) = (projection.weights, projection.symbols)
     rotation = projection.rotation
     relative = Self.relative(attention, rotatedAt: projection.positions)
     self.tail = tail.sorted().map { graph.nodes[$0] }
@@ -86,7 +88,7 @@ struct FirstRowPath {
     let first = try builder.add(.firstRows, [input, segments], name: "first\(layer)")
     let weights = zip(["query", "key", "value"], projections).map { name, projection in
       [("weight", projection.weight), ("bias", projection.bias)].map { part, weight in
-        builder.graph.weight("l\(layer).first.\(name).\(part)", weight.type, sources: weight.sources)
+        builder.graph.weight("\(symbols).first.\(name).\(part)", weight.type, sources: weight.sources)
       }
     }
     func normed(_ value: ValueID, _ name: String) throws -> ValueID {
@@ -138,6 +140,8 @@ struct FirstRowPath {
   private struct Projected {
     let input: ValueID
     let weights: [Projection]
+    /// What their names begin with.
+    let symbols: Substring
     let rotation: Rotation?
     let positions: ValueID?
   }
@@ -159,14 +163,16 @@ struct FirstRowPath {
     else { return nil }
     func part(_ weight: WeightID) -> Part { (graph[weight].type, graph[weight].sources) }
     let weights: [Projection] = makers.map { (part($0.weights[0]), part($0.weights[1])) }
-    if weights.count == 3 { return Projected(input: input, weights: weights, rotation: rotation, positions: positions) }
+    let symbols = graph[makers[0].weights[0]].name.prefix { $0 != "." }
+    func projected(_ weights: [Projection]) -> Projected {
+      Projected(input: input, weights: weights, symbols: symbols, rotation: rotation, positions: positions)
+    }
+    if weights.count == 3 { return projected(weights) }
     // One joined projection: its sources are those of query, key and value.
     guard let (weight, bias) = weights.first, weight.sources.count == 3, bias.sources.count == 3 else { return nil }
     let columns = Extent.fixed(graph[makers[0].weights[0]].rowCount / 3)
     let (matrix, vector) = (TensorType(.f32, [columns, .fixed(weight.type.columns)]), TensorType(.f32, [columns]))
-    return Projected(
-      input: input, weights: zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) },
-      rotation: rotation, positions: positions)
+    return projected(zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) })
   }
 }
 

@@ -23,7 +23,9 @@ struct DeBERTaDetails: Sendable, Equatable {
 enum DeBERTaV2: ModelFamily {
   static let name = "deberta-v2"
   static let prefix = "deberta"
-  static let keys = ConfigurationKeys(types: nil)
+  static let keys = ConfigurationKeys(
+    types: nil,
+    defaults: ConfigurationDefaults(vocabulary: 128_100, hidden: 1536, layers: 24, heads: 24, intermediate: 6144))
   static let classifier = "classifier"
   static let architecture = "DebertaV2ForSequenceClassification"
   static let unprefixed: Set<String> = ["pooler", "classifier"]
@@ -44,15 +46,14 @@ enum DeBERTaV2: ModelFamily {
         file: root.file, place: "pos_att_type", problem: "has terms, but relative_attention is not true")
     }
     let norms = try root.optional("norm_rel_ebd")?.string() ?? "none"
-    let poolerActivation =
-      try root.optional("pooler_hidden_act") == nil ? .gelu : ModelConfiguration.activation(root, "pooler_hidden_act")
+    let poolerActivation = try ModelConfiguration.activation(root, "pooler_hidden_act")
     configuration.details = .deberta(
       DeBERTaDetails(
         terms: terms, buckets: terms.isEmpty ? nil : try buckets(root, positions: configuration.maxPositions),
         sharesProjections: try root.optional("share_att_key")?.bool() ?? false,
         normsTable: isRelative && words(norms).contains("layer_norm"),
         embedsPositions: try root.optional("position_biased_input")?.bool() ?? true,
-        poolerActivation: poolerActivation))
+        poolerActivation: poolerActivation ?? .gelu))
   }
 
   /// Throws when a whole number is there and is another.

@@ -9,7 +9,8 @@ enum DistilBERT: ModelFamily {
     types: nil, epsilon: nil,
     dropout: DropoutKeys(
       hidden: "dropout", attention: "attention_dropout", classifier: "seq_classif_dropout", classifierRate: 0.2,
-      isAfterAttention: false))
+      isAfterAttention: false),
+    defaults: ConfigurationDefaults(layers: 6))
   static let classifier = "classifier"
   static let architecture = "DistilBertForSequenceClassification"
   static let unprefixed: Set<String> = ["classifier", "pre_classifier"]

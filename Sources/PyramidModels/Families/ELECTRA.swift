@@ -5,7 +5,8 @@
 enum ELECTRA: ModelFamily {
   static let name = "electra"
   static let keys = ConfigurationKeys(
-    embedding: "embedding_size", dropout: DropoutKeys(isBeforeHead: true))
+    embedding: "embedding_size", dropout: DropoutKeys(isBeforeHead: true),
+    defaults: ConfigurationDefaults(hidden: 256, heads: 4, intermediate: 1024))
   static let classifier = "classifier.out_proj"
   static let architecture = "ElectraForSequenceClassification"
   static let unprefixed: Set<String> = ["classifier"]

@@ -7,7 +7,7 @@ import PyramidIR
 /// `MPNetForSequenceClassification`.
 enum MPNet: ModelFamily {
   static let name = "mpnet"
-  static let keys = ConfigurationKeys(types: nil)
+  static let keys = ConfigurationKeys(types: nil, defaults: ConfigurationDefaults(vocabulary: 30527, padToken: 1))
   static let classifier = "classifier.out_proj"
   static let architecture = "MPNetForSequenceClassification"
   static let unprefixed: Set<String> = ["classifier"]
@@ -24,6 +24,7 @@ enum MPNet: ModelFamily {
         problem: "expected more than \(firstPosition), the row of a text's first position")
     }
     configuration.maxPositions -= firstPosition
+    configuration.firstPosition = firstPosition
     let buckets = try root.optional("relative_attention_num_buckets")?.integer(in: bucketCount...65_536)
     configuration.details = .mpnet(buckets: buckets ?? bucketCount)
   }
@@ -31,7 +32,7 @@ enum MPNet: ModelFamily {
   static func build(_ model: inout ModelBuilder) throws {
     guard case .mpnet(let rows) = model.configuration.details else { return }
     let inputs = try model.inputs(hasTypes: false)
-    var hidden = try model.embeddings(inputs, firstPosition: firstPosition)
+    var hidden = try model.embeddings(inputs)
     let heads = model.configuration.heads
     let table = "encoder.relative_attention_bias.weight"
     model.inventory.want(table, [rows, heads])

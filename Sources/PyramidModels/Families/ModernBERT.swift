@@ -26,7 +26,9 @@ enum ModernBERT: ModelFamily {
   static let prefix = "model"
   static let keys = ConfigurationKeys(
     activation: "hidden_activation", types: nil, epsilon: "norm_eps",
-    dropout: DropoutKeys(hidden: "mlp_dropout", attention: "attention_dropout"))
+    dropout: DropoutKeys(
+      hidden: "mlp_dropout", attention: "attention_dropout", hiddenRate: 0, attentionRate: 0),
+    defaults: ConfigurationDefaults(vocabulary: 50_368, layers: 22, intermediate: 1152, padToken: 50_283))
   static let classifier = "classifier"
   static let architecture = "ModernBertForSequenceClassification"
   static let unprefixed: Set<String> = ["head", "classifier"]
@@ -47,14 +49,12 @@ enum ModernBERT: ModelFamily {
     guard pooling == "cls" || pooling == "mean" else {
       throw try root.required("classifier_pooling").failure("expected \"cls\" or \"mean\", found \(pooling.quoted)")
     }
-    let activation: Activation =
-      try root.optional("classifier_activation") == nil
-      ? .gelu : ModelConfiguration.activation(root, "classifier_activation")
+    let activation = try ModelConfiguration.activation(root, "classifier_activation")
     configuration.details = .modernBERT(
       ModernBERTDetails(
         layers: try layers(root, configuration.layers), normBias: try flag("norm_bias"),
         attentionBias: try flag("attention_bias"), feedForwardBias: try flag("mlp_bias"),
-        headBias: try flag("classifier_bias"), poolsMean: pooling == "mean", headActivation: activation))
+        headBias: try flag("classifier_bias"), poolsMean: pooling == "mean", headActivation: activation ?? .gelu))
   }
 
   /// `layer_types`, or every few layers, with the bases of `rope_parameters`, or of version 4's keys.

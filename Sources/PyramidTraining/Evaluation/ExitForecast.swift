@@ -107,7 +107,7 @@ struct ExitForecastTable {
     var recipe = StageRecipe()
     (recipe.exits, recipe.last, recipe.trainsTrunk) = (context.exitHeads, nil, false)
     if entry == nil && recipe.exits.isEmpty { return nil }
-    recipe.headInput = context.headInput ?? .first
+    (recipe.headInput, recipe.linearExits) = (context.headInput ?? .first, context.linearHeads)
     if context.parameters[Graph.thresholds] != nil { recipe.pruning = try StageCatalogue.hardPruning(context) }
     let graph = try StageGraph.evaluation(
       context.plainGraph(), recipe, target: context.target, precision: context.options.precision)

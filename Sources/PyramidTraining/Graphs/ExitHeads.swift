@@ -15,16 +15,16 @@ public struct ExitHeadValues: Sendable {
 
 extension Graph {
   /// The graph with an exit head after each of some layers, counted from 0, the last one not among them. A head reads the
-  /// [CLS] rows that enter the next layer, and as `input` says the mean of the rows that its own layer attends to.
+  /// [CLS] rows that enter the next layer, and as `input` says the mean of the rows that its own layer attends to; those in `linear` have no dense layer.
   public func addingExitHeads(
-    after layers: [Int], reading input: HeadInput = .first
+    after layers: [Int], reading input: HeadInput = .first, linear: Set<Int> = []
   ) throws -> (graph: Graph, heads: ExitHeadValues) {
     var graph = self
     var heads = ExitHeadValues()
     for layer in layers {
       let (own, next) = (try graph.entering(layer: layer), try graph.entering(layer: layer + 1))
       let end = graph.nodes.lastIndex { $0.section == .layer(layer) }!
-      let head = ExitHead(layer: layer, input: input)
+      let head = ExitHead(layer: layer, input: input, isLinear: linear.contains(layer))
       let (nodes, made) = try graph.makeNodes(in: .layer(layer)) { builder in
         let first = try builder.add(.firstRows, [next.hidden, next.segments], name: "cls\(layer)")
         let feature = try head.feature(

@@ -37,7 +37,7 @@ final class FrozenModel {
     width = context.checkpoint.configuration.hiddenSize
     var recipe = StageRecipe()
     (recipe.exits, recipe.headInput) = (Array(0..<boundaries), context.headInput ?? .first)
-    (recipe.trainsTrunk, recipe.last) = (false, nil)
+    (recipe.trainsTrunk, recipe.last, recipe.linearExits) = (false, nil, context.linearHeads)
     featureWidth = recipe.headInput.width(hidden: width)
     context.addHeads(of: recipe)
     let plain = try context.plainGraph()
@@ -45,8 +45,7 @@ final class FrozenModel {
     model = try StageProgram(.evaluation(plain, recipe, target: target, precision: precision), context)
     heads = try StageProgram(
       HeadGraph(
-        like: plain, exits: recipe.exits, headInput: recipe.headInput, dropout: nil, target: target,
-        precision: precision), context)
+        like: plain, recipe, dropout: nil, target: target, precision: precision), context)
   }
 
   /// Shows what is made of all texts, batch by batch.

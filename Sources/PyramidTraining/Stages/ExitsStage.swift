@@ -33,7 +33,7 @@ final class ExitsStage: TrainingStage {
       .evaluation(plain, recipe, target: target, precision: precision), context, prune: recipe.prune)
     func program(_ dropout: DropoutRates?) throws -> StageProgram {
       let heads = try HeadGraph(
-        like: plain, exits: recipe.exits, headInput: recipe.headInput, dropout: dropout, target: target,
+        like: plain, recipe, dropout: dropout, target: target,
         precision: precision)
       return try StageProgram(heads, context)
     }

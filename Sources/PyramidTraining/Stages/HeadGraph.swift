@@ -11,14 +11,13 @@ struct HeadGraph: Sendable {
   /// Logits [B, classes] of the exits in their order.
   private(set) var logits: [ValueID] = []
 
-  /// The graph that trains the heads of `exits`, or only computes them. Features are [B, exits * width], those of one
-  /// exit side by side with the next one's; targets are whatever mixture the trainer brings.
+  /// The graph that trains the heads of the recipe's exits, or only computes them. Features are [B, exits * width], those
+  /// of one exit side by side with the next one's; targets are whatever mixture the trainer brings.
   init(
-    like plain: Graph, exits: [Int], headInput: HeadInput, dropout: DropoutRates?, target: InstructionSet,
-    precision: Precision
+    like plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates?, target: InstructionSet, precision: Precision
   ) throws {
     let shape = plain.shape
-    let width = headInput.width(hidden: shape.hidden)
+    let (exits, width) = (recipe.exits, recipe.headInput.width(hidden: shape.hidden))
     let empty = Graph(
       name: plain.name, shape: shape, samples: plain.admitted(.samples), tokens: plain.admitted(.tokens))
     var builder = GraphBuilder(empty)
@@ -28,7 +27,9 @@ struct HeadGraph: Sendable {
     for (number, layer) in exits.enumerated() {
       let part = try builder.add(
         .gradient(.columns(first: number * width, count: width)), [features], name: "features\(layer)")
-      logits.append(try ExitHead(layer: layer, input: headInput).lower(into: &builder, reading: part))
+      let isLinear = recipe.linearExits.contains(layer)
+      let head = ExitHead(layer: layer, input: recipe.headInput, isLinear: isLinear)
+      logits.append(try head.lower(into: &builder, reading: part))
     }
     graph = try builder.graph.trainingGraph(losses: logits.map { HeadLoss($0) })
     if let dropout { graph = try graph.insertingDropout(dropout).differentiated() }

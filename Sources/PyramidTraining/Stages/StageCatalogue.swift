@@ -27,7 +27,7 @@ public enum StageCatalogue {
       }
       var recipe = StageRecipe()
       (recipe.exits, recipe.headInput, recipe.pruning) = (try exits(context), options.headInput, pruning)
-      (recipe.trainsTrunk, recipe.last) = (false, nil)
+      (recipe.trainsTrunk, recipe.last, recipe.linearExits) = (false, nil, context.linearHeads)
       return ExitsStage(context, recipe)
     }
   }
@@ -40,6 +40,7 @@ public enum StageCatalogue {
     if context.options.exitsTraining == .frozen { return [plain] }
     var joint = plain
     (joint.exits, joint.headInput) = (try exits(context), context.options.headInput)
+    joint.linearExits = context.linearHeads
     joint.exit = LossWeights(target: 0.25, lastHead: 0.25)
     switch context.options.exitsTraining {
     case .frozen, .joint: return [joint]

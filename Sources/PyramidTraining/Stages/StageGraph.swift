@@ -51,7 +51,8 @@ struct StageGraph: Sendable {
     graph.purpose = .train
     graph.nodes.removeAll { $0.op == .classify }
     let heads: ExitHeadValues
-    (graph, heads) = try graph.addingExitHeads(after: recipe.exits, reading: recipe.headInput)
+    (graph, heads) = try graph.addingExitHeads(
+      after: recipe.exits, reading: recipe.headInput, linear: recipe.linearExits)
     if recipe.separatesBlocks { (graph, blockEnds) = try graph.separatingBlocks(after: recipe.exits) }
     (features, logits) = (heads.features, heads.logits + [last])
   }

@@ -3,6 +3,7 @@
 
 import PyramidCompiler
 import PyramidIR
+import PyramidModels
 import PyramidPolicy
 import PyramidRuntime
 
@@ -50,8 +51,9 @@ final class StageProgram {
     featureWidth = features.map { graph[$0].type.columns }.reduce(0, +)
     trained = Set(
       graph.nodes.filter { $0.section == .gradients && $0.op.facts.hasEffect }
-        .flatMap { $0.weights.flatMap { graph[$0].sources } })
-    for weight in graph.weights where weight.sources.count != 1 || parameters[weight.sources[0]] == nil {
+        .flatMap { $0.weights.flatMap { graph[$0].sources.map { TensorSlice(source: $0).name } } })
+    for weight in graph.weights
+    where weight.sources.count != 1 || parameters[TensorSlice(source: weight.sources[0]).name] == nil {
       throw TrainingError("graph @\(graph.name): #\(weight.name) is not one parameter")
     }
   }
@@ -98,9 +100,15 @@ final class StageProgram {
       run = try TrainingRun(
         graph, thread: thread, prune: prune, samples: room.samples, tokens: room.tokens, reading: values
       ) { weight in
-        let parameter = parameters[weight.sources[0]]!
+        let slice = TensorSlice(source: weight.sources[0])
+        let parameter = parameters[slice.name]!
+        let first = slice.firstRow * parameter.shape.dropFirst().reduce(1, *)
+        func rows(_ buffer: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+          UnsafeMutableBufferPointer(rebasing: buffer[first...])
+        }
         return TrainedWeight(
-          values: parameter.values, gradient: trained.contains(parameter.name) ? parameter.startTraining() : nil)
+          values: rows(parameter.values),
+          gradient: trained.contains(parameter.name) ? rows(parameter.startTraining()) : nil)
       }
     }
     return try run!.run(

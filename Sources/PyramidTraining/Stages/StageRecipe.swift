@@ -28,6 +28,8 @@ struct LossWeights: Sendable, Equatable {
 struct StageRecipe: Sendable {
   /// Layers, from 0, that have an exit head which takes part.
   var exits: [Int] = []
+  /// Those of them whose head is linear.
+  var linearExits: Set<Int> = []
   /// What the exit heads read.
   var headInput = HeadInput.first
   /// Whether embeddings and layers train.

@@ -23,8 +23,10 @@ extension TrainingContext {
       heads: configuration.heads, intermediate: configuration.intermediateSize, classes: labels.count)
     let width = recipe.headInput.width(hidden: shape.hidden)
     for layer in 0..<layers {
-      let tensors = ExitHead(layer: layer, input: recipe.headInput).tensors(of: shape)
-      if let dense = parameters[tensors[0].name], dense.shape != [shape.hidden, width] {
+      let tensors = ExitHead(
+        layer: layer, input: recipe.headInput, isLinear: recipe.linearExits.contains(layer)
+      ).tensors(of: shape)
+      if let reader = parameters[tensors[0].name], reader.shape.last != width {
         for (name, _) in tensors { parameters.remove(name) }
       }
       if recipe.exits.contains(layer) { for (name, shape) in tensors { parameters.add(name, shape) } }
@@ -32,14 +34,20 @@ extension TrainingContext {
   }
 
   /// Layers, from 0, that have an exit head.
-  var exitHeads: [Int] { (0..<layers).filter { parameters["exits.\($0).dense.weight"] != nil } }
+  var exitHeads: [Int] { (0..<layers).filter { isLinear($0) != nil } }
+
+  /// Those of them whose head is linear: what a checkpoint has stays what it is.
+  var linearHeads: Set<Int> { Set((0..<layers).filter { isLinear($0) == true }) }
+
+  private func isLinear(_ layer: Int) -> Bool? { ExitHead.isLinear(layer: layer) { parameters[$0] != nil } }
 
   /// What the exit heads read, by the width of their layers; nil without exit heads.
   var headInput: HeadInput? {
     let hidden = checkpoint.configuration.hiddenSize
-    return exitHeads.first.flatMap { parameters["exits.\($0).dense.weight"] }.map { dense in
-      HeadInput.allCases.first { dense.shape == [hidden, $0.width(hidden: hidden)] } ?? .first
-    }
+    guard let layer = exitHeads.first else { return nil }
+    let part = linearHeads.contains(layer) ? "classifier" : "dense"
+    let width = parameters["exits.\(layer).\(part).weight"]?.shape.last
+    return HeadInput.allCases.first { width == $0.width(hidden: hidden) } ?? .first
   }
 
   /// Adds the pruning thresholds [layers - 1], which start as LTP's: rising linearly with depth to 0.01 of a text that
