@@ -54,9 +54,12 @@ extension Graph {
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm, .headMean: return "a signal of the pruning policy"
     case .decideExit(let policy, _, _):
-      let isAfter = nodes.prefix { $0.id != node.id }.contains { $0.section == node.section && $0.op.facts.readsPositions }
+      let isAfter = nodes.prefix { $0.id != node.id }.contains {
+        $0.section == node.section && $0.op.facts.readsPositions
+      }
       return "@\(policy) is active here and the checkpoint has a head"
-        + (isAfter ? "; decided after the layer, since attention that depends on positions needs all keys and values" : "")
+        + (isAfter
+          ? "; decided after the layer, since attention that depends on positions needs all keys and values" : "")
     case .decidePrune(let policy, _, _, let afterExit, _):
       return "@\(policy) is active here" + (afterExit ? "; only samples that stay are pruned" : "")
     case .keepSamples: return "no pruning here: all tokens of the samples that stay"
@@ -69,11 +72,14 @@ extension Graph {
   }
 
   private static func reason(for relative: RelativeAttention, _ emits: [Emission]) -> String {
-    let emitted = emits.isEmpty ? "" : "; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
+    let emitted =
+      emits.isEmpty ? "" : "; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
     guard relative.form == .first else {
       return "attention within each sample, by positions"
-        + (relative.window.map { " up to \($0) tokens away; operations are counted as if all were seen" } ?? "") + emitted
+        + (relative.window.map { " up to \($0) tokens away; operations are counted as if all were seen" } ?? "")
+        + emitted
     }
-    return "attention of the [CLS] tokens alone; it depends on positions, so keys and values of all tokens are formed" + emitted
+    return "attention of the [CLS] tokens alone; it depends on positions, so keys and values of all tokens are formed"
+      + emitted
   }
 }

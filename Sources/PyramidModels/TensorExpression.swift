@@ -18,7 +18,8 @@ indirect enum TensorExpression: Equatable {
   var source: String {
     switch self {
     case .tensor(let name, 0, nil): name
-    case .tensor(let name, let first, let end): "\(name)[\(first == 0 && end != nil ? "0" : "\(first)"):\(end.map { "\($0)" } ?? "")]"
+    case .tensor(let name, let first, let end):
+      "\(name)[\(first == 0 && end != nil ? "0" : "\(first)"):\(end.map { "\($0)" } ?? "")]"
     case .zeros(let count): "zeros(\(count))"
     case .linear(let x, let prefix): "linear(\(x.source), \(prefix))"
     case .layerNorm(let x, let prefix, let epsilon): "layer_norm(\(x.source), \(prefix), \(epsilon))"
@@ -77,10 +78,12 @@ extension Weights {
       let columns = all.count / rows
       return Array(all[first * columns..<(end ?? rows) * columns])
     case .linear(let x, let prefix):
-      let (values, weight) = (try self.values(of: x, for: symbol), try values(ofTensor: prefix + ".weight", symbol))
-      return try Self.product(values, weight, bias: values(ofTensor: prefix + ".bias", symbol), symbol)
+      let (rows, weight) = (try values(of: x, for: symbol), try values(ofTensor: prefix + ".weight", symbol))
+      return try Self.product(rows, weight, bias: values(ofTensor: prefix + ".bias", symbol), symbol)
     case .layerNorm(let x, let prefix, let epsilon):
-      let (gamma, beta) = (try values(ofTensor: prefix + ".weight", symbol), try values(ofTensor: prefix + ".bias", symbol))
+      let (gamma, beta) = (
+        try values(ofTensor: prefix + ".weight", symbol), try values(ofTensor: prefix + ".bias", symbol)
+      )
       return try Self.norm(values(of: x, for: symbol), gamma, beta, epsilon, symbol)
     }
   }

@@ -139,7 +139,7 @@ void mp_activate(mp_isa isa, int threads, const float *x, int rows, int columns,
 void mp_gate(mp_isa isa, int threads, const float *x, int rows, int columns, mp_activation activation, float *y);
 
 /// Rotary positions on the first `turned` columns of each row, heads of `size` columns: with t = turns + position[r] *
-/// size, pair (k, k + size / 2) of a head turns to (a t[k] - b t[k + size / 2], b t[k] + a t[k + size / 2]); the columns
+/// size, pair (k, k + size / 2) of a head turns to (a t[k] - b t[k + size / 2], b t[k] + a t[k + size / 2]); columns
 /// after them are copied. x, y [rows][columns], y may equal x; position [rows]; turns [..][size], cosines and sines of
 /// each position.
 void mp_rotate(mp_isa isa, int threads, const float *x, int rows, int columns, int turned, int size,

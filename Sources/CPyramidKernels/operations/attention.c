@@ -53,7 +53,8 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
   const int tokens = length_of(call, sample), query = queries_before(call, tokens, range);
   const size_t plane = (size_t)range * (size_t)call->heads + (size_t)head;
   const mp_attention_job job = {
-    .q = call->is_of_first ? call->q + row * (size_t)call->q_stride + column : call->q + place, .k = call->k + place, .v = call->v + place, .stride = stride,
+    .q = call->q + (call->is_of_first ? row * (size_t)call->q_stride + column : place),
+    .k = call->k + place, .v = call->v + place, .stride = stride,
     .tokens = tokens, .head_dim = call->head_dim,
     .first_query = query, .queries = queries_before(call, tokens, range + 1) - query,
     .out = call->out + row * width + column, .out_stride = width,

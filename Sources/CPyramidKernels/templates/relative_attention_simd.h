@@ -1,8 +1,8 @@
 // Template: attention of a range of queries of one sample and head where the places of tokens count.
 //
-// As attention_simd.h, for the keys that the range sees, and with terms of distances added to the scores. A term's product
-// is formed for the table's rows that occur, with the micro-kernel, and then looked up pair by pair: of queries for a
-// block of them and all keys, of keys for a block of queries and a group of keys, whose distances are few.
+// As attention_simd.h, for the keys that the range sees, and with terms of distances added to the scores. A term's
+// product is formed for the table's rows that occur, with the micro-kernel, and then looked up pair by pair: of queries
+// for a block of them and all keys, of keys for a block of queries and a group of keys, whose distances are few.
 #ifndef MP_RELATIVE_ATTENTION_SIMD_H
 #define MP_RELATIVE_ATTENTION_SIMD_H
 
@@ -67,7 +67,7 @@ MP_INLINE table_rows rows_between(const mp_relation *relation, int least, int mo
   return (table_rows){middle[most], middle[least] - middle[most] + 1};
 }
 
-/// Queries query ..< query + rows, keys low ..< high of those packed.
+/// Queries query ..< query + rows, and keys low ..< high of those packed.
 typedef struct {
   int query, rows, low, high;
 } score_block;
@@ -102,7 +102,8 @@ static void add_terms(const mp_attention_job *job, relative_areas a, table_rows 
                       size_t stride) {
   const mp_relation *relation = job->relation;
   const int32_t *query = job->positions + group.query, *key = a.positions;
-  const table_rows rows = rows_between(relation, key[group.low] - query[group.rows - 1], key[group.high - 1] - query[0]);
+  const table_rows rows =
+    rows_between(relation, key[group.low] - query[group.rows - 1], key[group.high - 1] - query[0]);
   if (relation->keys) {
     const panel_slice slice = panel_of(a.keys, keys, job->head_dim, group.low / LANES);
     const int left = (int)whole_vectors(group.high - group.low);
@@ -137,8 +138,8 @@ static void add_terms(const mp_attention_job *job, relative_areas a, table_rows 
   }
 }
 
-/// The softmax of the block's scores, 0 for keys that a query does not see, and what it hands out. `begin` is the number
-/// of the first packed key.
+/// The softmax of the block's scores, 0 for keys that a query does not see, and what it hands out. `begin` is the
+/// number of the first packed key.
 static void share_block(const mp_attention_job *job, float *scores, size_t stride, int begin, score_block block) {
   const size_t count = (size_t)(block.high - block.low), place = (size_t)(begin + block.low);
   for (int i = 0; i < block.rows; i++) {

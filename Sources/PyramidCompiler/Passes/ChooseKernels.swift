@@ -64,7 +64,7 @@ private struct HeadLayers {
       if case .linearAddNorm = node.op { pooled.subtract(node.results) }
     }
     for node in graph.nodes.reversed() {
-      guard pooled.contains(node.results[0]) else { continue }
+      guard let result = node.results.first, pooled.contains(result) else { continue }
       switch node.op {
       case .activate, .layerNorm: pooled.insert(node.inputs[0])
       default: break

@@ -42,7 +42,9 @@ struct FuseQKV: Pass {
     guard projections.count == 3, Set(projections.map(\.id)).count == 3,
       projections.allSatisfy({ $0.op == .linear(.none) && $0.inputs == projections[0].inputs }),
       projections.allSatisfy({ readers[$0.results[0]]?.count == 1 }),
-      turns.allSatisfy({ if case .rotate(let turn) = $0.op { turn.columns == graph[$0.results[0]].type.columns } else { false } })
+      turns.allSatisfy({
+        if case .rotate(let turn) = $0.op { turn.columns == graph[$0.results[0]].type.columns } else { false }
+      })
     else { return nil }
     let sources = projections.map { graph[$0.weights[0]] }
     let biases = projections.map { graph[$0.weights[1]] }

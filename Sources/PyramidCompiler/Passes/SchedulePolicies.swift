@@ -20,7 +20,8 @@ struct SchedulePolicies: Pass {
       graph.nodes.contains(where: \.op.facts.readsPositions)
     {
       throw CompileError(
-        "'\(prune.spec)' makes one row of many tokens, which has no position in the text; this model's attention needs one")
+        "'\(prune.spec)' makes one row of many tokens, which has no position in the text; this model's attention needs one"
+      )
     }
     graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)

@@ -164,15 +164,15 @@ struct FirstRowPath {
     func part(_ weight: WeightID) -> Part { (graph[weight].type, graph[weight].sources) }
     let weights: [Projection] = makers.map { (part($0.weights[0]), part($0.weights[1])) }
     let symbols = graph[makers[0].weights[0]].name.prefix { $0 != "." }
-    func projected(_ weights: [Projection]) -> Projected {
+    func made(_ weights: [Projection]) -> Projected {
       Projected(input: input, weights: weights, symbols: symbols, rotation: rotation, positions: positions)
     }
-    if weights.count == 3 { return projected(weights) }
+    if weights.count == 3 { return made(weights) }
     // One joined projection: its sources are those of query, key and value.
     guard let (weight, bias) = weights.first, weight.sources.count == 3, bias.sources.count == 3 else { return nil }
     let columns = Extent.fixed(graph[makers[0].weights[0]].rowCount / 3)
     let (matrix, vector) = (TensorType(.f32, [columns, .fixed(weight.type.columns)]), TensorType(.f32, [columns]))
-    return projected(zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) })
+    return made(zip(weight.sources, bias.sources).map { ((matrix, [$0]), (vector, [$1])) })
   }
 }
 

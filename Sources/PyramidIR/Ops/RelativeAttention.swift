@@ -45,7 +45,8 @@ public struct DistanceBuckets: Hashable, Sendable {
       let size = abs(distance)
       var row = size
       if size >= exact {
-        let log = logf(Float(size) / Float(exact)) / Float(Glibc.log(Double(reach) / Double(exact))) * Float(half - exact)
+        let log =
+          logf(Float(size) / Float(exact)) / Float(Glibc.log(Double(reach) / Double(exact))) * Float(half - exact)
         row = min(exact + Int(log), half - 1)
       }
       return row + (distance < 0 ? half : 0)
@@ -93,8 +94,9 @@ public struct RelativeAttention: Hashable, Sendable {
   public let buckets: DistanceBuckets?
 
   /// Attention with the terms given, each once, in the order of `Term`.
-  public init(heads: Int, form: Form = .separate, window: Int? = nil, terms: [Term] = [], buckets: DistanceBuckets? = nil)
-  {
+  public init(
+    heads: Int, form: Form = .separate, window: Int? = nil, terms: [Term] = [], buckets: DistanceBuckets? = nil
+  ) {
     (self.heads, self.form, self.window, self.terms, self.buckets) = (heads, form, window, terms, buckets)
   }
 

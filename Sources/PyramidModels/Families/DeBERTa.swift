@@ -150,7 +150,8 @@ extension ModelBuilder {
     }
     var sum = try builder.add(.embed, indices, tables, name: "embedded")
     if width != hidden {
-      sum = try linear(sum, prefix + "projection", prefix + "embed_proj", hidden, width, hasBias: false, name: "projected")
+      sum = try linear(
+        sum, prefix + "projection", prefix + "embed_proj", hidden, width, hasBias: false, name: "projected")
     }
     return try norm(sum, prefix + "norm", prefix + "LayerNorm", width: hidden, name: "normed")
   }

@@ -82,7 +82,9 @@ enum ModernBERT: ModelFamily {
   private static func base(
     _ root: JSONField, _ type: String, _ oldKey: String, _ standard: Float
   ) throws(FormatError) -> Float {
-    if let field = try root.optional("rope_scaling") { throw field.failure("scaled rotary positions are not supported") }
+    if let field = try root.optional("rope_scaling") {
+      throw field.failure("scaled rotary positions are not supported")
+    }
     let parameters = try root.optional("rope_parameters")?.optional(type)
     if let kind = try parameters?.optional("rope_type"), try kind.string() != "default" {
       throw kind.failure("expected \"default\", found \(kind.found)")
@@ -104,7 +106,7 @@ enum ModernBERT: ModelFamily {
     let embedded = try model.builder.add(.embed, [inputs.tokenIDs], [words], name: "embedded")
     var hidden = try model.norm(
       embedded, "embeddings.norm", "embeddings.norm", width: width, hasBias: details.normBias, name: "normed")
-    for number in details.layers.indices { hidden = try model.preNormLayer(number, hidden, inputs, details) }
+    for number in 0..<model.configuration.layers { hidden = try model.preNormLayer(number, hidden, inputs, details) }
     try model.modernHead(hidden, inputs, details)
   }
 }
@@ -184,7 +186,8 @@ extension ModelBuilder {
     let dense = try linear(
       pooled, "head.dense", "head.dense", width, width, isHead: true, hasBias: details.headBias, name: "dense")
     let active = try builder.add(.activate(details.headActivation), [dense], name: "dense.active")
-    let normed = try norm(active, "head.norm", "head.norm", width: width, hasBias: details.normBias, name: "dense.normed")
+    let normed = try norm(
+      active, "head.norm", "head.norm", width: width, hasBias: details.normBias, name: "dense.normed")
     let logits = try linear(normed, "head.classifier", "classifier", classes, width, isHead: true, name: "logits")
     try builder.addEffect(.classify, [inputs.samples, logits])
   }

@@ -141,7 +141,8 @@ struct Program: Sendable {
         samples: try recorded(index).map { locations[$0]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
-        positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
+        positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target),
+        exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
     sections = try graph.programSections(location: { locations[$0]! }, recorded: recorded)

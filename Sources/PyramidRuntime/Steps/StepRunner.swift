@@ -61,7 +61,8 @@ final class StepRunner {
       kernels.embed(
         ids: integers(step.inputs[0]), positions: hasPositions ? integers(step.inputs[1]) : nil,
         types: hasTypes ? integers(step.inputs[2]) : nil, rows: count, columns: columns, wordTable: step.weights[0],
-        positionTable: hasPositions ? step.weights[1] : nil, typeTable: hasTypes ? step.weights[2] : nil, into: result())
+        positionTable: hasPositions ? step.weights[1] : nil, typeTable: hasTypes ? step.weights[2] : nil, into: result()
+      )
     case .linear(let activation): linear(step, kernels, rows: count, columns: columns, .activation(activation))
     case .linearAddNorm(let epsilon):
       linear(

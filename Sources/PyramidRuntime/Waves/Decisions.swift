@@ -65,7 +65,8 @@ final class Decisions {
     case .classify:
       classify(step, runner)
       return false
-    case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention, .attentionQKV,
+    case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
+      .attentionQKV,
       .relativeAttention,
       .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool, .compact,
       .gradient:
