@@ -36,11 +36,12 @@ extension Graph {
       }
       return activation == .none ? "projection" : "projection with \(activation.rawValue) fused in"
     case .linearAddNorm: return "projection, residual and norm in one pass over the rows"
-    case .activate, .add, .layerNorm: return "as in the model"
+    case .activate, .gate, .rotate, .add, .layerNorm: return "as in the model"
     case .attention(_, let emits), .attentionQKV(_, let emits):
       return emits.isEmpty
         ? "attention within each sample"
         : "attention; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
+    case .relativeAttention(let relative, let emits): return Self.reason(for: relative, emits)
     case .firstAttention(_, let emits):
       return "attention of the [CLS] tokens alone; keys and values of the others are never formed"
         + (emits.isEmpty ? "" : "; hands out from-first for the pruning policy")
@@ -52,7 +53,13 @@ extension Graph {
     case .bagLogits: return "the entry's head: rows of a table for the tokens' ids, before anything is embedded"
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm, .headMean: return "a signal of the pruning policy"
-    case .decideExit(let policy, _, _): return "@\(policy) is active here and the checkpoint has a head"
+    case .decideExit(let policy, _, _):
+      let isAfter = nodes.prefix { $0.id != node.id }.contains {
+        $0.section == node.section && $0.op.facts.readsPositions
+      }
+      return "@\(policy) is active here and the checkpoint has a head"
+        + (isAfter
+          ? "; decided after the layer, since attention that depends on positions needs all keys and values" : "")
     case .decidePrune(let policy, _, _, let afterExit, _):
       return "@\(policy) is active here" + (afterExit ? "; only samples that stay are pruned" : "")
     case .keepSamples: return "no pruning here: all tokens of the samples that stay"
@@ -62,5 +69,17 @@ extension Graph {
     case .classify: return "answers the samples that came to the end"
     case .gradient: return node.op.facts.training == .backward ? "a step of the gradients" : "for training only"
     }
+  }
+
+  private static func reason(for relative: RelativeAttention, _ emits: [Emission]) -> String {
+    let emitted =
+      emits.isEmpty ? "" : "; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
+    guard relative.form == .first else {
+      return "attention within each sample, by positions"
+        + (relative.window.map { " up to \($0) tokens away; operations are counted as if all were seen" } ?? "")
+        + emitted
+    }
+    return "attention of the [CLS] tokens alone; it depends on positions, so keys and values of all tokens are formed"
+      + emitted
   }
 }

@@ -119,10 +119,10 @@ public struct Kernels: Sendable {
     epsilon: Float, into y: UnsafeMutablePointer<Float>
   ) { mp_layer_norm(isa, threads, x, Int32(rows), Int32(columns), gamma, beta, epsilon, y) }
 
-  /// y [rows][columns] = the sum of one row of each table; every index is a row of its table. Types may be left out.
+  /// y [rows][columns] = the sum of one row of each table; every index is a row of its table. Positions and types may be left out.
   public func embed(
-    ids: UnsafePointer<Int32>, positions: UnsafePointer<Int32>, types: UnsafePointer<Int32>?, rows: Int, columns: Int,
-    wordTable: UnsafePointer<Float>, positionTable: UnsafePointer<Float>, typeTable: UnsafePointer<Float>?,
+    ids: UnsafePointer<Int32>, positions: UnsafePointer<Int32>?, types: UnsafePointer<Int32>?, rows: Int, columns: Int,
+    wordTable: UnsafePointer<Float>, positionTable: UnsafePointer<Float>?, typeTable: UnsafePointer<Float>?,
     into y: UnsafeMutablePointer<Float>
   ) {
     mp_embed(isa, threads, ids, positions, types, Int32(rows), Int32(columns), wordTable, positionTable, typeTable, y)

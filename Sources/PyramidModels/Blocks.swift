@@ -60,9 +60,10 @@ struct ModelBuilder {
   }
 
   /// Attention, residual, norm; feed-forward, residual, norm (Vaswani et al. 2017, as BERT has it): [T, hidden]. Layers that
-  /// name the same `symbols` share their weights.
+  /// name the same `symbols` share their weights. With `relative`, positions count in attention.
   mutating func postNormLayer(
-    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer, symbols: String? = nil
+    _ number: Int, _ x: ValueID, _ inputs: ModelInputs, tensors: PostNormLayer, symbols: String? = nil,
+    relative: (op: RelativeAttention, tables: [WeightID])? = nil
   ) throws -> ValueID {
     builder.section = .layer(number)
     let (width, wideWidth) = (configuration.hiddenSize, configuration.intermediateSize)
@@ -70,8 +71,14 @@ struct ModelBuilder {
     let q = try linear(x, l + "query", tensors.query, width, width, name: "q" + n)
     let k = try linear(x, l + "key", tensors.key, width, width, name: "k" + n)
     let v = try linear(x, l + "value", tensors.value, width, width, name: "v" + n)
-    let context = try builder.add(
-      .attention(heads: configuration.heads, emits: []), [q, k, v, inputs.segments], name: "context" + n)
+    let context =
+      try relative.map {
+        try builder.add(
+          .relativeAttention($0.op, emits: []), [q, k, v, inputs.positions, inputs.segments], $0.tables,
+          name: "context" + n)
+      }
+      ?? builder.add(
+        .attention(heads: configuration.heads, emits: []), [q, k, v, inputs.segments], name: "context" + n)
     let projected = try linear(context, l + "attention", tensors.attention, width, width, name: "attended" + n)
     let summed = try builder.add(.add, [projected, x], name: "sum" + n)
     let middle = try norm(summed, l + "attention.norm", tensors.attentionNorm, width: width, name: "middle" + n)
@@ -96,28 +103,40 @@ struct ModelBuilder {
     try builder.addEffect(.classify, [inputs.samples, logits])
   }
 
+  /// A weight that is not simply a tensor; whoever asks for it notes the tensors.
+  mutating func derived(_ name: String, _ shape: [Int], _ expression: TensorExpression) -> WeightID {
+    builder.graph.weight(name, TensorType(.f32, shape.map { .fixed($0) }), sources: [expression.source])
+  }
+
   /// A weight of the tensor's rows from `firstRow` on; `shape` is without the rows before.
-  private mutating func weight(
+  mutating func weight(
     _ name: String, _ shape: [Int], _ tensor: String, from firstRow: Int = 0, isHead: Bool = false
   ) -> WeightID {
     inventory.want(tensor, [shape[0] + firstRow] + shape.dropFirst(), isHead: isHead)
-    return builder.graph.weight(
-      name, TensorType(.f32, shape.map { .fixed($0) }), sources: [TensorSlice(tensor, from: firstRow).source])
+    return derived(name, shape, .tensor(tensor, first: firstRow))
   }
 
-  private mutating func linear(
-    _ x: ValueID, _ symbol: String, _ tensor: String, _ columns: Int, _ depth: Int, isHead: Bool = false, name: String
+  /// A linear layer; the bias of one that has none is zero.
+  mutating func linear(
+    _ x: ValueID, _ symbol: String, _ tensor: String, _ columns: Int, _ depth: Int, isHead: Bool = false,
+    hasBias: Bool = true, name: String
   ) throws -> ValueID {
     let w = weight(symbol + ".weight", [columns, depth], tensor + ".weight", isHead: isHead)
-    let b = weight(symbol + ".bias", [columns], tensor + ".bias", isHead: isHead)
+    let b =
+      hasBias
+      ? weight(symbol + ".bias", [columns], tensor + ".bias", isHead: isHead)
+      : derived(symbol + ".bias", [columns], .zeros(columns))
     return try builder.add(.linear(.none), [x], [w, b], name: name)
   }
 
-  private mutating func norm(
-    _ x: ValueID, _ symbol: String, _ tensor: String, width: Int, name: String
+  /// A layer norm; the bias of one that has none is zero.
+  mutating func norm(
+    _ x: ValueID, _ symbol: String, _ tensor: String, width: Int, hasBias: Bool = true, name: String
   ) throws -> ValueID {
     let gamma = weight(symbol + ".gamma", [width], tensor + ".weight")
-    let beta = weight(symbol + ".beta", [width], tensor + ".bias")
+    let beta =
+      hasBias
+      ? weight(symbol + ".beta", [width], tensor + ".bias") : derived(symbol + ".beta", [width], .zeros(width))
     return try builder.add(.layerNorm(epsilon: Float(configuration.layerNormEpsilon)), [x], [gamma, beta], name: name)
   }
 }

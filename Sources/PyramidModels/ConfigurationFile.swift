@@ -106,6 +106,7 @@ extension ModelConfiguration {
       scoreFunction: ModelConfiguration.scoreFunction(root),
       padTokenID: padToken,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
+    try family.refine(&self, root)
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {
@@ -143,7 +144,7 @@ extension ModelConfiguration {
     "gelu_pytorch_tanh": .geluTanh, "gelu_python_tanh": .geluTanh, "relu": .relu, "tanh": .tanh, "linear": .none,
   ]
 
-  private static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation? {
+  static func activation(_ root: JSONField, _ key: String) throws(FormatError) -> Activation? {
     guard let field = try root.optional(key) else { return nil }
     let name = try field.string()
     if let known = activations.first(where: { $0.key == name }) { return known.value }

@@ -6,6 +6,15 @@
 import PyramidFormats
 import PyramidIR
 
+/// What the config.json of some families says beyond sizes.
+enum FamilyDetails: Sendable, Equatable {
+  case none
+  /// Rows of the table of biases.
+  case mpnet(buckets: Int)
+  case deberta(DeBERTaDetails)
+  case modernBERT(ModernBERTDetails)
+}
+
 /// The sizes and choices of one encoder with its classifier, checked.
 public struct ModelConfiguration: Sendable, Equatable {
   /// The path of config.json, for errors.
@@ -48,6 +57,8 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var scoreFunction: ScoreFunction?
   /// The id of the padding token.
   public var padTokenID: Int
+  /// What only its family has.
+  var details = FamilyDetails.none
   /// What training drops out.
   public var dropout = DropoutRates()
   /// What the exit heads read, `magic_pyramid.head_input`.

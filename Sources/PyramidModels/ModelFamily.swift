@@ -19,6 +19,8 @@ protocol ModelFamily: Sendable {
   static var unprefixed: Set<String> { get }
   /// What names of buffers end with that files keep beside the weights and that nothing reads.
   static var buffers: [String] { get }
+  /// Reads what config.json says that only this family has, and corrects defaults; nothing unless a family says otherwise.
+  static func refine(_ configuration: inout ModelConfiguration, _ root: JSONField) throws(FormatError)
   /// Builds the whole graph, from the inputs to the answers, out of blocks.
   static func build(_ model: inout ModelBuilder) throws
 }
@@ -26,6 +28,7 @@ protocol ModelFamily: Sendable {
 extension ModelFamily {
   static var prefix: String { name }
   static var buffers: [String] { ["embeddings.position_ids", "embeddings.token_type_ids"] }
+  static func refine(_ configuration: inout ModelConfiguration, _ root: JSONField) throws(FormatError) {}
 }
 
 /// The families that can be compiled.
@@ -33,7 +36,7 @@ enum ModelFamilies {
   /// All of them, in the order in which errors list them.
   static let all: [any ModelFamily.Type] = [
     BERT.self, DistilBERT.self, ELECTRA.self, RoBERTa.self, CamemBERT.self, XLMRoBERTa.self, IBERT.self, LTP.self,
-    ALBERT.self,
+    ALBERT.self, MPNet.self, DeBERTaV2.self, ModernBERT.self,
   ]
 
   /// The family that a config.json names.

@@ -46,7 +46,7 @@ public struct Weights: Sendable {
     var cut = self
     for name in originals.keys {
       let parts = name.split(separator: ".")
-      let number = parts.firstIndex { $0 == "layer" || $0 == "exits" }
+      let number = parts.firstIndex { $0 == "layer" || $0 == "layers" || $0 == "exits" }
         .flatMap { $0 + 1 < parts.count ? Int(parts[$0 + 1]) : nil }
       let limit = parts.first == "exits" ? layers - 1 : layers
       let isOfAll = name == "prune.thresholds" || name == Temperatures.heads || name.hasPrefix(Self.policies)
@@ -85,21 +85,20 @@ public struct Weights: Sendable {
     return LearnedTensor(shape: shape, values: try tensors.floats(of: original))
   }
 
+  /// The values of a tensor, by canonical name, that a weight is made of.
+  func values(ofTensor name: String, _ symbol: String) throws -> [Float] {
+    guard let original = originals[name] else {
+      throw CheckpointError(description: "the checkpoint has no tensor \(name) for #\(symbol)")
+    }
+    return try tensors.floats(of: original)
+  }
+
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no
   /// part. Throws when the checkpoint has not all of them.
   public func values(of weight: Weight) throws -> [Float] {
     var values: [Float] = []
     for source in weight.sources {
-      let slice = TensorSlice(source: source)
-      guard let original = originals[slice.name] else {
-        throw CheckpointError(description: "the checkpoint has no tensor \(slice.name) for #\(weight.name)")
-      }
-      var floats = try tensors.floats(of: original)
-      if slice.firstRow > 0 {
-        // A shape that does not fit is reported below, by the number of values.
-        let row = (tensors.shape(of: original) ?? []).dropFirst().reduce(1, *)
-        floats.removeFirst(min(slice.firstRow * row, floats.count))
-      }
+      let floats = try self.values(of: TensorExpression(source: source), for: weight.name)
       // One source, the ordinary case, is not copied.
       if values.isEmpty { values = floats } else { values += floats }
     }

@@ -15,6 +15,9 @@ extension Execution {
       return [try result(node, norm(node, rounded(sum), gammaAt: 2, epsilon))]
     case .activate(let activation):
       return [try result(node, Arithmetic.activate(operand(node, 0).doubles, activation))]
+    case .gate(let activation): return [try result(node, gate(node, activation))]
+    case .rotate(let rotation): return [try result(node, rotate(node, rotation))]
+    case .relativeAttention(let relative, let emits): return try attend(node, relative, emits)
     case .add:
       return [try result(node, zip(try operand(node, 0).doubles, try operand(node, 1).doubles).map { $0 + $1 })]
     case .layerNorm(let epsilon):
@@ -167,6 +170,13 @@ extension Execution {
     for (start, products) in zip(offsets, output.products) where products > 0 {
       answers[rows[start].sample].executedMatrixOperations += 2 * products
     }
+    return try results(node, output, emits)
+  }
+
+  /// What an attention comes to, as the node's results.
+  func results(
+    _ node: Node, _ output: Attention.Result, _ emits: [Emission]
+  ) throws(ReferenceError) -> [ReferenceTensor] {
     var results = [try result(node, output.context)]
     for (index, emission) in emits.enumerated() {
       switch emission {

@@ -135,7 +135,8 @@ struct AttentionCase {
         v: input.start + 2 * width, stride: Int32(stride), segments: segments.baseAddress,
         samples: Int32(lengths.count), heads: Int32(heads), head_dim: Int32(dim), out: out.start,
         received: signals ? received.start : nil, from_first: signals ? fromFirst.start : nil, sizes: counts?.start,
-        from_others: signals ? fromOthers.start : nil, scratch: scratch.start, dropout: dropout)
+        from_others: signals ? fromOthers.start : nil, scratch: scratch.start, relation: nil, positions: nil,
+        is_of_first: 0, q_stride: 0, dropout: dropout)
       mp_attention(&call)
     }
     for buffer in [out, received, fromFirst, fromOthers, scratch] { buffer.expectMarginsIntact("attention") }

@@ -70,7 +70,15 @@ import Testing
       .bagLogits(skip: [0, 101, .max], separator: 101), .bagLogits(skip: [], separator: 0),
       .decidePrune(policy: "p", at: .after(0), reads: [.position, .hidden], afterExit: true), .input(.typeIDs),
       .decidePrune(policy: "p", at: .after(1), reads: [.keys], afterExit: false, rest: .merged), .pool,
-      .headMean(first: 4, count: 6, heads: 3),
+      .headMean(first: 4, count: 6, heads: 3), .gate(.gelu), .rotate(Rotation(size: 2, columns: 8, base: 1e4)),
+      .relativeAttention(RelativeAttention(heads: 2, form: .joined, window: 64), emits: [.received]),
+      .relativeAttention(
+        RelativeAttention(heads: 2, terms: [.bias], buckets: DistanceBuckets(.halves, count: 32, reach: 128)), emits: []
+      ),
+      .relativeAttention(
+        RelativeAttention(
+          heads: 3, form: .first, terms: [.queryProduct, .keyProduct],
+          buckets: DistanceBuckets(.centred, count: 256, reach: 512)), emits: [.fromFirst]),
       .classify,
     ] + gradientOperations.map { .gradient($0) }
 

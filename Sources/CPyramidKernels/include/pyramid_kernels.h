@@ -136,6 +136,16 @@ size_t mp_linear_scratch_bytes(int threads, int rows, int depth);
 /// y = activation(x); x, y [rows][columns]; y may equal x.
 void mp_activate(mp_isa isa, int threads, const float *x, int rows, int columns, mp_activation activation, float *y);
 
+/// y = activation(left half of x) * right half; x [rows][2 * columns], y [rows][columns].
+void mp_gate(mp_isa isa, int threads, const float *x, int rows, int columns, mp_activation activation, float *y);
+
+/// Rotary positions on the first `turned` columns of each row, heads of `size` columns: with t = turns + position[r] *
+/// size, pair (k, k + size / 2) of a head turns to (a t[k] - b t[k + size / 2], b t[k] + a t[k + size / 2]); columns
+/// after them are copied. x, y [rows][columns], y may equal x; position [rows]; turns [..][size], cosines and sines of
+/// each position.
+void mp_rotate(mp_isa isa, int threads, const float *x, int rows, int columns, int turned, int size,
+               const int32_t *position, const float *turns, float *y);
+
 /// y = a + b; all [rows][columns]; y may equal a or b.
 void mp_add(mp_isa isa, int threads, const float *a, const float *b, int rows, int columns, float *y);
 
@@ -144,8 +154,8 @@ void mp_add(mp_isa isa, int threads, const float *a, const float *b, int rows, i
 void mp_layer_norm(mp_isa isa, int threads, const float *x, int rows, int columns, const float *gamma,
                    const float *beta, float epsilon, float *y);
 
-/// y[r] = words[ids[r]] + positions[position[r]], + types[type[r]] when types is not NULL (then type must not be
-/// either). ids, position, type [rows], each a valid row of its table; tables [..][columns]; y [rows][columns].
+/// y[r] = words[ids[r]], + positions[position[r]], + types[type[r]] for each of these tables that is not NULL (then its
+/// indices must not be either). ids, position, type [rows], each a valid row of its table; tables [..][columns]; y [rows][columns].
 void mp_embed(mp_isa isa, int threads, const int32_t *ids, const int32_t *position, const int32_t *type, int rows,
               int columns, const float *words, const float *positions, const float *types, float *y);
 
@@ -207,6 +217,25 @@ typedef struct {
   uint64_t key;
 } mp_dropout;
 
+/// What makes attention depend on the places of tokens in their texts. A score is then (q k + q queries[r] + k keys[r]) *
+/// scale + bias[r], r the row of the distance, each term only where its table is given.
+typedef struct {
+  int window;                      // a key farther away is not seen; negative: all are
+  float scale;
+  const int32_t *rows;             // [2 * reach - 1 + MP_ROWS_SLACK] or NULL: the table row of a key's position less the
+  int reach;                       // query's is rows[reach - 1 + it]; positions are below reach
+  int table_rows;
+  const float *bias;               // [table_rows][heads] or NULL
+  const float *queries, *keys;     // [table_rows][heads*head_dim] or NULL: rows descend as the key's position ascends
+} mp_relation;
+
+/// Elements after the last row of a distance that may be read.
+enum { MP_ROWS_SLACK = 64 };
+
+/// As `mp_attention_scratch_count`, for an attention with a relation of tables of at most `table_rows` rows.
+size_t mp_relative_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads,
+                                           int head_dim, int table_rows);
+
 /// Floats of scratch that `mp_attention` needs for at most `tokens` tokens in samples of at most `longest_sample`.
 size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precision, int tokens, int longest_sample,
                                   int heads, int head_dim);
@@ -228,7 +257,11 @@ typedef struct {
                                    // the token, times the sample's length (uniform = 1 as well)
   const float *sizes;              // [tokens] or NULL: a key counts as often, as if ln(size) were added to its score
   float *from_others;              // [tokens] or NULL: as received, without a token's attention to itself
-  float *scratch;                  // `mp_attention_scratch_count` floats
+  float *scratch;                  // `mp_attention_scratch_count` floats, or those of a relation
+  const mp_relation *relation;     // or NULL; then f32, without dropout, and with
+  const int32_t *positions;        // [tokens], ascending in each sample
+  int is_of_first;                 // with a relation: only each sample's first token attends, q is [samples][q_stride],
+  int q_stride;                    // out [samples][heads*head_dim], and of scores only from_first is given
   mp_dropout dropout;              // f32 only: of the probabilities that multiply v, not of those handed out; that of
                                    // query row t (of all tokens), head h and the sample's key j has the counter
                                    // (t * heads + h) * 4096 + j

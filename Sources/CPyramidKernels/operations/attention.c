@@ -36,24 +36,36 @@ static int length_of(const mp_attention_call *call, int sample) {
   return call->segments[sample + 1] - call->segments[sample];
 }
 
+static int ranges_in(const mp_attention_call *call, int tokens) { return call->is_of_first ? 1 : ranges_of(tokens); }
+
+/// Queries of a sample before a range of it.
+static int queries_before(const mp_attention_call *call, int tokens, int range) {
+  if (call->is_of_first) return range > 0 && tokens > 0;
+  return (int)mp_share((size_t)tokens, range, ranges_of(tokens));
+}
+
 static void run_task(const attention_run *run, int sample, int range, int head, float *scratch) {
   const mp_attention_call *call = run->call;
   const size_t first = (size_t)call->segments[sample], all = (size_t)call->segments[call->samples];
   const size_t column = (size_t)head * (size_t)call->head_dim, width = (size_t)call->heads * (size_t)call->head_dim;
   const size_t stride = (size_t)call->stride, place = first * stride + column;
-  const int tokens = length_of(call, sample), ranges = ranges_of(tokens);
-  const int query = (int)mp_share((size_t)tokens, range, ranges);
+  const size_t row = call->is_of_first ? (size_t)sample : first;
+  const int tokens = length_of(call, sample), query = queries_before(call, tokens, range);
   const size_t plane = (size_t)range * (size_t)call->heads + (size_t)head;
   const mp_attention_job job = {
-    .q = call->q + place, .k = call->k + place, .v = call->v + place, .stride = stride,
+    .q = call->q + (call->is_of_first ? row * (size_t)call->q_stride + column : place),
+    .k = call->k + place, .v = call->v + place, .stride = stride,
     .tokens = tokens, .head_dim = call->head_dim,
-    .first_query = query, .queries = (int)mp_share((size_t)tokens, range + 1, ranges) - query,
-    .out = call->out + first * width + column, .out_stride = width,
+    .first_query = query, .queries = queries_before(call, tokens, range + 1) - query,
+    .out = call->out + row * width + column, .out_stride = width,
     .received = call->received || call->from_others ? run->sums + plane * all + first : NULL,
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
     .own = call->from_others ? run->owns + (size_t)head * all + first : NULL,
     .sizes = call->sizes ? call->sizes + first : NULL,
     .scratch = scratch,
+    .relation = call->relation,
+    .positions = call->relation ? call->positions + first : NULL,
+    .head = head, .width = (int)width,
     .dropout = call->dropout,
     .counter = (uint32_t)(first * (size_t)call->heads + (size_t)head) * MP_KEY_COUNTERS,
     .row_counters = (uint32_t)call->heads * MP_KEY_COUNTERS,
@@ -68,9 +80,9 @@ static void run_tasks(const attention_run *run, int thread, int threads) {
   const uint64_t begin = mp_share(run->cost, thread, threads), end = mp_share(run->cost, thread + 1, threads);
   uint64_t cost = 0;
   for (int sample = 0; sample < call->samples && cost < end; sample++) {
-    const int tokens = length_of(call, sample), ranges = ranges_of(tokens);
+    const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);
     for (int range = 0; range < ranges; range++) {
-      const int queries = (int)(mp_share((size_t)tokens, range + 1, ranges) - mp_share((size_t)tokens, range, ranges));
+      const int queries = queries_before(call, tokens, range + 1) - queries_before(call, tokens, range);
       for (int head = 0; head < call->heads; head++) {
         if (cost >= begin && cost < end) run_task(run, sample, range, head, scratch);
         cost += task_cost(tokens, queries);
@@ -98,7 +110,7 @@ static void run_attention(const void *context, int thread, int threads) {
   const float mean = 1.0f / (float)call->heads;
   for (int sample = thread; sample < call->samples; sample += threads) {
     const size_t first = (size_t)call->segments[sample];
-    const int tokens = length_of(call, sample), planes = ranges_of(tokens) * call->heads;
+    const int tokens = length_of(call, sample), planes = ranges_in(call, tokens) * call->heads;
     if (tokens <= 0) continue;
     const size_t count = (size_t)tokens;
     if (call->received) add_planes(run->sums + first, all, planes, count, mean, call->received + first);
@@ -135,20 +147,36 @@ size_t mp_attention_scratch_count(mp_isa isa, int threads, mp_precision precisio
   return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
 }
 
+size_t mp_relative_attention_scratch_count(mp_isa isa, int threads, int tokens, int longest_sample, int heads,
+                                           int head_dim, int table_rows) {
+  const size_t area = mp_whole_lines(mp_kernels_for(isa)->relative_scratch(longest_sample, head_dim, table_rows));
+  const size_t planes = ((size_t)ranges_of(longest_sample) + 2) * (size_t)heads;
+  return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
+}
+
+/// The task of a call.
+static mp_attention_task *task_of(const mp_kernels *kernels, const mp_attention_call *call) {
+  if (call->relation) return kernels->relative_attention;
+  return uses_bf16(kernels, call->precision) ? kernels->reduced.attention : kernels->attention;
+}
+
 void mp_attention(const mp_attention_call *call) {
   if (call->samples <= 0) return;
   const mp_kernels *kernels = mp_kernels_for(call->isa);
-  attention_run run = {
-    .call = call, .task = uses_bf16(kernels, call->precision) ? kernels->reduced.attention : kernels->attention};
+  attention_run run = {.call = call, .task = task_of(kernels, call)};
   int longest = 0;
   for (int sample = 0; sample < call->samples; sample++) {
-    const int tokens = length_of(call, sample), ranges = ranges_of(tokens);
+    const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);
+    const int queries = queries_before(call, tokens, ranges);
     longest = tokens > longest ? tokens : longest;
-    run.cost += (uint64_t)call->heads * (task_cost(tokens, tokens) + (uint64_t)(ranges - 1) * task_cost(tokens, 0));
+    run.cost += (uint64_t)call->heads * (task_cost(tokens, queries) + (uint64_t)(ranges - 1) * task_cost(tokens, 0));
   }
   if (longest <= 0) return;
   const int threads = call->threads < 1 ? 1 : call->threads;
-  run.thread_floats = area_floats(call->isa, call->precision, longest, call->head_dim);
+  run.thread_floats =
+    call->relation
+      ? mp_whole_lines(kernels->relative_scratch(longest, call->head_dim, call->relation->table_rows))
+      : area_floats(call->isa, call->precision, longest, call->head_dim);
   run.areas = mp_first_line(call->scratch);
   run.sums = run.areas + (size_t)threads * run.thread_floats;
   run.firsts = run.sums + (size_t)ranges_of(longest) * (size_t)call->heads * (size_t)call->segments[call->samples];

@@ -43,6 +43,9 @@ typedef struct {
   float *own;         // [tokens], the attention of each of these queries to itself; or NULL
   const float *sizes; // [tokens], how often each key counts; or NULL
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
+  const mp_relation *relation;  // NULL for plain attention
+  const int32_t *positions;     // of the sample's tokens
+  int head, width;              // of a row of the relation's tables
   mp_dropout dropout;
   uint32_t counter, row_counters;  // of query 0 and key 0 for dropout; more for each query
 } mp_attention_job;
@@ -69,6 +72,7 @@ typedef void mp_linear_share(const mp_linear_job *job, int thread, int threads);
 /// One task of an attention, and the floats of scratch that it takes.
 typedef void mp_attention_task(const mp_attention_job *job);
 typedef size_t mp_attention_scratch(int tokens, int head_dim);
+typedef size_t mp_relative_scratch(int tokens, int head_dim, int table_rows);
 
 /// What a path offers for bf16 and int8, in this order.
 typedef struct {
@@ -93,6 +97,8 @@ typedef struct {
   mp_reduced_kernels reduced;
 
   void (*activate)(const float *x, size_t count, mp_activation activation, float *y);
+  void (*gate)(const float *x, size_t columns, mp_activation activation, float *y);  // of one row
+  void (*rotate)(const float *x, size_t size, const float *turns, float *y);        // of one head of one row
   void (*add)(const float *a, const float *b, size_t count, float *y);
   void (*layer_norm)(const float *x, int rows, int columns, const float *gamma, const float *beta, float epsilon,
                      float *y);
@@ -102,6 +108,8 @@ typedef struct {
 
   mp_attention_task *attention;
   mp_attention_scratch *attention_scratch;
+  mp_attention_task *relative_attention;
+  mp_relative_scratch *relative_scratch;
   void (*first_attention)(const mp_first_attention_job *job);
   const struct mp_training_kernels *training;
 } mp_kernels;

@@ -44,8 +44,9 @@ static void run_embed(const void *context, int thread, int threads) {
   const size_t columns = (size_t)call->columns, end = mp_share((size_t)call->rows, thread + 1, threads);
   for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
     const float *type = call->types ? call->types + (size_t)call->type[r] * columns : NULL;
+    const float *position = call->positions ? call->positions + (size_t)call->position[r] * columns : NULL;
     call->kernels->embed(call->words + (size_t)call->ids[r] * columns,
-                         call->positions + (size_t)call->position[r] * columns, type, call->columns,
+                         position, type, call->columns,
                          call->y + r * columns);
   }
 }
@@ -55,6 +56,45 @@ void mp_embed(mp_isa isa, int threads, const int32_t *ids, const int32_t *positi
   if (rows <= 0) return;
   const embed_call call = {mp_kernels_for(isa), ids, position, type, rows, columns, words, positions, types, y};
   mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, copy_worth_a_team), run_embed, &call);
+}
+
+typedef struct {
+  const mp_kernels *kernels;
+  const float *x;
+  int rows, columns, turned, size;  // size 0: a gate
+  mp_activation activation;
+  const int32_t *position;
+  const float *turns;
+  float *y;
+} row_call;
+
+static void run_rows(const void *context, int thread, int threads) {
+  const row_call *call = context;
+  const size_t columns = (size_t)call->columns, turned = (size_t)call->turned, size = (size_t)call->size;
+  const size_t end = mp_share((size_t)call->rows, thread + 1, threads);
+  for (size_t r = mp_share((size_t)call->rows, thread, threads); r < end; r++) {
+    float *y = call->y + r * columns;
+    if (size == 0) {
+      call->kernels->gate(call->x + r * 2 * columns, columns, call->activation, y);
+      continue;
+    }
+    const float *x = call->x + r * columns, *turns = call->turns + (size_t)call->position[r] * size;
+    for (size_t c = 0; c < turned; c += size) call->kernels->rotate(x + c, size, turns, y + c);
+    if (x != y) memcpy(y + turned, x + turned, (columns - turned) * sizeof(float));
+  }
+}
+
+void mp_gate(mp_isa isa, int threads, const float *x, int rows, int columns, mp_activation activation, float *y) {
+  if (rows <= 0) return;
+  const row_call call = {mp_kernels_for(isa), x, rows, columns, 0, 0, activation, NULL, NULL, y};
+  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, norm_worth_a_team), run_rows, &call);
+}
+
+void mp_rotate(mp_isa isa, int threads, const float *x, int rows, int columns, int turned, int size,
+               const int32_t *position, const float *turns, float *y) {
+  if (rows <= 0) return;
+  const row_call call = {mp_kernels_for(isa), x, rows, columns, turned, size, MP_ACTIVATION_NONE, position, turns, y};
+  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)turned, norm_worth_a_team), run_rows, &call);
 }
 
 typedef struct {

@@ -6,6 +6,7 @@
 
 #include "portable/blas.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static float activated(float x, mp_activation activation) {
@@ -23,6 +24,19 @@ static float activated(float x, mp_activation activation) {
 
 static void activate_portable(const float *x, size_t count, mp_activation activation, float *y) {
   for (size_t i = 0; i < count; i++) y[i] = activated(x[i], activation);
+}
+
+static void gate_portable(const float *x, size_t columns, mp_activation activation, float *y) {
+  for (size_t c = 0; c < columns; c++) y[c] = activated(x[c], activation) * x[columns + c];
+}
+
+static void rotate_portable(const float *x, size_t size, const float *turns, float *y) {
+  const size_t half = size / 2;
+  for (size_t k = 0; k < half; k++) {
+    const float a = x[k], b = x[half + k];
+    y[k] = a * turns[k] - b * turns[half + k];
+    y[half + k] = b * turns[k] + a * turns[half + k];
+  }
 }
 
 static void add_portable(const float *a, const float *b, size_t count, float *y) {
@@ -148,7 +162,7 @@ static void layer_norm_portable(const float *x, int rows, int columns, const flo
 }
 
 static void embed_portable(const float *word, const float *position, const float *type, int columns, float *y) {
-  for (int c = 0; c < columns; c++) y[c] = word[c] + position[c] + (type ? type[c] : 0.0f);
+  for (int c = 0; c < columns; c++) y[c] = word[c] + (position ? position[c] : 0.0f) + (type ? type[c] : 0.0f);
 }
 
 static void softmax_portable(const float *x, int columns, float *y) {
@@ -209,6 +223,54 @@ static void attention_portable(const mp_attention_job *job) {
   }
 }
 
+static size_t relative_scratch_portable(int tokens, int head_dim, int table_rows) {
+  (void)head_dim;
+  return (size_t)tokens + (size_t)table_rows;
+}
+
+/// Adds the terms of a query and every key to the query's scores; `products` [table_rows] is scratch.
+static void add_terms(const mp_attention_job *job, int query, float *scores, float *products) {
+  const mp_relation *relation = job->relation;
+  const mp_blas_functions *blas = mp_blas();
+  const size_t column = (size_t)job->head * (size_t)job->head_dim, width = (size_t)job->width;
+  for (int r = 0; relation->queries && r < relation->table_rows; r++) {
+    products[r] = blas->sdot(job->head_dim, job->q + (size_t)query * job->stride, 1,
+                             relation->queries + (size_t)r * width + column, 1);
+  }
+  for (int j = 0; j < job->tokens; j++) {
+    const int row = relation->rows[relation->reach - 1 + job->positions[j] - job->positions[query]];
+    if (relation->bias) scores[j] += relation->bias[row * (job->width / job->head_dim) + job->head];
+    if (relation->queries) scores[j] += products[row] * relation->scale;
+    if (relation->keys) {
+      scores[j] += relation->scale * blas->sdot(job->head_dim, job->k + (size_t)j * job->stride, 1,
+                                                relation->keys + (size_t)row * width + column, 1);
+    }
+  }
+}
+
+static void relative_attention_portable(const mp_attention_job *job) {
+  const mp_blas_functions *blas = mp_blas();
+  const mp_relation *relation = job->relation;
+  const size_t tokens = (size_t)job->tokens;
+  const int stride = (int)job->stride, end = job->first_query + job->queries;
+  float *scores = job->scratch, *products = scores + tokens;
+  if (job->received) memset(job->received, 0, tokens * sizeof(float));
+  for (int query = job->first_query; query < end; query++) {
+    blas->sgemv(CblasRowMajor, CblasNoTrans, job->tokens, job->head_dim, relation->scale, job->k, stride,
+                job->q + (size_t)query * job->stride, 1, 0.0f, scores, 1);
+    if (relation->rows) add_terms(job, query, scores, products);
+    for (int j = 0; relation->window >= 0 && j < job->tokens; j++) {
+      if (abs(job->positions[j] - job->positions[query]) > relation->window) scores[j] = -INFINITY;
+    }
+    weighted_softmax(scores, job->tokens, job->sizes);
+    for (size_t j = 0; job->received && j < tokens; j++) job->received[j] += scores[j];
+    if (job->own) job->own[query] = scores[query];
+    if (query == 0 && job->from_first) memcpy(job->from_first, scores, tokens * sizeof(float));
+    blas->sgemv(CblasRowMajor, CblasTrans, job->tokens, job->head_dim, 1.0f, job->v, stride, scores, 1, 0.0f,
+                job->out + (size_t)query * job->out_stride, 1);
+  }
+}
+
 /// Element `index` of weights row by row; int8 without its scale.
 static float element(mp_precision precision, const void *weight, size_t index) {
   switch (precision) {
@@ -249,6 +311,8 @@ const mp_kernels mp_kernels_portable = {
   .linear = linear_portable,
   .reduced = {MP_REDUCED_KERNELS(portable)},
   .activate = activate_portable,
+  .gate = gate_portable,
+  .rotate = rotate_portable,
   .add = add_portable,
   .layer_norm = layer_norm_portable,
   .embed = embed_portable,
@@ -256,6 +320,8 @@ const mp_kernels mp_kernels_portable = {
   .norm = norm_portable,
   .attention = attention_portable,
   .attention_scratch = attention_scratch_portable,
+  .relative_attention = relative_attention_portable,
+  .relative_scratch = relative_scratch_portable,
   .first_attention = first_attention_portable,
   .training = &mp_training_portable,
 };

@@ -13,6 +13,25 @@ static void MP_NAME(activate)(const float *x, size_t count, mp_activation activa
   }
 }
 
+static void MP_NAME(gate)(const float *x, size_t columns, mp_activation activation, float *y) {
+  for (size_t i = 0; i < columns; i += LANES) {
+    const size_t left = columns - i;
+    const vec active = v_activate(v_load_some(x + i, left), activation);
+    v_store_some(y + i, left, v_mul(active, v_load_some(x + columns + i, left)));
+  }
+}
+
+static void MP_NAME(rotate)(const float *x, size_t size, const float *turns, float *y) {
+  const size_t half = size / 2;
+  for (size_t i = 0; i < half; i += LANES) {
+    const size_t left = half - i;
+    const vec a = v_load_some(x + i, left), b = v_load_some(x + half + i, left);
+    const vec cosine = v_load_some(turns + i, left), sine = v_load_some(turns + half + i, left);
+    v_store_some(y + i, left, v_sub(v_mul(a, cosine), v_mul(b, sine)));
+    v_store_some(y + half + i, left, v_add(v_mul(b, cosine), v_mul(a, sine)));
+  }
+}
+
 static void MP_NAME(add)(const float *a, const float *b, size_t count, float *y) {
   for (size_t i = 0; i < count; i += LANES) {
     v_store_some(y + i, count - i, v_add(v_load_some(a + i, count - i), v_load_some(b + i, count - i)));
@@ -22,7 +41,8 @@ static void MP_NAME(add)(const float *a, const float *b, size_t count, float *y)
 static void MP_NAME(embed)(const float *word, const float *position, const float *type, int columns, float *y) {
   const size_t count = (size_t)columns;
   for (size_t i = 0; i < count; i += LANES) {
-    vec sum = v_add(v_load_some(word + i, count - i), v_load_some(position + i, count - i));
+    vec sum = v_load_some(word + i, count - i);
+    if (position) sum = v_add(sum, v_load_some(position + i, count - i));
     if (type) sum = v_add(sum, v_load_some(type + i, count - i));
     v_store_some(y + i, count - i, sum);
   }

@@ -14,6 +14,7 @@
 #include "templates/first_attention_simd.h"
 #include "templates/linear_reduced_simd.h"
 #include "templates/linear_simd.h"
+#include "templates/relative_attention_simd.h"
 #include "templates/rows_simd.h"
 #include "templates/training/attention_gradient_simd.h"
 #include "templates/training/gradients_simd.h"
@@ -29,6 +30,8 @@ const mp_kernels mp_kernels_avx2 = {
   .linear = linear_avx2,
   .reduced = {MP_REDUCED_KERNELS(avx2)},
   .activate = activate_avx2,
+  .gate = gate_avx2,
+  .rotate = rotate_avx2,
   .add = add_avx2,
   .layer_norm = layer_norm_avx2,
   .embed = embed_avx2,
@@ -36,6 +39,8 @@ const mp_kernels mp_kernels_avx2 = {
   .norm = norm_avx2,
   .attention = attention_avx2,
   .attention_scratch = attention_scratch_avx2,
+  .relative_attention = relative_attention_avx2,
+  .relative_scratch = relative_scratch_avx2,
   .first_attention = first_attention_avx2,
   .training = &mp_training_avx2,
 };

@@ -15,6 +15,7 @@
 #include "templates/first_attention_simd.h"
 #include "templates/linear_reduced_simd.h"
 #include "templates/linear_simd.h"
+#include "templates/relative_attention_simd.h"
 #include "templates/rows_simd.h"
 #include "templates/training/attention_gradient_simd.h"
 #include "templates/training/gradients_simd.h"
@@ -30,6 +31,8 @@ const mp_kernels mp_kernels_avx512 = {
   .linear = linear_avx512,
   .reduced = {MP_REDUCED_KERNELS(avx512)},
   .activate = activate_avx512,
+  .gate = gate_avx512,
+  .rotate = rotate_avx512,
   .add = add_avx512,
   .layer_norm = layer_norm_avx512,
   .embed = embed_avx512,
@@ -37,6 +40,8 @@ const mp_kernels mp_kernels_avx512 = {
   .norm = norm_avx512,
   .attention = attention_avx512,
   .attention_scratch = attention_scratch_avx512,
+  .relative_attention = relative_attention_avx512,
+  .relative_scratch = relative_scratch_avx512,
   .first_attention = first_attention_avx512,
   .training = &mp_training_avx512,
 };

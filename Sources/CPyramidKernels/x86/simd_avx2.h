@@ -82,6 +82,13 @@ MP_INLINE ivec i_set(uint32_t x) { return _mm256_set1_epi32((int)x); }
 MP_INLINE ivec i_count_from(uint32_t x) {
   return _mm256_add_epi32(i_set(x), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
+MP_INLINE ivec i_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+MP_INLINE ivec i_add(ivec a, ivec b) { return _mm256_add_epi32(a, b); }
+MP_INLINE ivec i_min(ivec a, ivec b) { return _mm256_min_epi32(a, b); }
+MP_INLINE ivec i_max(ivec a, ivec b) { return _mm256_max_epi32(a, b); }
+/// Words at p[index] a lane.
+MP_INLINE vec v_gather(const float *p, ivec index) { return _mm256_i32gather_ps(p, index, 4); }
+MP_INLINE ivec i_gather(const int32_t *p, ivec index) { return _mm256_i32gather_epi32(p, index, 4); }
 MP_INLINE ivec i_mul(ivec a, ivec b) { return _mm256_mullo_epi32(a, b); }
 MP_INLINE ivec i_xor(ivec a, ivec b) { return _mm256_xor_si256(a, b); }
 MP_INLINE ivec i_shift_right(ivec x, int bits) { return _mm256_srli_epi32(x, bits); }

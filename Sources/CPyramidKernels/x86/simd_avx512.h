@@ -74,6 +74,13 @@ MP_INLINE ivec i_set(uint32_t x) { return _mm512_set1_epi32((int)x); }
 MP_INLINE ivec i_count_from(uint32_t x) {
   return _mm512_add_epi32(i_set(x), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
 }
+MP_INLINE ivec i_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+MP_INLINE ivec i_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
+MP_INLINE ivec i_min(ivec a, ivec b) { return _mm512_min_epi32(a, b); }
+MP_INLINE ivec i_max(ivec a, ivec b) { return _mm512_max_epi32(a, b); }
+/// Words at p[index] a lane.
+MP_INLINE vec v_gather(const float *p, ivec index) { return _mm512_i32gather_ps(index, p, 4); }
+MP_INLINE ivec i_gather(const int32_t *p, ivec index) { return _mm512_i32gather_epi32(index, p, 4); }
 MP_INLINE ivec i_mul(ivec a, ivec b) { return _mm512_mullo_epi32(a, b); }
 MP_INLINE ivec i_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
 MP_INLINE ivec i_shift_right(ivec x, int bits) { return _mm512_srli_epi32(x, (unsigned)bits); }

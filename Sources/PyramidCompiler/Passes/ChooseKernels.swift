@@ -64,7 +64,11 @@ private struct HeadLayers {
       if case .linearAddNorm = node.op { pooled.subtract(node.results) }
     }
     for node in graph.nodes.reversed() {
-      if case .activate = node.op, pooled.contains(node.results[0]) { pooled.insert(node.inputs[0]) }
+      guard let result = node.results.first, pooled.contains(result) else { continue }
+      switch node.op {
+      case .activate, .layerNorm: pooled.insert(node.inputs[0])
+      default: break
+      }
     }
     (self.logits, self.pooled) = (logits, pooled)
   }

@@ -4,7 +4,8 @@
 // Four phases a layer: recognise the form that `schedule-policies` gives it (`LayerWithExit.init`); take the exit head
 // out and put it on the [CLS] row alone (`headNodes`, `FirstRowPath`); narrow what the other nodes read to the samples
 // that stay (`narrowing`); make those nodes read it (`rewritten`). Pruning in the layer then sees only samples that
-// stay, so it needs no exit decision any more.
+// stay, so it needs no exit decision any more. A layer whose attention depends on positions keeps its exit at its end:
+// for its [CLS] row all keys and values are needed, which is most of what a peek saves.
 
 import PyramidIR
 
@@ -40,7 +41,7 @@ private struct LayerWithExit {
         $0.op == .firstRows && graph.producer(of: $0.inputs[0])?.section == .layer(layer)
       }),
       let path = FirstRowPath(graph, to: first.inputs[0]), path.section == .layer(layer),
-      path.segments == first.inputs[1],
+      path.segments == first.inputs[1], path.reassociates,
       let selection = nodes.first(where: {
         $0.op.definesDim && $0.inputs.prefix(2) == [path.segments, exit.results[0]]
       })

@@ -16,6 +16,13 @@ struct SchedulePolicies: Pass {
     if context.policies.isEmpty { return }
     try checkExitHeads(graph, context)
     try context.policies.prune?.checkMoment()
+    if let prune = context.policies.prune, prune.remainder == .fused,
+      graph.nodes.contains(where: \.op.facts.readsPositions)
+    {
+      throw CompileError(
+        "'\(prune.spec)' makes one row of many tokens, which has no position in the text; this model's attention needs one"
+      )
+    }
     graph.policies = context.policies.map { _, instance in instance.spec }
     var state = try BoundaryState(graph)
     // A sum over layers goes on where nothing is pruned, up to the last boundary that reads it.

@@ -90,8 +90,7 @@ struct BoundaryBuilder {
     else {
       throw CompileError("layer \(layer) has no attention")
     }
-    var input = graph.nodes[attention].inputs[0]
-    if let projection = graph.producer(of: input), case .linear = projection.op { input = projection.inputs[0] }
+    let input = Self.input(graph, attention: graph.nodes[attention])
     let hidden =
       try pools
       ? Self.attended(graph, attention: attention, input: input) : Self.crossing(graph, layer: layer)
@@ -101,6 +100,20 @@ struct BoundaryBuilder {
     self.init(
       at: .after(layer), state: state, hidden: hidden, input: input, builder: Self.builder(graph, upTo: split, layer),
       attention: attention, later: Array(graph.nodes[split...]))
+  }
+
+  /// The rows that a layer's queries come from: before they are projected and turned, and before a norm that is only
+  /// theirs.
+  private static func input(_ graph: Graph, attention: Node) -> ValueID {
+    let producers = graph.producers
+    var value = attention.inputs[0]
+    while let node = producers[value].map({ graph.nodes[$0] }), node.section == attention.section {
+      switch node.op {
+      case .linear, .rotate, .layerNorm: value = node.inputs[0]
+      default: return value
+      }
+    }
+    return value
   }
 
   /// The rows after a layer's attention, residual and norm included: the first value that is read more than once and that

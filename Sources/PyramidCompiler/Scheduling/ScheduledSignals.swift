@@ -20,7 +20,7 @@ extension BoundaryBuilder {
     let all = Array(zip(known, node.results.dropFirst())) + [(emission, made)]
     let emits = Emission.allCases.filter { kind in all.contains { $0.0 == kind } }
     builder.graph.nodes[attention] = builder.graph.makeNode(
-      node.op.emitting(emits), node.inputs, [],
+      node.op.emitting(emits), node.inputs, node.weights,
       results: [node.results[0]] + emits.flatMap { kind in all.filter { $0.0 == kind }.map(\.1) }, in: node.section)
     return made
   }
@@ -52,14 +52,14 @@ extension BoundaryBuilder {
     case .attentionFromCLS: return try early?.fromFirst ?? emitted(.fromFirst)
     case .valueNorm:
       let node = try ofAttention()
-      let isJoined = node.op.facts.attention?.segments == 1
+      let isJoined = node.op.facts.attention?.projected == 1
       let values = node.inputs[isJoined ? 0 : 2]
       let width = builder.graph[node.results[0]].type.columns
       return try builder.add(
         .rowNorm(first: isJoined ? 2 * width : 0, count: width), [values], name: "valueNorm\(suffix)")
     case .keys:
       let node = try ofAttention()
-      let isJoined = node.op.facts.attention?.segments == 1
+      let isJoined = node.op.facts.attention?.projected == 1
       let width = builder.graph[node.results[0]].type.columns
       let mean = Op.headMean(first: isJoined ? width : 0, count: width, heads: node.op.facts.attention?.heads ?? 1)
       return try builder.add(mean, [node.inputs[isJoined ? 0 : 1]], name: "keys\(suffix)")

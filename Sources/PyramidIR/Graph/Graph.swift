@@ -27,7 +27,7 @@ public enum Section: Hashable, Sendable, Comparable, CustomStringConvertible {
 
 /// The sizes of the model that the graph computes, for paper counts and for policies.
 public struct ModelShape: Hashable, Sendable {
-  /// `bert`, `distilbert` or `electra`.
+  /// The `model_type` of its config.json.
   public let family: String
   /// Encoder layers, width, attention heads, width of the feed-forward layer, logits.
   public let layers, hidden, heads, intermediate, classes: Int

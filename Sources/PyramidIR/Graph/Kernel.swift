@@ -24,6 +24,7 @@ extension Op {
   public func kernelPrecisions(_ set: InstructionSet) -> [Precision] {
     let facts = facts
     if !facts.hasKernel { return [] }
+    if case .relativeAttention = self { return [.f32] }
     if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }
     if facts.roundsFactors { return [.f32, .bf16] }
     return facts.reducible.isEmpty ? [.f32] : Precision.allCases

@@ -46,7 +46,7 @@ public enum Op: Hashable, Sendable {
   /// `input KIND`: a piece of the batch.
   /// (C1) no operands. (C2) the type is the one its kind documents, over `B0` and `T0`.
   case input(InputKind)
-  /// `embed %ids, %positions[, %types], #words, #positions[, #types]`: sum of table rows, f32[T, E].
+  /// `embed %ids[, %positions][, %types], #words[, #positions][, #types]`: sum of table rows, f32[T, E].
   /// (C1) index operands are i32[T] of one length. (C2) as many tables as index operands, f32, of one width.
   case embed
   /// `linear %x, #w, #b {activation A}`: A(x W^T + b), f32[R, N].
@@ -57,6 +57,15 @@ public enum Op: Hashable, Sendable {
   case linearAddNorm(epsilon: Float)
   /// `activate %x {activation A}`: elementwise, same type. (C1) %x is f32.
   case activate(Activation)
+  /// `gate %x {activation A}`: A(left half of each row) * right half, f32[R, N]. (C1) %x is f32[R, 2 N].
+  case gate(Activation)
+  /// `rotate %x, %positions {size D, columns C, base B}`: rotary positions (Su et al. 2021) on the first C columns of each
+  /// row, which are heads of D columns, the rest as it is; same type. In a head the pair (k, k + D / 2) turns by the angle
+  /// p * B^(-2 k / D) of the token's position p, power and product each rounded to f32: (a, b) -> (a cos - b sin,
+  /// b cos + a sin).
+  /// (C1) %x is f32[T, W]. (C2) %positions is i32[T]. (C3) D is even and divides C, which is at most W. (C4) the base is
+  /// above 1.
+  case rotate(Rotation)
   /// `add %a, %b`: elementwise sum. (C1) both are f32 of one type.
   case add
   /// `layer_norm %x, #gamma, #beta {epsilon E}`: over each row. (C1) %x is f32[R, N]. (C2) #gamma and #beta are f32[N].
@@ -78,6 +87,15 @@ public enum Op: Hashable, Sendable {
   /// (C1) %q is f32[B, H], %x is f32[T, K]. (C2) %segments is i32[B + 1] and counts T. (C3) heads divides H.
   /// (C4) #wk and #wv are f32[H, K], #bv is f32[H]. (C5) nothing else is emitted. (C6) %sizes as attention.
   case firstAttention(heads: Int, emits: [Emission] = [])
+  /// `relative_attention %q, %k, %v, %positions, %segments[, %sizes][, tables] {...}`: attention in which the texts'
+  /// positions count, f32[T, H], then emissions as attention. What it adds to a score, and which keys a query sees, is what
+  /// `RelativeAttention` says; a key that is not seen has the probability 0. With `form joined` %qkv, f32[T, 3 H], stands
+  /// for the first three; with `form first` only each sample's first token attends: %q and the result are f32[B, H].
+  /// (C1) the operands are f32[T, H], f32[T, 3 H] where joined; %q is f32[B, H] of first tokens. (C2) %segments is
+  /// i32[B + 1] and counts T. (C3) heads divides H. (C4) emissions are as attention's; of first tokens only from-first.
+  /// (C5) %sizes is f32[T]. (C6) %positions is i32[T]. (C7) one table for each term: f32[rows, heads] for a bias,
+  /// f32[rows, H] for a product. (C8) the window is positive, and the buckets are such as there are.
+  case relativeAttention(RelativeAttention, emits: [Emission])
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
   case firstRows

@@ -4,11 +4,12 @@
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
-  case input, embed, linear, activate, add, attention, softmax, concat, compact, pool, classify
+  case input, embed, linear, activate, gate, rotate, add, attention, softmax, concat, compact, pool, classify
   case linearAddNorm = "linear_add_norm"
   case layerNorm = "layer_norm"
   case attentionQKV = "attention_qkv"
   case firstAttention = "first_attention"
+  case relativeAttention = "relative_attention"
   case firstRows = "first_rows"
   case segmentMean = "segment_mean"
   case bagLogits = "bag_logits"
@@ -58,6 +59,8 @@ public struct OpFacts: Sendable {
   public var reducible: Range<Int> = 0..<0
   /// Whether its matrices are tables of which a row is read for each token, and not all of them.
   public var readsRows = false
+  /// Whether it depends on where tokens stand in their texts.
+  public var readsPositions = false
   /// Whether instruction sets differ in how they compute it. Moves and decisions have one version for all, and no
   /// kernel.
   public var hasKernel = true
@@ -82,6 +85,8 @@ public struct OpFacts: Sendable {
     public let segments: Int
     /// Whether only the first token of each sample attends.
     public var isOfFirst = false
+    /// How many operands hold queries, keys and values: 3, or 1 in which they are blocks of columns.
+    public var projected = 3
   }
 
   init(_ mnemonic: String, _ attributes: [OpAttribute]) {
@@ -97,8 +102,8 @@ public struct OpFacts: Sendable {
     self.hasKernel = hasKernel
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
-    self.init(mnemonic, [.integer("heads", attention.heads)] + OpAttribute.words("emit", attention.emits))
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, _ attributes: [OpAttribute] = []) {
+    self.init(mnemonic, [.integer("heads", attention.heads)] + attributes + OpAttribute.words("emit", attention.emits))
     self.attention = attention
     servesPolicies = attention.isOfFirst
   }
@@ -143,12 +148,22 @@ extension Op {
       return facts
     case .activate(let activation):
       return OpFacts(rowwise: .activate, [.activation(activation)], replaces: 0..<1)
+    case .gate(let activation): return OpFacts(rowwise: .gate, [.activation(activation)], replaces: 0..<0)
+    case .rotate(let rotation):
+      var facts = OpFacts(rowwise: .rotate, rotation.attributes, replaces: 0..<1)
+      facts.readsPositions = true
+      return facts
     case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
     case .layerNorm(let epsilon): return OpFacts(rowwise: .layerNorm, [.epsilon(epsilon)], replaces: 0..<1)
     case .attention(let heads, let emits):
       return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3))
     case .attentionQKV(let heads, let emits):
-      return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1))
+      return OpFacts(
+        .attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
+    case .relativeAttention(let relative, let emits):
+      var facts = OpFacts(.relativeAttention, relative.facts(emits: emits), relative.attributes)
+      facts.readsPositions = true
+      return facts
     case .firstAttention(let heads, let emits):
       var facts = OpFacts(
         .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, segments: 2, isOfFirst: true))
@@ -212,6 +227,9 @@ extension Op {
   public func emitting(_ emits: [Emission]) -> Op {
     if case .attention(let heads, _) = self { return .attention(heads: heads, emits: emits) }
     if case .attentionQKV(let heads, _) = self { return .attentionQKV(heads: heads, emits: emits) }
+    if case .relativeAttention(let relative, _) = self, relative.form != .first {
+      return .relativeAttention(relative, emits: emits)
+    }
     if case .gradient(.dropoutAttention(let heads, let rate, let stream, _)) = self {
       return .gradient(.dropoutAttention(heads: heads, rate: rate, stream: stream, emits: emits))
     }

@@ -69,7 +69,7 @@ struct OperandCheck {
   }
 
   func embed() throws(GraphError) -> TensorType {
-    try counts(1, inputs: 2...3, weights: 2...3)
+    try counts(1, inputs: 1...3, weights: 1...3)
     try require(
       inputs.allSatisfy { $0 == inputs[0] } && inputs[0].element == .i32 && inputs[0].extents.count == 1
         && inputs[0].rows.dim?.family == .tokens, 1,

@@ -80,6 +80,8 @@ extension Graph {
     case .linear(let activation): return rows(result, linear(activation))
     case .linearAddNorm: return rows(result, linear(.none) + self[result].type.columns * (1 + Self.normOperations))
     case .activate(let activation): return elements(activation.operations)
+    case .gate(let activation): return elements(activation.operations + 1)
+    case .rotate(let rotation): return rows(result, 3 * rotation.columns)
     case .add, .firstRows, .concat, .compact: return elements(1)
     case .segmentMean: return rows(node.inputs[0], self[result].type.columns) + elements(1)
     case .layerNorm: return elements(Self.normOperations)
@@ -91,6 +93,7 @@ extension Graph {
     case .attention(let heads, let emits), .attentionQKV(let heads, let emits):
       return attentionOperations(node, heads: heads, emits: emits)
         + (node.sizes == nil ? [] : self[node.results[0]].type.rows.dim.map { [CostTerm(heads, $0, power: 2)] } ?? [])
+    case .relativeAttention(let relative, let emits): return relativeOperations(node, relative, emits)
     case .firstAttention(let heads, let emits):
       let (width, depth) = (self[node.inputs[0]].type.columns, self[node.inputs[1]].type.columns)
       let emitted = (emits.isEmpty ? 0 : heads + 1) + (node.sizes == nil ? 0 : heads)
@@ -114,6 +117,20 @@ extension Graph {
     let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (sumsColumns ? 1 : 0))
     return [CostTerm(perPair, tokens, power: 2)]
       + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
+  }
+
+  /// Those of attention, and of each pair what the terms add. A window is counted as if all keys were seen, which is an
+  /// upper bound: how many are follows from each text's length.
+  private func relativeOperations(_ node: Node, _ relative: RelativeAttention, _ emits: [Emission]) -> [CostTerm] {
+    let (heads, width) = (relative.heads, self[node.results[0]].type.columns)
+    let ofTerms = relative.terms.reduce(0) { $0 + heads + ($1 == .bias ? 0 : 2 * width) }
+    let perPair = ofTerms + (node.sizes == nil ? 0 : heads)
+    guard let tokens = self[node.inputs[node.op.facts.attention?.tokens ?? 0]].type.rows.dim else { return [] }
+    guard relative.form == .first else {
+      return attentionOperations(node, heads: heads, emits: emits) + [CostTerm(perPair, tokens, power: 2)]
+    }
+    let ofKey = 4 * width + heads * (1 + Self.softmaxOperations) + perPair
+    return [CostTerm(ofKey + (emits.isEmpty ? 0 : heads + 1), tokens)]
   }
 
   /// Executed and paper operations of every section that has any, terms of one dim and power added up.

@@ -33,6 +33,8 @@ extension Op {
       try check.counts(1, inputs: 1...1, weights: 0...0)
       try check.require(inputs[0].element == .f32, 1, "%x is \(inputs[0]), expected f32")
       return [inputs[0]]
+    case .gate: return [try check.gate()]
+    case .rotate(let rotation): return [try check.rotate(rotation)]
     case .add:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       try check.require(
@@ -59,6 +61,7 @@ extension Op {
       try check.sizes(inputs.dropFirst(2), of: inputs[0], 5)
       return try check.attention(rows: inputs[0], width: inputs[0].columns / 3, segments: inputs[1], heads, emits)
     case .firstAttention(let heads, let emits): return try check.firstAttention(heads, emits)
+    case .relativeAttention(let relative, let emits): return try check.relativeAttention(relative, emits)
     case .firstRows, .segmentMean:
       try check.counts(1, inputs: 2...2, weights: 0...0)
       try check.tokenMatrix(inputs[0], "%x", 1)

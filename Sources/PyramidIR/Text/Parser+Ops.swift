@@ -50,11 +50,18 @@ extension Parser {
     case .linear: return .linear(attributes.has("activation") ? try attributes.word("activation", self) : .none)
     case .linearAddNorm: return .linearAddNorm(epsilon: try epsilon())
     case .activate: return .activate(try attributes.word("activation", self))
+    case .gate: return .gate(try attributes.word("activation", self))
+    case .rotate:
+      return .rotate(
+        Rotation(
+          size: try attributes.integer("size", self), columns: try attributes.integer("columns", self),
+          base: try attributes.float("base", self)))
     case .add: return .add
     case .layerNorm: return .layerNorm(epsilon: try epsilon())
     case .attention: return .attention(heads: try heads(), emits: try emits())
     case .attentionQKV: return .attentionQKV(heads: try heads(), emits: try emits())
     case .firstAttention: return .firstAttention(heads: try heads(), emits: try emits())
+    case .relativeAttention: return .relativeAttention(try relative(&attributes), emits: try emits())
     case .firstRows: return .firstRows
     case .segmentMean: return .segmentMean
     case .concat: return .concat
@@ -82,6 +89,20 @@ extension Parser {
     case .compactSegments: return .compactSegments
     case .classify: return .classify
     }
+  }
+
+  private func relative(_ attributes: inout AttributeReader) throws(ParseError) -> RelativeAttention {
+    let terms: [RelativeAttention.Term] = try attributes.words("add", self)
+    var buckets: DistanceBuckets?
+    if !terms.isEmpty || attributes.has("buckets") {
+      buckets = DistanceBuckets(
+        try attributes.word("buckets", self), count: try attributes.integer("count", self),
+        reach: try attributes.integer("reach", self))
+    }
+    return RelativeAttention(
+      heads: try attributes.integer("heads", self),
+      form: attributes.has("form") ? try attributes.word("form", self) : .separate,
+      window: attributes.has("window") ? try attributes.integer("window", self) : nil, terms: terms, buckets: buckets)
   }
 
   /// `{key word..., ...}`, or nothing.

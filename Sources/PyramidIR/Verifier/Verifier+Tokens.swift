@@ -11,6 +11,8 @@ enum RowFact: Equatable {
   /// Indices into the rows of `source`; `within` is the selection of samples that the rows were limited to. Where rows
   /// are fused, some are -1.
   case selection(source: Dim, within: ValueID?, isFused: Bool = false)
+  /// Places of the tokens in their texts, ascending within each sample.
+  case positions
   /// Rows that the rows of a value go into, by the decision that made the selection `keep`.
   case targets(keep: ValueID)
 }
@@ -21,9 +23,14 @@ extension Verifier {
     switch node.op {
     case .input(.segments): rowFacts[node.results[0].index] = .offsets(into: .admittedTokens)
     case .input(.samples): rowFacts[node.results[0].index] = .samples
+    case .input(.positions): rowFacts[node.results[0].index] = .positions
     case .attention: expectTokens(of: node, 3, count: [0], 2, at: index)
     case .attentionQKV, .firstRows, .segmentMean: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .firstAttention: expectTokens(of: node, 2, count: [1], 2, at: index)
+    case .relativeAttention(let relative, _):
+      expectTokens(of: node, relative.positions + 1, count: [relative.positions], 2, at: index)
+      checkPositions(of: node, relative.positions, 6, at: index)
+    case .rotate: checkPositions(of: node, 1, 2, at: index)
     case .bagLogits: expectTokens(of: node, 1, count: [0], 2, at: index)
     case .decideExit: checkDecideExit(node, at: index)
     case .decidePrune:
@@ -42,7 +49,7 @@ extension Verifier {
     case .compactSegments: checkCompactSegments(node, at: index)
     case .classify: expectSamples(of: node, at: index)
     case .gradient(let op): checkRows(of: op, node, at: index)
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .concat, .softmax, .rowNorm,
+    case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .add, .layerNorm, .concat, .softmax, .rowNorm,
       .headMean:
       break
     }
@@ -66,6 +73,11 @@ extension Verifier {
 
   private mutating func violation(_ node: Node, _ constraint: Int, _ problem: String, at index: Int) {
     report(.node(index), "\(node.op.mnemonic) C\(constraint): \(problem)")
+  }
+
+  private mutating func checkPositions(of node: Node, _ operand: Int, _ constraint: Int, at index: Int) {
+    if rowFacts[node.inputs[operand].index] == .positions { return }
+    violation(node, constraint, "\(name(node.inputs[operand])) holds no positions of single tokens", at: index)
   }
 
   /// The token dim that a node's %segments counts, having compared the rows of `operands` with it.
@@ -156,6 +168,10 @@ extension Verifier {
       violation(node, 3, "\(name(node.inputs[1])) fuses rows, and \(name(node.inputs[0])) is f32: use pool", at: index)
     }
     if rowFacts[node.inputs[0].index] == .samples { rowFacts[node.results[0].index] = .samples }
+    // A row that stands for many has no place.
+    if rowFacts[node.inputs[0].index] == .positions, case .selection(_, _, false) = rowFacts[node.inputs[1].index] {
+      rowFacts[node.results[0].index] = .positions
+    }
   }
 
   private mutating func checkCompactSegments(_ node: Node, at index: Int) {

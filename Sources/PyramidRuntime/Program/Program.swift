@@ -36,6 +36,8 @@ struct Step: @unchecked Sendable {
   let weightDepth: Int
   /// Rows of the second weight; 0 without one.
   let secondWeightRows: Int
+  /// Cosines and sines of a rotation, or rows of a relative attention's tables; nil for other steps.
+  let positionTable: PositionTable?
   /// What runs it. Moves and decisions, which name none, have the target's in f32.
   let kernel: Kernel
   /// What the step decides and by which operands, if it is a decision.
@@ -65,11 +67,13 @@ struct Program: Sendable {
   /// Deepest input of a linear layer of reduced precision; 0 when there is none.
   let reducedDepth: Int
   let meter: OperationMeter
-  /// How many indices of a batch have a row in every table that they are read in: ids, positions, types if there are.
+  /// How many indices of a batch have a row in every table that they are read in: ids, positions, types.
   let indexLimits: [Int]
   /// The id of padding in a model whose positions start after padding's (RoBERTa); nil in others. There a text that
   /// holds the token itself has other positions, which are not brought.
   let paddingID: Int32?
+  /// Positions that position tables have room for.
+  let positionLimit: Int
 
   /// The graph's instruction set.
   let target: InstructionSet
@@ -123,6 +127,8 @@ struct Program: Sendable {
       try trains ? nil : graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
     }
     var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
+    let limit = graph.admitted(.tokens)
+    var tables = PositionTables(limit: limit)
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
       let weights = try node.weights.map { weight in
@@ -138,7 +144,8 @@ struct Program: Sendable {
         samples: try recorded(index).map { locations[$0]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
-        kernel: node.kernel ?? Kernel(target), exit: ExitDecision(node.op, inputs),
+        positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target),
+        exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
     sections = try graph.programSections(location: { locations[$0]! }, recorded: recorded)
@@ -149,7 +156,7 @@ struct Program: Sendable {
       if let dim = graph.tokensEntering(layer: layer) { return dim.index }
       throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
     }
-    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil }.map(\.kernel))
+    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil && !$0.op.facts.readsPositions }.map(\.kernel))
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =
@@ -157,15 +164,52 @@ struct Program: Sendable {
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph)
-    var limits = (graph.nodes.first { $0.op == .embed }?.weights ?? []).map { graph[$0].rowCount }
+    var limits = [Int.max, limit, Int.max]
+    if let embed = graph.nodes.first(where: { $0.op == .embed }) {
+      for (kind, weight) in zip(check.embedded(embed), embed.weights) {
+        guard let place = InputKind.embedded.firstIndex(where: { $0 == kind }) else { continue }
+        limits[place] = min(limits[place], graph[weight].rowCount)
+      }
+    }
     for node in graph.nodes {
       if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
     }
-    indexLimits = limits
+    (indexLimits, positionLimit) = (limits, limit)
     // The rows of the position table up to padding's are left out.
     let positions = graph.nodes.first { $0.op == .embed }.flatMap { graph[$0.weights[1]].sources.first }
     paddingID = positions.map { TensorSlice(source: $0).firstRow }.flatMap { $0 > 0 ? Int32(clamping: $0 - 1) : nil }
   }
+}
+
+/// The position tables of a program, each made once.
+private struct PositionTables {
+  let limit: Int
+  private var turns: [Rotation: PositionTable] = [:]
+  private var rows: [DistanceBuckets: PositionTable] = [:]
+
+  init(limit: Int) { self.limit = limit }
+
+  mutating func table(for op: Op) -> PositionTable? {
+    switch op {
+    case .rotate(let rotation):
+      // How many columns are turned does not matter to the angles.
+      let angles = Rotation(size: rotation.size, columns: rotation.size, base: rotation.base)
+      let table = turns[angles] ?? PositionTable(angles, positions: limit)
+      turns[angles] = table
+      return table
+    case .relativeAttention(let relative, _):
+      guard let buckets = relative.buckets else { return nil }
+      let table = rows[buckets] ?? PositionTable(buckets, positions: limit)
+      rows[buckets] = table
+      return table
+    default: return nil
+    }
+  }
+}
+
+extension InputKind {
+  /// What may index a table of `embed`, in the order of its operands.
+  static let embedded: [InputKind] = [.tokenIDs, .positions, .typeIDs]
 }
 
 extension Program {

@@ -21,6 +21,7 @@ struct ProgramCheck {
     try checkAnswers()
     try checkPruning()
     try checkKernels()
+    try checkPositions()
   }
 
   private func failure(_ problem: String) -> RuntimeError { RuntimeError("graph @\(graph.name): \(problem)") }
@@ -92,8 +93,8 @@ struct ProgramCheck {
       if embeds.isEmpty { return }
     }
     guard embeds.count == 1 else { throw failure("has \(embeds.count) embed nodes, expected 1") }
-    let kinds = embeds[0].inputs.map(brought)
-    guard kinds == Array([.tokenIDs, .positions, .typeIDs].prefix(kinds.count)) else {
+    let kinds = embedded(embeds[0])
+    guard kinds.first == .tokenIDs, kinds == InputKind.embedded.filter(kinds.contains) else {
       throw failure("embed reads something else than the batch")
     }
     for node in graph.nodes {
@@ -102,6 +103,16 @@ struct ProgramCheck {
         throw failure("bag_logits reads something else than the batch")
       }
     }
+  }
+
+  /// What indexes the tables of an `embed`.
+  func embedded(_ node: Node) -> [InputKind?] { node.inputs.map(brought) }
+
+  /// Tables for every position that a batch may have are made when the graph is opened.
+  private func checkPositions() throws {
+    let limit = 1 << 17
+    guard graph.admitted(.tokens) > limit, graph.nodes.contains(where: { $0.op.facts.readsPositions }) else { return }
+    throw failure("admits \(graph.admitted(.tokens)) tokens, more than the \(limit) that have positions")
   }
 
   /// The input whose rows, or some of them, a value is.

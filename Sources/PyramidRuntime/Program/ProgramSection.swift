@@ -84,8 +84,10 @@ extension Graph {
     case .decideExit: dim(0)
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
-      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool,
+    case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
+      .attentionQKV,
+      .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean,
+      .pool,
       .classify, .gradient:
       nil
     }

@@ -23,7 +23,12 @@ struct StepBuffers {
     }
     let firstCount = Kernels.firstAttentionScratchCount(
       threads: threads, tokens: tokens, heads: heads, depth: program.firstAttentionDepth)
-    let scratch = max(attentionCounts.max() ?? 0, firstCount)
+    let relativeCounts = program.steps.map { step -> Int in
+      guard case .relativeAttention(let relative, _) = step.op else { return 0 }
+      return Kernels.relativeAttentionScratchCount(
+        relative, step.kernel, threads: threads, tokens: tokens, headSize: headSize)
+    }
+    let scratch = max(attentionCounts.max() ?? 0, firstCount, relativeCounts.max() ?? 0)
     let reducedBytes =
       program.reducedDepth == 0
       ? 0 : Kernels.linearScratchBytes(threads: threads, rows: max(tokens, samples), depth: program.reducedDepth)

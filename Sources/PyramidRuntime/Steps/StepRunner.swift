@@ -56,11 +56,13 @@ final class StepRunner {
     switch step.op {
     case .input: break
     case .embed:
-      let hasTypes = step.inputs.count == 3
+      // A table alone after the words' may be that of types: the sum is the same.
+      let (hasPositions, hasTypes) = (step.inputs.count > 1, step.inputs.count == 3)
       kernels.embed(
-        ids: integers(step.inputs[0]), positions: integers(step.inputs[1]),
+        ids: integers(step.inputs[0]), positions: hasPositions ? integers(step.inputs[1]) : nil,
         types: hasTypes ? integers(step.inputs[2]) : nil, rows: count, columns: columns, wordTable: step.weights[0],
-        positionTable: step.weights[1], typeTable: hasTypes ? step.weights[2] : nil, into: result())
+        positionTable: hasPositions ? step.weights[1] : nil, typeTable: hasTypes ? step.weights[2] : nil, into: result()
+      )
     case .linear(let activation): linear(step, kernels, rows: count, columns: columns, .activation(activation))
     case .linearAddNorm(let epsilon):
       linear(
@@ -68,6 +70,13 @@ final class StepRunner {
         .norm(residual: input(1), gamma: step.weights[2], beta: step.weights[3], epsilon: epsilon))
     case .activate(let activation):
       kernels.activate(input(0), rows: count, columns: columns, activation, into: result())
+    case .gate(let activation):
+      kernels.gate(input(0), rows: count, columns: columns, activation, into: result())
+    case .rotate(let rotation):
+      kernels.rotate(
+        input(0), rows: count, columns: columns, rotation, turns: step.positionTable!,
+        positions: integers(step.inputs[1]), into: result())
+    case .relativeAttention(let relative, let emits): attention(step, kernels, relative, emits)
     case .add: kernels.add(input(0), input(1), rows: count, columns: columns, into: result())
     case .layerNorm(let epsilon):
       kernels.layerNorm(
@@ -140,20 +149,44 @@ final class StepRunner {
     stride: Int, segments place: Int, _ heads: Int, _ emits: [Emission]
   ) {
     let segments = step.inputs[place]
-    var received: UnsafeMutablePointer<Float>?
-    var fromFirst: UnsafeMutablePointer<Float>?
-    var fromOthers: UnsafeMutablePointer<Float>?
-    for (emission, result) in zip(emits, step.results.dropFirst()) {
-      switch emission {
-      case .received: received = floats(result)
-      case .fromFirst: fromFirst = floats(result)
-      case .fromOthers: fromOthers = floats(result)
-      }
-    }
+    let emitted = emitted(step, emits)
     kernels.attention(
       q: q, k: k, v: v, stride: stride, segments: integers(segments), samples: rows(segments.rows) - 1,
       sizes: place + 1 < step.inputs.count ? floats(step.inputs[place + 1]) : nil, heads: heads,
-      headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: received,
-      fromFirst: fromFirst, fromOthers: fromOthers, scratch: buffers.attention)
+      headSize: step.results[0].columns / heads, out: floats(step.results[0]), received: emitted.received,
+      fromFirst: emitted.fromFirst, fromOthers: emitted.fromOthers, scratch: buffers.attention)
+  }
+
+  /// Where an attention puts what it hands out.
+  private func emitted(_ step: Step, _ emits: [Emission]) -> Emitted {
+    var emitted = Emitted()
+    for (emission, result) in zip(emits, step.results.dropFirst()) {
+      switch emission {
+      case .received: emitted.received = floats(result)
+      case .fromFirst: emitted.fromFirst = floats(result)
+      case .fromOthers: emitted.fromOthers = floats(result)
+      }
+    }
+    return emitted
+  }
+
+  private struct Emitted {
+    var received, fromFirst, fromOthers: UnsafeMutablePointer<Float>?
+  }
+
+  private func attention(_ step: Step, _ kernels: Kernels, _ relative: RelativeAttention, _ emits: [Emission]) {
+    let (place, width) = (relative.positions, step.results[0].columns)
+    func part(_ index: Int) -> UnsafeMutablePointer<Float> {
+      relative.form == .joined ? floats(step.inputs[0]) + index * width : floats(step.inputs[index])
+    }
+    let segments = step.inputs[place + 1]
+    let emitted = emitted(step, emits)
+    kernels.relativeAttention(
+      AttentionTerms(relative, rows: step.positionTable, limit: program.positionLimit, tables: step.weights),
+      q: part(0), k: part(1), v: part(2), stride: relative.form == .joined ? 3 * width : width,
+      positions: integers(step.inputs[place]), segments: integers(segments), samples: rows(segments.rows) - 1,
+      sizes: place + 2 < step.inputs.count ? floats(step.inputs[place + 2]) : nil, headSize: width / relative.heads,
+      out: floats(step.results[0]), received: emitted.received, fromFirst: emitted.fromFirst,
+      fromOthers: emitted.fromOthers, scratch: buffers.attention)
   }
 }

@@ -73,7 +73,9 @@ final class Decisions {
     case .classify:
       classify(step, runner)
       return false
-    case .input, .embed, .linear, .linearAddNorm, .activate, .add, .layerNorm, .attention, .attentionQKV,
+    case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
+      .attentionQKV,
+      .relativeAttention,
       .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool, .compact,
       .gradient:
       break
