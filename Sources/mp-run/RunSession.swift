@@ -35,12 +35,12 @@ final class RunSession {
   /// Classifies everything; false when a record was bad.
   func run(_ source: any RecordSource) throws -> Bool {
     var stream: ClassificationStream?
-    var groups: RankedGroups?
+    var groups: GroupStream?
     let spelling = options.reading.labelsBy
     if options.groupBy == nil {
       stream = try ClassificationStream(source, classifier: classifier, plan: plan, spelling: spelling)
     } else {
-      groups = try RankedGroups(source, classifier: classifier, topCount: options.topK, spelling: spelling)
+      groups = try GroupStream(source, classifier: classifier, topCount: options.topK, spelling: spelling)
     }
     func labels() -> LabelReading { stream?.labels ?? groups!.labels }
     if let header = options.format.header { try out.print(header) }

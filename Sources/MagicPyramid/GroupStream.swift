@@ -5,7 +5,7 @@ import PyramidFormats
 import PyramidText
 
 /// Classifies the records of a source group by group, in the order of each group's first record.
-public final class RankedGroups {
+public final class GroupStream {
   private let source: any RecordSource
   private var admission: RecordAdmission
   private let topCount: Int?
