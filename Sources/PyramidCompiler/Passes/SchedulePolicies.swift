@@ -64,6 +64,7 @@ struct SchedulePolicies: Pass {
     let atEntry = wanted == [.entry]
     let layers = wanted.filter { $0 != .entry }.map { "\($0.number)" }.joined(separator: ", ")
     let hasOthers = context.entryHead != nil || !context.exitHeads.isEmpty
+    if exit.neverExits { return }
     let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
     throw CompileError(
       "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; fit them with: "
