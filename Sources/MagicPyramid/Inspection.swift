@@ -80,7 +80,8 @@ extension ModelCompiler {
     }
     let dense = lowered.exitHeads.subtracting(lowered.linearHeads)
     let kinds = [("dense and tanh", dense), ("linear", lowered.linearHeads)].filter { !$0.1.isEmpty }
-    return "after layers " + kinds.map { "\(list($1)) (\($0))" }.joined(separator: " and ")
+    let place = lowered.exitHeads.count == 1 ? "after layer" : "after layers"
+    return "\(place) " + kinds.map { "\(list($1)) (\($0))" }.joined(separator: " and ")
       + (lowered.headInput == .first ? ", on [CLS]" : ", on [CLS] and the mean of the layer's input")
       + (checkpoint.importedHeads.map { ", imported from \($0)" } ?? "")
   }

@@ -80,17 +80,9 @@ extension ModelConfiguration {
     let positions = try size("max_position_embeddings", in: Bound.positions, else: 512)
     // A negative one counts from the end of the table, as PyTorch has it.
     let padToken = try root.optional("pad_token_id")?.integer(in: -vocabulary...vocabulary - 1) ?? defaults.padToken
-    if keys.startsPositionsAfterPadding, try root.object()["pad_token_id"] == .null {
-      throw FormatError(
-        file: root.file, place: "pad_token_id", problem: "expected a number: a text's positions start after padding's")
-    }
-    let firstPosition = keys.startsPositionsAfterPadding ? padToken + 1 : 0
-    guard firstPosition >= 0, positions > firstPosition else {
-      throw FormatError(
-        file: root.file, place: "max_position_embeddings",
-        problem: "\(positions) positions, but a text's first one is number \(firstPosition), after that of pad_token_id"
-      )
-    }
+    let firstPosition =
+      keys.startsPositionsAfterPadding
+      ? try ModelConfiguration.position(after: padToken, root, positions: positions) : 0
     let layers = try size(keys.layers, standard.layers, in: Bound.layers, else: defaults.layers)
     let sharing = try ModelConfiguration.sharing(root, keys, layers: layers)
     try self.init(
@@ -107,6 +99,20 @@ extension ModelConfiguration {
       padTokenID: padToken,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
     try family.refine(&self, root)
+  }
+
+  /// The row of a text's first position, which follows that of padding.
+  private static func position(after padToken: Int, _ root: JSONField, positions: Int) throws(FormatError) -> Int {
+    if try root.object()["pad_token_id"] == .null {
+      throw FormatError(
+        file: root.file, place: "pad_token_id", problem: "expected a number: a text's positions start after padding's")
+    }
+    guard padToken >= -1, positions > padToken + 1 else {
+      throw FormatError(
+        file: root.file, place: "max_position_embeddings",
+        problem: "\(positions) positions, but a text's first one is number \(padToken + 1), after that of pad_token_id")
+    }
+    return padToken + 1
   }
 
   private static func refuseUnsupported(_ root: JSONField) throws(FormatError) {

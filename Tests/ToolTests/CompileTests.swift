@@ -37,6 +37,37 @@ import Testing
     #expect(compared.code == 1 && compared.notes.contains("are for checkpoint folders"), "\(compared.notes)")
   }
 
+  private static let golden = Models.root + "/Tests/Golden"
+
+  @Test func `The control that never exits needs no heads`() throws {
+    let scratch = try Scratch()
+    let (path, checkpoint) = (scratch.path("m.mpc"), Self.golden + "/gradients/bert-plain")
+    let compiled = try Tool.compile(checkpoint, "-o", path, "--exit", "never-exit")
+    #expect(compiled.code == 0, "\(compiled.notes)")
+    let plain = try Tool.run(path, "--format", "csv", "--quiet", "a text")
+    let never = try Tool.run(path, "--format", "csv", "--quiet", "--exit", "never-exit", "a text")
+    #expect(plain.code == 0 && never.code == 0 && plain.output == never.output, "\(never.notes)")
+    #expect(try Tool.compile(checkpoint, "-o", path, "--exit", "entropy").notes.contains("needs exit heads"))
+  }
+
+  @Test
+  func
+    `Notes on a checkpoint go to standard error, unless it is to be quiet; --inspect prints them and writes nothing`()
+    throws
+  {
+    let scratch = try Scratch()
+    let checkpoint = Self.golden + "/families/import-berxit-roberta"
+    let words = "encoder.lte_classifier is left unread"
+    let path = scratch.path("m.mpc")
+    #expect(try Tool.compile(checkpoint, "-o", path).notes.hasPrefix("note: \(words)"))
+    #expect(try Tool.compile(checkpoint, "-o", path, "--quiet").notes == "")
+    let inspected = try Tool.compile(checkpoint, "--inspect")
+    #expect(inspected.code == 0 && inspected.notes == "" && inspected.output.contains("note        \(words)"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder) == ["m.mpc"])
+    let both = try Tool.compile(checkpoint, "--inspect", "-o", scratch.path("n.mpc"))
+    #expect(both.code == 64 && both.notes.contains("--inspect compiles nothing"))
+  }
+
   @Test func `The graph can be printed as IR, DOT and JSON`() throws {
     let ir = try Tool.compile(Models.checkpoint, "--emit", "ir", "--prune", "top-k")
     #expect(ir.output.hasPrefix("graph @dbpedia14 version 1 {") && ir.output.contains("decide_prune @top-k"))

@@ -71,6 +71,7 @@ struct SchedulePolicies: Pass {
     let atEntry = wanted == [.entry]
     let layers = wanted.filter { $0 != .entry }.map { "\($0.number)" }.joined(separator: ", ")
     let hasOthers = context.entryHead != nil || !context.exitHeads.isEmpty
+    if exit.neverExits { return }
     let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
     let problem = "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; "
     guard graph.shape.task == .classification else {

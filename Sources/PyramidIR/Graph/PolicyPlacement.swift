@@ -2,6 +2,8 @@
 // and from then on the decisions themselves say it. Separate from the graph because the oracle of a compiled model must
 // be woven at the same places, and reads them off the compiled graph.
 
+import PyramidPolicy
+
 /// The boundaries at which decisions stand.
 public struct PolicyPlacement: Hashable, Sendable {
   /// Boundaries with an exit decision.
@@ -26,4 +28,9 @@ extension Graph {
     }
     return placement
   }
+}
+
+extension PolicyInstance {
+  /// Whether no sample ever leaves by it, so that it asks for no exit heads: the control `never-exit`.
+  public var neverExits: Bool { spec.name == "never-exit" }
 }

@@ -18,6 +18,8 @@ extension ResolvedPolicies {
       try registry.make(spec, kind: kind, model: graph.shape.facts, learned: learned)
     }
     for (kind, spec) in override.all where graph.policies[kind] == nil {
+      // What leaves nowhere is what such a model does.
+      if kind == .exit, try make(kind, spec).neverExits { continue }
       throw RuntimeError(
         "'\(spec)' can't be used: the model was compiled without \(kind == .exit ? "an exit" : "a prune") policy; "
           + "compile it again with --\(kind.rawValue) '\(spec)'")
@@ -55,7 +57,8 @@ extension Graph {
   }
 
   /// Throws when `instance` is active at a boundary without a decision, or reads a signal that a decision isn't handed.
-  /// Boundaries that the compiled policy too was active at, but that have no exit head, don't count.
+  /// Boundaries that the compiled policy too was active at, but that have no exit head, don't count, nor does a policy
+  /// that never decides otherwise than a boundary without one.
   fileprivate func check(override instance: PolicyInstance, of compiled: PolicyInstance?, _ kind: PolicyKind) throws {
     let again = "compile the model again with --\(kind.rawValue) '\(instance.spec)'"
     if kind == .prune, let decided = pruningMoment, instance.moment != decided {
@@ -79,7 +82,7 @@ extension Graph {
     let wanted = kind == .exit ? instance.exitSignals.map(\.rawValue) : instance.tokenSignals.map(\.rawValue)
     for boundary in shape.boundaries where instance.isActive(afterLayer: boundary.number) {
       guard let reads = decisions[boundary] else {
-        if compiled?.isActive(afterLayer: boundary.number) == true { continue }
+        if compiled?.isActive(afterLayer: boundary.number) == true || instance.neverExits { continue }
         throw RuntimeError("'\(instance.spec)' decides \(boundary), where the compiled model does not; \(again)")
       }
       // At the entry a pruning policy is handed what is known there of what it reads.
