@@ -70,7 +70,9 @@ public struct TokenTemplate: Sendable, Equatable {
 
   /// What keeps these parts from being a template; nil when nothing does.
   var problem: String? {
-    func texts(_ pieces: [Piece]) -> [Int] { pieces.compactMap { if case .text(let index, _) = $0 { index } else { nil } } }
+    func texts(_ pieces: [Piece]) -> [Int] {
+      pieces.compactMap { if case .text(let index, _) = $0 { index } else { nil } }
+    }
     guard texts(single) == [0] else { return "an encoding of one text must hold A once and not B" }
     guard texts(pair) == [0, 1] else { return "an encoding of a pair must hold A once, then B once" }
     guard case .token? = single.first, case .token? = pair.first else {

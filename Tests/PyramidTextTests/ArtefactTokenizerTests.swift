@@ -32,7 +32,8 @@ import Testing
     {
       $0.normaliser = [
         .bert(BertNormaliser(lowercase: false, stripAccents: true, splitCJK: false, cleanText: false)),
-        .japanese(lowercase: true), .form(.nfc), .form(.nfkd), .lowercase, .stripAccents, .strip(left: true, right: false),
+        .japanese(lowercase: true), .form(.nfc), .form(.nfkd), .lowercase, .stripAccents,
+        .strip(left: true, right: false),
         .replace(.text("``"), with: "\""), .replace(.expression(" {2,}"), with: " "), .prepend("\u{2581}"), .nmt,
         .precompiled([4, 0, 0, 0, 0, 0, 0, 0]),
       ]
@@ -74,7 +75,8 @@ import Testing
     (#""model_ids":14"#, #""model_ids":16"#, "tokenizer.model_ids"),
     (#""max_word_scalars":100"#, #""max_word_scalars":0"#, "model.max_word_scalars"),
     (#""tokens_bytes":"#, #""tokens_bytes":9"#, "tokenizer.tokens_bytes"),
-    (#""map_bytes":0"#, #""map_bytes":1"#, "tokenizer.map_bytes"), (#"{"type":"bert"}"#, #"{"type":"bart"}"#, "unknown"),
+    (#""map_bytes":0"#, #""map_bytes":1"#, "tokenizer.map_bytes"),
+    (#"{"type":"bert"}"#, #"{"type":"bart"}"#, "unknown"),
     (#""type":"WordPiece""#, #""type":"WordLevel""#, "unknown"),
     (#""pair_truncation":"library""#, #""pair_truncation":"none""#, "unknown"),
   ])

@@ -22,9 +22,10 @@ final class TokenizerFolder {
   }
 
   deinit {
-    for name in ["config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json", "added_tokens.json",
-      "special_tokens_map.json", "vocab.json", "merges.txt", "spm.model"]
-    { unlink(path + "/" + name) }
+    for name in [
+      "config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json", "added_tokens.json",
+      "special_tokens_map.json", "vocab.json", "merges.txt", "spm.model",
+    ] { unlink(path + "/" + name) }
     rmdir(path)
   }
 
@@ -162,36 +163,38 @@ final class TokenizerFolder {
     #expect(tokenizer.encode("a a a", pair: "a a a", limit: 6).ids == [2, 5, 5, 3, 5, 3])
   }
 
-  @Test(arguments: [
-    (#"{"tokenizer_class": "T5Tokenizer"}"#, [:], "\"T5Tokenizer\" is not supported"),
-    (#"{"split_special_tokens": true}"#, [:], "split_special_tokens"),
-    (#"{"truncation_side": "middle"}"#, [:], "expected \"left\" or \"right\""),
-    (#"{"unk_token": "<none>"}"#, [:], "\"<none>\" is not in the vocabulary"),
-    (#"{"added_tokens_decoder": {"x": {"content": "y"}}}"#, [:], "expected a token's id as the key"),
-    (#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, [:], "no tokenizer.json"),
-    (
-      #"{"tokenizer_class": "XLMRobertaTokenizer"}"#, ["spm.model": "x"],
-      "spm.model: SentencePiece's format is not read; convert it once with"
-    ),
-    (
-      #"{"subword_tokenizer_type": "sentencepiece", "tokenizer_class": "BertJapaneseTokenizer"}"#, [:],
-      "subword_tokenizer_type: \"sentencepiece\" is not supported"
-    ),
-    (#"{"tokenizer_class": "RobertaTokenizer"}"#, ["vocab.json": "{}"], "vocab.json with merges.txt"),
-    (
-      #"{"tokenizer_class": "RobertaTokenizer"}"#,
-      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 3}"#, "merges.txt": "#version: 0.2\na b\n"],
-      "merge 1: \"a\" and \"b\": one of them, or both together, is no token"
-    ),
-    (
-      #"{"tokenizer_class": "RobertaTokenizer"}"#,
-      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 4000000000}"#, "merges.txt": "#version: 0.2\n"], "expected an id from 0 to"
-    ),
-    (
-      #"{"tokenizer_class": "RobertaTokenizer"}"#,
-      ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2}"#, "merges.txt": "a\n"], "line 1: expected two tokens"
-    ),
-  ] as [(String, [String: String], String)])
+  @Test(
+    arguments: [
+      (#"{"tokenizer_class": "T5Tokenizer"}"#, [:], "\"T5Tokenizer\" is not supported"),
+      (#"{"split_special_tokens": true}"#, [:], "split_special_tokens"),
+      (#"{"truncation_side": "middle"}"#, [:], "expected \"left\" or \"right\""),
+      (#"{"unk_token": "<none>"}"#, [:], "\"<none>\" is not in the vocabulary"),
+      (#"{"added_tokens_decoder": {"x": {"content": "y"}}}"#, [:], "expected a token's id as the key"),
+      (#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, [:], "no tokenizer.json"),
+      (
+        #"{"tokenizer_class": "XLMRobertaTokenizer"}"#, ["spm.model": "x"],
+        "spm.model: SentencePiece's format is not read; convert it once with"
+      ),
+      (
+        #"{"subword_tokenizer_type": "sentencepiece", "tokenizer_class": "BertJapaneseTokenizer"}"#, [:],
+        "subword_tokenizer_type: \"sentencepiece\" is not supported"
+      ),
+      (#"{"tokenizer_class": "RobertaTokenizer"}"#, ["vocab.json": "{}"], "vocab.json with merges.txt"),
+      (
+        #"{"tokenizer_class": "RobertaTokenizer"}"#,
+        ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 3}"#, "merges.txt": "#version: 0.2\na b\n"],
+        "merge 1: \"a\" and \"b\": one of them, or both together, is no token"
+      ),
+      (
+        #"{"tokenizer_class": "RobertaTokenizer"}"#,
+        ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2, "b": 4000000000}"#, "merges.txt": "#version: 0.2\n"],
+        "expected an id from 0 to"
+      ),
+      (
+        #"{"tokenizer_class": "RobertaTokenizer"}"#,
+        ["vocab.json": #"{"<s>": 0, "</s>": 1, "a": 2}"#, "merges.txt": "a\n"], "line 1: expected two tokens"
+      ),
+    ] as [(String, [String: String], String)])
   func `What would change ids and is not implemented is refused by its name`(
     _ settings: String, _ files: [String: String], _ message: String
   ) {

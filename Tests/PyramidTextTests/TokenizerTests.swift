@@ -160,8 +160,12 @@ struct TokenizerErrorTests {
       { $0.model = .bytePairs(BytePairRules(merges: [.init(left: 0, right: 1, result: 3)])) }
     ),
     (.damagedCharacterMap("its trie's size does not fit"), { $0.normaliser = [.precompiled([8, 0, 0, 0, 1])] }),
-    (.unsupportedPattern("a lazy or possessive repetition at character 3"), {
-      $0.normaliser = [.replace(.expression("a+?"), with: "")] }),
+    (
+      .unsupportedPattern("a lazy or possessive repetition at character 3"),
+      {
+        $0.normaliser = [.replace(.expression("a+?"), with: "")]
+      }
+    ),
   ]
 
   @Test("with an error that says why", arguments: refusals.indices)

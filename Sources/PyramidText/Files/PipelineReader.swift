@@ -22,7 +22,8 @@ enum PipelineReader {
       return [
         .bert(
           BertNormaliser(
-            lowercase: try field.required("lowercase").bool(), stripAccents: try field.optional("strip_accents")?.bool(),
+            lowercase: try field.required("lowercase").bool(),
+            stripAccents: try field.optional("strip_accents")?.bool(),
             splitCJK: try field.required("handle_chinese_chars").bool(),
             cleanText: try field.required("clean_text").bool()))
       ]

@@ -86,7 +86,8 @@ extension SplitterStep {
   var json: JSONValue {
     switch self {
     case .bert: ["type": "bert"]
-    case .byteLevel(let addsBlank, let cuts): ["type": "byte_level", "adds_blank": .bool(addsBlank), "cuts": .bool(cuts)]
+    case .byteLevel(let addsBlank, let cuts):
+      ["type": "byte_level", "adds_blank": .bool(addsBlank), "cuts": .bool(cuts)]
     case .metaspace(let mark, let scheme, let cuts):
       [
         "type": "metaspace", "mark": .string(String(mark)), "scheme": .string(scheme.rawValue), "cuts": .bool(cuts),

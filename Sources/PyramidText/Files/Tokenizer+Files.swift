@@ -194,7 +194,8 @@ struct FolderReader {
     return try complete(
       assembly, PipelineReader.normaliser(tokenizer.optional("normalizer")),
       PipelineReader.splitter(tokenizer.optional("pre_tokenizer")), model,
-      kind.template({ _ in nil }, stated: PipelineReader.template(tokenizer.optional("post_processor")), file: tokenizer.file),
+      kind.template(
+        { _ in nil }, stated: PipelineReader.template(tokenizer.optional("post_processor")), file: tokenizer.file),
       unknownID: unknownID)
   }
 

@@ -68,7 +68,9 @@ enum TokenizerClass: String {
     let type = try configuration?.optional("model_type")?.string() ?? ""
     let inSettings = try settings?.optional("tokenizer_class")
     let named = if let inSettings { inSettings } else { try configuration?.optional("tokenizer_class") }
-    guard let named else { return (registered[type] ?? .general, "no file names a class for model type \(type.quoted)") }
+    guard let named else {
+      return (registered[type] ?? .general, "no file names a class for model type \(type.quoted)")
+    }
     let name = try named.string()
     let source = "\(inSettings == nil ? "config.json" : "tokenizer_config.json") names \(name.quoted)"
     let base = name.hasSuffix("Fast") ? String(name.dropLast(4)) : name

@@ -19,12 +19,16 @@ extension TokenizerRules {
     settings["tokens_bytes"] = JSONValue(vocabulary.bytes.count)
     switch model {
     case .wordPiece(let prefix, let maxWordScalars):
-      settings["model"] = ["type": "WordPiece", "prefix": .string(prefix), "max_word_scalars": JSONValue(maxWordScalars)]
+      settings["model"] = [
+        "type": "WordPiece", "prefix": .string(prefix), "max_word_scalars": JSONValue(maxWordScalars),
+      ]
     case .bytePairs(let rules):
       settings["model"] = rules.json
       section("merges_bytes") { bytes in
         for merge in rules.merges {
-          for id in [merge.left, merge.right, merge.result] { bytes.append(littleEndian: UInt64(UInt32(bitPattern: id)), 4) }
+          for id in [merge.left, merge.right, merge.result] {
+            bytes.append(littleEndian: UInt64(UInt32(bitPattern: id)), 4)
+          }
         }
       }
     case .unigram(let rules):
@@ -64,7 +68,9 @@ extension TokenizerRules {
     var maps = try reader.take("map_bytes")
     guard reader.isAtEnd else { throw root.failure("there is more than its sections") }
     var normaliser: [NormaliserStep] = []
-    for field in try root.required("normaliser").elements() { normaliser.append(try NormaliserStep(field, maps: &maps)) }
+    for field in try root.required("normaliser").elements() {
+      normaliser.append(try NormaliserStep(field, maps: &maps))
+    }
     var splitter: [SplitterStep] = []
     for field in try root.required("splitter").elements() { splitter.append(try SplitterStep(field)) }
     let parts = try root.required("template")

@@ -61,7 +61,8 @@ final class Normaliser: Sendable {
     var compiled: [Compiled] = []
     for step in steps {
       switch step {
-      case .replace(let pattern, let text): compiled.append(.replace(try CompiledPattern(pattern), with: Array(text.utf8)))
+      case .replace(let pattern, let text):
+        compiled.append(.replace(try CompiledPattern(pattern), with: Array(text.utf8)))
       case .precompiled(let bytes): compiled.append(.precompiled(try PrecompiledMap(bytes)))
       default: compiled.append(.plain(step))
       }

@@ -142,7 +142,9 @@ final class PrecompiledMap: Sendable {
 
   /// Whether two scalars are parts of one Hangul syllable.
   private static func isSyllable(_ first: UInt32, _ second: UInt32) -> Bool {
-    func isLeading(_ scalar: UInt32) -> Bool { (0x1100...0x115F).contains(scalar) || (0xA960...0xA97C).contains(scalar) }
+    func isLeading(_ scalar: UInt32) -> Bool {
+      (0x1100...0x115F).contains(scalar) || (0xA960...0xA97C).contains(scalar)
+    }
     func isVowel(_ scalar: UInt32) -> Bool { (0x1160...0x11A7).contains(scalar) || (0xD7B0...0xD7C6).contains(scalar) }
     func isTrailing(_ scalar: UInt32) -> Bool {
       (0x11A8...0x11FF).contains(scalar) || (0xD7CB...0xD7FB).contains(scalar)
