@@ -57,8 +57,8 @@ extension TokenizerOrigin {
           + "\(rows)")
     }
     notes.append(
-      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); a text with a token beyond can't be "
-        + "answered")
+      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); a text with a token beyond "
+        + "can't be answered")
   }
 }
 
