@@ -73,8 +73,6 @@ public final class Classifier: Sendable {
   public let tokenLimit: Int
   private let labelThreshold: Float
   private let scoreFunction: ScoreFunction?
-  /// Rows of the table of words: an id beyond them has no embedding.
-  private let wordRows: Int
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
   public let batchLimits: (samples: Int, tokens: Int)
 
@@ -99,7 +97,6 @@ public final class Classifier: Sendable {
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
     labelThreshold = options.labelThreshold
-    wordRows = model.graph.weights.first { $0.name == "embeddings.words" }?.rowCount ?? .max
     scoreFunction = try model.header.scoreFunction.map { name in
       if let function = ScoreFunction(rawValue: name) { return function }
       throw FormatError(file: model.path, place: "score_function", problem: "is \(name.quoted), which is no function")
@@ -172,9 +169,7 @@ public final class Classifier: Sendable {
 
   /// What is wrong with a text's tokens; nil when nothing is.
   func problem(of encoding: Encoding) -> String? {
-    guard let id = encoding.ids.first(where: { $0 >= wordRows }) else { return nil }
-    return "has the token '\(tokens(of: [id])[0].printable(limit: 40))', whose id \(id) is beyond the model's "
-      + "\(wordRows) embeddings"
+    executor.problem(ofIDs: encoding.ids) { tokens(of: [$0])[0].printable(limit: 40) }
   }
 
   func checkIDs(_ encodings: [Encoding]) throws {

@@ -47,29 +47,31 @@ public struct Checkpoint: Sendable {
     if let problemType { configuration.problemType = problemType }
     family = try ModelFamilies.family(of: root)
     (tokenizer, tokenizerOrigin) = try Tokenizer.read(from: folder, configuration: root)
+    try tokenizerOrigin.check(tokenizer.rules, rows: configuration.vocabularySize)
     let (tensors, weightFiles) = try folder.tensors()
     let imported = try ImportedExits(Weights(tensors), configuration, family, root)
     (weights, importedHeads, importedThresholds) = (imported.weights, imported.heads, imported.thresholds)
     files = [root.file] + tokenizerOrigin.files + weightFiles
     notes = imported.notes
     self.path = folder.path
-    try checkRows()
   }
+}
 
-  /// Every text has the template's tokens, so these must have rows; a text that meets another token without one can't be
-  /// answered, but others can.
-  private mutating func checkRows() throws(FormatError) {
-    let (rows, tokens) = (configuration.vocabularySize, tokenizer.rules.vocabulary.count)
+extension TokenizerOrigin {
+  /// Every text has the template's tokens, so these must have rows in the word table; a text that meets another token
+  /// without one can't be answered, but others can.
+  fileprivate mutating func check(_ rules: TokenizerRules, rows: Int) throws(FormatError) {
+    let tokens = rules.vocabulary.count
     guard tokens > rows else { return }
-    if let id = tokenizer.rules.template.ids.first(where: { Int($0) >= rows }) {
+    if let id = rules.template.ids.first(where: { Int($0) >= rows }) {
       throw FormatError(
-        file: tokenizerOrigin.files[0],
-        problem: "special token \(tokenizer.rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in "
-          + "config.json is \(rows)")
+        file: files[0],
+        problem: "special token \(rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in config.json is "
+          + "\(rows)")
     }
-    tokenizerOrigin.notes.append(
-      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); "
-        + "a text with a token beyond can't be answered")
+    notes.append(
+      "the tokenizer has \(tokens) tokens, but vocab_size in config.json is \(rows); a text with a token beyond "
+        + "can't be answered")
   }
 }
 

@@ -105,6 +105,16 @@ public final class Executor: Sendable {
     table.prepare(for: batch, shape: shape, recordsPositions: options.recordsPositions)
   }
 
+  /// What keeps a text of these ids from being answered, as the end of a sentence with the token in it; nil when nothing
+  /// does. `token` gives the text of an id.
+  public func problem(ofIDs ids: [Int32], token: (Int32) -> String) -> String? {
+    if let limit = indexLimits.first, let id = ids.first(where: { $0 < 0 || Int($0) >= limit }) {
+      return "has the token '\(token(id))', whose id \(id) is beyond the model's \(limit) embeddings"
+    }
+    guard let paddingID, ids.contains(paddingID) else { return nil }
+    return "has the padding token '\(token(paddingID))', after which this model's positions are counted in another way"
+  }
+
   /// Throws when an index is not in the tables of a kind; a model without token types has two kinds.
   private func check(_ indices: [Int32], _ table: Int) throws {
     guard table < indexLimits.count else { return }

@@ -183,7 +183,6 @@ private struct SpellingRun: WordSink {
   var normalised: [UInt8] = []
   var pieces = TextPieces()
   private var bytePairs = BytePairScratch()
-  private var unigram = UnigramScratch()
 
   init(speller: Speller, tokens: TokenSink) { (self.speller, self.tokens) = (speller, tokens) }
 
@@ -196,7 +195,7 @@ private struct SpellingRun: WordSink {
     case .wordPiece(let model):
       model.encode(word, scalars: word.count { $0 & 0xC0 != 0x80 }, into: &tokens)
     case .bytePairs(let model): model.encode(word, &bytePairs, into: &tokens)
-    case .unigram(let model): model.encode(word, &unigram, into: &tokens)
+    case .unigram(let model): model.encode(word, into: &tokens)
     case .characters(let model): model.encode(word, into: &tokens)
     }
   }
@@ -256,8 +255,9 @@ extension TokenizerRules {
       if case .byteLevel = step, index < splitter.count - 1 {
         throw .unsupportedCombination("the ByteLevel pre-tokenizer must be the last one")
       }
-      if case .metaspace(_, .first, _) = step, let step = normaliser.first(where: \.mayDropTheBeginning) {
-        throw .unsupportedCombination("Metaspace's prepend_scheme \"first\" after the normaliser \(step)")
+      if case .metaspace(_, .first, _) = step, normaliser.contains(where: \.mayDropTheBeginning) {
+        throw .unsupportedCombination(
+          "Metaspace's prepend_scheme \"first\" after a normaliser that may drop the beginning of a text")
       }
     }
     guard isByteLevel else { return }

@@ -47,7 +47,7 @@ import Testing
     let folder = try TemporaryFolder()
     let model = try CompiledCheckpoint(CheckpointRecipe(), for: .portable).model
     let lines = try folder.write("lines.tsv", "class 0\tw7\nclass 9\tw8\nclass 1\tw9 w9\n\na\tb\tc\td\n")
-    let stream = ClassificationStream(
+    let stream = try ClassificationStream(
       try RecordReader(path: lines, layout: TextLayout(.tsv)), classifier: try Classifier(model: model))
     let lot = try #require(try stream.next())
     #expect(lot.map { (try? $0.get())?.index } == [0, nil, 2, nil])

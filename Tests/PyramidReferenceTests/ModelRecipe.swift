@@ -234,7 +234,7 @@ private struct ModelLowering {
       case .hidden, .earlierHidden: first.map { [$0] } ?? []
       case .tokensAlive: [segments]
       case .earlierProbabilities: earlier
-      case .logits, .tokenIDs: []
+      case .logits, .tokenIDs, .groupLogits: []
       }
     }
     earlier.append(probabilities)

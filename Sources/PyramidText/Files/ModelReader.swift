@@ -81,7 +81,7 @@ enum ModelReader {
         let leftID = ids[0], let rightID = ids[1], let resultID = ids[2]
       else {
         throw FormatError(
-          file: source.file, place: "merge \(index + 1)",
+          file: source.mergesFile, place: "merge \(index + 1)",
           problem: "\(merge.left.quoted) and \(merge.right.quoted): one of them, or both together, is no token")
       }
       result.append(BytePairRules.Merge(left: leftID, right: rightID, result: resultID))

@@ -47,8 +47,8 @@ enum TokenizerClass: String {
     Character Clvp CodeGen CodeLlama Cohere ConvBert Cpm CpmAnt DPRContextEncoder DPRQuestionEncoder DPRReader Deberta \
     Dia Esm Esmc FNet FSMT FastSpeech2Conformer Flaubert Funnel GPT2 GPTNeoX GPTNeoXJapanese GPTSw3 Gemma Herbert Lasr \
     LayoutLMv2 LayoutLMv3 LayoutXLM Llama Luke M2M100 MBart MBart50 MLuke Marian MarkupLM Mecab Mgpstr MyT5 Nllb \
-    Nougat OpenAIGPT PLBart Parakeet Pegasus Perceiver Phi3 Phobert Pop2Piano ProphetNet Qwen2 Qwen3_5 Rag Reformer RemBert \
-    RoCBert RoFormer SeamlessM4T Siglip Siglip2 Speech2Text SpeechT5 Splinter T5 Tapas Tipsv2 Udop VideoPrism Vits \
+    Nougat OpenAIGPT PLBart Parakeet Pegasus Perceiver Phi3 Phobert Pop2Piano ProphetNet Qwen2 Qwen3_5 Rag Reformer \
+    RemBert RoCBert RoFormer SeamlessM4T Siglip Siglip2 Speech2Text SpeechT5 Splinter T5 Tapas Tipsv2 Udop VideoPrism Vits \
     Wav2Vec2CTC Wav2Vec2PhonemeCTC Whisper Wordpiece XGLM XLM XLNet
     """.split(separator: " "))
 

@@ -13,10 +13,12 @@ struct VocabularySource {
   var merges: [(left: String, right: String)]?
   /// The file that the tokens are from.
   let file: String
+  /// The file that the merges are from.
+  var mergesFile = ""
 
   /// The vocabulary of a tokenizer.json's model.
   init(tokenizer root: JSONField) throws(FormatError) {
-    file = root.file
+    (file, mergesFile) = (root.file, root.file)
     let model = try root.required("model")
     let field = try model.required("vocab")
     if case .array(let elements) = field.value {
@@ -68,7 +70,7 @@ struct VocabularySource {
 
   /// A vocab.json and the lines of a merges.txt.
   init(vocabulary: JSONField, merges bytes: UnsafeRawBufferPointer, file mergesFile: String) throws(FormatError) {
-    file = vocabulary.file
+    (file, self.mergesFile) = (vocabulary.file, mergesFile)
     tokens = try Self.tokens(of: vocabulary)
     var merges: [(left: String, right: String)] = []
     for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {

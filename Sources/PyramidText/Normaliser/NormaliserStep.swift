@@ -94,10 +94,15 @@ final class Normaliser: Sendable {
     switch step {
     case .bert(let switches): bert(switches, &text, &spare)
     case .japanese(let lowercase):
-      // Python's tables are newer than the library's: what they have not assigned goes, too.
+      // Python's tables are newer than the library's, and what is not assigned goes, too.
       mapScalars(&text, &spare) { scalar, text in
-        let isAssigned = scalar < 0x80 || Unicode.Scalar(scalar)?.properties.generalCategory != .unassigned
-        if isAssigned { encodeScalar(scalar, onto: &text) }
+        if scalar >= 0x80 {
+          switch Unicode.Scalar(scalar)?.properties.generalCategory {
+          case .control, .format, .privateUse, .unassigned: return
+          default: break
+          }
+        }
+        encodeScalar(scalar, onto: &text)
       }
       clean(&text, &spare)
       UnicodeForms.shared.normalise(&text, to: .nfc)

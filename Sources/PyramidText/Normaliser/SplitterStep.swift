@@ -71,7 +71,11 @@ final class Splitter: Sendable {
       compiled.append((step, try CompiledPattern(pattern)))
     }
     self.steps = compiled
-    if case .byteLevel(false, true)? = steps.first, steps.count == 1 { isByteLevelAlone = true } else { isByteLevelAlone = false }
+    if case .byteLevel(false, true)? = steps.first, steps.count == 1 {
+      isByteLevelAlone = true
+    } else {
+      isByteLevelAlone = false
+    }
   }
 
   /// Calls `body` with the words of a text, where all that is done is to cut by GPT-2's pattern.

@@ -187,8 +187,9 @@ private struct PatternParser {
       else { throw unsupported("a condition on more than one character") }
       return [[CompiledPattern.Item(set: inner[0][0].set, lookahead: mustHold)]]
     }
-    if take("(?:") || take("(?i:") || peek("(") && !peek("(?") && take("(") {
-      ignoresCase = outer || scalars[position - 2] == UInt32(UInt8(ascii: "i"))
+    let ignoresInside = take("(?i:")
+    if ignoresInside || take("(?:") || peek("(") && !peek("(?") && take("(") {
+      ignoresCase = outer || ignoresInside
       let inner = try alternatives(depth: depth + 1)
       guard take(")") else { throw unsupported("an unmatched (") }
       ignoresCase = outer

@@ -35,32 +35,51 @@ final class Unigram: Sendable {
     idOfFallback = (0..<256).map { rules.fallsBackToBytes ? trie.id(of: ByteAlphabet.fallbackToken(UInt8($0))) : -1 }
   }
 
+  /// The best way to a place in a word.
+  private struct Node {
+    var score = 0.0
+    /// Where its last piece starts; -1 without a way.
+    var start: Int32 = -1
+    var id: Int32 = 0
+  }
+
+  /// A piece of a word, or a run of unknown characters.
+  private struct Piece {
+    var start: Int32
+    var end: Int32
+    var id: Int32
+  }
+
   /// Appends the ids of one word, which is not empty.
-  func encode(_ word: UnsafeBufferPointer<UInt8>, _ scratch: inout UnigramScratch, into tokens: inout TokenSink) {
-    scratch.nodes.removeAll(keepingCapacity: true)
-    scratch.nodes.append(contentsOf: repeatElement(UnigramScratch.Node(), count: word.count + 1))
-    scratch.nodes.withUnsafeMutableBufferPointer { fill($0, word) }
-    // Back from the end; unknown neighbours are one run.
-    scratch.pieces.removeAll(keepingCapacity: true)
-    var (end, wasUnknown) = (word.count, false)
-    while end > 0 {
-      let node = scratch.nodes[end]
-      let isUnknown = node.id == rules.unknownID
-      if isUnknown, wasUnknown {
-        scratch.pieces[scratch.pieces.count - 1].start = node.start
-      } else {
-        scratch.pieces.append((node.start, Int32(end), node.id))
+  func encode(_ word: UnsafeBufferPointer<UInt8>, into tokens: inout TokenSink) {
+    withUnsafeTemporaryAllocation(of: Node.self, capacity: word.count + 1) { nodes in
+      nodes.initialize(repeating: Node())
+      fill(nodes, word)
+      withUnsafeTemporaryAllocation(of: Piece.self, capacity: word.count) { pieces in
+        // Back from the end; unknown neighbours are one run.
+        var (count, end, wasUnknown) = (0, word.count, false)
+        while end > 0 {
+          let node = nodes[end]
+          let isUnknown = node.id == rules.unknownID
+          if isUnknown, wasUnknown {
+            pieces[count - 1].start = node.start
+          } else {
+            pieces.initializeElement(at: count, to: Piece(start: node.start, end: Int32(end), id: node.id))
+            count += 1
+          }
+          (end, wasUnknown) = (Int(node.start), isUnknown)
+        }
+        for index in (0..<count).reversed() {
+          let piece = pieces[index]
+          if piece.id != rules.unknownID { tokens.append(piece.id) } else { takeUnknown(word, piece, &tokens) }
+        }
       }
-      (end, wasUnknown) = (Int(node.start), isUnknown)
-    }
-    for piece in scratch.pieces.reversed() {
-      if piece.id != rules.unknownID { tokens.append(piece.id) } else { takeUnknown(word, piece, &tokens) }
     }
   }
 
   /// The best way to each place, from left to right.
   private func fill(
-    _ nodes: UnsafeMutableBufferPointer<UnigramScratch.Node>, _ word: UnsafeBufferPointer<UInt8>
+    _ nodes: UnsafeMutableBufferPointer<Node>, _ word: UnsafeBufferPointer<UInt8>
   ) {
     var start = 0
     rules.scores.withUnsafeBufferPointer { scores in
@@ -72,14 +91,14 @@ final class Unigram: Sendable {
         trie.forEachPrefix(of: word, from: start) { id, end in
           let sum = scores[Int(id)] + score
           if nodes[end].start < 0 || sum > nodes[end].score {
-            nodes[end] = UnigramScratch.Node(score: sum, start: Int32(start), id: id)
+            nodes[end] = Node(score: sum, start: Int32(start), id: id)
           }
           if end - start == length { isPiece = true }
         }
         if !isPiece {
           let (sum, end) = (unknownScore + score, start + length)
           if nodes[end].start < 0 || sum > nodes[end].score {
-            nodes[end] = UnigramScratch.Node(score: sum, start: Int32(start), id: rules.unknownID)
+            nodes[end] = Node(score: sum, start: Int32(start), id: rules.unknownID)
           }
         }
         start += length
@@ -89,7 +108,7 @@ final class Unigram: Sendable {
 
   /// A run of unknown characters: it may be a piece as a whole, which the way to it did not take, or bytes.
   private func takeUnknown(
-    _ word: UnsafeBufferPointer<UInt8>, _ piece: (start: Int32, end: Int32, id: Int32), _ tokens: inout TokenSink
+    _ word: UnsafeBufferPointer<UInt8>, _ piece: Piece, _ tokens: inout TokenSink
   ) {
     let run = word[Int(piece.start)..<Int(piece.end)]
     let id = trie.id(of: run)
@@ -101,17 +120,4 @@ final class Unigram: Sendable {
       tokens.append(rules.unknownID)
     }
   }
-}
-
-/// Memory for the ways through one word.
-struct UnigramScratch {
-  fileprivate struct Node {
-    var score = 0.0
-    /// Where the last piece of the best way to here starts; -1 without a way.
-    var start: Int32 = -1
-    var id: Int32 = 0
-  }
-
-  fileprivate var nodes: [Node] = []
-  fileprivate var pieces: [(start: Int32, end: Int32, id: Int32)] = []
 }
