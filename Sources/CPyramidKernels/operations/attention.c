@@ -36,11 +36,14 @@ static int length_of(const mp_attention_call *call, int sample) {
   return call->segments[sample + 1] - call->segments[sample];
 }
 
-static int ranges_in(const mp_attention_call *call, int tokens) { return call->is_of_first ? 1 : ranges_of(tokens); }
+static int ranges_in(const mp_attention_call *call, int tokens) {
+  return call->is_of_first ? tokens > 0 : ranges_of(tokens);
+}
 
 /// Queries of a sample before a range of it.
 static int queries_before(const mp_attention_call *call, int tokens, int range) {
-  if (call->is_of_first) return range > 0 && tokens > 0;
+  if (tokens <= 0) return 0;
+  if (call->is_of_first) return range > 0;
   return (int)mp_share((size_t)tokens, range, ranges_of(tokens));
 }
 
