@@ -199,7 +199,8 @@ public final class Classifier: Sendable {
   /// Throws where the policy compares the samples of a group, and there are none.
   func refuseGroupPolicy() throws {
     guard let exit = policies.exit, exit.exitSignals.contains(.groupLogits) else { return }
-    throw RuntimeError("exit policy '\(exit.spec)' compares the pairs of a group: say what makes a group, --group-by FIELD")
+    throw RuntimeError(
+      "exit policy '\(exit.spec)' compares the pairs of a group: say what makes a group, --group-by FIELD")
   }
 
   /// What callers see of answers.

@@ -85,7 +85,8 @@ public final class GroupStream {
         guard bytes <= LabelledDataSet.maximumBytes else {
           throw FormatError(
             file: location.file, place: location.place,
-            problem: "more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far, and groups are read as a whole")
+            problem:
+              "more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far, and groups are read as a whole")
         }
         let key = ExactString(record.record.group ?? record.record.text)
         if let place = places[key] {

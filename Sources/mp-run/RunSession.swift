@@ -71,7 +71,9 @@ final class RunSession {
 
   private func take(_ answered: ClassificationStream.Answered, labels: LabelReading) throws {
     let result = answered.classification
-    if done == 0, let pyramid = options.pyramid { try writePyramid(to: pyramid, answered.encodings[0], answered.parts[0], result) }
+    if done == 0, let pyramid = options.pyramid {
+      try writePyramid(to: pyramid, answered.encodings[0], answered.parts[0], result)
+    }
     try out.print(options.format.line(answered))
     done += 1
     if result.isTruncated { truncated += 1 }
