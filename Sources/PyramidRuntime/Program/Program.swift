@@ -176,7 +176,7 @@ struct Program: Sendable {
     }
     (indexLimits, positionLimit) = (limits, limit)
     // The rows of the position table up to padding's are left out.
-    let positions = graph.nodes.first { $0.op == .embed }.flatMap { graph[$0.weights[1]].sources.first }
+    let positions = graph.nodes.first { $0.op == .embed }?.weights.dropFirst().first.flatMap { graph[$0].sources.first }
     paddingID = positions.map { TensorSlice(source: $0).firstRow }.flatMap { $0 > 0 ? Int32(clamping: $0 - 1) : nil }
   }
 }
