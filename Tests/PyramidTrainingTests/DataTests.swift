@@ -45,10 +45,10 @@ struct DataTests {
     #expect(try data(files, checkpoint: checkpoint).labels == expected)
   }
 
-  @Test("Numbers in the data are classes of LABELS.txt by number, and names by name")
+  @Test("Numbers in a file are classes of LABELS.txt by number, and names in another by name")
   func numbers() throws {
     let data = try data([
-      "train.tsv": "1\ta\nno\tb\n0\tc\nyes\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n",
+      "train.tsv": "1\ta\n0\tb\n0\tc\n1\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n",
     ])
     #expect(data.train.map(\.label) == [1, 0, 0, 1] && data.dev.map(\.label) == [1] && data.heldOutRows.isEmpty)
   }

@@ -74,6 +74,8 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
     mkdir(path, 0o700)
     try OutputFile.write(configuration, to: path + "/config.json")
     try OutputFile.write(words.joined(separator: "\n") + "\n", to: path + "/vocab.txt")
+    // Other families than BERT have other tokenizers unless this is said.
+    try OutputFile.write(#"{"tokenizer_class": "BertTokenizer"}"#, to: path + "/tokenizer_config.json")
     let declarations = tensors.map { TensorDeclaration($0.name, .F32, $0.shape) }
     var writer = try SafetensorsWriter(
       path: "\(path)/model.safetensors", tensors: declarations, metadata: [("format", "pt")], alignment: 1)
