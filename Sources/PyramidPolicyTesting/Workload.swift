@@ -61,19 +61,17 @@ extension AnswerKey {
   /// its answers.
   package init(_ texts: LabelledDataSet, _ task: ModelTask, classes: Int) throws {
     func refuse(_ problem: String) -> ComparisonError { ComparisonError("\(texts.file): \(problem)") }
-    let groups = texts.rows.compactMap(\.group)
-    do {
-      try self.init(texts.rows.map(\.target), classes: classes, groups: groups.isEmpty ? nil : groups)
-    } catch { throw refuse(error.sentence) }
-    guard kind == task.labelKind else {
+    let targets = texts.rows.map(\.target)
+    let (groups, isNumber) = (texts.rows.compactMap(\.group), task.labelKind == .value)
+    if !isNumber, !groups.isEmpty {
+      throw refuse("groups are for models that rank by a number; this one is for \(task.rawValue)")
+    }
+    guard AnswerKey.kind(of: targets[0]) == task.labelKind else {
       throw refuse("its labels were not read as \(task.rawValue) wants them: give LabelledDataSet the task's labelKind")
     }
-    guard kind == .value else {
-      if self.groups != nil {
-        throw refuse("groups are for models that rank by a number; this one is for \(task.rawValue)")
-      }
-      return
-    }
-    guard classes == 1 else { throw refuse("has a number a text, and the model answers with \(classes)") }
+    if isNumber, classes != 1 { throw refuse("has a number a text, and the model answers with \(classes)") }
+    do {
+      try self.init(targets, classes: classes, groups: groups.isEmpty ? nil : groups)
+    } catch { throw refuse(error.sentence) }
   }
 }

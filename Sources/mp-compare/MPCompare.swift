@@ -34,7 +34,7 @@ struct MPCompare: ParsableCommand {
           --policy 'exit=entropy(threshold=0.01...0.8/12)' --output sweep.html
         mp-compare pyramid.mpc --data test.tsv --limit 1000 \\
           --output report.md --output report.json
-        mp-compare cross-encoder --data pairs.tsv --group-by text \
+        mp-compare cross-encoder --data pairs.tsv --group-by text \\
           --policy 'exit=value-change(threshold=0.1...5/6)' --answers-only
         mp-compare calibrate my-model --data dev.tsv --max-drop 0.005
       """,

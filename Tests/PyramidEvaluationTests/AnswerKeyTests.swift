@@ -101,7 +101,8 @@ private func outcomes(_ values: [Double]) -> [SampleOutcome] { values.map { outc
     let quality = key.quality(outcomes(values.flatMap { $0 }))
     #expect(quality.headline.measure == .ndcg && isClose(quality.value, (0.5101288041312236 + 0.40085445528847646) / 3))
     #expect(value(.mrr, of: quality).map { isClose($0, 0.7 / 3) } == true && value(.pearson, of: quality) != nil)
-    #expect(quality.headline.interval?.low == 0 && (quality.headline.interval?.high ?? 0) > 0.4)
+    // Three groups are too few for an interval.
+    #expect(quality.headline.interval?.low == -1 && quality.headline.interval?.high == 1)
   }
 
   @Test func `The bootstrap of a mean is as wide as the normal interval`() {

@@ -80,9 +80,9 @@ struct RecordReaderTests {
       ("text,s\na,b\n", .csv, .name("s"), "text", ["-|b|-|a"]),
       ("x,a\n", .csv, .number(2), "3", ["line 1: has 2 columns, expected at least 3"]),
       ("x,a\n", .csv, nil, "1", ["stopped: : needs --text-column as well"]),
-      (#"{"text": "a", "q": 7}"# + "\n" + #"{"text": "a"}"#, .jsonl, nil, "q", ["-|a|-|7", "line 2: q: missing"]),
+      (#"{"text": "a", "q": 7}"# + "\n" + #"{"text": "a"}"#, .jsonl, nil, "q", ["-|a|-|7", "line 2.q: missing"]),
       (#"{"s": "a"}"#, .jsonl, .name("s"), "text", ["-|a|-|a"]),
-      (#"{"text": "a", "q": [7]}"#, .jsonl, nil, "q", ["line 1: q: expected a string or number, found an array"]),
+      (#"{"text": "a", "q": [7]}"#, .jsonl, nil, "q", ["line 1.q: expected a string or number, found an array"]),
     ])
   func groups(text: String, format: TextFormat, column: TextColumn?, group: String, lines: [String]) throws {
     var layout = TextLayout(format, text: column)

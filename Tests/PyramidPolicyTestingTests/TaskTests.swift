@@ -114,7 +114,7 @@ import Testing
   }
 
   @Test func `What makes no sense of a task is refused with a sentence`() throws {
-    let (sets, numbers) = (try Scene(task: .sets), try Scene(task: .regression))
+    let (sets, numbers, ranks) = (try Scene(task: .sets), try Scene(task: .regression), try Scene(task: .ranking))
     func refusal(_ body: () throws -> Void) -> String {
       #expect(throws: ComparisonError.self, performing: body)?.description ?? ""
     }
@@ -129,7 +129,7 @@ import Testing
     #expect(
       refusal {
         _ = try ContenderList(
-          of: [numbers.source], [PolicyOption("other: model=\(Scene(task: .ranking).checkpoint)")], nulls: nil)
+          of: [numbers.source], [PolicyOption("other: model=\(ranks.checkpoint)")], nulls: nil)
       }.contains("is for ranking, and"))
   }
 }

@@ -13,9 +13,10 @@ public struct AnswerKey: Sendable {
   public let groups: RankedGroups?
 
   /// A key. Throws a sentence where the labels can't tell good answers from bad ones: numbers that are all the same,
-  /// relevances that are none, groups without a relevant pair. `groups` names each text's.
+  /// relevances that are none, groups without a relevant pair. `groups` names each text's, where labels are numbers.
   public init(_ targets: [LabelTarget], classes: Int, groups: [String]? = nil) throws(UnfitLabels) {
     precondition(!targets.isEmpty, "a label at least")
+    precondition(groups == nil || Self.kind(of: targets[0]) == .value, "groups of numbers")
     (self.targets, self.classes) = (targets, classes)
     let numbers = targets.compactMap(\.number)
     if let first = numbers.first, numbers.allSatisfy({ $0 == first }) {
@@ -25,8 +26,11 @@ public struct AnswerKey: Sendable {
   }
 
   /// What the labels are.
-  public var kind: LabelKind {
-    switch targets[0] {
+  public var kind: LabelKind { Self.kind(of: targets[0]) }
+
+  /// What a label is.
+  package static func kind(of target: LabelTarget) -> LabelKind {
+    switch target {
     case .one: .one
     case .several: .several
     case .value: .value

@@ -6,10 +6,13 @@ enum Bootstrap {
   private static let draws = 1000
   private static let seed: UInt64 = 20_211_207
 
-  /// The statistic of `count` units, at least one, with its interval; it is given how often each unit was drawn.
+  /// The statistic of `count` units, at least one, with its interval; it is given how often each unit was drawn. Fewer than
+  /// four say nothing of how units differ: then the interval is -1 ... 1, all that measures of these kinds can be.
   static func interval(
     of count: Int, confidence: Double = 0.95, _ statistic: (_ weights: [Double]) -> Double
   ) -> Interval {
+    let value = statistic([Double](repeating: 1, count: count))
+    guard count > 3 else { return Interval(value: value, low: -1, high: 1) }
     var generator = SeededRandom(seed: seed)
     let drawn = Percentiles(
       (0..<draws).map { _ in
@@ -18,8 +21,7 @@ enum Bootstrap {
         return statistic(weights)
       })
     let tail = (1 - confidence) / 2
-    return Interval(
-      value: statistic([Double](repeating: 1, count: count)), low: drawn(tail), high: drawn(1 - tail))
+    return Interval(value: value, low: drawn(tail), high: drawn(1 - tail))
   }
 
   /// The weighted mean.

@@ -12,7 +12,8 @@ import PyramidPolicy
 public struct PolicyCheck: Sendable {
   /// The policy's specification; nil for its name alone, with all defaults.
   public var spec: String?
-  /// The model that the samples pretend to come from.
+  /// The model that the samples pretend to come from; where its answers are none that the policy is for, one with answers
+  /// that are.
   public var model: ModelFacts
   /// The checkpoint's learned values that the policy's defaults and tensors name. Missing ones are made up.
   public var learned: [String: LearnedTensor]
@@ -52,9 +53,17 @@ public struct PolicyCheck: Sendable {
   public func findings(of type: any Policy.Type) throws -> [PolicyFinding] {
     let policy: PolicyType
     do { policy = try PolicyType(type) } catch { return [PolicyFinding(.isDeclaredWrongly, "\(error)")] }
+    var check = self
+    if let answers = AnswerKind.allCases.first(where: policy.requires.contains),
+      !policy.requires.contains(model.answers)
+    {
+      check.model = ModelFacts(
+        layers: model.layers, classes: answers == .value ? 1 : model.classes, heads: model.heads, hidden: model.hidden,
+        answers: answers)
+    }
     func ask() throws -> ([String], ForkedProcess.End) {
-      try ForkedProcess.lines(seconds: timeLimit) { say in
-        PolicyExamination(policy, self) { say($0.line) }.run()
+      try ForkedProcess.lines(seconds: timeLimit) { [check] say in
+        PolicyExamination(policy, check) { say($0.line) }.run()
         say(PolicyFinding(.asked, Self.done).line)
       }
     }
