@@ -106,10 +106,10 @@ public final class Classifier: Sendable {
   /// What the logits stand for.
   public var task: ModelTask { model.graph.shape.task }
 
-  /// Whether the model takes pairs: a model with token types has one for the second text.
+  /// Whether the model takes pairs: a model with token types has all that the tokenizer gives to pairs.
   public var acceptsPairs: Bool {
     let types = model.graph.weights.first { $0.name == "embeddings.types" }
-    return types.map { $0.type.rows != .fixed(1) } ?? true
+    return types.map { tokenizer.rules.template.largestType < $0.rowCount } ?? true
   }
 
   /// The token strings of ids, for reports.

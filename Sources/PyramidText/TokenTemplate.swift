@@ -45,6 +45,16 @@ public struct TokenTemplate: Sendable, Equatable {
     return firstID
   }
 
+  /// The largest type of a part of a pair.
+  public var largestType: Int {
+    let types = pair.map { piece in
+      switch piece {
+      case .text(_, let type), .token(_, let type): Int(type)
+      }
+    }
+    return types.max() ?? 0
+  }
+
   /// Every special token's id, ascending.
   public var ids: [Int32] {
     Set((single + pair).compactMap { if case .token(let id, _) = $0 { id } else { nil } }).sorted()

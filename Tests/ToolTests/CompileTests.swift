@@ -8,7 +8,7 @@ import Testing
     let scratch = try Scratch()
     let result = try Tool.compile(Models.checkpoint, "-o", scratch.path("m.mpc"))
     #expect(result.code == 0 && result.output.isEmpty)
-    #expect(result.notes.contains("8 texts against the reference interpreter, largest difference of a probability"))
+    #expect(result.notes.contains("8 texts against the reference interpreter, largest difference of a score"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder) == ["m.mpc"])
   }
 

@@ -2,11 +2,11 @@
 // values. Apart from PolicyType because nothing decides by such an instance.
 
 extension PolicyType {
-  /// An instance with default parameters for a made-up model of 12 layers, 2 classes and width 8 that gives answers which
+  /// An instance with default parameters for a made-up model of 12 layers, 2 classes (or one number) and width 8 that gives answers which
   /// the policy is for, learned values being made up as well; nil when the policy refuses them.
   public var example: PolicyInstance? {
     let answers = AnswerKind.allCases.first(where: requires.contains) ?? .probabilities
-    let model = ModelFacts(layers: 12, classes: 2, heads: 4, hidden: 8, answers: answers)
+    let model = ModelFacts(layers: 12, classes: answers == .value ? 1 : 2, heads: 4, hidden: 8, answers: answers)
     return try? make(PolicySpec(name: name), model: model, learned: madeUp(for: model) { 0 })
   }
 

@@ -81,6 +81,9 @@ struct ExitExamination {
     }
   }
 
+  /// Logits of others in the sample's group, from poor to good.
+  private static let group = (0..<20).map { Float($0) - 4 }
+
   /// One question, with the signals that the policy declares and no others.
   private static func asks(
     _ policy: PolicyInstance, _ sample: ExitSample, _ layer: Int, _ memory: UnsafeMutableRawPointer
@@ -99,6 +102,6 @@ struct ExitExamination {
         tokenIDs: reads.contains(.tokenIDs) ? sample.tokenIDs : nil,
         tokensAlive: reads.contains(.tokensAlive) ? head.tokensAlive : nil,
         earlierProbabilities: reads.contains(.earlierProbabilities) ? earlier : nil,
-        groupLogits: reads.contains(.groupLogits) ? [head.logits[0]] : nil), memory: memory)
+        groupLogits: reads.contains(.groupLogits) ? [head.logits[0]] + group : nil), memory: memory)
   }
 }
