@@ -100,7 +100,8 @@ import Testing
       let compiled = try CompiledCheckpoint("\(Self.folder)/labels", for: .portable, exit: name)
       var layers: Set<Int> = []
       for threshold in [0.001, 0.01, 0.05, 0.3, 0.69] {
-        let exit = name == "entropy" ? "entropy(threshold=\(threshold + 0.3))" : "\(name)(threshold=\(threshold), patience=1)"
+        let exit =
+          name == "entropy" ? "entropy(threshold=\(threshold + 0.3))" : "\(name)(threshold=\(threshold), patience=1)"
         var options = ClassifierOptions()
         options.policies = PolicyChoice(exit: try PolicySpec(exit))
         let classifier = try Classifier(

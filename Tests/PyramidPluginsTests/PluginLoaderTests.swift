@@ -118,6 +118,7 @@ extension PluginTests {
       "patience-divergence": "patience-divergence(threshold=0.1)", "raw-entropy": "raw-entropy(threshold=0.5)",
       "learned-exit": "learned-exit(threshold=0.2)", "prototype": "prototype(threshold=0.1)",
       "window-trend": "window-trend(threshold=0.95, window=2)", "token-hash": "token-hash(buckets=4)",
+      "value-change": "value-change(threshold=0.2)", "ranking": "ranking(k=2, slack=0.1)",
     ]
 
     @Test("the file of each built-in policy, unchanged, gives the same answers as a plugin", arguments: builtInFiles)
@@ -134,6 +135,9 @@ extension PluginTests {
 
       let spec = try PolicySpec(Self.specs[builtIn.name] ?? builtIn.name)
       #expect(types[0].tensors == builtIn.tensors)
+      let number = ModelFacts(layers: 6, classes: 1, hidden: 3, answers: .value)
+      let model = builtIn.requires.contains(.probabilities) ? self.model : number
+      #expect(types[0].requires == builtIn.requires)
       let plugin = try types[0].make(spec, model: model, learned: learned)
       let expected = try builtIn.make(spec, model: model, learned: learned)
       #expect(plugin.spec == expected.spec && plugin.moment == expected.moment)

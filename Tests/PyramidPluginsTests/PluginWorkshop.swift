@@ -113,7 +113,7 @@ func answers(of instance: PolicyInstance, heads: [[Float]]) -> [Bool] {
       let view = ExitView(
         layer: index + 1, layers: instance.model.layers, logits: head, probabilities: head,
         hidden: head.map { 3 * $0 - 1 }, earlierHidden: head.reversed(), tokenIDs: [1, 5, 99, 1234], tokensAlive: 6,
-        earlierProbabilities: Array(heads[..<index]))
+        earlierProbabilities: Array(heads[..<index]), groupLogits: [0.1, 0.4, 0.5, 0.9])
       return instance.shouldExit(view, memory: memory)
     }
   }
