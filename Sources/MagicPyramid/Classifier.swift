@@ -71,6 +71,8 @@ public final class Classifier: Sendable {
   public let tokenizer: Tokenizer
   /// The most tokens that one text is cut to.
   public let tokenLimit: Int
+  /// Whether the model takes pairs: a model with token types has all that the tokenizer gives to pairs.
+  public let acceptsPairs: Bool
   private let labelThreshold: Float
   private let scoreFunction: ScoreFunction?
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
@@ -96,21 +98,18 @@ public final class Classifier: Sendable {
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
+    let types = model.graph.weights.first { $0.name == "embeddings.types" }
+    let largestType = tokenizer.rules.template.largestType
+    acceptsPairs = types.map { largestType < $0.rowCount } ?? true
     labelThreshold = options.labelThreshold
     scoreFunction = try model.header.scoreFunction.map { name in
       if let function = ScoreFunction(rawValue: name) { return function }
-      throw FormatError(file: model.path, place: "score_function", problem: "is \(name.quoted), which is no function")
+      throw FormatError(file: model.path, place: "score_function", problem: "is \(name.quoted), which is not a function")
     }
   }
 
   /// What the logits stand for.
   public var task: ModelTask { model.graph.shape.task }
-
-  /// Whether the model takes pairs: a model with token types has all that the tokenizer gives to pairs.
-  public var acceptsPairs: Bool {
-    let types = model.graph.weights.first { $0.name == "embeddings.types" }
-    return types.map { tokenizer.rules.template.largestType < $0.rowCount } ?? true
-  }
 
   /// The token strings of ids, for reports.
   public func tokens(of ids: [Int32]) -> [String] {
@@ -142,7 +141,7 @@ public final class Classifier: Sendable {
   }
 
   /// Classifies texts that were cut already. Throws `RuntimeError` where a text has a token without an embedding, or its
-  /// answer is no number.
+  /// answer is not a number.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
     try refuseGroupPolicy()
     try checkIDs(encodings)
@@ -191,7 +190,7 @@ public final class Classifier: Sendable {
   /// The same into a table that is kept from batch to batch, which saves all allocations.
   public func run(_ batch: PackedBatch, into table: AnswerTable) throws { try executor.run(batch, into: table) }
 
-  /// Classifies texts whose tokens are all known; an answer that is no number is among the others.
+  /// Classifies texts whose tokens are all known; an answer that is not a number is among the others.
   func answers(to encodings: [Encoding]) throws -> [Classification] {
     classifications(try executor.run(PackedBatch(encodings)), of: encodings)
   }

@@ -54,7 +54,7 @@ public struct LabelReading: Sendable {
     guard let label = record.label else { return nil }
     if kind == .one, record.labels != nil { return "is a list, and the model gives one label" }
     if kind == .value {
-      return Self.number(label) == nil ? "'\(label.printable(limit: 80))' is no number, which the model gives" : nil
+      return Self.number(label) == nil ? "'\(label.printable(limit: 80))' is not a number, which the model gives" : nil
     }
     let fitting = possible.filter { target(of: record, by: $0) != nil }
     guard fitting.isEmpty else {
