@@ -132,7 +132,7 @@ struct RecordAdmission {
     for (number, record) in records.enumerated() {
       for encoding in record.encodings {
         let joins = groups.map { number > 0 && $0[number] == $0[number - 1] } ?? false
-        batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs, joinsGroup: joins)
+        batch.append(encoding, joinsGroup: joins)
       }
     }
     var answers = try classifier.run(batch)[...]

@@ -30,6 +30,11 @@ extension PackedBatch {
   /// Texts that were cut, packed.
   init(_ encodings: [Encoding]) {
     self.init()
-    for encoding in encodings { append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs) }
+    for encoding in encodings { append(encoding) }
+  }
+
+  /// Appends a text that was cut.
+  mutating func append(_ encoding: Encoding, joinsGroup: Bool = false) {
+    append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs, joinsGroup: joinsGroup)
   }
 }

@@ -104,7 +104,8 @@ public final class Classifier: Sendable {
     labelThreshold = options.labelThreshold
     scoreFunction = try model.header.scoreFunction.map { name in
       if let function = ScoreFunction(rawValue: name) { return function }
-      throw FormatError(file: model.path, place: "score_function", problem: "is \(name.quoted), which is not a function")
+      throw FormatError(
+        file: model.path, place: "score_function", problem: "is \(name.quoted), which is not a function")
     }
   }
 
@@ -156,7 +157,7 @@ public final class Classifier: Sendable {
     var batch = PackedBatch()
     for group in encodings {
       for (place, encoding) in group.enumerated() {
-        batch.append(tokenIDs: encoding.ids, typeIDs: encoding.typeIDs, joinsGroup: place > 0)
+        batch.append(encoding, joinsGroup: place > 0)
       }
     }
     var answers = try checked(classifications(executor.run(batch), of: encodings.flatMap(\.self)))[...]
