@@ -6,6 +6,7 @@ import platform
 import subprocess
 import time
 
+import checkpoints
 import latency
 import models
 import pyramid
@@ -51,7 +52,8 @@ def parse():
     parser = argparse.ArgumentParser(prog="Scripts/bench", description=__doc__.split(", and")[0] + ".")
     parser.add_argument("--quick", action="store_true", help="minutes that show that all works; no numbers to quote")
     parser.add_argument("--parts", type=names(PARTS), default=list(PARTS), help="of " + ",".join(PARTS))
-    parser.add_argument("--models", type=names(models.SHAPES), help="of " + ",".join(models.SHAPES))
+    parser.add_argument("--models", type=names(checkpoints.SHAPES),
+        help=f"of {','.join(checkpoints.SHAPES)} ({','.join(checkpoints.BERT_SHAPES)})")
     parser.add_argument("--precisions", type=names(["f32", "bf16", "int8"]), default=["f32", "bf16", "int8"])
     parser.add_argument("--threads", type=counts, help="numbers of threads (2,1)")
     parser.add_argument("--lengths", type=counts, help="tokens of a text (8,16,32,64,128,256,512)")
@@ -71,7 +73,7 @@ def parse():
     parser.add_argument("--command", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     full = dict(
-        models=list(models.SHAPES), threads=[2, 1], lengths=[8, 16, 32, 64, 128, 256, 512], rounds=7, passes=3,
+        models=checkpoints.BERT_SHAPES, threads=[2, 1], lengths=[8, 16, 32, 64, 128, 256, 512], rounds=7, passes=3,
         starts=9, repetitions=5, limit=500, sequences=512, turn=0.25, attempts=3)
     for name, value in (QUICK if options.quick else full).items():
         if getattr(options, name) is None:
@@ -79,11 +81,11 @@ def parse():
     options.lengths = sorted(set(options.lengths))
     if options.lengths[-1] > 512:
         parser.error("the models take up to 512 tokens")
-    options.compare = checkpoints(options.compare or [])
+    options.compare = compared(options.compare or [])
     return options
 
 
-def checkpoints(more):
+def compared(more):
     """For the part pyramid: the embedded model, one that may lie beside the repository, and those that were named."""
     pairs = [("Graphs/dbpedia14", "Graphs/dbpedia14/sample.tsv")]
     beside = ("../shared/models/agnews-minilm-l6", "../shared/data/ag_news/test.tsv")

@@ -1,7 +1,7 @@
 """Batch-1 latency by length. In every round every runtime takes a turn at every length; a turn counts by its median."""
 import statistics
 
-import models
+import checkpoints
 from session import Clock, note, turns
 
 
@@ -26,7 +26,7 @@ def measure_setting(session, model, threads):
     def take(worker, tokens):
         answer = worker.measure(op="time", b=1, s=tokens, min_time=options.turn, min_iters=3, max_iters=200)
         times.setdefault((worker, tokens), []).append(statistics.median(answer["t"]))
-        operations[worker, tokens] = answer.get("operations", models.operations(model, tokens))
+        operations[worker, tokens] = answer.get("operations", checkpoints.operations(model, tokens))
 
     for number in range(options.rounds):
         for tokens in options.lengths:

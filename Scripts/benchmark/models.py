@@ -12,72 +12,50 @@ import shutil
 import sys
 import warnings
 
-# name -> layers, hidden, feed-forward, heads
-SHAPES = {
-    "minilm-l6": (6, 384, 1536, 12),
-    "minilm-l12": (12, 384, 1536, 12),
-    "bert-base": (12, 768, 3072, 12),
-}
-CLASSES = 4
-VOCABULARY = 30522
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+import checkpoints
 
 
 def folder(work, model, form):
     return os.path.join(work, "models", model, form)
 
 
-def operations(model, tokens):
-    """Operations of one text's matrix products: projections, feed-forward, attention, pooler, classes."""
-    layers, hidden, inner, _ = SHAPES[model]
-    layer = 2 * tokens * (4 * hidden * hidden + 2 * hidden * inner) + 4 * tokens * tokens * hidden
-    return layers * layer + 2 * hidden * hidden + 2 * hidden * CLASSES
-
-
 def make_checkpoint(work, model, target):
     """A Hugging Face folder."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    checkpoints.make(model, target)
 
-    layers, hidden, inner, heads = SHAPES[model]
-    torch.manual_seed(20240517)
-    config = BertConfig(
-        vocab_size=VOCABULARY, max_position_embeddings=512, type_vocab_size=2, num_labels=CLASSES, hidden_act="gelu",
-        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner)
-    BertForSequenceClassification(config).eval().save_pretrained(target, safe_serialization=True)
-    words = ["[PAD]"] + [f"[unused{i}]" for i in range(99)] + ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words += [chr(c) for c in range(33, 127)] + ["##" + chr(c) for c in range(97, 123)]
-    words += [f"w{i:05d}" for i in range(VOCABULARY - len(words))]
-    with open(os.path.join(target, "vocab.txt"), "w") as file:
-        file.write("\n".join(words) + "\n")
+
+def inputs(network):
+    """Names of what a network of transformers is given."""
+    types = getattr(network.config, "type_vocab_size", 0)
+    return ["input_ids", "attention_mask"] + ["token_type_ids"] * (types > 1)
 
 
 def make_onnx(work, model, target):
     """The export that the other forms start from, with dynamic batch and length."""
     import torch
-    from transformers import BertForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
-    network = BertForSequenceClassification.from_pretrained(
+    network = AutoModelForSequenceClassification.from_pretrained(
         require(work, model, "checkpoint"), attn_implementation="eager").eval()
+    names = inputs(network)
 
     class Logits(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.network = network
 
-        def forward(self, input_ids, attention_mask, token_type_ids):
-            return self.network(
-                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).logits
+        def forward(self, *values):
+            return self.network(**dict(zip(names, values))).logits
 
     ids = torch.randint(1000, 30000, (2, 16))
     mask = torch.ones_like(ids)
     mask[1, 10:] = 0
-    axes = {name: {0: "batch", 1: "tokens"} for name in INPUTS} | {"logits": {0: "batch"}}
+    values = dict(input_ids=ids, attention_mask=mask, token_type_ids=torch.zeros_like(ids))
+    axes = {name: {0: "batch", 1: "tokens"} for name in names} | {"logits": {0: "batch"}}
     with torch.no_grad():
         torch.onnx.export(
-            Logits().eval(), (ids, mask, torch.zeros_like(ids)), os.path.join(target, "model.onnx"), dynamo=False,
-            opset_version=17, input_names=list(INPUTS), output_names=["logits"], dynamic_axes=axes,
-            do_constant_folding=True)
+            Logits().eval(), tuple(values[name] for name in names), os.path.join(target, "model.onnx"), dynamo=False,
+            opset_version=17, input_names=names, output_names=["logits"], dynamic_axes=axes, do_constant_folding=True)
 
 
 def make_onnxruntime_f32(work, model, target):
@@ -85,7 +63,7 @@ def make_onnxruntime_f32(work, model, target):
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 
-    _, hidden, _, heads = SHAPES[model]
+    _, _, hidden, _, heads = checkpoints.SHAPES[model]
     optimized = optimizer.optimize_model(
         os.path.join(require(work, model, "onnx"), "model.onnx"), model_type="bert", num_heads=heads,
         hidden_size=hidden, opt_level=0, optimization_options=FusionOptions("bert"))
@@ -117,14 +95,16 @@ def make_openvino_int8(work, model, target):
     import openvino
 
     random = numpy.random.default_rng(0)
+    network = openvino.Core().read_model(os.path.join(require(work, model, "openvino-f32"), "model.xml"))
+    names = [value.get_any_name() for value in network.inputs]
 
     def text(_):
         shape = (1, int(random.integers(16, 128)))
-        return dict(
+        values = dict(
             input_ids=random.integers(1000, 30000, shape), attention_mask=numpy.ones(shape, numpy.int64),
             token_type_ids=numpy.zeros(shape, numpy.int64))
+        return {name: values[name] for name in names}
 
-    network = openvino.Core().read_model(os.path.join(require(work, model, "openvino-f32"), "model.xml"))
     quantized = nncf.quantize(
         network, nncf.Dataset([text(i) for i in range(64)]), model_type=nncf.ModelType.TRANSFORMER, subset_size=64)
     openvino.save_model(quantized, os.path.join(target, "model.xml"), compress_to_fp16=False)

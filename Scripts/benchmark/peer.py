@@ -69,20 +69,26 @@ def load_openvino(folder, precision, threads):
     if precision.endswith("bf16") and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise RuntimeError("OpenVINO has no bf16 on this CPU")
     model = core.compile_model(os.path.join(folder, "model.xml"), "CPU", settings)
+    names = [value.get_any_name() for value in model.inputs]
     request = model.create_infer_request()
-    return lambda arrays: request.infer(arrays, share_inputs=True)[0], openvino.__version__
+    return (
+        lambda arrays: request.infer({name: arrays[name] for name in names}, share_inputs=True)[0],
+        openvino.__version__)
 
 
 def load_pytorch(folder, precision, threads):
     import torch
     from transformers import AutoModelForSequenceClassification
 
+    import models
+
     torch.set_num_threads(threads)
-    network = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa").eval()
+    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    names = models.inputs(network)
 
     def run(arrays):
         with torch.inference_mode():
-            return network(**{name: torch.from_numpy(array) for name, array in arrays.items()}).logits.numpy()
+            return network(**{name: torch.from_numpy(arrays[name]) for name in names}).logits.numpy()
 
     return run, torch.__version__
 
