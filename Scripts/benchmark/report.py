@@ -89,7 +89,7 @@ def rate(row, results):
     # int8+bf16 is int8 where it counts: in the products with weights.
     precision = row.precision.split("+")[0]
     peaks = [one for one in results.peak if one.threads == row.threads and one.precision == precision]
-    return significant(gflops) + (f" ({decimal(100 * gflops / peaks[0].gflops, 0)} %)" if peaks else "")
+    return significant(gflops) + (f" ({decimal(100 * gflops / max(one.gflops for one in peaks), 0)} %)" if peaks else "")
 
 
 def throughput(rows, results):

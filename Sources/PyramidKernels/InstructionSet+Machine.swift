@@ -1,6 +1,6 @@
-// Which instruction set this machine runs: by CPU features, or as the environment variable MP_ISA says, so that every
+// Which instruction set this machine runs: by what the CPU has, or as the environment variable MP_ISA says, so that every
 // path can be tested on one machine. And which of the C kernels' paths a set stands for, which has two answers: the
-// path whose layout the weights have, and the path that runs.
+// path whose layout the weights have, and the path that runs, with the features of Features.swift.
 
 import CPyramidKernels
 import Glibc
@@ -16,16 +16,11 @@ extension InstructionSet {
     }
   }
 
-  /// The path that runs on this CPU: of the AVX-512 variants, which read the same weights, the best that it has.
-  var runningSet: mp_isa {
-    switch self {
-    case .portable, .avx2: packingSet
-    case .avx512: mp_isa(rawValue: max(mp_isa_best().rawValue, MP_ISA_AVX512.rawValue))
-    }
-  }
+  /// The path that runs on this CPU: the set's with the features that are used here.
+  var runningSet: mp_isa { mp_isa(rawValue: packingSet.rawValue | ((try? Feature.active.get()) ?? 0)) }
 
   /// Whether this CPU and operating system run it.
-  public var isSupported: Bool { mp_isa_supported(runningSet) != 0 }
+  public var isSupported: Bool { mp_isa_supported(packingSet) != 0 }
 
   /// Whether it may be run here: by the CPU, and by MP_ISA, which is an upper bound for artefacts.
   public var isAllowed: Bool {
@@ -42,8 +37,10 @@ extension InstructionSet {
   /// Whether OpenBLAS, which the portable path multiplies with, can be loaded.
   public static var hasOpenBLAS: Bool { mp_blas_available() != 0 }
 
-  /// MP_ISA if it is set, else the best that the CPU has. Throws when MP_ISA names none, or one that the CPU lacks.
+  /// MP_ISA if it is set, else the best that the CPU has. Throws when MP_ISA names none, or one that the CPU lacks, and
+  /// when MP_FEATURES makes no sense.
   public static func native() throws(KernelError) -> InstructionSet {
+    _ = try Feature.active.get()
     guard let forced = getenv("MP_ISA").map({ String(cString: $0) }), !forced.isEmpty else {
       return supported.last ?? .portable
     }

@@ -17,27 +17,32 @@ public enum Team {
   ) { mp_with_team(Int32(threads), work, argument) }
 }
 
-/// The measured peak of the instruction that a precision's products are made of.
+/// The measured peak of one kind of instruction that products are made of.
 public struct PeakRate: Sendable {
-  /// The precision of the factors.
-  public let precision: Precision
+  /// The format of the factors: f32, f16, bf16 or int8.
+  public let precision: String
   /// The instruction and its vector width.
   public let instruction: String
-  private let kind: mp_peak_kind
+  private let feature: mp_isa
 
   /// nil when this machine lacks the instruction.
-  public init?(_ precision: Precision) {
-    self.precision = precision
-    kind =
-      switch precision {
-      case .f32: MP_PEAK_F32_FMA
-      case .bf16: MP_PEAK_BF16_DOT
-      case .int8: MP_PEAK_INT8_DOT
+  private init?(_ precision: String, _ feature: mp_isa) {
+    guard let name = mp_peak_instruction(feature) else { return nil }
+    (self.precision, self.feature, instruction) = (precision, feature, String(cString: name))
+  }
+
+  /// Multiply-adds of floats, and what each feature of this CPU adds to them.
+  public static var all: [PeakRate] {
+    let features = Feature.allCases.map { feature in
+      switch feature {
+      case .vnni, .avxVNNI, .amxInt8, .dotprod, .i8mm: PeakRate("int8", feature.bit)
+      case .avx512BF16, .amxBF16, .bf16: PeakRate("bf16", feature.bit)
+      case .avx512FP16: PeakRate("f16", feature.bit)
       }
-    guard let name = mp_peak_instruction(kind) else { return nil }
-    instruction = String(cString: name)
+    }
+    return ([PeakRate("f32", MP_ISA_PORTABLE)] + features).compactMap { $0 }
   }
 
   /// Operations per second, a multiply-add counted as two, of `threads` threads together.
-  public func measure(threads: Int) -> Double { mp_peak_rate(kind, Int32(threads)) }
+  public func measure(threads: Int) -> Double { mp_peak_rate(feature, Int32(threads)) }
 }

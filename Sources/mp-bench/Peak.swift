@@ -8,7 +8,7 @@ import PyramidTools
 
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints the measured peak rate of multiply-add and dot-product instructions.",
+    abstract: "Prints the measured peak rate of multiply-adds and of each feature that this CPU has beside them.",
     discussion: "Loops over registers only; each row is the best of fifty runs of a millisecond.")
 
   @OptionGroup var team: ThreadOptions
@@ -26,12 +26,12 @@ struct Peak: ParsableCommand {
       try out.print("| precision | instruction | threads | GFLOP/s |\n|---|---|---|---|")
       for row in rows {
         try out.print(
-          "| \(row.peak.precision.rawValue) | \(row.peak.instruction) | \(row.threads) | \(decimal(row.gflops, 1)) |")
+          "| \(row.peak.precision) | \(row.peak.instruction) | \(row.threads) | \(decimal(row.gflops, 1)) |")
       }
     case .json:
       let values = rows.map { row -> JSONValue in
         [
-          "precision": .string(row.peak.precision.rawValue), "instruction": .string(row.peak.instruction),
+          "precision": .string(row.peak.precision), "instruction": .string(row.peak.instruction),
           "threads": JSONValue(row.threads), "gflops": JSONValue(row.gflops),
         ]
       }
@@ -40,11 +40,11 @@ struct Peak: ParsableCommand {
     try out.flush()
   }
 
-  /// One thread and all of them; a precision that the machine has no instruction for is left out.
+  /// One thread and all of them; an instruction that the machine lacks is left out.
   private func measure() -> [(peak: PeakRate, threads: Int, gflops: Double)] {
     let threads = ThreadCount.choose(requested: team.threads)
     Team.setUp(threads: threads)
-    return Precision.allCases.compactMap { PeakRate($0) }.flatMap { peak in
+    return PeakRate.all.flatMap { peak in
       Set([1, threads]).sorted().map { (peak, $0, peak.measure(threads: $0) / 1e9) }
     }
   }

@@ -7,12 +7,21 @@ struct Path: Sendable, CustomTestStringConvertible {
   let isa: mp_isa
   let testDescription: String
 
+  init(isa: mp_isa, testDescription: String) { (self.isa, self.testDescription) = (isa, testDescription) }
+
+  /// A base with features.
+  init(_ base: mp_isa, _ features: mp_isa..., name: String) {
+    self.init(isa: features.reduce(base) { mp_isa(rawValue: $0.rawValue | $1.rawValue) }, testDescription: name)
+  }
+
+  var base: mp_isa { mp_isa(rawValue: isa.rawValue & MP_ISA_BASES.rawValue) }
+
   static let all: [Path] = [
     Path(isa: MP_ISA_PORTABLE, testDescription: "portable"),
     Path(isa: MP_ISA_AVX2, testDescription: "avx2"),
     Path(isa: MP_ISA_AVX512, testDescription: "avx512"),
-    Path(isa: MP_ISA_AVX512_VNNI, testDescription: "avx512 with VNNI"),
-    Path(isa: MP_ISA_AVX512_BF16, testDescription: "avx512 with BF16"),
+    Path(MP_ISA_AVX512, MP_FEATURE_VNNI, name: "avx512 with VNNI"),
+    Path(MP_ISA_AVX512, MP_FEATURE_AVX512_BF16, name: "avx512 with BF16"),
   ].filter { mp_isa_supported($0.isa) == 1 }
 
   /// The paths that promise batch invariance.

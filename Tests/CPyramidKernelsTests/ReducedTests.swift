@@ -112,11 +112,14 @@ extension Kernels {
       }
     }
 
-    @Test func `all AVX-512 variants give the same int8 bits`() {
-      let layer = Layer(31, 130, 129)
-      let paths = Path.all.filter { $0.isa.rawValue >= MP_ISA_AVX512.rawValue }
-      let results = paths.map { layer.run(Setting(path: $0, threads: 1), MP_PRECISION_INT8).bits }
-      #expect(results.allSatisfy { $0 == results.first })
+    @Test(arguments: [MP_ACTIVATION_NONE, MP_ACTIVATION_GELU])
+    func `all paths in vectors give the same int8 bits`(_ activation: mp_activation) {
+      for layer in [Layer(31, 130, 129), Layer(1, 384, 64), Layer(64, 7, 33), Layer(17, 64, 100)] {
+        let results = Path.invariant.map {
+          layer.run(Setting(path: $0, threads: 1), MP_PRECISION_INT8, activation).bits
+        }
+        #expect(results.allSatisfy { $0 == results.first })
+      }
     }
 
     @Test(arguments: precisions, Setting.all)

@@ -233,6 +233,9 @@ extension Kernels {
       #expect(mp_isa_supported(mp_isa_best()) == 1)
       #expect(mp_isa_supported(MP_ISA_PORTABLE) == 1)
       #expect(mp_isa_supported(mp_isa(7)) == 0)
+      let absent = MP_FEATURES.rawValue & ~mp_features_present().rawValue
+      #expect(absent == 0 || mp_isa_supported(mp_isa(absent)) == 0)
+      #expect(mp_features_chosen().rawValue & ~mp_features_present().rawValue == 0)
       #expect(mp_openblas_core().map { String(cString: $0).isEmpty } == false)
     }
   }

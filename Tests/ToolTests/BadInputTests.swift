@@ -101,6 +101,23 @@ import Testing
     #expect(unknown.code == 1 && unknown.notes.contains("MP_ISA is 'mmx'"))
   }
 
+  @Test func `MP_FEATURES is honoured or refused, and changes no answer in f32`() throws {
+    func run(_ features: String) throws -> ToolResult {
+      try Tool.run(
+        Models.dense.get(), "--quiet", "--format", "csv", "A text.", environment: ["MP_FEATURES": features])
+    }
+    let plain = try run("")
+    #expect(try plain.code == 0 && run("none").output == plain.output)
+    for senseless in ["sse", "vnni,", "none,vnni", "-sse", "VNNI", "-none"] {
+      let refused = try run(senseless)
+      #expect(refused.code == 1 && refused.notes.contains("MP_FEATURES names"), "\(senseless): \(refused.notes)")
+    }
+    #expect(try run("vnni,-amx-int8").notes.contains("not both"))
+    #if arch(x86_64)
+      #expect(try run("i8mm").notes.contains("MP_FEATURES names 'i8mm', which this CPU does not have"))
+    #endif
+  }
+
   @Test(arguments: ["99999999999", "0", "-3", "many", "1x", ""])
   func `A senseless OMP_NUM_THREADS changes no answer`(value: String) throws {
     let plain = try Tool.run(Models.dense.get(), "--quiet", "--format", "csv", "A text.")

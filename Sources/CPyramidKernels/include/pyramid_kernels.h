@@ -26,15 +26,25 @@ extern "C" {
 /// alias the numbers that it holds.
 typedef uint32_t __attribute__((may_alias)) mp_word;
 
-/// A code path, each running wherever a later one does. Portable is plain C with OpenBLAS for the matrix products and
-/// runs anywhere. The three AVX-512 paths read the same packed weights; VNNI multiplies int8 by an instruction, with
-/// the same bits, BF16 also bf16.
+/// A code path: a base, which alone decides how packed weights lie, and any features beside it, as bits: MP_ISA_AVX512 |
+/// MP_FEATURE_VNNI. Portable is plain C with OpenBLAS for the matrix products and runs anywhere. Features change speed
+/// and, in bf16, rounding; int8 has the same bits with any of them. A base ignores features that it has no use for.
 typedef enum {
   MP_ISA_PORTABLE = 0,
   MP_ISA_AVX2 = 1,
   MP_ISA_AVX512 = 2,
-  MP_ISA_AVX512_VNNI = 3,
-  MP_ISA_AVX512_BF16 = 4
+  MP_ISA_BASES = 0xff,               // all bits of a base
+
+  MP_FEATURE_VNNI = 1 << 8,          // dot products of bytes, beside AVX-512
+  MP_FEATURE_AVX_VNNI = 1 << 9,      // the same, beside AVX2
+  MP_FEATURE_AVX512_BF16 = 1 << 10,  // dot products of bf16
+  MP_FEATURE_AVX512_FP16 = 1 << 11,  // arithmetic in f16: known and measured, but no kernel gains by it
+  MP_FEATURE_AMX_INT8 = 1 << 12,     // products in tiles, beside AVX-512
+  MP_FEATURE_AMX_BF16 = 1 << 13,
+  MP_FEATURE_DOTPROD = 1 << 14,      // ARM: dot products of bytes of one sign
+  MP_FEATURE_I8MM = 1 << 15,         // ARM: of unsigned with signed bytes
+  MP_FEATURE_BF16 = 1 << 16,         // ARM: of bf16
+  MP_FEATURES = 0x1ff00              // all of them
 } mp_isa;
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
@@ -56,12 +66,18 @@ typedef enum {
 
 // MARK: Processor and threads
 
-/// 1 if this CPU and operating system can run the path, else 0. AVX2 needs AVX2 and FMA; AVX512 needs F, BW, VL, DQ and
-/// all of AVX2's, its variants also VNNI, and VNNI and BF16; all need the operating system to save the registers
-/// (XGETBV).
+/// 1 if this CPU and operating system have the base and every feature of the path, else 0. AVX2 needs AVX2 and FMA;
+/// AVX512 needs F, BW, VL, DQ and all of AVX2's; all need the operating system to save the registers (XGETBV), tiles
+/// also its permission, which is asked for once per process and whose refusal means that there are none.
 int mp_isa_supported(mp_isa isa);
 
-/// The fastest supported path.
+/// The features that this CPU and operating system have, as bits without a base.
+mp_isa mp_features_present(void);
+
+/// Those of them that pay on a CPU of this kind, by measured rates.
+mp_isa mp_features_chosen(void);
+
+/// The fastest supported path: the best base with the features that were chosen.
 mp_isa mp_isa_best(void);
 
 /// 1 if OpenBLAS, which the portable path multiplies with, can be loaded, else 0.

@@ -131,15 +131,15 @@ static void run_attention(const void *context, int thread, int threads) {
 }
 
 /// Whether a model of this precision has its attention in bf16 on a path; never in training, which is f32.
-static int uses_bf16(const mp_kernels *kernels, mp_precision precision) {
-  return precision != MP_PRECISION_F32 && kernels->reduced.attention != NULL;
+static int uses_bf16(const mp_reduced_kernels *reduced, mp_precision precision) {
+  return precision != MP_PRECISION_F32 && reduced->attention != NULL;
 }
 
 /// Floats of a thread's area.
 static size_t area_floats(mp_isa isa, mp_precision precision, int tokens, int head_dim) {
-  const mp_kernels *kernels = mp_kernels_for(isa);
+  const mp_reduced_kernels reduced = mp_reduced_for(isa);
   mp_attention_scratch *scratch =
-    uses_bf16(kernels, precision) ? kernels->reduced.attention_scratch : kernels->attention_scratch;
+    uses_bf16(&reduced, precision) ? reduced.attention_scratch : mp_kernels_for(isa)->attention_scratch;
   return mp_whole_lines(scratch(tokens, head_dim));
 }
 
@@ -158,15 +158,15 @@ size_t mp_relative_attention_scratch_count(mp_isa isa, int threads, int tokens, 
 }
 
 /// The task of a call.
-static mp_attention_task *task_of(const mp_kernels *kernels, const mp_attention_call *call) {
-  if (call->relation) return kernels->relative_attention;
-  return uses_bf16(kernels, call->precision) ? kernels->reduced.attention : kernels->attention;
+static mp_attention_task *task_of(const mp_attention_call *call) {
+  const mp_reduced_kernels reduced = mp_reduced_for(call->isa);
+  if (call->relation) return mp_kernels_for(call->isa)->relative_attention;
+  return uses_bf16(&reduced, call->precision) ? reduced.attention : mp_kernels_for(call->isa)->attention;
 }
 
 void mp_attention(const mp_attention_call *call) {
   if (call->samples <= 0) return;
-  const mp_kernels *kernels = mp_kernels_for(call->isa);
-  attention_run run = {.call = call, .task = task_of(kernels, call)};
+  attention_run run = {.call = call, .task = task_of(call)};
   int longest = 0;
   for (int sample = 0; sample < call->samples; sample++) {
     const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);
@@ -178,7 +178,7 @@ void mp_attention(const mp_attention_call *call) {
   const int threads = call->threads < 1 ? 1 : call->threads;
   run.thread_floats =
     call->relation
-      ? mp_whole_lines(kernels->relative_scratch(longest, call->head_dim, call->relation->table_rows))
+      ? mp_whole_lines(mp_kernels_for(call->isa)->relative_scratch(longest, call->head_dim, call->relation->table_rows))
       : area_floats(call->isa, call->precision, longest, call->head_dim);
   run.areas = mp_first_line(call->scratch);
   run.sums = run.areas + (size_t)threads * run.thread_floats;

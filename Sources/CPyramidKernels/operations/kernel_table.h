@@ -90,8 +90,6 @@ typedef struct {
 struct mp_training_kernels;  // operations/training/training_table.h
 
 typedef struct {
-  int lanes, panel_vectors;  // 0 and 0: weights are not packed
-
   /// The share of thread `thread` of `threads` of activation(x W^T + bias + residual). Shares are disjoint in y.
   mp_linear_share *linear;
   mp_reduced_kernels reduced;
@@ -114,11 +112,39 @@ typedef struct {
   const struct mp_training_kernels *training;
 } mp_kernels;
 
+#define MP_KERNELS(path)                                                                                              \
+  {                                                                                                                   \
+    .linear = linear_##path, .reduced = {MP_REDUCED_KERNELS(path)}, .activate = activate_##path, .gate = gate_##path, \
+    .rotate = rotate_##path, .add = add_##path, .layer_norm = layer_norm_##path, .embed = embed_##path,               \
+    .softmax = softmax_##path, .norm = norm_##path, .attention = attention_##path,                                    \
+    .attention_scratch = attention_scratch_##path, .relative_attention = relative_attention_##path,                   \
+    .relative_scratch = relative_scratch_##path, .first_attention = first_attention_##path,                           \
+    .training = &mp_training_##path                                                                                   \
+  }
+
 extern const mp_kernels mp_kernels_portable, mp_kernels_avx2, mp_kernels_avx512;
 extern const mp_reduced_kernels mp_reduced_avx512_vnni, mp_reduced_avx512_bf16;
 
-/// The table of a path. Asking for one that this machine lacks is a caller's error.
+/// What the processor and its operating system have: bases as bits 1 << base, features, and those of them that lose
+/// time here.
+typedef struct {
+  unsigned bases, features, slow;
+} mp_processor;
+
+/// Asks; a file for each kind of processor says how.
+mp_processor mp_ask_processor(void);
+
+/// The table of a path's base. Asking for one that this machine lacks is a caller's error.
 const mp_kernels *mp_kernels_for(mp_isa isa);
+
+/// The kernels of reduced precision of a path: its base's, with those of its features in their place.
+mp_reduced_kernels mp_reduced_for(mp_isa isa);
+
+/// How packed weights lie: floats in a vector, vectors in a panel; 0 and 0 where they are not packed.
+typedef struct {
+  int lanes, panel_vectors;
+} mp_panel_layout;
+mp_panel_layout mp_layout_of(mp_isa isa);
 
 /// The scales after int8 rows from `mp_rows_pack`, [rows].
 const float *mp_row_scales(const void *packed, int rows, int columns);

@@ -33,6 +33,7 @@ size_t mp_linear_scratch_bytes(int threads, int rows, int depth) {
 
 typedef struct {
   const mp_kernels *kernels;
+  mp_reduced_kernels reduced;
   const mp_linear_call *layer;
   float *scratch;  // of reduced inputs
 } linear_run;
@@ -47,7 +48,7 @@ static mp_linear_job reduce_input(const linear_run *run, int thread, int threads
   mp_word *words = (mp_word *)area;
   const size_t first = is_alone ? 0 : mp_share(rows, thread, threads);
   const size_t end = is_alone ? rows : mp_share(rows, thread + 1, threads);
-  run->kernels->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first),
+  run->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first),
                                                      layer->depth, stride, words + first * stride, scales + first);
   if (!is_alone) mp_barrier(threads);
   return (mp_linear_job){.call = *layer, .words = words, .scales = scales, .word_stride = stride};
@@ -62,7 +63,7 @@ static void run_linear(const void *context, int thread, int threads) {
     run->kernels->linear(&job, thread, threads);
   } else {
     const mp_linear_job job = reduce_input(run, thread, threads);
-    run->kernels->reduced.linear[layer->precision - 1](&job, thread, threads);
+    run->reduced.linear[layer->precision - 1](&job, thread, threads);
   }
   if (!layer->gamma) return;
   mp_barrier(threads);
@@ -74,7 +75,8 @@ static void run_linear(const void *context, int thread, int threads) {
 
 void mp_linear(const mp_linear_call *call) {
   if (call->rows <= 0) return;
-  const linear_run run = {mp_kernels_for(call->isa), call, call->scratch ? mp_first_line(call->scratch) : NULL};
+  const linear_run run = {mp_kernels_for(call->isa), mp_reduced_for(call->isa), call,
+                          call->scratch ? mp_first_line(call->scratch) : NULL};
   const size_t work = ((size_t)call->rows + 2) * (size_t)mp_steps(call->precision, call->depth)
                       * (size_t)call->columns;
   mp_run(mp_worthwhile(call->threads, work, worth_a_team), run_linear, &run);

@@ -72,10 +72,23 @@ void mp_rows_pack(mp_precision precision, const float *weight, int rows, int col
 
 // MARK: Panels
 
+mp_panel_layout mp_layout_of(mp_isa isa) {
+  switch (isa & MP_ISA_BASES) {
+  case MP_ISA_AVX2: return (mp_panel_layout){8, 2};
+  case MP_ISA_AVX512: return (mp_panel_layout){16, 4};
+  default: return (mp_panel_layout){0, 0};
+  }
+}
+
+int mp_panel_width(mp_isa isa) {
+  const mp_panel_layout layout = mp_layout_of(isa);
+  return layout.lanes * layout.panel_vectors;
+}
+
 size_t mp_linear_packed_bytes(mp_isa isa, mp_precision precision, int columns, int depth) {
-  const mp_kernels *kernels = mp_kernels_for(isa);
-  if (kernels->lanes == 0) return mp_rows_packed_bytes(precision, columns, depth);
-  const size_t whole = rounded_up((size_t)columns, (size_t)kernels->lanes);
+  const mp_panel_layout layout = mp_layout_of(isa);
+  if (layout.lanes == 0) return mp_rows_packed_bytes(precision, columns, depth);
+  const size_t whole = rounded_up((size_t)columns, (size_t)layout.lanes);
   const size_t words = whole * (size_t)mp_steps(precision, depth);
   return 4 * (words + (precision == MP_PRECISION_INT8 ? 2 * whole : 0));
 }
@@ -103,8 +116,8 @@ static int32_t pack_column(mp_precision precision, const float *row, size_t dept
 }
 
 void mp_linear_pack(mp_isa isa, mp_precision precision, const float *weight, int columns, int depth, void *packed) {
-  const mp_kernels *kernels = mp_kernels_for(isa);
-  const size_t lanes = (size_t)kernels->lanes, panel = lanes * (size_t)kernels->panel_vectors;
+  const mp_panel_layout layout = mp_layout_of(isa);
+  const size_t lanes = (size_t)layout.lanes, panel = lanes * (size_t)layout.panel_vectors;
   if (panel == 0) {
     mp_rows_pack(precision, weight, columns, depth, packed);
     return;

@@ -305,23 +305,4 @@ static void first_attention_portable(const mp_first_attention_job *job) {
   }
 }
 
-const mp_kernels mp_kernels_portable = {
-  .lanes = 0,
-  .panel_vectors = 0,
-  .linear = linear_portable,
-  .reduced = {MP_REDUCED_KERNELS(portable)},
-  .activate = activate_portable,
-  .gate = gate_portable,
-  .rotate = rotate_portable,
-  .add = add_portable,
-  .layer_norm = layer_norm_portable,
-  .embed = embed_portable,
-  .softmax = softmax_portable,
-  .norm = norm_portable,
-  .attention = attention_portable,
-  .attention_scratch = attention_scratch_portable,
-  .relative_attention = relative_attention_portable,
-  .relative_scratch = relative_scratch_portable,
-  .first_attention = first_attention_portable,
-  .training = &mp_training_portable,
-};
+const mp_kernels mp_kernels_portable = MP_KERNELS(portable);

@@ -50,8 +50,8 @@ static void pack_key_words(const mp_attention_job *job, mp_word *packed, mp_word
         store_pairs(x, (size_t)job->head_dim, 1.0f, rows + i * stride);
       }
       for (size_t step = 0; step < (size_t)steps; step += 8) {
-        __m256 row[8];
-        for (size_t i = 0; i < 8; i++) row[i] = _mm256_loadu_ps((const float *)(rows + i * stride + step));
+        octet row[8];
+        for (size_t i = 0; i < 8; i++) row[i] = o_load((const float *)(rows + i * stride + step));
         store_transposed(row, (float *)(start + step * width + key), width);
       }
     }

@@ -17,9 +17,9 @@ static size_t MP_NAME(attention_scratch)(int tokens, int head_dim) {
 }
 
 /// 8 keys x 8 dimensions, scaled: y[d][key] = x[key][d] * scale.
-MP_INLINE void transpose_8x8(const float *x, size_t x_stride, __m256 scale, float *y, size_t y_stride) {
-  __m256 row[8];
-  for (int i = 0; i < 8; i++) row[i] = _mm256_mul_ps(_mm256_loadu_ps(x + (size_t)i * x_stride), scale);
+MP_INLINE void transpose_8x8(const float *x, size_t x_stride, float scale, float *y, size_t y_stride) {
+  octet row[8];
+  for (int i = 0; i < 8; i++) row[i] = o_scale(o_load(x + (size_t)i * x_stride), scale);
   store_transposed(row, y, y_stride);
 }
 
@@ -36,7 +36,7 @@ static void pack_panel(head_rows head, float scale, int first, int count, size_t
   const float *x = head.x + (size_t)first * head.stride;
   for (int row = 0; row < whole; row += 8) {
     for (int d = 0; d < dims; d += 8) {
-      transpose_8x8(x + (size_t)row * head.stride + d, head.stride, _mm256_set1_ps(scale),
+      transpose_8x8(x + (size_t)row * head.stride + d, head.stride, scale,
                     panel + (size_t)d * width + row, width);
     }
   }

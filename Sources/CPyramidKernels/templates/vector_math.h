@@ -25,32 +25,6 @@ MP_INLINE void v_store_some(float *p, size_t left, vec x) {
 /// Zeroes the lanes after the row's end.
 MP_INLINE vec v_keep_some(size_t left, vec x) { return left >= LANES ? x : v_keep(v_first(left), x); }
 
-/// Sums over the lanes of four vectors at once, in one fixed tree: a third of the operations of four single ones.
-MP_INLINE void v_store_sums(float *y, vec a, vec b, vec c, vec d) {
-  const __m256 ab = _mm256_hadd_ps(v_halves(a), v_halves(b)), cd = _mm256_hadd_ps(v_halves(c), v_halves(d));
-  const __m256 all = _mm256_hadd_ps(ab, cd);
-  _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
-}
-
-/// y[j][i] = row[i][j] of 8 rows of 8 words.
-MP_INLINE void store_transposed(const __m256 row[8], float *y, size_t y_stride) {
-  __m256 pair[8], quad[8];
-  for (int i = 0; i < 8; i += 2) {
-    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
-    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-    quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
-    quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-    quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
-  }
-  for (int i = 0; i < 4; i++) {
-    _mm256_storeu_ps(y + (size_t)i * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
-    _mm256_storeu_ps(y + (size_t)(i + 4) * y_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
-  }
-}
-
 /// e^x, relative error 8e-8 over the normal range; 0 below -104, inf above 88.8, NaN for NaN.
 /// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts so that n times the first is exact; e^r = 1 + r + r^2 p(r).
 MP_INLINE vec v_exp(vec x) {

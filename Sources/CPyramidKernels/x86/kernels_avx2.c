@@ -24,24 +24,5 @@
 
 const mp_training_kernels mp_training_avx2 = MP_TRAINING_KERNELS(avx2);
 
-const mp_kernels mp_kernels_avx2 = {
-  .lanes = LANES,
-  .panel_vectors = PANEL_VECTORS,
-  .linear = linear_avx2,
-  .reduced = {MP_REDUCED_KERNELS(avx2)},
-  .activate = activate_avx2,
-  .gate = gate_avx2,
-  .rotate = rotate_avx2,
-  .add = add_avx2,
-  .layer_norm = layer_norm_avx2,
-  .embed = embed_avx2,
-  .softmax = softmax_avx2,
-  .norm = norm_avx2,
-  .attention = attention_avx2,
-  .attention_scratch = attention_scratch_avx2,
-  .relative_attention = relative_attention_avx2,
-  .relative_scratch = relative_scratch_avx2,
-  .first_attention = first_attention_avx2,
-  .training = &mp_training_avx2,
-};
+const mp_kernels mp_kernels_avx2 = MP_KERNELS(avx2);
 #endif

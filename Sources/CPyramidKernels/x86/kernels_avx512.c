@@ -25,24 +25,5 @@
 
 const mp_training_kernels mp_training_avx512 = MP_TRAINING_KERNELS(avx512);
 
-const mp_kernels mp_kernels_avx512 = {
-  .lanes = LANES,
-  .panel_vectors = PANEL_VECTORS,
-  .linear = linear_avx512,
-  .reduced = {MP_REDUCED_KERNELS(avx512)},
-  .activate = activate_avx512,
-  .gate = gate_avx512,
-  .rotate = rotate_avx512,
-  .add = add_avx512,
-  .layer_norm = layer_norm_avx512,
-  .embed = embed_avx512,
-  .softmax = softmax_avx512,
-  .norm = norm_avx512,
-  .attention = attention_avx512,
-  .attention_scratch = attention_scratch_avx512,
-  .relative_attention = relative_attention_avx512,
-  .relative_scratch = relative_scratch_avx512,
-  .first_attention = first_attention_avx512,
-  .training = &mp_training_avx512,
-};
+const mp_kernels mp_kernels_avx512 = MP_KERNELS(avx512);
 #endif

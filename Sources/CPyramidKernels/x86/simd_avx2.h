@@ -115,4 +115,6 @@ MP_INLINE float v_greatest(vec x) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+#include "x86/octets.h"
+
 #endif

@@ -102,4 +102,6 @@ MP_INLINE __m256 v_halves(vec x) {
 }
 MP_INLINE float v_greatest(vec x) { return _mm512_reduce_max_ps(x); }
 
+#include "x86/octets.h"
+
 #endif

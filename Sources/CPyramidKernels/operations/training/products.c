@@ -20,8 +20,8 @@ typedef struct {
 } product_run;
 
 /// Columns before which a thread's panels begin, of a matrix with `columns`.
-static int first_column(const mp_kernels *kernels, int columns, int thread, int threads) {
-  const int width = kernels->lanes ? kernels->lanes * kernels->panel_vectors : 1;
+static int first_column(mp_isa isa, int columns, int thread, int threads) {
+  const int panel = mp_panel_width(isa), width = panel > 0 ? panel : 1;
   const int panels = (columns + width - 1) / width;
   const int column = (int)mp_share((size_t)panels, thread, threads) * width;
   return column < columns ? column : columns;
@@ -30,8 +30,8 @@ static int first_column(const mp_kernels *kernels, int columns, int thread, int 
 static void run_product(const void *context, int thread, int threads) {
   const product_run *run = context;
   const int columns = run->layer.columns;
-  run->pack(run->source, columns, run->layer.depth, first_column(run->kernels, columns, thread, threads),
-            first_column(run->kernels, columns, thread + 1, threads), (float *)run->layer.weight);
+  run->pack(run->source, columns, run->layer.depth, first_column(run->layer.isa, columns, thread, threads),
+            first_column(run->layer.isa, columns, thread + 1, threads), (float *)run->layer.weight);
   mp_barrier(threads);
   const mp_linear_job job = {.call = run->layer};
   run->kernels->linear(&job, thread, threads);
@@ -97,8 +97,8 @@ static void run_weight_gradient(const void *context, int thread, int threads) {
     }
     if (!run->dweight) continue;
     run->kernels->training->pack_rows(run->x + (size_t)row * (size_t)run->depth, run->depth, rows,
-                                      first_column(run->kernels, run->depth, thread, threads),
-                                      first_column(run->kernels, run->depth, thread + 1, threads), run->packed);
+                                      first_column(run->isa, run->depth, thread, threads),
+                                      first_column(run->isa, run->depth, thread + 1, threads), run->packed);
     mp_barrier(threads);
     const mp_linear_job job = {
       .call = {.isa = run->isa, .rows = run->columns, .depth = rows, .columns = run->depth, .x = run->transposed,

@@ -91,8 +91,8 @@ static void differentiate_queries(const mp_attention_gradient_job *job, const gr
     const size_t column = (size_t)(query - first + i);
     for (size_t j = 0; j < s->columns; j += 8) {
       const size_t from = (size_t)i * s->columns + j, to = j * GRADIENT_QUERIES + column;
-      transpose_8x8(s->kept + from, s->columns, _mm256_set1_ps(1.0f), s->kept_columns + to, GRADIENT_QUERIES);
-      transpose_8x8(s->slopes + from, s->columns, _mm256_set1_ps(1.0f), s->slope_columns + to, GRADIENT_QUERIES);
+      transpose_8x8(s->kept + from, s->columns, 1.0f, s->kept_columns + to, GRADIENT_QUERIES);
+      transpose_8x8(s->slopes + from, s->columns, 1.0f, s->slope_columns + to, GRADIENT_QUERIES);
     }
   }
 }

@@ -14,8 +14,8 @@ MP_INLINE int panel_width(int columns, int column) {
 
 /// y[j][i] = x[i][j] for 8 rows of x and of y.
 MP_INLINE void transpose_square(const float *x, size_t x_stride, float *y, size_t y_stride) {
-  __m256 row[8];
-  for (int i = 0; i < 8; i++) row[i] = _mm256_loadu_ps(x + (size_t)i * x_stride);
+  octet row[8];
+  for (int i = 0; i < 8; i++) row[i] = o_load(x + (size_t)i * x_stride);
   store_transposed(row, y, y_stride);
 }
 
@@ -56,23 +56,23 @@ static void MP_NAME(pack_rows)(const float *weight, int columns, int depth, int 
 
 /// 8 columns: the whole squares are transposed and summed in vectors, what is left one by one.
 MP_INLINE void transpose_strip(const float *x, int rows, size_t columns, float *y, size_t y_stride, float *sums) {
-  __m256 sum = sums ? _mm256_loadu_ps(sums) : _mm256_setzero_ps();
+  octet sum = sums ? o_load(sums) : o_zero();
   int r = 0;
   for (; r + 8 <= rows; r += 8) {
-    __m256 row[8];
+    octet row[8];
     for (int i = 0; i < 8; i++) {
-      row[i] = _mm256_loadu_ps(x + (size_t)(r + i) * columns);
-      _mm_prefetch((const char *)(x + (size_t)(r + i + 16) * columns), _MM_HINT_T0);
-      sum = _mm256_add_ps(sum, row[i]);
+      row[i] = o_load(x + (size_t)(r + i) * columns);
+      __builtin_prefetch(x + (size_t)(r + i + 16) * columns);
+      sum = o_add(sum, row[i]);
     }
     store_transposed(row, y + r, y_stride);
   }
   for (; r < rows; r++) {
     const float *row = x + (size_t)r * columns;
     for (size_t c = 0; c < 8; c++) y[c * y_stride + (size_t)r] = row[c];
-    sum = _mm256_add_ps(sum, _mm256_loadu_ps(row));
+    sum = o_add(sum, o_load(row));
   }
-  if (sums) _mm256_storeu_ps(sums, sum);
+  if (sums) o_store(sums, sum);
 }
 
 static void MP_NAME(transpose)(const float *x, int rows, int columns, int first, int end, float *y, size_t y_stride,
