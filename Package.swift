@@ -6,7 +6,10 @@ import PackageDescription
 
 /// C kernels are always optimised: at -O0 they are 20 to 45 times slower, and tests run in debug.
 /// Nobody reads errno after a square root, and without it there are vectors of them.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fopenmp", "-fno-math-errno"]), .headerSearchPath(".")]
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(["-O3", "-fopenmp", "-fno-math-errno"]), .headerSearchPath("."),
+  .define("MP_STAND_INS", .when(configuration: .debug)),
+]
 /// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
 /// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]

@@ -13,6 +13,7 @@ extension InstructionSet {
     case .portable: MP_ISA_PORTABLE
     case .avx2: MP_ISA_AVX2
     case .avx512: MP_ISA_AVX512
+    case .neon: MP_ISA_NEON
     }
   }
 

@@ -58,7 +58,7 @@ struct MPCompile: ParsableCommand {
   @Option(help: "Number format of weights and products: f32, bf16, int8.")
   var precision: Precision = .f32
 
-  @Option(help: "Kernels to compile for: native, avx512, avx2, portable.")
+  @Option(help: "Kernels to compile for: native, avx512, avx2, neon, portable.")
   var target: TargetOption = .native
 
   @Option(
@@ -102,7 +102,7 @@ struct MPCompile: ParsableCommand {
 
   enum Emission: String, ExpressibleByArgument, CaseIterable { case ir, dot, json }
   enum ListFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
-  enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, portable }
+  enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, neon, portable }
 
   func validate() throws {
     if listPolicies {

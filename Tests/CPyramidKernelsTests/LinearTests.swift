@@ -93,6 +93,8 @@ extension Kernels {
       #expect(mp_panel_width(MP_ISA_PORTABLE) == 0)
       #expect(mp_panel_width(MP_ISA_AVX2) == 16)
       #expect(mp_panel_width(MP_ISA_AVX512) == 64)
+      #expect(mp_panel_width(MP_ISA_NEON) == 16)
+      #expect(mp_linear_packed_bytes(MP_ISA_NEON, MP_PRECISION_F32, 17, 10) == 4 * 20 * 10)
       #expect(mp_linear_packed_bytes(MP_ISA_AVX512, MP_PRECISION_F32, 14, 384) == 4 * 16 * 384)
       #expect(mp_linear_packed_bytes(MP_ISA_AVX2, MP_PRECISION_F32, 17, 10) == 4 * 24 * 10)
       #expect(mp_linear_packed_bytes(MP_ISA_PORTABLE, MP_PRECISION_F32, 17, 10) == 4 * 170)

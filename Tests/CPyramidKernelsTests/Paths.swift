@@ -20,8 +20,18 @@ struct Path: Sendable, CustomTestStringConvertible {
     Path(isa: MP_ISA_PORTABLE, testDescription: "portable"),
     Path(isa: MP_ISA_AVX2, testDescription: "avx2"),
     Path(isa: MP_ISA_AVX512, testDescription: "avx512"),
+    Path(MP_ISA_AVX2, MP_FEATURE_AVX_VNNI, name: "avx2 with AVX-VNNI"),
     Path(MP_ISA_AVX512, MP_FEATURE_VNNI, name: "avx512 with VNNI"),
     Path(MP_ISA_AVX512, MP_FEATURE_AVX512_BF16, name: "avx512 with BF16"),
+    Path(MP_ISA_AVX512, MP_FEATURE_VNNI, MP_FEATURE_AMX_INT8, MP_FEATURE_AMX_BF16, name: "avx512 with AMX"),
+    Path(MP_ISA_AVX2, MP_FEATURE_AVX_VNNI, MP_STAND_IN, name: "avx2 with AVX-VNNI, stood in for"),
+    Path(MP_ISA_AVX512, MP_STAND_IN, name: "avx512, stood in for"),
+    Path(
+      MP_ISA_AVX512, MP_FEATURE_AMX_INT8, MP_FEATURE_AMX_BF16, MP_STAND_IN, name: "avx512 with AMX, stood in for"),
+    Path(isa: MP_ISA_NEON, testDescription: "neon"),
+    Path(MP_ISA_NEON, MP_FEATURE_DOTPROD, name: "neon with DOTPROD"),
+    Path(MP_ISA_NEON, MP_FEATURE_I8MM, name: "neon with I8MM"),
+    Path(MP_ISA_NEON, MP_FEATURE_BF16, name: "neon with BF16"),
   ].filter { mp_isa_supported($0.isa) == 1 }
 
   /// The paths that promise batch invariance.

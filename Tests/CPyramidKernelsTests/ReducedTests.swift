@@ -112,6 +112,17 @@ extension Kernels {
       }
     }
 
+    @Test(arguments: precisions, Path.invariant)
+    func `from 1 to 64 rows, sums have one order`(_ precision: mp_precision, _ path: Path) {
+      for layer in [Layer(64, 70, 80), Layer(64, 32, 33)] {
+        let whole = layer.run(Setting(path: path, threads: 1), precision).bits
+        for rows in 1...64 {
+          let fewer = layer.run(Setting(path: path, threads: 1 + Int32(rows % 3)), precision, rows: 0..<rows)
+          #expect(fewer.bits == Array(whole[..<(rows * layer.columns)]), "\(rows) rows")
+        }
+      }
+    }
+
     @Test(arguments: [MP_ACTIVATION_NONE, MP_ACTIVATION_GELU])
     func `all paths in vectors give the same int8 bits`(_ activation: mp_activation) {
       for layer in [Layer(31, 130, 129), Layer(1, 384, 64), Layer(64, 7, 33), Layer(17, 64, 100)] {

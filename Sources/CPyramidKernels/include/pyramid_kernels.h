@@ -9,7 +9,7 @@
 // - `isa` chooses the code path and must be supported (`mp_isa_supported`). `threads` (>= 1) is an upper bound: work
 //   too small to share runs on the calling thread. Pointers need the alignment of their element type only.
 // - Outputs must not overlap inputs unless the function says so. Sizes are trusted: the caller has checked them.
-// - AVX2 and AVX-512 paths are batch invariant: each output element is one sum in one fixed order, so its bits do not
+// - AVX2, AVX-512 and NEON paths are batch invariant: each output element is one sum in one fixed order, so its bits do not
 //   depend on the row count, on the row's place, on other samples or on the thread count. The portable path, which
 //   calls OpenBLAS, cannot promise that. The paths differ from each other in rounding.
 #ifndef PYRAMID_KERNELS_H
@@ -33,6 +33,7 @@ typedef enum {
   MP_ISA_PORTABLE = 0,
   MP_ISA_AVX2 = 1,
   MP_ISA_AVX512 = 2,
+  MP_ISA_NEON = 3,                   // every 64-bit ARM
   MP_ISA_BASES = 0xff,               // all bits of a base
 
   MP_FEATURE_VNNI = 1 << 8,          // dot products of bytes, beside AVX-512
@@ -44,7 +45,10 @@ typedef enum {
   MP_FEATURE_DOTPROD = 1 << 14,      // ARM: dot products of bytes of one sign
   MP_FEATURE_I8MM = 1 << 15,         // ARM: of unsigned with signed bytes
   MP_FEATURE_BF16 = 1 << 16,         // ARM: of bf16
-  MP_FEATURES = 0x1ff00              // all of them
+  MP_FEATURES = 0x1ff00,             // all of them
+
+  MP_STAND_IN = 1 << 30              // in builds with MP_STAND_INS, for tests: plain C does what AVX-512 (the base), tiles
+                                     // and AVX-VNNI do, to the bit, where the machine lacks them
 } mp_isa;
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
@@ -103,7 +107,7 @@ void mp_with_team(int threads, void (*work)(void *argument), void *argument);
 
 // MARK: Linear layers
 
-/// Columns of a packed panel: 64 (AVX-512), 16 (AVX2), 0 (portable: weights are not packed).
+/// Columns of a packed panel: 64 (AVX-512), 16 (AVX2, NEON), 0 (portable: weights are not packed).
 int mp_panel_width(mp_isa isa);
 
 /// Bytes that `mp_linear_pack` writes for a weight [columns][depth]; a multiple of 4.

@@ -21,6 +21,7 @@ static int ranges_of(int tokens) {
 typedef struct {
   const mp_attention_call *call;
   mp_attention_task *task;
+  void (*enter)(void), (*leave)(void);  // before and after a thread's tasks; or NULL
   size_t thread_floats;  // scratch: first one area per thread,
   float *areas;
   float *sums;    // then, [range][head][token], what each token receives,
@@ -82,6 +83,7 @@ static void run_tasks(const attention_run *run, int thread, int threads) {
   float *scratch = run->areas + (size_t)thread * run->thread_floats;
   const uint64_t begin = mp_share(run->cost, thread, threads), end = mp_share(run->cost, thread + 1, threads);
   uint64_t cost = 0;
+  if (run->enter) run->enter();
   for (int sample = 0; sample < call->samples && cost < end; sample++) {
     const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);
     for (int range = 0; range < ranges; range++) {
@@ -92,6 +94,7 @@ static void run_tasks(const attention_run *run, int thread, int threads) {
       }
     }
   }
+  if (run->leave) run->leave();
 }
 
 /// y = scale * the sum of `planes` vectors of `count`, in ascending order.
@@ -157,16 +160,23 @@ size_t mp_relative_attention_scratch_count(mp_isa isa, int threads, int tokens, 
   return (size_t)(threads < 1 ? 1 : threads) * area + planes * (size_t)tokens + MP_LINE_FLOATS;
 }
 
-/// The task of a call.
-static mp_attention_task *task_of(const mp_attention_call *call) {
+/// A run of a call, with its task.
+static attention_run run_of(const mp_attention_call *call) {
   const mp_reduced_kernels reduced = mp_reduced_for(call->isa);
-  if (call->relation) return mp_kernels_for(call->isa)->relative_attention;
-  return uses_bf16(&reduced, call->precision) ? reduced.attention : mp_kernels_for(call->isa)->attention;
+  attention_run run = {.call = call, .task = mp_kernels_for(call->isa)->attention};
+  if (call->relation) {
+    run.task = mp_kernels_for(call->isa)->relative_attention;
+  } else if (uses_bf16(&reduced, call->precision)) {
+    run.task = reduced.attention;
+    run.enter = reduced.enter;
+    run.leave = reduced.leave;
+  }
+  return run;
 }
 
 void mp_attention(const mp_attention_call *call) {
   if (call->samples <= 0) return;
-  attention_run run = {.call = call, .task = task_of(call)};
+  attention_run run = run_of(call);
   int longest = 0;
   for (int sample = 0; sample < call->samples; sample++) {
     const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);

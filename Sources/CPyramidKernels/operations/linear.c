@@ -48,6 +48,11 @@ static mp_linear_job reduce_input(const linear_run *run, int thread, int threads
   mp_word *words = (mp_word *)area;
   const size_t first = is_alone ? 0 : mp_share(rows, thread, threads);
   const size_t end = is_alone ? rows : mp_share(rows, thread + 1, threads);
+  // Tiles read whole cache lines: what is after a row's last word must be a number, whatever it is multiplied with.
+  const size_t steps = (size_t)mp_steps(layer->precision, layer->depth);
+  for (size_t r = first; r < end && steps < stride; r++) {
+    for (size_t word = steps; word < stride; word++) words[r * stride + word] = 0;
+  }
   run->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first),
                                                      layer->depth, stride, words + first * stride, scales + first);
   if (!is_alone) mp_barrier(threads);
@@ -63,7 +68,8 @@ static void run_linear(const void *context, int thread, int threads) {
     run->kernels->linear(&job, thread, threads);
   } else {
     const mp_linear_job job = reduce_input(run, thread, threads);
-    run->reduced.linear[layer->precision - 1](&job, thread, threads);
+    const int in_tiles = layer->precision == MP_PRECISION_INT8 && run->reduced.tiled_int8 && layer->rows >= MP_TILE_ROWS;
+    (in_tiles ? run->reduced.tiled_int8 : run->reduced.linear[layer->precision - 1])(&job, thread, threads);
   }
   if (!layer->gamma) return;
   mp_barrier(threads);

@@ -76,6 +76,7 @@ mp_panel_layout mp_layout_of(mp_isa isa) {
   switch (isa & MP_ISA_BASES) {
   case MP_ISA_AVX2: return (mp_panel_layout){8, 2};
   case MP_ISA_AVX512: return (mp_panel_layout){16, 4};
+  case MP_ISA_NEON: return (mp_panel_layout){4, 4};
   default: return (mp_panel_layout){0, 0};
   }
 }

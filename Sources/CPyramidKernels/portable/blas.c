@@ -2,6 +2,9 @@
 // about dynamic loading.
 #include "portable/blas.h"
 
+#if !defined(MP_NO_BLAS)
+#include "pyramid_kernels.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -42,3 +45,4 @@ const mp_blas_functions *mp_blas(void) {
   }
   return &functions;
 }
+#endif

@@ -5,13 +5,12 @@
 // start and end than this does (measured with 2 threads), as much as the [CLS] row of a layer spends on some kernels.
 #include "team/session.h"
 
+#if defined(_OPENMP)  // else there is no team to wait for
+
 #include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 extern int omp_get_num_threads(void);
 extern int omp_get_thread_num(void);
@@ -36,7 +35,9 @@ static void wait_a_turn(const mp_session *session, unsigned *turns) {
   const unsigned turn = (*turns)++;
   if (turn < (unsigned)session->patience) {
 #if defined(__x86_64__)
-    _mm_pause();
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
   } else if (turn < (unsigned)session->patience + long_wait) {
     sched_yield();
@@ -111,3 +112,4 @@ int mp_barrier_in_session(int threads) {
   }
   return 1;
 }
+#endif

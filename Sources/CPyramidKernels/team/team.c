@@ -11,6 +11,8 @@
 #define _GNU_SOURCE
 #include "team/session.h"
 
+#if defined(_OPENMP)  // else alone.c
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -136,3 +138,4 @@ void mp_barrier(int threads) {
   if (threads <= 1 || mp_barrier_in_session(threads)) return;
 #pragma omp barrier
 }
+#endif

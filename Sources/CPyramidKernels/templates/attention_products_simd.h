@@ -5,6 +5,19 @@
 
 #include "templates/linear_units_simd.h"
 
+#ifdef MP_TILES
+#include "templates/tiles_simd.h"
+
+/// What multiplies in tiles.
+typedef tile_function multiply_table;
+
+/// As below, where rows of x and y after the last one are there, up to whole tiles of 16 rows: two at most.
+MP_INLINE void multiply_rows(multiply_table *multiply, const mp_word *x, size_t x_stride, int rows, int steps,
+                             panel_slice panel, int width, float *y, size_t y_stride) {
+  multiply_tiles(multiply, x, rows > TILE ? x + TILE * x_stride : NULL, x_stride, steps, panel, width, NULL,
+                 (mp_word *)y, y_stride);
+}
+#else
 /// Micro-kernels by width - 1 and height - 1.
 typedef multiply_function *const multiply_table[BLOCK_ROWS];
 
@@ -19,6 +32,7 @@ MP_INLINE void multiply_rows(multiply_table *blocks, const mp_word *x, size_t x_
                                           y_stride);
   }
 }
+#endif
 
 /// Scores [rows][whole vectors of tokens] of `rows` queries at q before the softmax.
 MP_INLINE void score_queries(multiply_table *blocks, const mp_attention_job *job, const mp_word *q, size_t q_stride,

@@ -9,6 +9,11 @@
 
 #include "templates/linear_units_simd.h"
 
+/// What the sums of a vector of columns begin with, unless the path takes 128 off its inputs.
+#ifndef MP_INT8_START
+#define MP_INT8_START(p) v_words(v_load_words(p))
+#endif
+
 #define MP_MULTIPLY(name) multiply_bf16_##name
 #define MP_BLOCK_ROWS MP_ROWS_BF16
 #define MP_SUM vec
@@ -20,7 +25,7 @@
 #define MP_MULTIPLY(name) multiply_int8_##name
 #define MP_BLOCK_ROWS MP_ROWS_INT8
 #define MP_SUM ivec
-#define MP_SUM_START(p) v_words(v_load_words(p))
+#define MP_SUM_START(p) MP_INT8_START(p)
 #define MP_SUM_STORE(p, sum) v_store_words(p, v_from_words(sum))
 #define MP_SUM_STEP(sum, a, b) v_dot_int8(sum, v_words(a), v_words(b))
 #include "templates/multiply_simd.h"

@@ -10,8 +10,12 @@
 
 MP_INLINE size_t whole_vectors(int count) { return ((size_t)count + LANES - 1) / LANES * LANES; }
 
-/// Query rows that attention has in flight: 4 micro-kernel blocks reuse a panel of keys.
+/// Query rows that attention has in flight: 4 micro-kernel blocks, or two tiles, reuse a panel of keys.
+#ifdef MP_TILES
+enum { QUERY_ROWS = 32 };
+#else
 enum { QUERY_ROWS = 24 };
+#endif
 
 /// Vectors of columns of a packed matrix from some vector to the end of its panel.
 typedef struct {

@@ -1,21 +1,29 @@
 // Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. There are no
 // instructions for them: bytes are widened to 16 bits and multiplied in pairs, bf16 are floats whose lower half is cut
-// off.
+// off. The including file defines MP_DOT_BYTES where there is one of bytes (AVX-VNNI); the bits are the same.
 #ifndef MP_DOT_AVX2_H
 #define MP_DOT_AVX2_H
 
 #include "x86/simd_avx2.h"
 
 /// The tallest blocks: halves of the operands take registers.
+#ifdef MP_DOT_BYTES
+#define MP_ROWS_INT8 6
+#else
 #define MP_ROWS_INT8 4
+#endif
 #define MP_ROWS_BF16 4
 
 /// sum + the four products of unsigned bytes of a with signed bytes of b, in each lane.
 MP_INLINE ivec v_dot_int8(ivec sum, ivec a, ivec b) {
+#ifdef MP_DOT_BYTES
+  return MP_DOT_BYTES(sum, a, b);
+#else
   const ivec even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)), odd_a = _mm256_srli_epi16(a, 8);
   const ivec even_b = _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), odd_b = _mm256_srai_epi16(b, 8);
   sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even_a, even_b));
   return _mm256_add_epi32(sum, _mm256_madd_epi16(odd_a, odd_b));
+#endif
 }
 
 /// sum + the two products of bf16 of a and b, in each lane.

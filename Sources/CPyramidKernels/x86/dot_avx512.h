@@ -41,32 +41,29 @@ MP_INLINE vec v_dot_bf16(vec sum, vec a, vec b) {
 #endif
 }
 
-#ifdef MP_HAS_BF16
-/// Words of two bf16: low in the lower half.
-MP_INLINE vec v_pair_bf16(vec low, vec high) {
-  const ivec lower = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
-  const ivec upper = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
-  return v_from_words(_mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
-}
-#endif
-
-/// LANES bytes 128 + round(x), for |x| <= 127.
-MP_INLINE void v_store_int8(uint8_t *p, vec x) {
-  const ivec shifted = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(128));
-  _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(shifted));
-}
-
 /// LANES bf16, rounded to nearest even; a NaN stays one.
-MP_INLINE void v_store_bf16(uint16_t *p, vec x) {
+MP_INLINE __m256i v_round_bf16(vec x) {
 #ifdef MP_HAS_BF16
-  _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
+  return (__m256i)_mm512_cvtneps_pbh(x);
 #else
   const ivec bits = v_words(x), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const ivec rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
   const __mmask16 no_number = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
   const ivec kept = _mm512_mask_or_epi32(rounded, no_number, bits, _mm512_set1_epi32(0x00400000));
-  _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
 #endif
+}
+MP_INLINE void v_store_bf16(uint16_t *p, vec x) { _mm256_storeu_si256((__m256i *)p, v_round_bf16(x)); }
+/// Words of two bf16: low in the lower half.
+MP_INLINE vec v_pair_bf16(vec low, vec high) {
+  const ivec lower = _mm512_cvtepu16_epi32(v_round_bf16(low)), upper = _mm512_cvtepu16_epi32(v_round_bf16(high));
+  return v_from_words(_mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
+}
+
+/// LANES bytes 128 + round(x), for |x| <= 127.
+MP_INLINE void v_store_int8(uint8_t *p, vec x) {
+  const ivec shifted = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(128));
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(shifted));
 }
 
 #endif

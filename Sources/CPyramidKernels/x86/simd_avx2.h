@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #define MP_INLINE static inline __attribute__((always_inline))
+#ifndef MP_NAME  // a file that is compiled for more than the base set names its functions itself
 #define MP_NAME(name) name##_avx2
+#endif
 #define MP_PANEL_VECTORS 2  // for the preprocessor: which block functions exist
 
 /// Floats in a vector, vectors in a panel of packed weights, and the largest row block of the micro-kernel.

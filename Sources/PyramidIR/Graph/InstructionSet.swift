@@ -9,12 +9,14 @@ public enum InstructionSet: String, Hashable, Sendable, CaseIterable {
   case avx2
   /// AVX-512 F, BW, VL, DQ.
   case avx512
+  /// 64-bit ARM.
+  case neon
 
   /// Output columns in one panel of a packed linear weight; nil when weights stay row-major.
   public var panelWidth: Int? {
     switch self {
     case .portable: nil
-    case .avx2: 16
+    case .avx2, .neon: 16
     case .avx512: 64
     }
   }
