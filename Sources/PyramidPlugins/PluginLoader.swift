@@ -53,7 +53,8 @@ public enum PluginLoader {
     guard library.extent <= mapped.count else {
       throw .notAPlugin(
         file: file,
-        reason: "the library is cut: it has \(mapped.count) bytes, and its segments end at \(library.extent); copy it again")
+        reason:
+          "the library is cut: it has \(mapped.count) bytes, and its segments end at \(library.extent); copy it again")
     }
     return true
   }

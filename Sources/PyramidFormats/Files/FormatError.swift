@@ -78,7 +78,9 @@ extension String {
       if index == limit { return result + "..." }
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse:
-        if spared.contains(scalar) { result.unicodeScalars.append(scalar) } else {
+        if spared.contains(scalar) {
+          result.unicodeScalars.append(scalar)
+        } else {
           result += "\\u{\(String(scalar.value, radix: 16))}"
         }
       default: result.unicodeScalars.append(scalar)

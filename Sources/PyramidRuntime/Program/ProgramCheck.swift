@@ -58,7 +58,8 @@ struct ProgramCheck {
     let terms = graph.costs.flatMap { $0.executed + $0.paper } + graph.denseOperations()
     for term in terms {
       let rows = graph.admitted(term.dim.family)
-      let (operations, isTooMuch) = term.coefficient.multipliedReportingOverflow(by: term.power == 2 ? rows * rows : rows)
+      let (operations, isTooMuch) = term.coefficient.multipliedReportingOverflow(
+        by: term.power == 2 ? rows * rows : rows)
       guard !isTooMuch, operations <= Self.mostOperations, sum + operations <= Self.mostOperations else {
         throw failure("the costs of its sections come to more than \(Self.mostOperations) operations")
       }
