@@ -154,11 +154,15 @@ let package = Package(
         "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidModels", "PyramidReference",
         "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
+    .target(
+      name: "PyramidFuzz", dependencies: ["MagicPyramid", "PyramidTestSupport"], path: "Tests/Fuzz",
+      swiftSettings: alwaysOptimised),
+    .executableTarget(name: "fuzz-driver", dependencies: ["PyramidFuzz"], path: "Tests/FuzzDriver"),
     .testTarget(
       name: "PyramidRuntimeTests",
       dependencies: ["MagicPyramid", "PyramidCompiler", "PyramidReference", "PyramidTestSupport"]),
     .testTarget(
       name: "MagicPyramidTests",
-      dependencies: ["MagicPyramid", "PyramidFoundation", "PyramidReference", "PyramidTestSupport"]),
+      dependencies: ["MagicPyramid", "PyramidFoundation", "PyramidFuzz", "PyramidReference", "PyramidTestSupport"]),
   ]
 )

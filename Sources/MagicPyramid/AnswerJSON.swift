@@ -76,7 +76,7 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
     case .pretty:
       let text = answered.record.text.printable(limit: 60)
       return Self.row(
-        result.labelText, decimal(Double(result.score), 4),
+        result.labelText.printable(limit: 80), decimal(Double(result.score), 4),
         answer.exitLayer == 0 ? "entry" : "\(answer.exitLayer)/\(result.layers)", tokens,
         text + (result.isTruncated ? "  (cut to \(answered.encodings[0].ids.count) tokens)" : ""))
     case .csv:
@@ -94,7 +94,7 @@ public enum AnswerFormat: String, Sendable, CaseIterable {
   }
 
   private static func quoted(_ text: String) -> String {
-    guard text.utf8.contains(where: ",\"\n".utf8.contains) else { return text }
+    guard text.utf8.contains(where: ",\"\n\r".utf8.contains) else { return text }
     return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
   }
 }

@@ -169,7 +169,11 @@ public final class Classifier: Sendable {
 
   /// What is wrong with a text's tokens; nil when nothing is.
   func problem(of encoding: Encoding) -> String? {
-    executor.problem(ofIDs: encoding.ids) { tokens(of: [$0])[0].printable(limit: 40) }
+    if encoding.ids.isEmpty { return "has no tokens, not even those that stand at a text's ends" }
+    if encoding.ids.count != encoding.typeIDs.count {
+      return "has \(encoding.ids.count) ids and \(encoding.typeIDs.count) token types"
+    }
+    return executor.problem(ofIDs: encoding.ids) { tokens(of: [$0])[0].printable(limit: 40) }
   }
 
   func checkIDs(_ encodings: [Encoding]) throws {

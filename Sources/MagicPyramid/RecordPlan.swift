@@ -65,11 +65,6 @@ extension Answer {
     tokensAlive = (0..<max(exitLayer, 1)).map { layer in
       parts.reduce(0) { $0 + (layer < $1.tokensAlive.count ? $1.tokensAlive[layer] : 0) }
     }
-    operations = parts.reduce(into: OperationCount()) { sum, part in
-      sum.executed += part.operations.executed
-      sum.paper += part.operations.paper
-      sum.dense += part.operations.dense
-      sum.densePaper += part.operations.densePaper
-    }
+    operations = parts.reduce(into: OperationCount()) { $0.add($1.operations) }
   }
 }

@@ -23,7 +23,9 @@ extension LoweredModel {
       }
       guard name == wordTable else {
         let place = shape.count > 1 ? "row \(first / width), column \(first % width)" : "element \(first)"
-        throw failure("\(place) is \(values[first]), expected a finite number: did its training diverge?")
+        throw failure(
+          "\(place) is \(values[first].isNaN ? "NaN" : "\(values[first])"), expected a finite number: did its training diverge?"
+        )
       }
       let rows = (0..<values.count / width).filter { values[$0 * width..<($0 + 1) * width].contains(where: isBroken) }
       func token(_ row: Int) -> String {

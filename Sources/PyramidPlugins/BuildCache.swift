@@ -3,6 +3,7 @@
 // hash of each file, so that a damaged one is noticed and built again.
 
 import Glibc
+import PyramidFormats
 
 struct BuildCache {
   /// The folder of all entries.
@@ -13,7 +14,8 @@ struct BuildCache {
   /// The user's cache: `$XDG_CACHE_HOME/magic-pyramid`, else `~/.cache/magic-pyramid`, else a private temporary folder.
   /// A folder that others may write to is passed over, as its content would be run.
   static func open() -> BuildCache? {
-    let home = FileAccess.environment("HOME").map { "\($0)/.cache" }
+    // A home that is not there is nobody's: daemons have such names in place of one.
+    let home = FileAccess.environment("HOME").flatMap { FileKind(at: $0) == .folder ? "\($0)/.cache" : nil }
     for base in [FileAccess.environment("XDG_CACHE_HOME"), home] {
       guard let base, base.utf8.first == UInt8(ascii: "/") else { continue }
       let root = "\(base)/magic-pyramid"

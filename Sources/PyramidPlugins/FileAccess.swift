@@ -73,6 +73,19 @@ enum FileAccess {
     rmdir(path)
   }
 
+  /// Whether a path belongs to this user, or to root, and nobody else may write to it.
+  static func isOursOrSystem(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0)
+      && status.st_mode & 0o022 == 0
+  }
+
+  /// Whether the file system of a path has no room left.
+  static func isFull(_ path: String) -> Bool {
+    var status = statvfs()
+    return statvfs(path, &status) == 0 && (status.f_bavail == 0 || status.f_files > 0 && status.f_favail == 0)
+  }
+
   /// The absolute path with links resolved; `nil` when there is no such file.
   static func resolve(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }

@@ -18,7 +18,7 @@ struct PluginCompiler {
   /// - Throws: `PluginError` when the compiler, the SDK or a place for the result is missing.
   init(for file: String) throws(PluginError) {
     guard let compiler = Subprocess.find("swiftc") else { throw .compilerNotFound(file: file) }
-    guard let sdk = SDKSources.find() else { throw .sdkNotFound(file: file) }
+    guard let sdk = try SDKSources.find(for: file) else { throw .sdkNotFound(file: file) }
     guard let cache = BuildCache.open() else {
       throw .buildFailed(file: file, reason: "no folder for built plugins; set XDG_CACHE_HOME")
     }
@@ -59,6 +59,7 @@ struct PluginCompiler {
         "\(folder)/PyramidPolicy.o", "-emit-module-path", "\(folder)/PyramidPolicy.swiftmodule",
       ]
       let (status, text) = try runCompiler(arguments + sdk.files, in: folder)
+      if status != 0, FileAccess.isFull(folder) { throw cacheFailure }
       guard status == 0 else { throw .buildFailed(file: file, reason: "PyramidPolicy does not compile:\n\(text)") }
     }
     guard let entry else { throw cacheFailure }
@@ -90,6 +91,8 @@ struct PluginCompiler {
       }
       let (status, text) = try runCompiler(arguments, in: folder)
       if status == 0 { return }
+      // A compiler without room says many things, of the user's source as well.
+      if FileAccess.isFull(folder) { throw cacheFailure }
       guard errors(in: copy, text).isEmpty, let broken = errors(in: entry, text).first else {
         let diagnostics = Array(text.utf8).replacing(copy.utf8, with: file.utf8)
         throw .doesNotCompile(file: file, diagnostics: String(decoding: diagnostics, as: UTF8.self))
@@ -124,19 +127,23 @@ struct PluginCompiler {
 
   private static func version(of compiler: String, in cache: BuildCache, file: String) throws(PluginError) -> String {
     guard let folder = FileAccess.makePrivateDirectory("\(cache.root)/.work-") else {
-      throw .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
+      throw cacheFailure(cache, file)
     }
     defer { FileAccess.removeDirectory(folder) }
     let output = "\(folder)/version.txt"
     guard Subprocess.run(compiler, ["--version"], output: output) == 0,
       let version = FileAccess.read(output, first: 1 << 16), !version.isEmpty
     else {
+      if FileAccess.isFull(folder) { throw cacheFailure(cache, file) }
       throw .buildFailed(file: file, reason: "'\(compiler) --version' failed")
     }
     return String(decoding: version, as: UTF8.self)
   }
 
-  private var cacheFailure: PluginError {
-    .buildFailed(file: file, reason: "the folder '\(cache.root)' cannot be written")
+  private var cacheFailure: PluginError { Self.cacheFailure(cache, file) }
+
+  private static func cacheFailure(_ cache: BuildCache, _ file: String) -> PluginError {
+    let reason = FileAccess.isFull(cache.root) ? "there is no room left on its disk" : "it cannot be written"
+    return .buildFailed(file: file, reason: "the folder '\(cache.root)': \(reason); or set XDG_CACHE_HOME to another")
   }
 }

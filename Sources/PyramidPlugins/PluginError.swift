@@ -21,6 +21,8 @@ public enum PluginError: Error, Equatable, Sendable {
   case compilerNotFound(file: String)
   /// The sources of the SDK, which a plugin is compiled against, were not found.
   case sdkNotFound(file: String)
+  /// The sources of the SDK lie where others may change them.
+  case sdkUntrusted(file: String, path: String)
   /// Something around the compiler failed: the cache, a process, or the SDK itself.
   case buildFailed(file: String, reason: String)
   /// Two policies of the plugin share a name.
@@ -44,6 +46,9 @@ extension PluginError: CustomStringConvertible {
       "plugin '\(file)': needs 'swiftc' in PATH; install a Swift toolchain (swift.org/install), or give a built library"
     case .sdkNotFound(let file):
       "plugin '\(file)': the sources of PyramidPolicy were not found; set MP_SDK_PATH to magic-pyramid's folder Sources/PyramidPolicy"
+    case .sdkUntrusted(let file, let path):
+      "plugin '\(file)': the sources of PyramidPolicy could be changed by other users: '\(path)' is theirs, or they may "
+        + "write to it; take that away (chmod go-w), or set MP_SDK_PATH to a folder Sources/PyramidPolicy that you trust"
     case .buildFailed(let file, let reason): "plugin '\(file)': could not be built: \(reason)"
     case .duplicatePolicy(let file, let name): "plugin '\(file)': policy '\(name)' is listed twice; rename one"
     case .badPolicy(let file, let error): "plugin '\(file)': \(error)"

@@ -43,17 +43,28 @@ public enum PluginLoader {
     return try open(try compiler.library(from: source), named: path)
   }
 
-  /// Whether the file is an ELF shared library; an ELF file of another sort is an error.
+  /// Whether the file is an ELF shared library; an ELF file of another sort, or one that is cut, is an error.
   private static func isLibrary(_ path: String, named file: String) throws(PluginError) -> Bool {
-    guard let header = FileAccess.read(path, first: 20) else { throw .notFound(file: file) }
-    guard header.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else { return false }
-    guard header.count == 20, header[16] == 3, header[17] == 0 else {
+    guard let start = FileAccess.read(path, first: 4) else { throw .notFound(file: file) }
+    guard start == [0x7F, 0x45, 0x4C, 0x46] else { return false }
+    guard let mapped = try? MappedFile(path: path), let library = mapped.withBytes({ SharedLibrary($0) }) else {
       throw .notAPlugin(file: file, reason: "it is an ELF file, but not a shared library")
+    }
+    guard library.extent <= mapped.count else {
+      throw .notAPlugin(
+        file: file,
+        reason:
+          "the library is cut: it has \(mapped.count) bytes, and its segments end at \(library.extent); copy it again")
     }
     return true
   }
 
   private static func open(_ library: String, named file: String) throws(PluginError) -> [PolicyType] {
+    loadingPlugin = strdup(file.printable(limit: 200))
+    defer {
+      free(loadingPlugin)
+      loadingPlugin = nil
+    }
     guard let handle = dlopen(library, RTLD_NOW | RTLD_LOCAL) else {
       let reason = dlerror().map { String(cString: $0) } ?? "unknown reason"
       throw .notAPlugin(file: file, reason: "the library cannot be loaded: \(reason)")

@@ -3,6 +3,7 @@
 // in the handler is async-signal-safe: reads of plain memory, write and _exit.
 
 import Glibc
+import PyramidFormats
 import PyramidPolicy
 
 /// Reports traps that happen while a policy runs.
@@ -17,14 +18,15 @@ public enum PolicyTrapReporter {
       sigemptyset(&action.sa_mask)
       sigaction(signal, &action, previousActions + Int(signal))
     }
+    atexit(handleExit)
     return true
   }()
 
   /// Installs handlers of SIGILL, SIGTRAP, SIGSEGV, SIGBUS and SIGFPE; a second call does nothing. Call it before
   /// threads that run policies start. Nothing in the library calls it, as signals belong to the program.
   ///
-  /// A report is one line, "policy @name of plugin FILE trapped (SIGILL) in shouldExit", and exit status 1. A stack
-  /// overflow is reported on the calling thread only, as other threads have no stack for handlers.
+  /// A report is one line, "policy @name of plugin FILE trapped (SIGILL) in shouldExit", and exit status 1. So it is when
+  /// a policy, or a library that is being loaded, calls `exit`, whatever status it asks for. A stack overflow is reported on the calling thread only, as other threads have no stack for handlers.
   public static func install() { _ = installed }
 
   /// A policy that recurses without end leaves no stack to report it on.
@@ -50,12 +52,34 @@ private func handleTrap(
     put(") in ")
     put(call.name)
     put("\n")
+    UnfinishedFiles.removeAll()
     _exit(1)
   }
   sigaction(number, previousActions + Int(number), nil)
   // A fault repeats itself when the handler returns, now under the previous action; a signal sent by a process does
   // not.
   if (info?.pointee.si_code ?? 0) <= 0 { raise(number) }
+}
+
+/// The file of the plugin whose library is being loaded, with a NUL at its end; nil for none.
+nonisolated(unsafe) var loadingPlugin: UnsafeMutablePointer<CChar>?
+
+/// Whoever calls `exit` from within a policy would end the tool as if all were answered.
+private func handleExit() {
+  if let (label, call) = PolicyCallNotes.running() {
+    put(label, strlen(UnsafeRawPointer(label).assumingMemoryBound(to: CChar.self)))
+    put(" ended the program in ")
+    put(call.name)
+  } else if let loadingPlugin {
+    put("plugin '")
+    put(UnsafeRawPointer(loadingPlugin).assumingMemoryBound(to: UInt8.self), strlen(loadingPlugin))
+    put("' ended the program while it was loaded")
+  } else {
+    return
+  }
+  put("\n")
+  UnfinishedFiles.removeAll()
+  _exit(1)
 }
 
 private func name(of signal: Int32) -> StaticString {

@@ -1,6 +1,8 @@
 // Where the sources of PyramidPolicy are. A plugin is compiled against sources and not against a built module, because
 // a module works with one compiler and one set of flags only.
 
+import PyramidFormats
+
 struct SDKSources {
   /// Absolute paths of the `.swift` files, sorted.
   let files: [String]
@@ -8,20 +10,44 @@ struct SDKSources {
   let checksums: String
 
   /// Looks in `MP_SDK_PATH`, then beside an installed executable (`../share/magic-pyramid/PyramidPolicy`), then in the
-  /// folders above the executable for `Sources/PyramidPolicy`, as in a build folder, then beside this file as it was
-  /// when it was compiled, as in the build of a package that depends on this one.
-  static func find() -> SDKSources? {
+  /// package that the executable was built in, if that is this one, then beside this file as it was when it was compiled,
+  /// as in the build of a package that depends on this one. What is compiled is run: sources that others may write to
+  /// are not taken unless MP_SDK_PATH names them.
+  ///
+  /// - Throws: `PluginError.sdkUntrusted` when all that there are can be changed by others.
+  static func find(for file: String) throws(PluginError) -> SDKSources? {
     if let path = FileAccess.environment("MP_SDK_PATH") { return SDKSources(folder: path) }
     guard let executable = FileAccess.resolve("/proc/self/exe") else { return nil }
-    var folder = FileAccess.parent(of: executable)
-    if let folder, let installed = SDKSources(folder: "\(folder)/../share/magic-pyramid/PyramidPolicy") {
-      return installed
+    let folder = FileAccess.parent(of: executable)
+    let places = [
+      folder.map { "\($0)/../share/magic-pyramid/PyramidPolicy" },
+      folder.flatMap(package(around:)).map { "\($0)/Sources/PyramidPolicy" },
+      FileAccess.parent(of: #filePath).map { "\($0)/../PyramidPolicy" },
+    ]
+    var untrusted: String?
+    for place in places.compactMap(\.self) {
+      guard let sources = SDKSources(folder: place) else { continue }
+      guard let open = sources.changeableByOthers else { return sources }
+      untrusted = untrusted ?? open
     }
-    while let above = folder {
-      if let sources = SDKSources(folder: "\(above)/Sources/PyramidPolicy") { return sources }
-      folder = FileAccess.parent(of: above)
+    if let untrusted { throw .sdkUntrusted(file: file, path: untrusted) }
+    return nil
+  }
+
+  /// The folder of the package that a folder lies in; nil when it lies in none.
+  private static func package(around folder: String) -> String? {
+    var above: String? = folder
+    while let candidate = above {
+      if FileKind(at: "\(candidate)/Package.swift") == .regular { return candidate }
+      above = FileAccess.parent(of: candidate)
     }
-    return FileAccess.parent(of: #filePath).flatMap { SDKSources(folder: "\($0)/../PyramidPolicy") }
+    return nil
+  }
+
+  /// The first file, or folder of files, that somebody else than this user and root may write to; nil when there is none.
+  private var changeableByOthers: String? {
+    let folders = Set(files.compactMap(FileAccess.parent(of:)))
+    return (folders.sorted() + files).first { !FileAccess.isOursOrSystem($0) }
   }
 
   /// The sources in a folder and in its folders; `nil` when there is no `Contract/Policy.swift` or a file cannot be

@@ -55,4 +55,16 @@ public struct OperationCount: Sendable, Equatable {
 
   /// No operations yet.
   public init() {}
+
+  /// Adds up; what 64 bits can't hold stays at their end, since an artefact may say anything of its costs.
+  public mutating func add(_ other: OperationCount) {
+    func sum(_ one: Int, _ two: Int) -> Int {
+      let (sum, isTooMuch) = one.addingReportingOverflow(two)
+      return isTooMuch ? .max : sum
+    }
+    executed = sum(executed, other.executed)
+    paper = sum(paper, other.paper)
+    dense = sum(dense, other.dense)
+    densePaper = sum(densePaper, other.densePaper)
+  }
 }

@@ -7,20 +7,38 @@ import PyramidFormats
 /// Standard output, buffered; a reader that went away ends the tool quietly.
 public final class StandardOutput {
   private var buffer: [UInt8] = []
+  /// Where the process's standard output is once plugins have lost it; else nil.
+  nonisolated(unsafe) private static var reserved: Int32?
+  private let descriptor = reserved ?? STDOUT_FILENO
+  private let isTerminal: Bool
 
   /// Standard output.
-  public init() { buffer.reserveCapacity(1 << 16) }
+  public init() {
+    isTerminal = isatty(descriptor) == 1
+    buffer.reserveCapacity(1 << 16)
+  }
 
-  /// Appends text; written once 64 KiB are buffered.
+  /// Keeps standard output for the tool: whatever else the process prints from now on, such as a plugin, goes to standard
+  /// error. Called before plugins are loaded, while there is one thread.
+  public static func reserve() {
+    guard reserved == nil else { return }
+    let copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+    guard copy >= 0 else { return }
+    fflush(nil)
+    dup2(STDERR_FILENO, STDOUT_FILENO)
+    reserved = copy
+  }
+
+  /// Appends text; written once 64 KiB are buffered. On a terminal what can't be seen is escaped.
   public func print(_ text: String, terminator: String = "\n") throws {
-    buffer += text.utf8
+    buffer += (isTerminal ? text.visible : text).utf8
     buffer += terminator.utf8
     if buffer.count >= 1 << 16 { try flush() }
   }
 
   /// Writes what is buffered. Throws `OutputError` when that fails.
   public func flush() throws {
-    guard writeAll(buffer, to: STDOUT_FILENO) else {
+    guard writeAll(buffer, to: descriptor) else {
       throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
     }
     buffer.removeAll(keepingCapacity: true)

@@ -2,6 +2,7 @@
 // Separate from standard output because that may be a file or a pipe while this is not.
 
 import Glibc
+import PyramidFormats
 
 /// Standard error of a tool.
 public struct Terminal: Sendable {
@@ -17,13 +18,13 @@ public struct Terminal: Sendable {
   }
 
   /// A line that says what was done; nothing with `--quiet`.
-  public func note(_ text: String) { if !isQuiet { Self.write("\(text)\n") } }
+  public func note(_ text: String) { if !isQuiet { Self.write("\(text.visible)\n") } }
 
   /// A line about something wrong, also with `--quiet`.
-  public func complain(_ text: String) { Self.write("\(text)\n") }
+  public func complain(_ text: String) { Self.write("\(text.visible)\n") }
 
   /// A line that overwrites itself; only where standard error is a terminal.
-  public func progress(_ text: String) { if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text)") } }
+  public func progress(_ text: String) { if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text.visible)") } }
 
   /// Removes the progress line.
   public func endProgress() { progress("") }

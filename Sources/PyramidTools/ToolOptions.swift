@@ -2,6 +2,7 @@
 // not in what `--threads` means.
 
 import ArgumentParser
+import Glibc
 import MagicPyramid
 import PyramidFormats
 
@@ -79,7 +80,10 @@ public struct PluginOptions: ParsableArguments {
   /// The built-in policies and those of the plugins. From now on a trap inside a plugin's policy ends the tool with a
   /// line that names it. Throws `PluginError` or `PolicyError`.
   public func registry() throws -> PolicyRegistry {
-    if !plugin.isEmpty { PolicyTrapReporter.install() }
+    if !plugin.isEmpty {
+      PolicyTrapReporter.install()
+      StandardOutput.reserve()
+    }
     return try PolicyCatalogue.registry(plugins: plugin)
   }
 }
@@ -102,16 +106,34 @@ extension TextColumn: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }
 
+/// Runs a tool with the process's arguments.
+public func runTool(_ tool: any ParsableCommand.Type) { run(tool, Array(CommandLine.arguments.dropFirst())) }
+
 /// Runs a tool that has a subcommand. It is told apart here, since the parser would want the tool's own arguments for it,
 /// too, and for help on it.
 public func runTool(_ tool: any ParsableCommand.Type, or part: any ParsableCommand.Type) {
   let words = Array(CommandLine.arguments.dropFirst())
   let name = part.configuration.commandName
   if words.first == name {
-    part.main(Array(words.dropFirst()))
+    run(part, Array(words.dropFirst()))
   } else if words.first == "help", words.dropFirst().first == name {
-    part.main(["--help"])
+    run(part, ["--help"])
   } else {
-    tool.main(words)
+    run(tool, words)
+  }
+}
+
+/// What the parser's `main` does, but that errors are shown without what a terminal would act on, as they quote files.
+private func run<Tool: ParsableCommand>(_ tool: Tool.Type, _ words: [String]) {
+  UnfinishedFiles.removeAtSignals()
+  do {
+    var command = try tool.parseAsRoot(words)
+    try command.run()
+  } catch {
+    let code = tool.exitCode(for: error)
+    if code == .success { tool.exit(withError: error) }
+    let message = tool.fullMessage(for: error)
+    if !message.isEmpty { Terminal(quiet: false).complain(message) }
+    exit(code.rawValue)
   }
 }

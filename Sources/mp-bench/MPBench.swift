@@ -7,6 +7,8 @@ import PyramidTools
 
 @main
 struct MPBench: ParsableCommand {
+  static func main() { runTool(MPBench.self) }
+
   static let configuration = CommandConfiguration(
     commandName: "mp-bench",
     abstract: "Times compiled models on made-up token ids.",

@@ -33,7 +33,7 @@ struct TimedModel {
 
   /// Operations that one run of a batch executes.
   func operations(_ batch: PackedBatch) throws -> Int {
-    try classifier.run(batch).reduce(0) { $0 + $1.operations.executed }
+    try classifier.run(batch).reduce(into: OperationCount()) { $0.add($1.operations) }.executed
   }
 
   /// Seconds of one run of a batch.

@@ -7,6 +7,8 @@ import PyramidTools
 
 @main
 struct MPRun: ParsableCommand {
+  static func main() { runTool(MPRun.self) }
+
   static let configuration = CommandConfiguration(
     commandName: "mp-run",
     abstract: "Classifies texts with a compiled model.",
@@ -93,6 +95,12 @@ struct MPRun: ParsableCommand {
 
   @OptionGroup var plugins: PluginOptions
 
+  @Flag(help: "Read the whole model first and compare it with the checksum that mp-compile stored.")
+  var verify = false
+
+  @Flag(help: "Read the model into memory instead of mapping it: nobody can then change it while it runs.")
+  var copy = false
+
   @Flag(help: "Say what the model is, and what was proven about its exits; classify nothing.")
   var info = false
 
@@ -163,8 +171,10 @@ struct MPRun: ParsableCommand {
         file: model, problem: "is a folder; compile it: mp-compile \(folder) -o model.mpc, and run that")
     }
     try checkOutputs([pyramid, writeProfile], inputs: [model, input] + plugins.plugin)
-    if info { return try ModelInfo(try LoadedModel(path: model)).print() }
-    let classifier = try Classifier(path: model, registry: plugins.registry(), options: options)
+    let loaded = try LoadedModel(path: model, copying: copy)
+    if verify { try loaded.verify() }
+    if info { return try ModelInfo(loaded).print() }
+    let classifier = try Classifier(model: loaded, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
     let session = try RunSession(self, classifier: classifier)

@@ -22,7 +22,7 @@ struct ModelInfo {
     for (kind, spec) in graph.policies.all { lines.append("\(kind.rawValue): \(spec)") }
     lines += header.certificate?.lines.map { "certificate: \($0)" } ?? ["certificate: none"]
     let out = StandardOutput()
-    for line in lines { try out.print(line) }
+    for line in lines { try out.print(line.printable(limit: 1000)) }
     try out.flush()
   }
 }

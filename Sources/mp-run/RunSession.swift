@@ -46,6 +46,7 @@ final class RunSession {
     if let header = options.format.header { try out.print(header) }
     try out.flush()
     while let lot = try stream == nil ? groups!.next() : stream!.next() {
+      try classifier.model.checkUnchanged()
       for element in lot {
         switch element {
         case .success(let answered): try take(answered, labels: labels())
@@ -85,8 +86,7 @@ final class RunSession {
         if target == result.target { correct[spelling, default: 0] += 1 }
       }
     }
-    operations.executed += result.answer.operations.executed
-    operations.dense += result.answer.operations.dense
+    operations.add(result.answer.operations)
     for (part, encoding) in zip(answered.parts, answered.encodings) {
       profile.count(part, tokens: encoding.ids.count)
     }

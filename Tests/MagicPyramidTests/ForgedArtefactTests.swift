@@ -83,7 +83,7 @@ struct Forgery: Sendable, CustomTestStringConvertible {
     let forged = ArtefactHeader(
       graph: graph, labels: forgery.labels ?? header.labels, tokenizer: header.tokenizer, maxTokens: header.maxTokens,
       learned: header.learned, checkpoint: header.checkpoint)
-    let entries = file.tensors.filter { $0.name != "vocabulary" && $0.name != forgery.drops }
+    let entries = ArtefactHeader.body(of: file).filter { $0.name != forgery.drops }
     if let drops = forgery.drops { try #require(file.entry(named: drops) != nil) }
     try forged.write(to: path, tensors: entries.map { TensorDeclaration($0.name, $0.type, $0.shape) }) { writer in
       for entry in entries { try writer.append(file.bytes(of: entry), to: entry.name) }

@@ -63,6 +63,24 @@ struct PairedRatioTests {
     #expect(interval != ratio.interval(seed: 1))
   }
 
+  @Test("The interval holds the true ratio in about 95 of 100 experiments, neither fewer nor nearly all")
+  func coverage() {
+    var random = SeededRandom(seed: 7)
+    var covered = 0
+    let experiments = 300
+    for experiment in 0..<experiments {
+      // Times of 40 blocks: what slows a block slows both, and each has noise of its own. The truth is 2.
+      let load = (0..<40).map { _ in 1 + random.unit() }
+      let baseline = load.map { 2 * $0 * (1 + 0.2 * (random.unit() - 0.5)) }
+      let contender = load.map { $0 * (1 + 0.2 * (random.unit() - 0.5)) }
+      let interval = PairedRatio(baseline: [baseline], contender: [contender])
+        .interval(resamples: 400, seed: UInt64(experiment))
+      if interval.low <= 2, 2 <= interval.high { covered += 1 }
+    }
+    // 95% of 300 is 285; seven standard deviations of 3.8 below, and not all.
+    #expect((258...297).contains(covered), "\(covered) of \(experiments)")
+  }
+
   @Test("More blocks of the same kind make a narrower interval")
   func narrower() {
     func width(_ blocks: Int) -> Double {

@@ -39,6 +39,25 @@ import Testing
     #expect(found.first == "layer 0, %a0: reads %v0 before a node makes it")
   }
 
+  @Test func anInt8WeightIsNoDeeperThanItsSums() throws {
+    func issues(_ depth: Int) throws -> [String] {
+      try edited { graph in
+        let linear = try index(graph, "linear")
+        let weight = graph.nodes[linear].weights[0]
+        graph[weight].precision = .int8
+        graph[weight].type = TensorType(.f32, [.fixed(4), .fixed(depth)])
+      }
+    }
+    // (2^31 - 1) / (127 * 127) products of two signed bytes have room in 32 bits.
+    #expect(try issues(1 << 17).allSatisfy { !$0.contains("is deeper than int8 sums go") })
+    #expect(try issues((1 << 17) + 1).contains { $0.hasSuffix("is deeper than int8 sums go, 131072") })
+  }
+
+  @Test func aGraphClassifiesInItsOutputSection() throws {
+    let found = try edited { graph in graph.nodes[graph.nodes.count - 1].section = .layer(1) }
+    #expect(found.contains { $0.hasSuffix("classify belongs in the output section") }, "\(found)")
+  }
+
   @Test func aValueIsMadeOnce() throws {
     let found = try edited { graph in graph.nodes.insert(graph.nodes[5], at: 6) }
     #expect(found.contains("embeddings, %e: %e is made twice"))

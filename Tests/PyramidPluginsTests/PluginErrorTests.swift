@@ -38,11 +38,29 @@ extension PluginTests {
       let header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 62, 0, 1, 0, 0, 0]
       fwrite(header, 1, header.count, file)
       fclose(file)
-      guard case .notAPlugin(damaged, let loading)? = error(loading: damaged) else {
-        Issue.record("a truncated library was taken for a plugin")
+      #expect(
+        error(loading: damaged) == .notAPlugin(file: damaged, reason: "it is an ELF file, but not a shared library"))
+      try cutLibrary()
+    }
+
+    /// A whole library is no plugin for want of an entry, one that is cut anywhere is told from it before it is loaded.
+    private func cutLibrary() throws {
+      let source = try PluginWorkshop.write("whole.c", "int data[70000] = {1}; int answer(void) { return data[1]; }")
+      let whole = "\(PluginWorkshop.folder)/whole.so"
+      try #require(PluginWorkshop.shell("clang -shared -fPIC -o \(whole) \(source)") == 0)
+      guard case .missingEntry? = error(loading: whole) else {
+        Issue.record("a library without an entry: \(error(loading: whole).map { "\($0)" } ?? "loaded")")
         return
       }
-      #expect(loading.utf8.starts(with: "the library cannot be loaded".utf8))
+      for length in [64, 400, 5000, 100_000, 250_000] {
+        let cut = "\(PluginWorkshop.folder)/cut-\(length).so"
+        try #require(PluginWorkshop.shell("head -c \(length) \(whole) > \(cut)") == 0)
+        guard case .notAPlugin(cut, let reason)? = error(loading: cut) else {
+          Issue.record("a library cut at \(length) bytes was taken for a plugin")
+          continue
+        }
+        #expect(reason.contains("the library is cut: it has \(length) bytes"), "\(reason)")
+      }
     }
 
     @Test("a source that does not compile shows the compiler's message at the user's own file name")

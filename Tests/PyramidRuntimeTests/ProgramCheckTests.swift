@@ -85,6 +85,26 @@ import Testing
       "or in the last one")
   }
 
+  @Test func `when a layer decides exits twice, and when the last one does`() throws {
+    let exit = "exit @entropy(threshold = 0.1)"
+    try expectRefused(
+      Self.graph(
+        layer0: Self.head + """
+
+          %p = softmax %early : f32[B0, 2]
+          %stay = decide_exit @entropy %samples, %early {layer 0} : i32[B1]
+          %left = compact %samples, %stay : i32[B1]
+          %earlyLeft = compact %early, %stay : f32[B1, 2]
+          %again = decide_exit @entropy %left, %earlyLeft {layer 0} : i32[B2]
+          """, dims: "dim B1 <= B0 by %stay\ndim B2 <= B1 by %again", policies: exit),
+      "decides exits twice in a layer")
+    try expectRefused(
+      Self.graph(
+        layer0: Self.head, layer1: "%stay = decide_exit @entropy %samples, %early {layer 1} : i32[B1]",
+        dims: "dim B1 <= B0 by %stay", policies: exit),
+      "or in the last one")
+  }
+
   @Test(arguments: [
     ("", "a linear names no kernel"), (" by linear.avx2", "linear.avx2 is not a kernel of portable"),
     (" by linear.portable.bf16", "linear.portable.bf16 can't read #w, stored as f32"),

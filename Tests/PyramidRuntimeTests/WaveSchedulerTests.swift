@@ -92,6 +92,14 @@ private struct ToyEngine {
     }
   }
 
+  @Test(arguments: [(1, 0), (2, 0), (3, 1), (64, 31), (65, 32), (4096, 2047)])
+  func `lets just under half of a wave's room wait, so that two groups that wait make no more than a wave`(
+    room: Int, waiting: Int
+  ) {
+    let scheduler = ToyEngine(room: room, sections: 4, leaving: 50).scheduler
+    #expect(scheduler.waitingRoom == WaveRows(samples: waiting, tokens: waiting))
+  }
+
   @Test func `walks one wave from end to end`() throws {
     for samples in [1, 5, 64] {
       var engine = ToyEngine(room: 64, sections: 6, leaving: 20)

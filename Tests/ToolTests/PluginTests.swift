@@ -88,4 +88,26 @@ import Testing
     #expect(result.code == 1)
     #expect(result.notes.contains("@lead") && result.notes.contains("trap.swift"), "\(result.notes)")
   }
+
+  @Test func `A plugin that prints, exits, or is not given spoils no answers`() throws {
+    let scratch = try Scratch()
+    func source(_ statement: String) -> String {
+      "import Glibc\n"
+        + Self.lead.replacingOccurrences(of: "var (best, second)", with: "\(statement)\n    var (best, second)")
+        + "\npublic let policies: [any Policy.Type] = [Lead.self]\n"
+    }
+    let talking = try scratch.write("talking.swift", source(#"print("I am a plugin")"#))
+    let ending = try scratch.write("ending.swift", source("exit(0)"))
+    let model = scratch.path("m.mpc")
+    let compiled = try Tool.compile(
+      Models.checkpoint, "-o", model, "--plugin", talking, "--exit", "lead", "--skip-check", environment: environment())
+    #expect(compiled.code == 0, "\(compiled.notes)")
+    let said = try Tool.run(model, "--plugin", talking, "--format", "jsonl", RunTests.river, environment: environment())
+    #expect(said.code == 0 && said.lines.count == 1 && said.output.hasPrefix("{"), "\(said.output)")
+    #expect(said.notes.contains("I am a plugin"))
+    let ended = try Tool.run(model, "--plugin", ending, RunTests.river, environment: environment())
+    #expect(ended.code == 1 && ended.notes.contains("@lead") && ended.notes.contains("ended the program in shouldExit"))
+    let missing = try Tool.run(model, RunTests.river, environment: environment())
+    #expect(missing.code == 1 && missing.notes.contains("--plugin FILE"), "\(missing.notes)")
+  }
 }

@@ -3,8 +3,8 @@
 // artefact is a readable one.
 //
 // Integrity: `integrity` is the SHA-256 of everything in the header, tensor directory included, and of the vocabulary;
-// one flipped byte there is an error and never another answer. Weights are not hashed: reading 60 MB for it would cost
-// more than running a text.
+// one flipped byte there is an error and never another answer. Opening a model does not read its weights, as 60 MB take
+// longer than running a text; the last tensor, `content`, is the SHA-256 of all others' bytes, and `checkContent` compares.
 
 /// A tokenizer as an artefact stores it; PyramidText writes and reads both parts.
 public struct StoredTokenizer: Sendable {
@@ -42,6 +42,9 @@ public struct ArtefactHeader: Sendable {
   private static let format = "magic-pyramid"
   private static let version = "4"
   private static let vocabularyTensor = "vocabulary"
+  /// Bytes of a vocabulary: as many as a tokenizer.json may have.
+  private static let mostVocabulary = JSONLimits.standard.maximumBytes
+  private static let contentTensor = "content"
   private static let integrityKey = "integrity"
   private static let certificateKey = "certificate"
   private static let scoreKey = "score_function"
@@ -72,6 +75,10 @@ public struct ArtefactHeader: Sendable {
     }
     guard let entry = file.entry(named: Self.vocabularyTensor) else {
       throw failure(Self.vocabularyTensor, "is missing")
+    }
+    guard entry.byteRange.count <= Self.mostVocabulary else {
+      throw failure(
+        Self.vocabularyTensor, "has \(entry.byteRange.count) bytes, expected at most \(Self.mostVocabulary)")
     }
     let words = file.bytes(of: entry)
     let declared = file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
@@ -112,7 +119,10 @@ public struct ArtefactHeader: Sendable {
     body: (inout SafetensorsWriter) throws -> Void
   ) throws {
     let words = tokenizer.vocabulary
-    let declared = tensors + [TensorDeclaration(Self.vocabularyTensor, .U8, [words.count])]
+    let declared =
+      tensors + [
+        TensorDeclaration(Self.vocabularyTensor, .U8, [words.count]), TensorDeclaration(Self.contentTensor, .U8, [64]),
+      ]
     var metadata: [(key: String, value: String)] = [
       ("format", Self.format), ("version", Self.version), ("graph", graph), ("labels", Self.list(labels)),
       ("learned", Self.list(learned)), ("checkpoint", checkpoint), ("max_tokens", "\(maxTokens)"),
@@ -127,7 +137,27 @@ public struct ArtefactHeader: Sendable {
     var writer = try SafetensorsWriter(path: path, tensors: declared, metadata: metadata)
     try body(&writer)
     try words.withUnsafeBytes { try writer.append($0, to: Self.vocabularyTensor) }
+    try Array(writer.checksum.utf8).withUnsafeBytes { try writer.append($0, to: Self.contentTensor) }
     try writer.finish(checking: check)
+  }
+
+  /// The tensors of an open artefact beside those that this type writes itself.
+  public static func body(of file: SafetensorsFile) -> [TensorEntry] {
+    file.tensors.filter { ![vocabularyTensor, contentTensor].contains($0.name) }
+  }
+
+  /// Reads all of an artefact and compares it with the checksum in it: throws when a bit of the weights is not what was
+  /// written. Takes about half a second per GB, and the time to read the file.
+  public static func checkContent(of file: SafetensorsFile) throws(FormatError) {
+    func failure(_ problem: String) -> FormatError { FormatError(file: file.path, place: "weights", problem: problem) }
+    guard let entry = file.entry(named: contentTensor), entry.byteRange.count == 64 else {
+      throw failure("can't be verified: the model was compiled without their checksum; compile it again")
+    }
+    var sum = RunningChecksum()
+    for tensor in file.tensors where tensor.name != contentTensor { sum.update(file.bytes(of: tensor)) }
+    guard file.bytes(of: entry).elementsEqual(sum.digits.utf8) else {
+      throw failure("are not what was compiled: the file is damaged; copy it again, or compile the model again")
+    }
   }
 
   private static func list(_ strings: [String]) -> String { JSONWriter.string(.array(strings.map { .string($0) })) }

@@ -63,13 +63,26 @@ extension String {
   }
 
   /// At most `limit` scalars of the string with everything escaped that a terminal would not show as one visible cell.
-  public func printable(limit: Int) -> String {
+  public func printable(limit: Int) -> String { escaped(limit: limit, besides: []) }
+
+  /// The whole text with everything escaped that a terminal would not show, but for line breaks and tabs: what a
+  /// downloaded file says must not move the cursor or rename the window.
+  public var visible: String {
+    utf8.allSatisfy { (0x20...0x7E).contains($0) || $0 == 0x0A || $0 == 0x09 }
+      ? self : escaped(limit: .max, besides: ["\n", "\t"])
+  }
+
+  private func escaped(limit: Int, besides spared: [Unicode.Scalar]) -> String {
     var result = ""
     for (index, scalar) in unicodeScalars.enumerated() {
       if index == limit { return result + "..." }
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse:
-        result += "\\u{\(String(scalar.value, radix: 16))}"
+        if spared.contains(scalar) {
+          result.unicodeScalars.append(scalar)
+        } else {
+          result += "\\u{\(String(scalar.value, radix: 16))}"
+        }
       default: result.unicodeScalars.append(scalar)
       }
     }

@@ -9,8 +9,9 @@ import Glibc
 /// A regular, non-empty file, mapped into memory for as long as the object lives.
 ///
 /// The mapping is private and read-only. As with every mapping, a file that another process shortens meanwhile ends
-/// the program with SIGBUS when a lost page is touched; this project's own writers replace files by renaming, which is
-/// safe.
+/// the program with SIGBUS when a lost page is touched, and one that is written over has other bytes from then on
+/// (`isChangedInPlace`); this project's own writers replace files by renaming, which is safe, and a copy in memory is safe
+/// from everything.
 public final class MappedFile: Sendable {
   /// The path as it was given.
   public let path: String
@@ -18,9 +19,12 @@ public final class MappedFile: Sendable {
   public let count: Int
   // Sound to share: the pages are read-only and live exactly as long as this object.
   private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private let stamp: FileStamp
+  private let isCopy: Bool
 
-  /// Maps the file; throws when it is missing, unreadable, empty, or not a regular file.
-  public init(path: String) throws(FormatError) {
+  /// Maps the file, or with `copying` reads it into memory; throws when it is missing, unreadable, empty, or not a regular
+  /// file.
+  public init(path: String, copying: Bool = false) throws(FormatError) {
     func failure(_ problem: String) -> FormatError { FormatError(file: path, problem: problem) }
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw FormatError(file: path.printable(limit: 200), problem: "is not a path")
@@ -34,10 +38,16 @@ public final class MappedFile: Sendable {
     guard status.st_mode & S_IFMT != S_IFDIR else { throw failure("is a folder, expected a file") }
     guard status.st_mode & S_IFMT == S_IFREG else { throw failure("is not a regular file") }
     guard let size = Int(exactly: status.st_size), size > 0 else { throw failure("the file is empty") }
-    guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
-      throw failure(systemProblem("cannot be mapped"))
+    let mapped =
+      copying
+      ? mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      : mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let base = mapped, base != MAP_FAILED else { throw failure(systemProblem("cannot be mapped")) }
+    (self.path, self.count, self.base, isCopy) = (path, size, base, copying)
+    stamp = FileStamp(status)
+    if copying, !Self.read(descriptor, into: UnsafeMutableRawBufferPointer(start: base, count: size)) {
+      throw failure("cannot be read to its end; is it being written?")
     }
-    (self.path, self.count, self.base) = (path, size, base)
     if bytes.starts(with: Self.pointer) {
       throw failure("is a Git LFS pointer, not the file itself; in its repository, run: git lfs pull")
     }
@@ -45,6 +55,27 @@ public final class MappedFile: Sendable {
 
   /// What stands in place of a large file that was not downloaded.
   private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
+
+  /// Fills a buffer from the start of a file; false when the file ends early or can't be read.
+  private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    var done = 0
+    while done < buffer.count {
+      let count = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, done)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
+
+  /// Whether somebody has written to the very file that is mapped: its bytes may then be anything. False for a copy, and
+  /// where the path leads to another file by now, since the old one lives on unseen.
+  public var isChangedInPlace: Bool {
+    var status = stat()
+    guard !isCopy, stat(path, &status) == 0 else { return false }
+    let now = FileStamp(status)
+    return now.device == stamp.device && now.inode == stamp.inode && now != stamp
+  }
 
   /// All bytes of the file. The pointer is valid while this object is alive, and does not keep it alive: for an object
   /// that nothing else holds, use `withBytes`.
@@ -59,6 +90,19 @@ public final class MappedFile: Sendable {
   }
 
   deinit { munmap(base, count) }
+}
+
+/// What tells two states of a file apart.
+private struct FileStamp: Equatable {
+  let device: UInt
+  let inode: UInt
+  let size: Int
+  let changed: [Int]
+
+  init(_ status: stat) {
+    (device, inode, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
+    changed = [Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec)]
+  }
 }
 
 /// What a path leads to, symbolic links followed.

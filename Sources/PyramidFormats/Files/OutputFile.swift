@@ -31,7 +31,7 @@ public final class OutputFile {
     self.path = path
     let folder = OutputFile.folder(of: path)
     let random = String(UInt64.random(in: .min ... .max), radix: 36)
-    temporaryName = "\(folder)/.mp-\(getpid())-\(random).tmp"
+    temporaryName = "\(folder)/\(UnfinishedFiles.prefix)\(getpid())-\(random)\(UnfinishedFiles.suffix)"
     // O_TMPFILE, whose macro Swift does not import.
     descriptor = open(folder, O_WRONLY | 0o20000000 | O_DIRECTORY | O_CLOEXEC, 0o666)
     if descriptor >= 0, access("/proc/self/fd/\(descriptor)", F_OK) != 0 {
@@ -39,10 +39,17 @@ public final class OutputFile {
       descriptor = -1
     }
     if descriptor < 0 {
+      UnfinishedFiles.sweep(folder)
+      UnfinishedFiles.add(temporaryName)
       descriptor = open(temporaryName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       isNamed = descriptor >= 0
+      if isNamed { flock(descriptor, LOCK_EX | LOCK_NB) }
     }
-    guard descriptor >= 0 else { throw OutputError(file: path, problem: systemProblem("cannot be created")) }
+    guard descriptor >= 0 else {
+      let problem = systemProblem("cannot be created")
+      UnfinishedFiles.remove(temporaryName)
+      throw OutputError(file: path, problem: problem)
+    }
   }
 
   /// Appends bytes.
@@ -72,11 +79,13 @@ public final class OutputFile {
       throw OutputError(file: path, problem: systemProblem("cannot be flushed to disk"))
     }
     // A link can't replace a file, a rename can.
+    if !isNamed { UnfinishedFiles.add(temporaryName) }
     isNamed = isNamed || linkat(AT_FDCWD, temporaryPath, AT_FDCWD, temporaryName, AT_SYMLINK_FOLLOW) == 0
     guard isNamed, rename(temporaryName, path) == 0 else {
       throw OutputError(file: path, problem: systemProblem("cannot be put in place"))
     }
     isNamed = false
+    UnfinishedFiles.remove(temporaryName)
     close(descriptor)
     descriptor = -1
     // The name is durable only when the folder is; failing to flush it is not worth failing for.
@@ -97,6 +106,7 @@ public final class OutputFile {
   deinit {
     if descriptor >= 0 { close(descriptor) }
     if isNamed { unlink(temporaryName) }
+    UnfinishedFiles.remove(temporaryName)
   }
 
   private static func folder(of path: String) -> String {

@@ -13,9 +13,10 @@ public final class SafetensorsFile: Sendable {
   public let tensors: [TensorEntry]
   private let entries: [String: TensorEntry]
 
-  /// Maps the file and checks all of its header; throws what `MappedFile` and `SafetensorsHeader` throw.
-  public init(path: String) throws(FormatError) {
-    file = try MappedFile(path: path)
+  /// Maps the file, or with `copying` reads it into memory, and checks all of its header; throws what `MappedFile` and
+  /// `SafetensorsHeader` throw.
+  public init(path: String, copying: Bool = false) throws(FormatError) {
+    file = try MappedFile(path: path, copying: copying)
     let header = try SafetensorsHeader(reading: file.bytes, file: file.path)
     var entries: [String: TensorEntry] = [:]
     for tensor in header.tensors {

@@ -36,6 +36,10 @@ public struct SafetensorsWriter: ~Copyable {
   // The tensor whose turn it is, and how many of its bytes are written.
   private var position = 0
   private var written = 0
+  private var content = RunningChecksum()
+
+  /// SHA-256 of the bytes of all tensors so far, one after the other.
+  var checksum: String { content.digits }
 
   /// Starts the file and writes its header.
   ///
@@ -73,6 +77,7 @@ public struct SafetensorsWriter: ~Copyable {
       throw failure(name, "\(written + bytes.count) bytes given, \(slots[position].byteCount) declared")
     }
     try output.write(bytes)
+    content.update(bytes)
     written += bytes.count
   }
 

@@ -162,10 +162,15 @@ extension Graph {
 
   private static func sum(_ terms: [CostTerm]) -> [CostTerm] {
     var order: [CostTerm] = []
+    var places: [CostTerm: Int] = [:]
     for term in terms {
-      if let index = order.firstIndex(where: { $0.dim == term.dim && $0.power == term.power }) {
-        order[index] = CostTerm(order[index].coefficient + term.coefficient, term.dim, power: term.power)
+      let unit = CostTerm(1, term.dim, power: term.power)
+      if let index = places[unit] {
+        // At most what 64 bits hold: a graph that nobody compiled may have any number of nodes of any width.
+        let (sum, isTooMuch) = order[index].coefficient.addingReportingOverflow(term.coefficient)
+        order[index] = CostTerm(isTooMuch ? .max : sum, term.dim, power: term.power)
       } else {
+        places[unit] = order.count
         order.append(term)
       }
     }

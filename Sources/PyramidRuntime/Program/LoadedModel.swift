@@ -20,11 +20,11 @@ public final class LoadedModel: Sendable {
   public let learned: [String: LearnedTensor]
   private let file: SafetensorsFile
 
-  /// Maps and checks an artefact. Throws `FormatError` when it is malformed, `RuntimeError` when this machine can't run
-  /// it, `KernelError` when MP_ISA makes no sense.
-  public init(path: String) throws {
+  /// Maps and checks an artefact; with `copying` it is read into memory, where nobody can change it. Throws `FormatError`
+  /// when it is malformed, `RuntimeError` when this machine can't run it, `KernelError` when MP_ISA makes no sense.
+  public init(path: String, copying: Bool = false) throws {
     self.path = path
-    let file = try SafetensorsFile(path: path)
+    let file = try SafetensorsFile(path: path, copying: copying)
     self.file = file
     header = try ArtefactHeader(reading: file)
     let graph: Graph
@@ -42,15 +42,45 @@ public final class LoadedModel: Sendable {
     guard let set = graph.target else { throw FormatError(file: path, place: "graph", problem: "names no target") }
     instructionSet = set
     try Self.checkMachine(set, path)
+    learned = try Self.learned(header.learned, file)
+    for weight in graph.weights { _ = try address(of: weight) }
+  }
+
+  /// Reads all of the file and throws `FormatError` unless weights and vocabulary are, bit for bit, what was compiled.
+  /// Opening checks the rest.
+  public func verify() throws(FormatError) { try ArtefactHeader.checkContent(of: file) }
+
+  /// Throws `FormatError` when somebody has written over the file since it was opened: answers may then be of neither
+  /// model. Costs a system call. A file that was replaced by another of its name, as mp-compile does, is not meant.
+  public func checkUnchanged() throws(FormatError) {
+    guard file.file.isChangedInPlace else { return }
+    throw FormatError(
+      file: path,
+      problem: "was written over while it was in use, so that answers may be wrong; run again, and replace models by "
+        + "renaming (mv, not cp), or read them into memory with --copy")
+  }
+
+  /// Numbers that all learned tensors together may have: heads and predictors of policies take some for each layer, a
+  /// token table one for each token.
+  private static let mostLearned = 1 << 26
+
+  private static func learned(_ names: [String], _ file: SafetensorsFile) throws(FormatError) -> [String: LearnedTensor]
+  {
     var learned: [String: LearnedTensor] = [:]
-    for name in header.learned {
+    var count = 0
+    for name in names where learned[name] == nil {
       guard let entry = file.entry(named: ArtefactHeader.learnedPrefix + name) else {
-        throw FormatError(file: path, place: name, problem: "learned tensor is missing")
+        throw FormatError(file: file.path, place: name.printable(limit: 80), problem: "learned tensor is missing")
+      }
+      count += min(entry.elementCount, mostLearned + 1)
+      guard count <= mostLearned else {
+        throw FormatError(
+          file: file.path, place: name.printable(limit: 80),
+          problem: "\(entry.elementCount) learned numbers are more than a policy has use for, \(mostLearned) in all")
       }
       learned[name] = LearnedTensor(shape: entry.shape, values: try file.floats(of: entry))
     }
-    self.learned = learned
-    for weight in graph.weights { _ = try address(of: weight) }
+    return learned
   }
 
   /// Answers are named by label, and signals are sized by the model's classes: every head must have as many.

@@ -23,7 +23,7 @@ public struct OperationMeter: Sendable {
   public func count(
     tokens: UnsafeBufferPointer<Int32>, samples: UnsafeBufferPointer<Int32>, exitLayer: Int
   ) -> OperationCount {
-    // Wrapping arithmetic: an artefact may claim any coefficient, and a wrong count is no reason to trap.
+    // Wrapping arithmetic, which ProgramCheck has seen not to wrap.
     func value(_ term: CostTerm, _ rows: Int32) -> Int {
       term.coefficient &* (term.power == 2 ? Int(rows) &* Int(rows) : Int(rows))
     }

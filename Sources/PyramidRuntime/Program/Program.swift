@@ -122,10 +122,7 @@ struct Program: Sendable {
     }
     let trains = graph.purpose == .train
     (self.target, self.trains) = (target, trains)
-    // Only answers have samples to be recorded for.
-    func recorded(_ index: Int) throws -> ValueID? {
-      try trains ? nil : graph.nodes[index].recordedSegments.map { try check.samples(for: $0, at: index) }
-    }
+    let recorded = try check.recordedSamples()
     var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
     let limit = graph.admitted(.tokens)
     var tables = PositionTables(limit: limit)
@@ -141,7 +138,7 @@ struct Program: Sendable {
       return Step(
         op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
         weights: weights.map(\.values), gradients: weights.map(\.gradient),
-        samples: try recorded(index).map { locations[$0]! },
+        samples: recorded[index].map { locations[$0]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
         positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target),
@@ -152,10 +149,7 @@ struct Program: Sendable {
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
-    layerTokens = try (0..<(trains ? 0 : graph.shape.layers)).map { layer in
-      if let dim = graph.tokensEntering(layer: layer) { return dim.index }
-      throw RuntimeError("graph @\(graph.name): layer \(layer) has no attention")
-    }
+    layerTokens = try trains ? [] : graph.layerTokens()
     attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil && !$0.op.facts.readsPositions }.map(\.kernel))
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
@@ -212,6 +206,23 @@ extension InputKind {
   static let embedded: [InputKind] = [.tokenIDs, .positions, .typeIDs]
 }
 
+extension Graph {
+  /// The index of the token dim that each layer's first attention reads.
+  fileprivate func layerTokens() throws -> [Int] {
+    var found: [Int?] = Array(repeating: nil, count: shape.layers)
+    for node in nodes {
+      guard case .layer(let layer) = node.section, found[layer] == nil, let attention = node.op.facts.attention else {
+        continue
+      }
+      found[layer] = self[node.inputs[attention.tokens]].type.rows.dim?.index
+    }
+    return try found.enumerated().map { layer, dim in
+      if let dim { return dim }
+      throw RuntimeError("graph @\(name): layer \(layer) has no attention")
+    }
+  }
+}
+
 extension Program {
   /// The step that makes a value of `graph`, by number, and where it lies then; nil when no step does.
   func maker(of value: ValueID, in graph: Graph) -> (step: Int, operand: Operand)? {
@@ -221,12 +232,5 @@ extension Program {
       return (index, steps[index].results[place])
     }
     return nil
-  }
-}
-
-extension Node {
-  /// The offsets of the samples that the step keeps records of; nil when it keeps none.
-  fileprivate var recordedSegments: ValueID? {
-    op.definedFamily == .tokens || op == .compactSegments ? inputs[0] : nil
   }
 }

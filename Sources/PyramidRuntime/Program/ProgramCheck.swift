@@ -7,14 +7,23 @@ import PyramidIR
 struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
+  private let origins: ValueOrigins
+
+  init(graph: Graph, target: InstructionSet) {
+    (self.graph, self.target) = (graph, target)
+    origins = ValueOrigins(graph)
+  }
 
   /// Most tokens or samples that a graph may admit, bytes per row of a slot, and number of slots or dims: together
   /// they keep every sum of sizes within 64 bits.
   private static let limits = (rows: 1 << 22, slotBytes: 1 << 26, count: 4096)
+  /// Most operations that a full batch may be said to take: what counts them stays within 64 bits.
+  private static let mostOperations = 1 << 60
 
   /// Throws `RuntimeError` when the graph can't be run safely.
   func run() throws {
     try checkSizes()
+    try checkCosts()
     try checkLayouts()
     try checkAttention()
     try checkEmbedding()
@@ -37,6 +46,24 @@ struct ProgramCheck {
     }
     if let dim = graph.dims.first(where: { $0.dim.index >= limits.count })?.dim {
       throw failure("dim \(dim) is numbered too high")
+    }
+    guard graph.shape.layers <= limits.count else {
+      throw failure("has \(graph.shape.layers) layers, more than \(limits.count)")
+    }
+  }
+
+  /// Costs are stored, not counted again: whatever they say, adding them up must not overflow.
+  private func checkCosts() throws {
+    var sum = 0
+    let terms = graph.costs.flatMap { $0.executed + $0.paper } + graph.denseOperations()
+    for term in terms {
+      let rows = graph.admitted(term.dim.family)
+      let (operations, isTooMuch) = term.coefficient.multipliedReportingOverflow(
+        by: term.power == 2 ? rows * rows : rows)
+      guard !isTooMuch, operations <= Self.mostOperations, sum + operations <= Self.mostOperations else {
+        throw failure("the costs of its sections come to more than \(Self.mostOperations) operations")
+      }
+      sum += operations
     }
   }
 
@@ -99,14 +126,14 @@ struct ProgramCheck {
     }
     for node in graph.nodes {
       guard case .bagLogits = node.op else { continue }
-      guard brought(node.inputs[0]) == .tokenIDs else {
+      guard origins.input(behind: node.inputs[0]) == .tokenIDs else {
         throw failure("bag_logits reads something else than the batch")
       }
     }
   }
 
   /// What indexes the tables of an `embed`.
-  func embedded(_ node: Node) -> [InputKind?] { node.inputs.map(brought) }
+  func embedded(_ node: Node) -> [InputKind?] { node.inputs.map(origins.input(behind:)) }
 
   /// Tables for every position that a batch may have are made when the graph is opened.
   private func checkPositions() throws {
@@ -115,23 +142,19 @@ struct ProgramCheck {
     throw failure("admits \(graph.admitted(.tokens)) tokens, more than the \(limit) that have positions")
   }
 
-  /// The input whose rows, or some of them, a value is.
-  private func brought(_ value: ValueID) -> InputKind? {
-    guard let node = graph.producer(of: value) else { return nil }
-    if case .input(let kind) = node.op { return kind }
-    guard node.op == .compact else { return nil }
-    // A row that others were fused to is in no table.
-    if let choice = graph.producer(of: node.inputs[1]), PruneDecision(choice)?.rest == .fused { return nil }
-    return brought(node.inputs[0])
-  }
-
   /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those
   /// that come to the end are those left.
   private func checkAnswers() throws {
     var alive = Dim.admittedSamples
+    var decided: Set<Section> = []
     for node in graph.nodes {
       guard let samples = node.answered?.samples else { continue }
-      guard graph[samples].type.rows == .dim(alive), isNumbering(samples) else {
+      if ExitDecision(node) != nil {
+        guard decided.insert(node.section).inserted, node.section < .layer(graph.shape.layers - 1) else {
+          throw failure("decides exits twice in a layer, or in the last one")
+        }
+      }
+      guard graph[samples].type.rows == .dim(alive), origins.numbersSamples(samples) else {
         throw failure("\(node.op.mnemonic) is not about the samples of \(alive), which are alive there")
       }
       if case .dim(let staying)? = node.results.first.map({ graph[$0].type.rows }) { alive = staying }
@@ -157,26 +180,14 @@ struct ProgramCheck {
     }
   }
 
-  /// The value that numbers the samples whose offsets `segments` holds. Records are written by these numbers, so they
-  /// must still lie where they were when node `index` runs: their last reader comes no earlier.
-  func samples(for segments: ValueID, at index: Int) throws -> ValueID {
-    guard let dim = graph[segments].type.rows.dim else { throw failure("offsets without samples") }
-    for (place, node) in graph.nodes.enumerated() where place <= index {
-      guard isNumbering(node), graph[node.results[0]].type.rows == .dim(dim) else { continue }
-      let isInput = node.op == .input(.samples)
-      let isAlive = graph.nodes[index...].contains { $0.inputs.contains(node.results[0]) }
-      if isInput || isAlive { return node.results[0] }
+  /// By node, the value that holds the numbers of the samples that it keeps records of; nil where it keeps none.
+  func recordedSamples() throws -> [ValueID?] {
+    // Only answers have samples to be recorded for.
+    if graph.purpose == .train { return Array(repeating: nil, count: graph.nodes.count) }
+    return try origins.recordedSamples(in: graph, offsets: \.recordedSegments) { dim in
+      guard let dim else { return failure("offsets without samples") }
+      return failure("the numbers of the samples of \(dim) are gone when they are needed")
     }
-    throw failure("the numbers of the samples of \(dim) are gone when they are needed")
-  }
-
-  /// Whether a node makes numbers of samples.
-  private func isNumbering(_ node: Node) -> Bool {
-    node.op == .input(.samples) || node.op == .compact && isNumbering(node.inputs[0])
-  }
-
-  private func isNumbering(_ value: ValueID) -> Bool {
-    graph.nodes.first { $0.results.contains(value) }.map(isNumbering) ?? false
   }
 }
 
@@ -186,5 +197,10 @@ extension Node {
     if let kernel, kernel.precision != .f32 { return "\(op.mnemonic)\(kernel.suffix): training computes in f32" }
     if case .linearAddNorm = op { return "\(op.mnemonic) needs packed weights, which training has not" }
     return nil
+  }
+
+  /// The offsets of the samples that the step keeps records of; nil when it keeps none.
+  fileprivate var recordedSegments: ValueID? {
+    op.definedFamily == .tokens || op == .compactSegments ? inputs[0] : nil
   }
 }

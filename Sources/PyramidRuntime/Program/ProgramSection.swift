@@ -41,23 +41,34 @@ struct ProgramSection: Sendable {
 }
 
 extension Graph {
-  /// The graph's sections in program order. `location` says where a value lies; `recorded` the value that a node reads
-  /// beside its operands, the numbers of the samples that it keeps records of.
-  func programSections(location: (ValueID) -> Location, recorded: (Int) throws -> ValueID?) rethrows -> [ProgramSection]
-  {
+  /// Most values that all boundaries together may carry.
+  private static let mostCarried = 1 << 18
+
+  /// The graph's sections in program order. `location` says where a value lies; `recorded`, by node, the value that it
+  /// reads beside its operands, the numbers of the samples that it keeps records of. Throws `RuntimeError` when more is
+  /// carried from section to section than any model needs.
+  func programSections(location: (ValueID) -> Location, recorded: [ValueID?]) throws -> [ProgramSection] {
     var lastRead: [ValueID: Section] = [:]
     for (index, node) in nodes.enumerated() {
       for input in node.inputs { lastRead[input] = node.section }
-      if let value = try recorded(index) { lastRead[value] = max(lastRead[value] ?? node.section, node.section) }
+      if let value = recorded[index] { lastRead[value] = max(lastRead[value] ?? node.section, node.section) }
     }
     var sections: [ProgramSection] = []
+    // What was made so far and is still read.
     var made: [(value: ValueID, indexes: Dim?)] = []
+    var indexed: [ValueID: Dim] = [:]
+    var carriedCount = 0
     var latest: [DimFamily: Dim] = [.samples: .admittedSamples, .tokens: .admittedTokens]
     var (first, step, start) = (0, 0, 0)
     while first < nodes.count {
       let section = nodes[first].section
       let end = nodes[first...].firstIndex { $0.section != section } ?? nodes.count
-      let carried = made.filter { lastRead[$0.value].map { $0 >= section } ?? false }.map { value, indexes in
+      made.removeAll { lastRead[$0.value].map { $0 < section } ?? true }
+      carriedCount += made.count
+      guard carriedCount <= Self.mostCarried else {
+        throw RuntimeError("graph @\(name): its sections carry more than \(Self.mostCarried) values")
+      }
+      let carried = made.map { value, indexes in
         let type = self[value].type
         return CarriedValue(location: location(value), rows: type.rows, words: type.columns, indexes: indexes)
       }
@@ -67,7 +78,8 @@ extension Graph {
         ProgramSection(steps: start..<step, carried: carried, dims: Array(dims), tokens: latest[.tokens]!))
       for node in nodes[first..<end] {
         // What a decision makes beside its selection numbers nothing that is carried.
-        made += node.results.enumerated().map { ($1, $0 == 0 ? indexedDim(node, made) : nil) }
+        if let result = node.results.first { indexed[result] = indexedDim(node, indexed) }
+        made += node.results.map { ($0, indexed[$0]) }
         if node.op.definesDim, let dim = self[node.results[0]].type.rows.dim { latest[dim.family] = dim }
       }
       first = end
@@ -76,9 +88,9 @@ extension Graph {
   }
 
   /// The dim whose rows a node's result numbers.
-  private func indexedDim(_ node: Node, _ made: [(value: ValueID, indexes: Dim?)]) -> Dim? {
+  private func indexedDim(_ node: Node, _ indexed: [ValueID: Dim]) -> Dim? {
     func dim(_ input: Int) -> Dim? { self[node.inputs[input]].type.rows.dim }
-    func inherited() -> Dim? { made.first { $0.value == node.inputs[0] }?.indexes }
+    func inherited() -> Dim? { indexed[node.inputs[0]] }
     return switch node.op {
     case .input(.segments): .admittedTokens
     case .decideExit: dim(0)

@@ -25,7 +25,16 @@ extension ResolvedPolicies {
           + "compile it again with --\(kind.rawValue) '\(spec)'")
     }
     self = try graph.policies.map { kind, compiled in
-      let instance = try make(kind, override[kind] ?? compiled)
+      let instance: PolicyInstance
+      do { instance = try make(kind, override[kind] ?? compiled) } catch PolicyError.unknownPolicy(
+        let name, _, let available)
+        where override[kind] == nil
+      {
+        throw RuntimeError(
+          "the model was compiled with the \(kind.rawValue) policy '\(name)', which is not built in: give the plugin that "
+            + "it is in (--plugin FILE), or another policy (--\(kind.rawValue) SPEC); there are: "
+            + available.joined(separator: ", "))
+      }
       // A graph that mp-compile wrote hands its policies what they read; another need not.
       try graph.check(override: instance, of: override[kind] == nil ? instance : try? make(kind, compiled), kind)
       return instance

@@ -1,0 +1,50 @@
+// Runs one fuzz target for so many seconds: `fuzz-driver TARGET SECONDS SEED INPUT-FILE`. Each input is in the file before
+// it is read, so that what ends the process is not lost; a second process that watches would see no more.
+
+import Glibc
+import PyramidFuzz
+
+@main
+enum FuzzDriver {
+  /// Seconds and bytes that one input may take.
+  private static let limits = (seconds: UInt32(10), bytes: 2 << 30)
+
+  static func main() {
+    let words = CommandLine.arguments
+    guard words.count == 5, let target = FuzzTarget(rawValue: words[1]), let seconds = Double(words[2]) else {
+      print("usage: fuzz-driver \(FuzzTarget.allCases.map(\.rawValue).joined(separator: "|")) SECONDS SEED INPUT-FILE")
+      exit(64)
+    }
+    do { try run(target, seconds: seconds, seed: words[3], file: words[4]) } catch {
+      print("\(target.rawValue): seed \(words[3]): \(error)")
+      exit(1)
+    }
+  }
+
+  private static func run(_ target: FuzzTarget, seconds: Double, seed: String, file: String) throws {
+    let corpus = try target.corpus()
+    var mutator = Mutator(corpus, seed: "\(target.rawValue) \(seed)")
+    let descriptor = open(file, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+    guard descriptor >= 0 else { throw FuzzTarget.Broken(description: "\(file) can't be written") }
+    let clock = ContinuousClock()
+    let start = clock.now
+    var (count, longest) = (0, Duration.zero)
+    while clock.now - start < .seconds(seconds) || count < corpus.count {
+      // The corpus itself comes first.
+      let input = count < corpus.count ? corpus[count] : mutator.next()
+      ftruncate(descriptor, 0)
+      pwrite(descriptor, input, input.count, 0)
+      alarm(limits.seconds)
+      longest = max(longest, try clock.measure { try target.run(input) })
+      alarm(0)
+      count += 1
+      var usage = rusage()
+      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+      guard usage.ru_maxrss * 1024 < limits.bytes else {
+        throw FuzzTarget.Broken(description: "more than \(limits.bytes >> 20) MiB in use")
+      }
+    }
+    unlink(file)
+    print("\(target.rawValue): \(count) inputs, seed \(seed), the longest took \(longest)")
+  }
+}

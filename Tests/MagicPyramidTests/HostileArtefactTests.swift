@@ -1,0 +1,139 @@
+// Artefacts with a valid integrity record that are made to take all memory, all time, or to trap: what was found by attacks,
+// each as a kind. Those that merely contradict themselves are in ForgedArtefactTests.swift.
+
+import Glibc
+import MagicPyramid
+import PyramidTestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `A hostile artefact` {
+  private static func forged() throws -> ForgedFile { try ForgedFile(`A damaged artefact`.artefact.get().bytes) }
+
+  /// Opens a forged file, lengthened by a hole of so many bytes, and makes it classify.
+  private func open(_ file: ForgedFile, hole: Int = 0) throws -> [Classification] {
+    let folder = try TemporaryFolder()
+    let bytes = file.sealed
+    let path = try folder.write("hostile.mpc", bytes)
+    truncate(path, bytes.count + hole)
+    return try Classifier(path: path, registry: CompiledCheckpoint.registry.get()).classify([SmallArtefact.text])
+  }
+
+  private func expectRefused(_ file: ForgedFile, hole: Int = 0, _ words: String) {
+    do {
+      Issue.record("answers \(try open(file, hole: hole))")
+    } catch {
+      expectOneLine(error)
+      #expect("\(error)".contains(words), "\(error)")
+    }
+  }
+
+  @Test func `with nothing changed answers like the one it was made of`() throws {
+    let artefact = try `A damaged artefact`.artefact.get()
+    #expect(try open(Self.forged())[0].answer.logits == artefact.logits)
+  }
+
+  @Test(arguments: [1 << 26, 3 << 28]) func `with learned tensors beyond use is refused before they are read`(
+    count: Int
+  ) throws {
+    var file = try Self.forged()
+    file["learned"] = #"["prune.thresholds","policies.hog.weight"]"#
+    file.declare("learned/policies.hog.weight", count: count)
+    expectRefused(file, hole: 4 * count, "more than a policy has use for")
+  }
+
+  @Test(arguments: ["4611686018427387904", "9223372036854775807", "562949953421312"])
+  func `with costs that overflow when they are added up is refused`(coefficient: String) throws {
+    var file = try Self.forged()
+    let parts = file["graph"].split(separator: "cost embeddings executed ", maxSplits: 1)
+    let rest = try #require(parts.last?.drop { $0.isNumber })
+    file["graph"] = parts[0] + "cost embeddings executed \(coefficient)" + rest
+    expectRefused(file, "the costs of its sections come to more than")
+  }
+
+  /// The slot of a line's value, as the text has it.
+  private func insert(_ lines: (Int) -> String, _ count: Int, before marker: String, in file: inout ForgedFile) throws {
+    let parts = file["graph"].split(separator: "    " + marker, maxSplits: 1)
+    try #require(parts.count == 2, "the graph has no \(marker)")
+    let inserted = (0..<count).map { "    \(lines($0))\n" }.joined()
+    file["graph"] = String(parts[0]) + inserted + "    " + marker + parts[1]
+  }
+
+  @Test func `of tens of thousands of nodes opens in time that grows with them`() throws {
+    var file = try Self.forged()
+    let line = try #require(file["graph"].split(separator: "\n").first { $0.contains("%pooled.active") })
+    let slot = try #require(line.split(separator: " in ").last?.split(separator: " ").first)
+    let type = try #require(line.split(separator: " : ").last?.split(separator: " in ").first)
+    let count = 45_000
+    try insert(
+      { number in
+        let read = number == 0 ? "pooled.active" : "a\(number - 1)"
+        return "%a\(number) = activate %\(read) {activation relu} : \(type) in \(slot) by activate.portable"
+      }, count, before: "%logits        = linear %pooled.active", in: &file)
+    // The last of the chain is what the logits are made of.
+    let parts = file["graph"].split(separator: "%logits        = linear %pooled.active", maxSplits: 1)
+    file["graph"] = parts.joined(separator: "%logits        = linear %a\(count - 1)")
+    #expect(try open(file).count == 1)
+  }
+
+  @Test func `with more layers than any model has is refused`() throws {
+    var file = try Self.forged()
+    file["graph"] = String(file["graph"].split(separator: "layers 2").joined(separator: "layers 100000"))
+    expectRefused(file, "layer")
+  }
+}
+
+@Suite struct `An artefact whose weights are damaged` {
+  @Test func `is found out when it is verified, whichever bit it is`() throws {
+    let artefact = try `A damaged artefact`.artefact.get()
+    let folder = try TemporaryFolder()
+    try LoadedModel(path: folder.write("whole.mpc", artefact.bytes)).verify()
+    let tensors = try SafetensorsFile(path: folder.path("whole.mpc")).tensors
+    // What lies between tensors for their alignment is nobody's.
+    let places = stride(from: artefact.headerEnd, to: artefact.bytes.count, by: 97)
+      .filter { place in tensors.contains { $0.byteRange.contains(place) } }
+    #expect(places.count > 60)
+    for place in places {
+      var bytes = artefact.bytes
+      bytes[place] ^= 1
+      let path = try folder.write("damaged.mpc", bytes)
+      let error = #expect(throws: FormatError.self, "byte \(place)") { try LoadedModel(path: path).verify() }
+      expectOneLine(error)
+    }
+  }
+}
+
+@Suite struct `A model that is written over while it is used` {
+  @Test func `is noticed where it is mapped, and not where it was read into memory or renamed`() throws {
+    let artefact = try `A damaged artefact`.artefact.get()
+    let folder = try TemporaryFolder()
+    let path = try folder.write("model.mpc", artefact.bytes)
+    let (mapped, copied) = (try LoadedModel(path: path), try LoadedModel(path: path, copying: true))
+    try mapped.checkUnchanged()
+    // In place, as `cp` does.
+    let descriptor = Glibc.open(path, O_WRONLY)
+    defer { close(descriptor) }
+    #expect(pwrite(descriptor, [0], 1, off_t(artefact.bytes.count) - 1) == 1)
+    #expect(futimes(descriptor, [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]) == 0)
+    let error = #expect(throws: FormatError.self) { try mapped.checkUnchanged() }
+    #expect(error?.description.contains("was written over while it was in use") == true)
+    try copied.checkUnchanged()
+    let other = try LoadedModel(path: path)
+    try OutputFile.write("another", to: path)
+    try other.checkUnchanged()
+    let classifier = try Classifier(model: copied, registry: CompiledCheckpoint.registry.get())
+    #expect(try classifier.classify([SmallArtefact.text])[0].answer.logits == artefact.logits)
+  }
+}
+
+@Suite struct `Encodings made by hand` {
+  @Test(arguments: [(0, 0), (2, 1), (0, 1), (1, 0)])
+  func `without tokens, or with uneven lists, are an error`(ids: Int, types: Int) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("model.mpc", `A damaged artefact`.artefact.get().bytes)
+    let classifier = try Classifier(path: path, registry: CompiledCheckpoint.registry.get())
+    var encoding = classifier.encode(SmallArtefact.text)
+    (encoding.ids, encoding.typeIDs) = (Array(encoding.ids.prefix(ids)), Array(encoding.typeIDs.prefix(types)))
+    let error = #expect(throws: RuntimeError.self) { try classifier.classify(encodings: [encoding]) }
+    expectOneLine(error)
+  }
+}
