@@ -128,18 +128,7 @@ struct RecordAdmission {
   /// The answers to the samples of each record. With `groups`, which has a number for each, samples of records of one
   /// number that follow each other are one group.
   func answers(to records: [AdmittedRecord], groups: [Int]? = nil) throws -> [[Answer]] {
-    var batch = PackedBatch()
-    for (number, record) in records.enumerated() {
-      for encoding in record.encodings {
-        let joins = groups.map { number > 0 && $0[number] == $0[number - 1] } ?? false
-        batch.append(encoding, joinsGroup: joins)
-      }
-    }
-    var answers = try classifier.run(batch)[...]
-    return records.map { record in
-      defer { answers = answers.dropFirst(record.encodings.count) }
-      return Array(answers.prefix(record.encodings.count))
-    }
+    try classifier.answers(to: records.map(\.encodings), groups: groups)
   }
 
   /// What becomes of a record with the answers to its samples.

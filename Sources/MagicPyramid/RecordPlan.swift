@@ -26,7 +26,7 @@ public enum RecordPlan: Sendable {
   }
 
   /// The samples of a record, at least one; throws what is wrong with it, as the end of a sentence.
-  func encodings(of record: TextRecord, for classifier: Classifier) throws(RuntimeError) -> [Encoding] {
+  package func encodings(of record: TextRecord, for classifier: Classifier) throws(RuntimeError) -> [Encoding] {
     let pair = record.pair?.isEmpty == true ? nil : record.pair
     if pair != nil, !classifier.acceptsPairs { throw RuntimeError("is a pair, and the model takes single texts only") }
     var encodings: [Encoding]
@@ -53,6 +53,38 @@ public enum RecordPlan: Sendable {
         windows: answers.count)
     case .zeroShot(let question): question.classification(answers, of: encodings, by: classifier)
     }
+  }
+}
+
+extension Classifier {
+  /// The answers to the samples of each record. With `groups`, which has a number for each record, samples of records of
+  /// one number that follow each other are one group.
+  func answers(to records: [[Encoding]], groups: [Int]?) throws -> [[Answer]] {
+    var batch = PackedBatch()
+    for (number, encodings) in records.enumerated() {
+      let joins = groups.map { number > 0 && $0[number] == $0[number - 1] } ?? false
+      for encoding in encodings { batch.append(encoding, joinsGroup: joins) }
+    }
+    var answers = try run(batch)[...]
+    return records.map { encodings in
+      defer { answers = answers.dropFirst(encodings.count) }
+      return Array(answers.prefix(encodings.count))
+    }
+  }
+
+  /// Classifies records as `plan` says; `groups` as above. Throws `RuntimeError` where the model can't take a record, its
+  /// answer is not a number, or the policy compares the pairs of a group and there are none.
+  package func classify(
+    _ records: [TextRecord], _ plan: RecordPlan, groups: [Int]? = nil
+  ) throws -> [Classification] {
+    if groups == nil { try refuseGroupPolicy() }
+    let encodings = try records.enumerated().map { index, record in
+      do { return try plan.encodings(of: record, for: self) } catch {
+        throw RuntimeError("text \(index + 1) \(error.description)")
+      }
+    }
+    let answers = try answers(to: encodings, groups: groups)
+    return try checked(zip(answers, encodings).map { plan.classification($0, of: $1, by: self) })
   }
 }
 

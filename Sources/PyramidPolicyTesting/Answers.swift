@@ -10,14 +10,15 @@ import PyramidIR
 /// Answers of contenders, found with as few runs as possible.
 struct Answers {
   let contenders: [Contender]
-  let texts: [LabelledDataSet.Row]
-  let batchBlocks: [Range<Int>]
+  let workload: Workload
   let progress: (String) -> Void
 
   /// Is given answers of a contender to the texts from number `first` on.
   typealias Receiver = (_ contender: Int, _ first: Int, _ outcomes: [SampleOutcome]) throws -> Void
 
   private static let textsPerPiece = 512
+
+  private var texts: [LabelledDataSet.Row] { workload.texts }
 
   /// The answers to all texts but the first `answered[i]`, which contender i has given before; `done` is given them in
   /// pieces, in the order of the texts, perhaps with some of those again.
@@ -37,8 +38,11 @@ struct Answers {
     for index in wanted {
       let (classifier, source) = (contenders[index].classifier, contenders[index].source)
       let model = classifier.model
-      // The portable kernels don't promise that a text's bits are the same alone and in a batch.
-      guard classifier.policies.exit != nil, model.instructionSet != .portable else { continue }
+      // The portable kernels don't promise that a text's bits are the same alone and in a batch; windows are several texts,
+      // and what compares the texts of a group can't be asked about one.
+      guard let exit = classifier.policies.exit, model.instructionSet != .portable, case .whole = workload.plan,
+        !exit.exitSignals.contains(.groupLogits)
+      else { continue }
       let places = model.graph.decisions
       let key =
         "\(source.path) \(source.precision) \(classifier.policies.prune?.spec.description ?? "-") "
@@ -56,13 +60,12 @@ struct Answers {
   private func run(_ index: Int, from first: Int, _ done: Receiver) throws {
     let contender = contenders[index]
     // A batch that was answered in part is answered again: kernels may round by the batch.
-    let blocks = batchBlocks.filter { $0.upperBound > first }
+    let blocks = workload.batchBlocks.filter { $0.upperBound > first }
     var clockwork = RemainingTime(texts: texts.count - (blocks.first?.lowerBound ?? 0))
     for range in blocks {
       progress("answers of \(contender.name): \(range.lowerBound)/\(texts.count)\(clockwork.text)")
-      try done(
-        index, range.lowerBound,
-        contender.classifier.classify(rows: texts[range]).map { SampleOutcome($0.target, $0.answer) })
+      let answers = try workload.answers(of: contender.classifier, to: range)
+      try done(index, range.lowerBound, answers.map { SampleOutcome($0.target, $0.answer) })
       clockwork.did(range.count)
     }
   }
@@ -114,12 +117,6 @@ struct Answers {
       piece = index + 1
     }
     return true
-  }
-}
-
-extension Classifier {
-  func classify(rows: ArraySlice<LabelledDataSet.Row>) throws -> [Classification] {
-    try classify(encodings: rows.map { encode($0.text, pair: $0.pair) })
   }
 }
 

@@ -92,7 +92,8 @@ public struct ContenderList {
         + policies.all.map { $0.element.spec.description }.joined(separator: "\t")
     }
     lines.append(
-      "\(workload.batch) \(options.isTimed ? options.repetitions : 0) \(options.nullRepetitions) \(options.threads)")
+      "\(workload.batch) \(options.isTimed ? options.repetitions : 0) \(options.nullRepetitions) \(options.threads) "
+        + "\(workload.plan)")
     lines.append(magicPyramidVersion)
     for file in files { lines.append(try MappedFile(path: file).withBytes { Checksum.sha256(of: $0) }) }
     lines.append("\(contenders[0].source.labelThreshold)")

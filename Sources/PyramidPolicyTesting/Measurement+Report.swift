@@ -20,14 +20,14 @@ extension ComparisonReport {
     }
     let kernels = model.instructionSet.rawValue + (precisions == [.f32] ? "" : ", \(Self.list(precisions))")
     var notes = source.notes
-    if workload.truncated > 0 { notes.append("\(workload.truncated) texts were cut to \(dense.tokenLimit) tokens") }
+    if let note = workload.note(limit: dense.tokenLimit) { notes.append(note) }
     if let note = measurement.disturbances.note { notes.append(note) }
     if workload.key.kind == .several {
       notes.append("A label is answered where its probability is at least \(source.labelThreshold)")
     }
     if let groups = workload.key.groups {
       notes.append(
-        "\(groups.groups.count) groups are ranked"
+        "\(groups.groups.count) groups are ranked; a request, in the latencies, is a group"
           + (groups.leftOut > 0 ? "; \(groups.leftOut) without a relevant text are left out" : ""))
     }
     let names = measurement.contenders.map(\.name)
@@ -61,6 +61,18 @@ extension ComparisonReport {
   private static func list(_ precisions: [Precision]) -> String { precisions.map(\.rawValue).joined(separator: ", ") }
 }
 
+extension Workload {
+  /// What became of the texts over the limit of `limit` tokens; nil when there are none.
+  fileprivate func note(limit: Int) -> String? {
+    guard long > 0 else { return nil }
+    if case .windows(let windows) = plan {
+      return "\(long) texts were read in windows of \(windows.length) tokens, \(windows.overlap) of them shared, and "
+        + "answered by the \(windows.aggregation == .mean ? "mean" : "largest") of their logits"
+    }
+    return "\(long) texts were cut to \(limit) tokens"
+  }
+}
+
 extension Measurement {
   /// Whether a contender has a row in the tables: all but those settings of a null model that were not chosen.
   func isListed(_ contender: Int) -> Bool { !contenders[contender].isCandidate || contender == chosen }
@@ -72,14 +84,19 @@ extension Measurement {
       let contender = contenders[number]
       for (index, outcome) in measured[number].outcomes.enumerated() {
         let expected = workload.key.targets[index]
-        try write(outcome.line(index: index, policy: contender.name, expected: expected, labels: labels))
+        let place = workload.places[index]
+        try write(outcome.line(index: place, policy: contender.name, expected: expected, labels: labels))
       }
     }
   }
 
-  /// The ways of some texts through the layers under the first policy: of a few lengths, spread over the data.
+  /// The ways of some texts through the layers under the first policy that can tell of one text: of a few lengths, spread
+  /// over the data; of texts in windows that of the first.
   public func pictures(_ count: Int = 3) throws -> [PyramidPicture] {
-    guard let policy = contenders.first(where: { $0.role == .policy }) else { return [] }
+    let policy = contenders.first {
+      $0.role == .policy && $0.classifier.policies.exit?.exitSignals.contains(.groupLogits) != true
+    }
+    guard let policy else { return [] }
     let classifier = try policy.recordingPositions()
     let byLength = workload.texts.indices.sorted {
       measured[0].outcomes[$0].tokensAlive[0] < measured[0].outcomes[$1].tokensAlive[0]
@@ -87,7 +104,7 @@ extension Measurement {
     let shares = count == 1 ? [0.5] : (0..<count).map { 0.2 + 0.6 * Double($0) / Double(count - 1) }
     return try shares.map { share in
       let row = workload.texts[byLength[Int(share * Double(byLength.count - 1))]]
-      let encoding = classifier.encode(row.text, pair: row.pair)
+      let encoding = try workload.plan.encodings(of: TextRecord(row), for: classifier)[0]
       let result = try classifier.classify(encodings: [encoding])[0]
       let exitLayer = result.answer.exitLayer
       let place = exitLayer == 0 ? "at the entry" : "after layer \(exitLayer)"

@@ -77,11 +77,12 @@ public struct Measurement {
     _ contenders: [Contender], _ workload: Workload, _ options: MeasurementOptions
   ) throws -> Double {
     let dense = contenders[0].classifier
-    let stride = max(workload.texts.count / 8, 1)
-    let probe = Swift.stride(from: 0, to: workload.texts.count, by: stride).prefix(8).map { workload.texts[$0] }
-    _ = try dense.classify(rows: probe[...])
-    let taken = try ContinuousClock().measure { for row in probe { _ = try dense.classify(rows: [row]) } }
-    let pass = taken / .seconds(1) / Double(probe.count) * Double(workload.texts.count)
+    let requests = workload.requests
+    let probe = stride(from: 0, to: requests.count, by: max(requests.count / 8, 1)).prefix(8).map { requests[$0] }
+    func run() throws { for request in probe { _ = try workload.answers(of: dense, to: request) } }
+    try run()
+    let taken = try ContinuousClock().measure(run)
+    let pass = taken / .seconds(1) / Double(probe.count) * Double(requests.count)
     let timed = contenders.lazy.filter { !$0.isCandidate }.map {
       $0.role == .null ? min(options.repetitions, options.nullRepetitions) : options.repetitions
     }.reduce(0, +)
@@ -112,7 +113,7 @@ public struct Measurement {
       measured[contender].outcomes = outcomes
     }
     let answers = Answers(
-      contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks, progress: options.progress)
+      contenders: contenders, workload: workload, progress: options.progress)
     try answers.find(measured.map(\.outcomes.count)) { contender, first, outcomes in
       measured[contender].outcomes.removeLast(measured[contender].outcomes.count - first)
       measured[contender].outcomes += outcomes
@@ -137,7 +138,9 @@ public struct Measurement {
     let timed = contenders.indices.filter { !contenders[$0].isCandidate || $0 == chosen }
     for contender in timed {
       options.progress("warming up \(contenders[contender].name) ...")
-      for text in workload.texts.prefix(8) { _ = try contenders[contender].classifier.classify(rows: [text]) }
+      for request in workload.requests.prefix(8) {
+        _ = try workload.answers(of: contenders[contender].classifier, to: request)
+      }
     }
     var clockwork = RemainingTime(
       texts: 2 * workload.texts.count * timed.reduce(0) { $0 + measured[$1].singles.count })
@@ -151,7 +154,8 @@ public struct Measurement {
               + "\(range.lowerBound)/\(workload.texts.count)\(clockwork.text)")
           let turn = MeasurementLog.Turn(isBatch: isBatch, repetition: repetition, block: block)
           let known = options.log?.times[turn].flatMap { times in
-            taking.allSatisfy { times.seconds[$0]?.count == (isBatch ? 1 : range.count) } ? times : nil
+            let count = isBatch ? 1 : workload.requests(in: range).count
+            return taking.allSatisfy { times.seconds[$0]?.count == count } ? times : nil
           }
           let times = try known ?? quietTimes(taking, range, isBatch: isBatch)
           if known == nil { try options.log?.add(times, of: turn) }
@@ -174,8 +178,8 @@ public struct Measurement {
       for contender in taking {
         seconds[contender] =
           try isBatch
-          ? [self.seconds(of: contender, workload.texts[range])]
-          : range.map { try self.seconds(of: contender, workload.texts[$0...$0]) }
+          ? [self.seconds(of: contender, range)]
+          : workload.requests(in: range).map { try self.seconds(of: contender, $0) }
       }
       let found = before.flatMap { options.activity()?.disturbances(since: $0, threads: options.threads) } ?? []
       kinds.formUnion(found.map(\.kind))
@@ -189,9 +193,9 @@ public struct Measurement {
   }
 
   /// Text in, label out.
-  private func seconds(of contender: Int, _ rows: ArraySlice<LabelledDataSet.Row>) throws -> Double {
+  private func seconds(of contender: Int, _ range: Range<Int>) throws -> Double {
     let classifier = contenders[contender].classifier
-    return try clock.measure { _ = try classifier.classify(rows: rows) } / .seconds(1)
+    return try clock.measure { _ = try workload.answers(of: classifier, to: range) } / .seconds(1)
   }
 
   /// All of these contenders, the one at `first` of which starts.

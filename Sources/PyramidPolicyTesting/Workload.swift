@@ -1,5 +1,6 @@
 // What every contender is given: the texts, cut into blocks. Times are text in, label out, so each contender cuts the
-// texts into tokens itself, within its time. Contenders take turns block by block, so a block
+// texts into tokens itself, within its time. A request is a text, or where texts are ranked the whole group that somebody
+// asked for. Contenders take turns block by block, so a block
 // is what is measured at a stretch: long enough that the clock and the change of models don't matter, short enough that
 // what else the machine does meanwhile matters little.
 
@@ -12,57 +13,126 @@ import PyramidIR
 public struct Workload: Sendable {
   /// The data set's path.
   public let file: String
-  /// The texts, single or in pairs, in the order of the data.
+  /// The texts, single or in pairs, in the order of the data; those of a group follow its first.
   public let texts: [LabelledDataSet.Row]
+  /// What each text's number is in the data.
+  public let places: [Int]
   /// What answers are judged by.
   public let key: AnswerKey
+  /// What is made of each text.
+  public let plan: RecordPlan
   /// Samples in a batch.
   public let batch: Int
   /// Time that tokenising alone takes, in microseconds per text; the times of contenders include it.
   public let tokenizationMicroseconds: Double
-  /// Texts that are cut to the model's limit.
-  public let truncated: Int
-  /// Ranges of texts measured one by one at a stretch.
+  /// Texts that are cut to the model's limit, or are read in windows.
+  public let long: Int
+  /// Ranges of texts measured request by request at a stretch.
   public let singleBlocks: [Range<Int>]
   /// Ranges of texts handed in together and computed in batches.
   public let batchBlocks: [Range<Int>]
+  /// Ranges of texts that are asked for together.
+  let requests: [Range<Int>]
+  /// Numbers of the texts' groups, where they are ranked.
+  private let groups: [Int]?
 
-  private static let samplesPerBlock = 16
+  private static let requestsPerBlock = 16
   private static let batchesPerBlock = 4
 
-  /// Cuts the texts into blocks. Throws `ComparisonError` when the model admits no batches of `batch` samples, and where
-  /// the labels say nothing of its answers.
-  public init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int) throws {
+  /// Cuts the texts into blocks. Throws `ComparisonError` when the model admits no batches of `batch` samples, when a
+  /// group has no room in one, and where the labels say nothing of its answers; `RuntimeError` where the model can't take
+  /// a text.
+  public init(_ texts: LabelledDataSet, classifier: Classifier, batch: Int, plan: RecordPlan = .whole) throws {
     guard batch <= classifier.batchLimits.samples else {
       throw ComparisonError(
         "a batch of \(batch): the model admits at most \(classifier.batchLimits.samples) samples in a batch")
     }
-    key = try AnswerKey(texts, classifier.task, classes: classifier.labels.count)
-    file = texts.file
-    self.batch = batch
-    self.texts = texts.rows
-    var truncated = 0
-    let time = ContinuousClock().measure {
-      truncated = texts.rows.count { classifier.encode($0.text, pair: $0.pair).isTruncated }
+    (places, groups) = Self.grouped(texts.rows)
+    let rows = places.map { texts.rows[$0] }
+    key = try AnswerKey(rows, of: texts.file, classifier.task, classes: classifier.labels.count)
+    (file, self.texts, self.plan, self.batch) = (texts.file, rows, plan, batch)
+    requests = Self.requests(rows.count, groups)
+    if let largest = requests.map(\.count).max(), largest > batch {
+      throw ComparisonError(
+        "\(texts.file): a group has \(largest) texts, which are computed in one batch: give a batch of so many, not of "
+          + "\(batch)")
     }
-    self.truncated = truncated
-    tokenizationMicroseconds = time / .microseconds(1) / Double(texts.rows.count)
-    singleBlocks = Self.blocks(of: Self.samplesPerBlock, in: texts.rows.count)
-    batchBlocks = Self.blocks(of: batch * Self.batchesPerBlock, in: texts.rows.count)
+    var long = 0
+    let time = try ContinuousClock().measure {
+      for row in rows {
+        let encodings = try plan.encodings(of: TextRecord(row), for: classifier)
+        if encodings.count > 1 || encodings[0].isTruncated { long += 1 }
+      }
+    }
+    self.long = long
+    tokenizationMicroseconds = time / .microseconds(1) / Double(rows.count)
+    singleBlocks = Self.blocks(requests) { requests, _ in requests == Self.requestsPerBlock }
+    batchBlocks = Self.blocks(requests) { _, texts in texts >= batch * Self.batchesPerBlock }
   }
 
-  private static func blocks(of size: Int, in count: Int) -> [Range<Int>] {
-    stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  /// The order in which the texts of each group follow its first, and the groups' numbers in it; the order of the data,
+  /// and nil, where there are none.
+  private static func grouped(_ rows: [LabelledDataSet.Row]) -> (places: [Int], groups: [Int]?) {
+    guard rows.contains(where: { $0.group != nil }) else { return (Array(rows.indices), nil) }
+    var numbers: [ExactString: Int] = [:]
+    let groups = rows.map { row in
+      let name = ExactString(row.group ?? row.text)
+      let number = numbers[name] ?? numbers.count
+      numbers[name] = number
+      return number
+    }
+    let places = rows.indices.sorted { (groups[$0], $0) < (groups[$1], $1) }
+    return (places, places.map { groups[$0] })
   }
+
+  private static func requests(_ count: Int, _ groups: [Int]?) -> [Range<Int>] {
+    guard let groups else { return (0..<count).map { $0..<$0 + 1 } }
+    let starts = (0..<count).filter { $0 == 0 || groups[$0] != groups[$0 - 1] } + [count]
+    return zip(starts, starts.dropFirst()).map { $0..<$1 }
+  }
+
+  /// Ranges of whole requests, each ending where it is full.
+  private static func blocks(
+    _ requests: [Range<Int>], isFull: (_ requests: Int, _ texts: Int) -> Bool
+  ) -> [Range<Int>] {
+    var blocks: [Range<Int>] = []
+    var (first, count) = (0, 0)
+    for request in requests {
+      count += 1
+      guard request == requests.last || isFull(count, request.upperBound - first) else { continue }
+      blocks.append(first..<request.upperBound)
+      (first, count) = (request.upperBound, 0)
+    }
+    return blocks
+  }
+
+  /// The requests in a block.
+  func requests(in block: Range<Int>) -> [Range<Int>] {
+    guard groups != nil else { return block.map { $0..<$0 + 1 } }
+    return requests.filter { block.lowerBound <= $0.lowerBound && $0.upperBound <= block.upperBound }
+  }
+
+  /// The answers of a classifier to the texts of whole requests.
+  func answers(of classifier: Classifier, to range: Range<Int>) throws -> [Classification] {
+    try classifier.classify(texts[range].map { TextRecord($0) }, plan, groups: groups.map { Array($0[range]) })
+  }
+}
+
+extension TextRecord {
+  init(_ row: LabelledDataSet.Row) { self.init(text: row.text, pair: row.pair) }
 }
 
 extension AnswerKey {
   /// The labels of texts for a model of that task with so many classes. Throws `ComparisonError` where they say nothing of
   /// its answers.
   package init(_ texts: LabelledDataSet, _ task: ModelTask, classes: Int) throws {
-    func refuse(_ problem: String) -> ComparisonError { ComparisonError("\(texts.file): \(problem)") }
-    let targets = texts.rows.map(\.target)
-    let (groups, isNumber) = (texts.rows.compactMap(\.group), task.labelKind == .value)
+    try self.init(texts.rows, of: texts.file, task, classes: classes)
+  }
+
+  fileprivate init(_ rows: [LabelledDataSet.Row], of file: String, _ task: ModelTask, classes: Int) throws {
+    func refuse(_ problem: String) -> ComparisonError { ComparisonError("\(file): \(problem)") }
+    let targets = rows.map(\.target)
+    let (groups, isNumber) = (rows.compactMap(\.group), task.labelKind == .value)
     if !isNumber, !groups.isEmpty {
       throw refuse("groups are for models that rank by a number; this one is for \(task.rawValue)")
     }

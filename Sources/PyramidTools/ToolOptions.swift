@@ -68,6 +68,40 @@ public struct InputOptions: ParsableArguments {
   }
 }
 
+/// `--window`, `--stride` and `--aggregate`.
+public struct WindowOptions: ParsableArguments {
+  /// Tokens of a window.
+  @Option(help: "Read texts over the limit in windows of so many tokens, and answer by all of them.")
+  public var window: Int?
+
+  /// Tokens that two windows share.
+  @Option(help: "Tokens that a window shares with the one before, by default a quarter of it.")
+  public var stride: Int?
+
+  /// How their logits become one answer.
+  @Option(help: "mean or max: what the logits of windows become.")
+  public var aggregate: TextWindows.Aggregate?
+
+  /// As the parser makes it.
+  public init() {}
+
+  /// Whether any of them is given.
+  public var isGiven: Bool { window != nil || stride != nil || aggregate != nil }
+
+  /// Refuses numbers that no window has.
+  public func validate() throws {
+    if let window, window < 1 { throw ValidationError("--window must be at least 1, not \(window)") }
+    if let stride, stride < 0 { throw ValidationError("--stride must be at least 0") }
+  }
+
+  /// What is made of each record: windows where any option is given. Throws what `TextWindows` throws.
+  public func plan(for classifier: Classifier) throws -> RecordPlan {
+    guard isGiven else { return .whole }
+    return .windows(
+      try TextWindows(length: window, overlap: stride, aggregation: aggregate ?? .mean, for: classifier))
+  }
+}
+
 /// `--plugin`.
 public struct PluginOptions: ParsableArguments {
   /// Paths of plugins.

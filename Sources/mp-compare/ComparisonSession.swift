@@ -38,7 +38,8 @@ struct ComparisonSession {
       let names = list.contenders.map(\.name).joined(separator: ", ")
       throw ComparisonError("--baseline \(command.baseline): there is no such contender; there are \(names)")
     }
-    let workload = try Workload(texts, classifier: first, batch: command.batch)
+    let workload = try Workload(
+      texts, classifier: first, batch: command.batch, plan: command.windows.plan(for: first))
     var options = MeasurementOptions()
     options.repetitions = command.repetitions
     options.isTimed = !command.answersOnly

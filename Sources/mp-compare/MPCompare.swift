@@ -60,6 +60,8 @@ struct MPCompare: ParsableCommand {
       """)
   var groupBy: TextColumn?
 
+  @OptionGroup var windows: WindowOptions
+
   @Option(help: "A model with several labels answers those with at least this probability.")
   var labelThreshold: Float = 0.5
 
@@ -126,6 +128,9 @@ struct MPCompare: ParsableCommand {
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
     for path in output where ReportFormat(endingOf: path) == nil {
       throw ValidationError("--output wants a file that ends in .md, .json, .csv or .html, not \(path)")
+    }
+    if groupBy != nil && windows.isGiven {
+      throw ValidationError("--group-by and --window don't go together: give one of them")
     }
     if resume && output.isEmpty { throw ValidationError("--resume wants the --output of the run that it goes on with") }
     if train != nil && noNullModels { throw ValidationError("--train is for null models: leave --no-null-models out") }

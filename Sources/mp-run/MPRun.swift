@@ -65,14 +65,7 @@ struct MPRun: ParsableCommand {
   @Option(help: "Give only so many answers of each group, the best first.")
   var topK: Int?
 
-  @Option(help: "Read texts over the limit in windows of so many tokens, and answer by all of them.")
-  var window: Int?
-
-  @Option(help: "Tokens that a window shares with the one before, by default a quarter of it.")
-  var stride: Int?
-
-  @Option(help: "mean or max: what the logits of windows become.")
-  var aggregate: TextWindows.Aggregate?
+  @OptionGroup var windows: WindowOptions
 
   @Option(
     parsing: .upToNextOption,
@@ -117,8 +110,7 @@ struct MPRun: ParsableCommand {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
-    let isWindowed = window != nil || stride != nil || aggregate != nil
-    if [groupBy != nil, isWindowed, !zeroShot.isEmpty].count(where: { $0 }) > 1 {
+    if [groupBy != nil, windows.isGiven, !zeroShot.isEmpty].count(where: { $0 }) > 1 {
       throw ValidationError("--group-by, --window and --zero-shot don't go together: give one of them")
     }
     if zeroShot.isEmpty && (hypothesis != nil || multiLabel) {
@@ -128,10 +120,7 @@ struct MPRun: ParsableCommand {
     if groupBy != nil && input == nil && texts != ["-"] {
       throw ValidationError("--group-by is for records: give --input FILE, or - for standard input")
     }
-    if let wrong = [topK, window].compactMap({ $0 }).first(where: { $0 < 1 }) {
-      throw ValidationError("--top-k and --window must be at least 1, not \(wrong)")
-    }
-    if let stride, stride < 0 { throw ValidationError("--stride must be at least 0") }
+    if let topK, topK < 1 { throw ValidationError("--top-k must be at least 1, not \(topK)") }
     if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
     if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
     if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
@@ -153,9 +142,7 @@ struct MPRun: ParsableCommand {
           zeroShot, hypothesis: hypothesis ?? "This example is {}.", isMulti: multiLabel, threshold: labelThreshold,
           for: classifier))
     }
-    if window == nil && stride == nil && aggregate == nil { return .whole }
-    return .windows(
-      try TextWindows(length: window, overlap: stride, aggregation: aggregate ?? .mean, for: classifier))
+    return try windows.plan(for: classifier)
   }
 
   func run() throws {

@@ -17,8 +17,7 @@ import Testing
   ) {
     var passes: Set<String> = []
     let answers = Answers(
-      contenders: contenders, texts: workload.texts, batchBlocks: workload.batchBlocks,
-      progress: { passes.insert(String($0.prefix(30))) })
+      contenders: contenders, workload: workload, progress: { passes.insert(String($0.prefix(30))) })
     let none = contenders.map { _ in [SampleOutcome]() }
     var (together, alone) = (none, none)
     try find(answers, &together)

@@ -1,5 +1,6 @@
 // A small checkpoint with heads and an entry, texts of all lengths, and what is compared on them.
 
+import MagicPyramid
 import PyramidFormats
 import PyramidTestSupport
 
@@ -61,7 +62,9 @@ struct Scene {
     return try LabelledDataSet(path: data, labels: source.labels, kind: source.task.labelKind, layout: layout)
   }
 
-  func workload(_ contenders: [Contender], batch: Int = 8, groups: TextColumn? = nil) throws -> Workload {
-    try Workload(texts(groups: groups), classifier: contenders[0].classifier, batch: batch)
+  func workload(
+    _ contenders: [Contender], batch: Int = 8, groups: TextColumn? = nil, plan: RecordPlan = .whole
+  ) throws -> Workload {
+    try Workload(texts(groups: groups), classifier: contenders[0].classifier, batch: batch, plan: plan)
   }
 }

@@ -1,5 +1,6 @@
 // Comparisons of models that give several labels, ranks or numbers, from file to report, and what is refused about them.
 
+import MagicPyramid
 import PyramidFormats
 import PyramidTestSupport
 import Testing
@@ -66,11 +67,70 @@ import Testing
     let scene = try Scene(task: .ranking)
     let found = try Self.measure(scene, ["v: exit=value-change(threshold=0.5)"], groups: .name("text"))
     #expect(found.report.dense.answers.quality.headline.measure == .ndcg)
-    #expect(found.report.notes.contains("8 groups are ranked"), "\(found.report.notes)")
+    #expect(
+      found.report.notes.contains("8 groups are ranked; a request, in the latencies, is a group"),
+      "\(found.report.notes)")
+    #expect(found.measurement.measured[1].latencies.count == 8)
     #expect(found.report.markdown.contains("| nDCG@10") || found.report.markdown.contains(" nDCG@10 "))
     #expect(found.report.html.contains("MRR@10"))
     let without = try Self.measure(scene, ["v: exit=value-change(threshold=0.5)"])
     #expect(without.report.dense.answers.quality.headline.measure == .pearson)
+  }
+
+  @Test func `A policy that compares the pairs of a group is given whole groups, wherever they lie in the data`() throws
+  {
+    let scene = try Scene(task: .ranking)
+    let contenders = try scene.contenders(["r: exit=ranking(k=2,slack=0.05)", "v: exit=value-change(threshold=0.5)"])
+    // Texts of one relevance are a group: they lie apart.
+    let workload = try scene.workload(contenders, batch: 32, groups: .name("label"))
+    #expect(workload.places != Array(0..<40) && workload.places.sorted() == Array(0..<40))
+    let measurement = try Measurement(contenders, workload, repetitions: 1)
+    let rows = try scene.texts().rows
+    let groups = Dictionary(grouping: rows.indices) { rows[$0].target.number! }
+    let expected = try groups.values.flatMap { places in
+      try zip(
+        places,
+        contenders[1].classifier.classify(groups: [places.map { (rows[$0].text, rows[$0].pair ?? "") }])[0])
+    }
+    for (place, answer) in expected {
+      let outcome = measurement.measured[1].outcomes[workload.places.firstIndex(of: place)!]
+      #expect(outcome == SampleOutcome(answer.target, answer.answer))
+    }
+    #expect(Set(expected.map(\.1.exitLayer)).count > 1)
+    var lines: [String] = []
+    measurement.writeAnswers { lines.append($0) }
+    #expect(lines.prefix(40).map { $0.contains("\"index\":0,") }.filter(\.self).count == 1)
+    let alone = try #require(throws: RuntimeError.self) {
+      try Measurement(contenders, scene.workload(contenders), repetitions: 1)
+    }
+    #expect(alone.description.contains("say what makes a group, --group-by FIELD"))
+    let small = try #require(throws: ComparisonError.self) {
+      try scene.workload(contenders, batch: 4, groups: .name("text"))
+    }
+    #expect(small.description.contains("a group has 5 texts, which are computed in one batch: give a batch of so many"))
+  }
+
+  @Test func `Long texts are compared in windows, as a stream answers them`() throws {
+    let scene = try Scene()
+    let contenders = try scene.contenders(["e: exit=entropy(threshold=0.9)", "f: exit=entropy(threshold=0.5)"])
+    let windows = try TextWindows(length: 12, overlap: 4, for: contenders[0].classifier)
+    let workload = try scene.workload(contenders, plan: .windows(windows))
+    let measurement = try Measurement(contenders, workload, repetitions: 1)
+    #expect(workload.long > 20 && workload.long < 40)
+    for (contender, measured) in zip(contenders, measurement.measured) {
+      let source = TextArray(try scene.texts().rows.map(\.text))
+      let stream = ClassificationStream(source, classifier: contender.classifier, plan: .windows(windows))
+      var answers: [Classification] = []
+      while let lot = try stream.next() { answers += try lot.map { try $0.get().classification } }
+      #expect(measured.outcomes == answers.map { SampleOutcome($0.target, $0.answer) }, "\(contender.name)")
+    }
+    let report = try ComparisonReport(measurement, source: scene.source, command: "", threads: 1)
+    #expect(
+      report.notes.contains {
+        $0.contains(
+          "texts were read in windows of 12 tokens, 4 of them shared, and answered by the mean of their logits")
+      }, "\(report.notes)")
+    #expect(try measurement.pictures(1).count == 1)
   }
 
   @Test(arguments: [Scene.Task.sets, .regression])
