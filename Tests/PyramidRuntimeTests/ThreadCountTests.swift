@@ -20,7 +20,8 @@ struct CgroupCase: Sendable, CustomTestStringConvertible {
   static let all = [
     CgroupCase(name: "no files", membership: "0::/\n", files: [:], cpus: nil),
     CgroupCase(name: "v2, two CPUs", membership: "0::/\n", files: ["cpu.max": "200000 100000\n"], cpus: 2),
-    CgroupCase(name: "v2, a share is rounded up", membership: "0::/\n", files: ["cpu.max": "150000 100000\n"], cpus: 2),
+    CgroupCase(
+      name: "v2, a share is rounded down", membership: "0::/\n", files: ["cpu.max": "150000 100000\n"], cpus: 1),
     CgroupCase(name: "v2, less than one CPU", membership: "0::/\n", files: ["cpu.max": "5000 100000\n"], cpus: 1),
     CgroupCase(name: "v2, no quota", membership: "0::/\n", files: ["cpu.max": "max 100000\n"], cpus: nil),
     CgroupCase(
@@ -34,7 +35,7 @@ struct CgroupCase: Sendable, CustomTestStringConvertible {
       cpus: nil),
     CgroupCase(
       name: "v1, two and a half CPUs", membership: "5:memory:/\n4:cpu,cpuacct:/docker/x\n0::/\n",
-      files: ["cpu/docker/x/cpu.cfs_quota_us": "250000\n", "cpu/docker/x/cpu.cfs_period_us": "100000\n"], cpus: 3),
+      files: ["cpu/docker/x/cpu.cfs_quota_us": "250000\n", "cpu/docker/x/cpu.cfs_period_us": "100000\n"], cpus: 2),
     CgroupCase(
       name: "v1, the container sees its group as root", membership: "4:cpu,cpuacct:/docker/x\n",
       files: ["cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"], cpus: 1),

@@ -78,7 +78,8 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
 }
 
 /// The tasks of this thread: those whose cost begins in its share of the whole cost.
-static void run_tasks(const attention_run *run, int thread, int threads) {
+static void run_tasks(const void *context, int thread, int threads) {
+  const attention_run *run = context;
   const mp_attention_call *call = run->call;
   float *scratch = run->areas + (size_t)thread * run->thread_floats;
   const uint64_t begin = mp_share(run->cost, thread, threads), end = mp_share(run->cost, thread + 1, threads);
@@ -106,12 +107,10 @@ static void add_planes(const float *x, size_t plane, int planes, size_t count, f
   for (size_t i = 0; i < count; i++) y[i] *= scale;
 }
 
-static void run_attention(const void *context, int thread, int threads) {
+/// Once all tasks are done: the scores of a share of the samples.
+static void run_scores(const void *context, int thread, int threads) {
   const attention_run *run = context;
   const mp_attention_call *call = run->call;
-  run_tasks(run, thread, threads);
-  if (!call->received && !call->from_first && !call->from_others) return;
-  mp_barrier(threads);
   const size_t all = (size_t)call->segments[call->samples];
   const float mean = 1.0f / (float)call->heads;
   for (int sample = thread; sample < call->samples; sample += threads) {
@@ -195,5 +194,7 @@ void mp_attention(const mp_attention_call *call) {
   run.firsts = run.sums + (size_t)ranges_of(longest) * (size_t)call->heads * (size_t)call->segments[call->samples];
   run.owns = run.firsts + (size_t)call->heads * (size_t)call->segments[call->samples];
   const size_t worth_a_team = 8 * 1024;  // multiply-adds; each task has its fixed costs too
-  mp_run(mp_worthwhile(threads, run.cost * (size_t)call->head_dim, worth_a_team), run_attention, &run);
+  const int team = mp_worthwhile(threads, run.cost * (size_t)call->head_dim, worth_a_team);
+  mp_run(team, run_tasks, &run);
+  if (call->received || call->from_first || call->from_others) mp_run(team, run_scores, &run);
 }

@@ -171,12 +171,15 @@ mp_panel_layout mp_layout_of(mp_isa isa);
 /// The scales after int8 rows from `mp_rows_pack`, [rows].
 const float *mp_row_scales(const void *packed, int rows, int columns);
 
-/// Runs body(job, thread, threads) on up to `threads` threads; on the caller alone, without a region, when threads <=
-/// 1.
-typedef void mp_body(const void *job, int thread, int threads);
+/// Runs body(job, share, shares) for as many shares as there are threads, up to `threads`; on the caller alone, without a
+/// region, when threads <= 1. A thread may do several shares, one after the other.
+typedef void mp_body(const void *job, int share, int shares);
 void mp_run(int threads, mp_body *body, const void *job);
 
-/// Waits for the other threads of the region. Called by all of them or none.
+/// The same with every share on a thread of its own, all at the same time: they may wait for each other.
+void mp_run_together(int threads, mp_body *body, const void *job);
+
+/// Waits for the other shares of `mp_run_together`. Called in all of them or none.
 void mp_barrier(int threads);
 
 /// `threads`, or 1 when the work is less than what is worth a team (both in the operation's own unit).

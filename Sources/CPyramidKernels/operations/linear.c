@@ -38,41 +38,55 @@ typedef struct {
   float *scratch;  // of reduced inputs
 } linear_run;
 
-/// The layer with its input reduced: by all threads together, or by this one alone.
-static mp_linear_job reduce_input(const linear_run *run, int thread, int threads) {
+/// Where the reduced input of a share is: its own copy of it, or all shares'.
+static mp_linear_job reduced_job(const linear_run *run, int thread) {
   const mp_linear_call *layer = run->layer;
-  const int is_alone = reduces_alone(layer->rows, layer->depth);
   const size_t own = reduced_floats(layer->precision, layer->rows, layer->depth);
-  const size_t rows = (size_t)layer->rows, stride = word_stride(layer->precision, layer->depth);
-  float *area = run->scratch + (is_alone ? (size_t)thread * own : 0), *scales = area + rows * stride;
-  mp_word *words = (mp_word *)area;
-  const size_t first = is_alone ? 0 : mp_share(rows, thread, threads);
-  const size_t end = is_alone ? rows : mp_share(rows, thread + 1, threads);
+  const size_t stride = word_stride(layer->precision, layer->depth);
+  float *area = run->scratch + (reduces_alone(layer->rows, layer->depth) ? (size_t)thread * own : 0);
+  return (mp_linear_job){.call = *layer, .words = (const mp_word *)area,
+                         .scales = area + (size_t)layer->rows * stride, .word_stride = stride};
+}
+
+/// Rows first ..< end of the input as words.
+static void reduce_rows(const linear_run *run, const mp_linear_job *job, size_t first, size_t end) {
+  const mp_linear_call *layer = run->layer;
+  const size_t stride = job->word_stride, steps = (size_t)mp_steps(layer->precision, layer->depth);
+  mp_word *words = (mp_word *)job->words;
   // Tiles read whole cache lines: what is after a row's last word must be a number, whatever it is multiplied with.
-  const size_t steps = (size_t)mp_steps(layer->precision, layer->depth);
   for (size_t r = first; r < end && steps < stride; r++) {
     for (size_t word = steps; word < stride; word++) words[r * stride + word] = 0;
   }
-  run->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first),
-                                                     layer->depth, stride, words + first * stride, scales + first);
-  if (!is_alone) mp_barrier(threads);
-  return (mp_linear_job){.call = *layer, .words = words, .scales = scales, .word_stride = stride};
+  run->reduced.reduce[layer->precision - 1](layer->x + first * (size_t)layer->depth, (int)(end - first), layer->depth,
+                                            stride, words + first * stride, (float *)job->scales + first);
 }
 
-/// One thread's part: its share of the product; then, once all are done, its share of the rows to normalise.
-static void run_linear(const void *context, int thread, int threads) {
+/// A layer is up to three kernels, each in shares: the input's reduction, unless every share does it for itself, the
+/// product, and the norm.
+static void run_reduction(const void *context, int thread, int threads) {
+  const linear_run *run = context;
+  const size_t rows = (size_t)run->layer->rows;
+  const mp_linear_job job = reduced_job(run, thread);
+  reduce_rows(run, &job, mp_share(rows, thread, threads), mp_share(rows, thread + 1, threads));
+}
+
+static void run_product(const void *context, int thread, int threads) {
   const linear_run *run = context;
   const mp_linear_call *layer = run->layer;
   if (layer->precision == MP_PRECISION_F32) {
     const mp_linear_job job = {.call = *layer};
     run->kernels->linear(&job, thread, threads);
-  } else {
-    const mp_linear_job job = reduce_input(run, thread, threads);
-    const int in_tiles = layer->precision == MP_PRECISION_INT8 && run->reduced.tiled_int8 && layer->rows >= MP_TILE_ROWS;
-    (in_tiles ? run->reduced.tiled_int8 : run->reduced.linear[layer->precision - 1])(&job, thread, threads);
+    return;
   }
-  if (!layer->gamma) return;
-  mp_barrier(threads);
+  const mp_linear_job job = reduced_job(run, thread);
+  if (reduces_alone(layer->rows, layer->depth)) reduce_rows(run, &job, 0, (size_t)layer->rows);
+  const int in_tiles = layer->precision == MP_PRECISION_INT8 && run->reduced.tiled_int8 && layer->rows >= MP_TILE_ROWS;
+  (in_tiles ? run->reduced.tiled_int8 : run->reduced.linear[layer->precision - 1])(&job, thread, threads);
+}
+
+static void run_norm(const void *context, int thread, int threads) {
+  const linear_run *run = context;
+  const mp_linear_call *layer = run->layer;
   const size_t first = mp_share((size_t)layer->rows, thread, threads);
   const size_t end = mp_share((size_t)layer->rows, thread + 1, threads);
   float *rows = layer->y + first * (size_t)layer->columns;
@@ -85,5 +99,8 @@ void mp_linear(const mp_linear_call *call) {
                           call->scratch ? mp_first_line(call->scratch) : NULL};
   const size_t work = ((size_t)call->rows + 2) * (size_t)mp_steps(call->precision, call->depth)
                       * (size_t)call->columns;
-  mp_run(mp_worthwhile(call->threads, work, worth_a_team), run_linear, &run);
+  const int team = mp_worthwhile(call->threads, work, worth_a_team);
+  if (call->precision != MP_PRECISION_F32 && !reduces_alone(call->rows, call->depth)) mp_run(team, run_reduction, &run);
+  mp_run(team, run_product, &run);
+  if (call->gamma) mp_run(team, run_norm, &run);
 }

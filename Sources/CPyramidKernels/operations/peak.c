@@ -37,7 +37,7 @@ static void run_loop(const void *context, int thread, int threads) {
 double mp_peak_rate(mp_isa feature, int threads) {
   double best = 0;
   const peak_job job = {mp_peak_loop_of(feature), &best};
-  if (job.loop) mp_run(threads < 1 ? 1 : threads, run_loop, &job);
+  if (job.loop) mp_run_together(threads < 1 ? 1 : threads, run_loop, &job);
   return best;
 }
 

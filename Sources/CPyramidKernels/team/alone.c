@@ -16,5 +16,7 @@ void mp_run(int threads, mp_body *body, const void *job) {
   body(job, 0, 1);
 }
 
+void mp_run_together(int threads, mp_body *body, const void *job) { mp_run(threads, body, job); }
+
 void mp_barrier(int threads) { (void)threads; }
 #endif

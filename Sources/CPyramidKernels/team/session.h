@@ -7,8 +7,8 @@
 /// Calls work(argument) on the calling thread with a team of `threads` standing by; `processors` that they may use.
 void mp_run_session(int threads, int processors, void (*work)(void *), void *argument);
 
-/// As `mp_run` and `mp_barrier` inside a session; 0, and nothing is done, outside of one.
-int mp_run_in_session(int threads, mp_body *body, const void *job);
+/// As `mp_run`, or `mp_run_together`, and `mp_barrier` inside a session; 0, and nothing is done, outside of one.
+int mp_run_in_session(int threads, int is_together, mp_body *body, const void *job);
 int mp_barrier_in_session(int threads);
 
 #endif

@@ -129,9 +129,14 @@ void mp_run(int threads, mp_body *body, const void *job) {
     body(job, 0, 1);
     return;
   }
-  if (mp_run_in_session(threads, body, job)) return;
+  if (mp_run_in_session(threads, 0, body, job)) return;
 #pragma omp parallel num_threads(threads)
   body(job, omp_get_thread_num(), omp_get_num_threads());
+}
+
+void mp_run_together(int threads, mp_body *body, const void *job) {
+  if (threads > 1 && mp_run_in_session(threads, 1, body, job)) return;
+  mp_run(threads, body, job);  // in a region each thread has one share
 }
 
 void mp_barrier(int threads) {

@@ -39,7 +39,8 @@ public enum ThreadCount {
     return max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
   }
 
-  /// CPUs that the control group's quota amounts to, rounded up; nil without a quota.
+  /// CPUs that the control group's quota pays for all the time, at least 1; nil without a quota. Rounded down: two threads
+  /// with 1.5 CPUs spend a quota in three quarters of a period, and then wait, all of them, for the next.
   static func quota(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") -> Int? {
     var smallest: Int?
     for folder in groupFolders(root: root, membership: membership) {
@@ -74,7 +75,7 @@ public enum ThreadCount {
 
   private static func cpus(quota: Substring, period: Substring) -> Int? {
     guard let quota = Int(quota), let period = Int(period), quota > 0, period > 0 else { return nil }
-    return max((quota - 1) / period + 1, 1)
+    return max(quota / period, 1)
   }
 
   /// A small text file without its trailing newline; nil when it can't be read.

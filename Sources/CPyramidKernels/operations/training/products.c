@@ -59,7 +59,7 @@ void mp_training_linear(mp_isa isa, int threads, const float *x, int rows, int d
   const mp_linear_call layer = {.isa = isa, .rows = rows, .depth = depth, .columns = columns, .x = x,
                                 .weight = mp_first_line(scratch), .bias = bias, .y = y};
   const product_run run = {kernels, layer, weight, kernels->training->pack_columns};
-  mp_run(team(threads, rows, depth, columns), run_product, &run);
+  mp_run_together(team(threads, rows, depth, columns), run_product, &run);
 }
 
 void mp_linear_input_gradient(mp_isa isa, int threads, const float *dy, int rows, int columns, const float *weight,
@@ -69,7 +69,7 @@ void mp_linear_input_gradient(mp_isa isa, int threads, const float *dy, int rows
   const mp_linear_call layer = {.isa = isa, .rows = rows, .depth = columns, .columns = depth, .x = dy,
                                 .weight = mp_first_line(scratch), .y = dx};
   const product_run run = {kernels, layer, weight, kernels->training->pack_rows};
-  mp_run(team(threads, rows, depth, columns), run_product, &run);
+  mp_run_together(team(threads, rows, depth, columns), run_product, &run);
 }
 
 typedef struct {
@@ -114,5 +114,5 @@ void mp_linear_weight_gradient(mp_isa isa, int threads, const float *x, const fl
   weight_run run = {.kernels = mp_kernels_for(isa), .isa = isa, .x = x, .dy = dy, .rows = rows, .depth = depth,
                     .columns = columns, .dweight = dweight, .dbias = dbias, .packed = mp_first_line(scratch)};
   run.transposed = run.packed + packed_floats(isa, depth, BLOCK_DEPTH);
-  mp_run(team(threads, rows, depth, columns), run_weight_gradient, &run);
+  mp_run_together(team(threads, rows, depth, columns), run_weight_gradient, &run);
 }

@@ -52,7 +52,7 @@ void mp_layer_norm_gradient(mp_isa isa, int threads, const float *x, const float
   if (rows <= 0) return;
   const norm_run run = {mp_kernels_for(isa)->training, x, dy, gamma, rows, columns, epsilon, dx, dgamma, dbeta,
                         scratch};
-  mp_run(mp_worthwhile(threads, (size_t)rows * (size_t)columns, norm_worth_a_team), run_norm_gradient, &run);
+  mp_run_together(mp_worthwhile(threads, (size_t)rows * (size_t)columns, norm_worth_a_team), run_norm_gradient, &run);
 }
 
 typedef struct {
