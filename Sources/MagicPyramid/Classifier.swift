@@ -167,8 +167,8 @@ public final class Classifier: Sendable {
     }
   }
 
-  /// What is wrong with a text's tokens; nil when nothing is.
-  func problem(of encoding: Encoding) -> String? {
+  /// What is wrong with a text's tokens, as the end of a sentence; nil when nothing is.
+  public func problem(of encoding: Encoding) -> String? {
     executor.problem(ofIDs: encoding.ids) { tokens(of: [$0])[0].printable(limit: 40) }
   }
 
