@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
     .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
     .library(name: "PyramidFixtures", targets: ["PyramidFixtures"]),
+    .library(name: "magicpyramid", type: .dynamic, targets: ["PyramidC"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
@@ -99,6 +100,7 @@ let package = Package(
       name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
+    .target(name: "PyramidC", dependencies: ["MagicPyramid", "PyramidFormats"], exclude: ["Python", "include"]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),

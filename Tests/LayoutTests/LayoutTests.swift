@@ -35,6 +35,7 @@ import Testing
       "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
     ],
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
+    "PyramidC": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
     "mp-compare": [
