@@ -20,6 +20,10 @@ let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
 let cards = (FileManager.default.subpaths(atPath: "\(Context.packageDirectory)/Policies") ?? [])
   .filter { $0.hasSuffix("/CARD.md") }
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+/// What only the server needs: left out of every build without `--traits Server`.
+func served(_ name: String, _ package: String) -> Target.Dependency {
+  .product(name: name, package: package, condition: .when(traits: ["Server"]))
+}
 
 let package = Package(
   name: "magic-pyramid",
@@ -29,14 +33,31 @@ let package = Package(
     .library(name: "PyramidEvaluation", targets: ["PyramidEvaluation"]),
     .library(name: "PyramidPolicyTesting", targets: ["PyramidPolicyTesting"]),
     .library(name: "PyramidFixtures", targets: ["PyramidFixtures"]),
+    .library(name: "magicpyramid", type: .dynamic, targets: ["PyramidC"]),
+    .library(name: "PyramidServing", targets: ["PyramidServing"]),
     .executable(name: "mp-compile", targets: ["mp-compile"]),
     .executable(name: "mp-run", targets: ["mp-run"]),
     .executable(name: "mp-compare", targets: ["mp-compare"]),
     .executable(name: "mp-train", targets: ["mp-train"]),
     .executable(name: "mp-bench", targets: ["mp-bench"]),
+    .executable(name: "mp-serve", targets: ["mp-serve"]),
+  ],
+  traits: [
+    .trait(name: "Server", description: "mp-serve: the model behind HTTP and gRPC, by Hummingbird and grpc-swift.")
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.9.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.36.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.0"),
   ],
   targets: [
     .target(name: "PyramidPolicy", swiftSettings: lifetimes),
@@ -102,6 +123,20 @@ let package = Package(
       name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
       name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
+    .target(name: "PyramidC", dependencies: ["MagicPyramid", "PyramidFormats"], exclude: ["Python", "include"]),
+    .target(name: "PyramidServing", dependencies: ["MagicPyramid", "PyramidFormats"]),
+    .executableTarget(
+      name: "mp-serve",
+      dependencies: [
+        "PyramidFormats", "PyramidServing", "PyramidTools", served("Hummingbird", "hummingbird"),
+        served("HummingbirdCore", "hummingbird"), served("HummingbirdTLS", "hummingbird"),
+        served("HTTPTypes", "swift-http-types"), served("Logging", "swift-log"), served("CoreMetrics", "swift-metrics"),
+        served("NIOCore", "swift-nio"), served("NIOSSL", "swift-nio-ssl"),
+        served("ServiceLifecycle", "swift-service-lifecycle"),
+        served("UnixSignals", "swift-service-lifecycle"), served("GRPCCore", "grpc-swift-2"),
+        served("GRPCNIOTransportHTTP2", "grpc-swift-nio-transport"), served("GRPCProtobuf", "grpc-swift-protobuf"),
+        served("SwiftProtobuf", "swift-protobuf"),
+      ], exclude: ["GRPC/open_inference.proto"], resources: [.embedInCode("Page/page.html")]),
     .testTarget(name: "PyramidIRTests", dependencies: ["PyramidIR", "PyramidPolicy"]),
     .testTarget(name: "PyramidPolicyTests", dependencies: ["BuiltInPolicies", "PyramidPolicy"]),
     .testTarget(name: "PyramidFormatsTests", dependencies: ["PyramidFormats"]),
@@ -122,6 +157,8 @@ let package = Package(
       dependencies: [
         "BuiltInPolicies", "PyramidFixtures", "PyramidFormats", "PyramidPolicyTesting", "PyramidTestSupport",
       ]),
+    .testTarget(
+      name: "PyramidServingTests", dependencies: ["MagicPyramid", "PyramidServing", "PyramidTestSupport"]),
     .target(name: "CAllocationCounter", path: "Tests/AllocationCounter"),
     .executableTarget(
       name: "engine-probe",

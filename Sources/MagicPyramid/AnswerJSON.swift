@@ -21,6 +21,7 @@ extension Classification {
     object["gflop"] = JSONValue(Double(answer.operations.executed) / 1e9)
     object["gflop_paper"] = JSONValue(Double(answer.operations.paper) / 1e9)
     object["gflop_dense"] = JSONValue(Double(answer.operations.dense) / 1e9)
+    if let limit = answer.limit { object["limited_by"] = .string(limit.rawValue) }
     if let windows { object["windows"] = JSONValue(windows) }
     if isTruncated {
       object["truncated"] = .bool(true)

@@ -6,24 +6,33 @@ import PyramidText
 
 extension Classifier {
   /// Classifies texts; answers come in their order. Texts of concurrent calls are computed together, so that a server
-  /// need not gather them. Throws `CancellationError` when the task was cancelled before all texts were admitted; those
+  /// need not gather them. `terms` are policies, depth and deadline of this call alone. Throws `CancellationError` when the task was cancelled before all texts were admitted; those
   /// that were not are not computed.
-  public func classify(_ texts: [String]) async throws -> [Classification] {
-    try await classify(encodings: texts.map { encode($0) })
+  public func classify(_ texts: [String], on terms: RequestTerms = RequestTerms()) async throws -> [Classification] {
+    try await classify(encodings: texts.map { encode($0) }, on: terms)
   }
 
   /// Classifies pairs of texts, as the other does; an empty second text is none.
-  public func classify(pairs: [(first: String, second: String)]) async throws -> [Classification] {
-    try await classify(encodings: encode(pairs: pairs))
+  public func classify(
+    pairs: [(first: String, second: String)], on terms: RequestTerms = RequestTerms()
+  ) async throws -> [Classification] {
+    try await classify(encodings: encode(pairs: pairs), on: terms)
   }
 
   /// Classifies texts that were cut already, as the other does.
-  public func classify(encodings: [Encoding]) async throws -> [Classification] {
+  public func classify(
+    encodings: [Encoding], on terms: RequestTerms = RequestTerms()
+  ) async throws -> [Classification] {
     try Task.checkCancellation()
     try refuseGroupPolicy()
     try checkIDs(encodings)
-    return try checked(classifications(await executor.run(PackedBatch(encodings)), of: encodings))
+    return try checked(classifications(await executor.run(PackedBatch(encodings), on: terms), of: encodings))
   }
+}
+
+extension Classifier {
+  /// Throws `RuntimeError` for terms that this model can't keep.
+  public func check(_ terms: RequestTerms) throws { try executor.check(terms) }
 }
 
 extension PackedBatch {

@@ -22,10 +22,13 @@
 @_exported import enum PyramidPlugins.PolicyTrapReporter
 @_exported import PyramidPolicy
 @_exported import struct PyramidRuntime.Answer
+@_exported import enum PyramidRuntime.AnswerLimit
 @_exported import class PyramidRuntime.AnswerTable
+@_exported import struct PyramidRuntime.DeadlinePassed
 @_exported import class PyramidRuntime.LoadedModel
 @_exported import struct PyramidRuntime.OperationCount
 @_exported import struct PyramidRuntime.PackedBatch
+@_exported import struct PyramidRuntime.RequestTerms
 @_exported import struct PyramidRuntime.RuntimeError
 @_exported import enum PyramidRuntime.ThreadCount
 @_exported import struct PyramidText.Encoding

@@ -25,6 +25,8 @@ public struct Answer: Sendable, Equatable {
 
   /// What the logits stand for.
   public var task = ModelTask.classification
+  /// What made the sample leave before its policy did; nil for a sample that left as its policy says.
+  public var limit: AnswerLimit?
 
   /// Softmax or sigmoid of the logits, [C]; empty for regression.
   public var probabilities: [Float] { task.probabilities(logits) ?? [] }

@@ -15,6 +15,7 @@ public final class AnswerTable {
   private var exitLayers: [Int32] = []
   private var allTokens: [Int32] = []
   private var allOperations: [OperationCount] = []
+  private var limits: [AnswerLimit?] = []
   /// Where each sample's tokens start in `drops`, and the boundary (the entry is 0) at which each token was dropped.
   private var starts: [Int] = []
   private var drops: [Int32] = []
@@ -43,7 +44,7 @@ public final class AnswerTable {
       tokensAlive: tokensAlive(of: sample).map { Int($0) },
       alivePositions: recordsPositions ? (0..<max(exitLayer(of: sample), 1)).map { alive(sample, after: $0) } : nil,
       scores: recordsPositions ? (0..<layers).map { scores(of: sample, at: $0) } : nil,
-      operations: operations(of: sample), task: task)
+      operations: operations(of: sample), task: task, limit: limits[sample])
   }
 
   /// Copies of all answers.
@@ -57,6 +58,7 @@ public final class AnswerTable {
     Self.grow(&exitLayers, to: count, filler: 0)
     Self.grow(&allTokens, to: count * layers, filler: 0)
     Self.grow(&allOperations, to: count, filler: OperationCount())
+    Self.grow(&limits, to: count, filler: nil)
     guard recordsPositions else { return }
     Self.grow(&starts, to: count + 1, filler: 0)
     Self.grow(&drops, to: batch.tokenCount, filler: 0)
@@ -74,6 +76,7 @@ public final class AnswerTable {
     exitLayers[sample] = Int32(answer.exitLayer)
     for (layer, tokens) in answer.tokensAlive.enumerated() { allTokens[sample * layers + layer] = tokens }
     allOperations[sample] = answer.operations
+    limits[sample] = answer.limit
     guard let record = answer.record else { return }
     for (token, boundary) in record.drops.enumerated() { drops[starts[sample] + token] = boundary }
     for index in record.scores.indices { scores[starts[sample] * layers + index] = record.scores[index] }

@@ -12,6 +12,7 @@ public final class Executor: Sendable {
   private let shape: ModelShape
   private let indexLimits: [Int]
   private let paddingID: Int32?
+  private let terms: TermsCheck
   private let queue = RequestQueue()
   private let work: InferenceWork
   private let thread: InferenceThread
@@ -23,6 +24,7 @@ public final class Executor: Sendable {
     shape = model.graph.shape
     let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
     (indexLimits, paddingID) = (program.indexLimits, program.paddingID)
+    terms = TermsCheck(model, policies)
     let queue = queue
     let loop = try WaveLoop(program, of: model, policies: policies, options: options, source: queue)
     work = InferenceWork {
@@ -57,15 +59,16 @@ public final class Executor: Sendable {
     queue.reuse(request)
   }
 
-  /// Runs a batch while the calling task is suspended; no thread waits. Throws as the others do, and
-  /// `CancellationError` when the task was cancelled before all samples were admitted to a wave: those that were not
-  /// are not computed.
-  public func run(_ batch: PackedBatch) async throws -> [Answer] {
+  /// Runs a batch on terms of its own while the calling task is suspended; no thread waits. Throws as the others do,
+  /// `CancellationError` when the task was cancelled and `DeadlinePassed` when the deadline passed before all samples were
+  /// admitted to a wave: those that were not are not computed.
+  public func run(_ batch: PackedBatch, on terms: RequestTerms = RequestTerms()) async throws -> [Answer] {
     let table = AnswerTable()
     try prepare(batch, table)
+    try check(terms)
     if batch.sampleCount == 0 { return [] }
     let request = Request()
-    request.prepare(batch, into: table)
+    request.prepare(batch, into: table, terms: terms)
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         queue.append(request, resuming: continuation)
@@ -76,6 +79,10 @@ public final class Executor: Sendable {
     }
     return table.answers
   }
+
+  /// Throws `RuntimeError` where terms can't be kept: too few layers for the first head, or policies that keep more of a
+  /// sample than this executor's.
+  public func check(_ terms: RequestTerms) throws(RuntimeError) { try self.terms.check(terms) }
 
   /// Checks a batch and makes room for its answers.
   private func prepare(_ batch: PackedBatch, _ table: AnswerTable) throws {

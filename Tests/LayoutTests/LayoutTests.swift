@@ -35,16 +35,26 @@ import Testing
       "PyramidModels", "PyramidPolicy", "PyramidRuntime", "PyramidText",
     ],
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
+    "PyramidC": ["MagicPyramid", "PyramidFormats"],
+    "PyramidServing": ["MagicPyramid", "PyramidFormats"],
     "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
     "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
     "mp-compare": [
       "MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidPolicyTesting", "PyramidTools", "PyramidTraining",
     ],
     "mp-train": ["MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"],
+    "mp-serve": ["MagicPyramid", "PyramidFormats", "PyramidServing", "PyramidTools"],
     "mp-bench": ["MagicPyramid", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
   ]
   static let systemModules: Set<String> = [
     "ArgumentParser", "CNettle", "Darwin", "FoundationEssentials", "Glibc", "Musl", "Synchronization",
+  ]
+
+  /// What the server alone is built on: see the trait `Server` in Package.swift.
+  static let serverModules: Set<String> = [
+    "CoreMetrics", "Foundation", "GRPCCore", "GRPCNIOTransportHTTP2", "GRPCProtobuf", "HTTPTypes", "Hummingbird",
+    "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOSSL",
+    "ServiceLifecycle", "SwiftProtobuf", "UnixSignals",
   ]
 
   @Test(arguments: arrows.keys.sorted())
@@ -52,7 +62,8 @@ import Testing
     let files = try Self.files(in: "Sources/\(module)", endings: [".swift"])
     #expect(!files.isEmpty)
     for file in files {
-      let foreign = try Self.imports(of: file).subtracting(Self.systemModules).subtracting(Self.arrows[module] ?? [])
+      var foreign = try Self.imports(of: file).subtracting(Self.systemModules).subtracting(Self.arrows[module] ?? [])
+      if module == "mp-serve" { foreign.subtract(Self.serverModules) }
       #expect(foreign.isEmpty, "\(file) imports \(foreign.sorted())")
     }
   }
@@ -111,8 +122,12 @@ import Testing
     }
   }
 
+  /// Made by a script, and nobody's style.
+  private static func isGenerated(_ file: String) -> Bool { file.contains("/Generated/") }
+
   @Test func `No source file is longer than 500 lines, and no kernel file longer than 400`() throws {
     for file in try Self.files(in: "Sources", endings: [".swift", ".c", ".h"]) {
+      if Self.isGenerated(file) { continue }
       let limit = file.hasSuffix(".swift") ? 500 : 400
       #expect(try Self.lines(of: file).count <= limit, "\(file)")
     }

@@ -8,6 +8,8 @@ import PyramidPolicy
 /// The policies of an executor and the samples that they decide about.
 final class Decisions {
   private let exit: PolicyInstance?
+  /// Boundaries with an exit head, rising, as policies number them.
+  private let exits: [Int]
   private let chooser: TokenChooser?
   private let program: Program
   private let layers: Int
@@ -31,6 +33,7 @@ final class Decisions {
     source: any SampleSource
   ) throws {
     exit = policies.exit
+    exits = program.steps.compactMap { $0.exit?.boundary.number }.sorted()
     (self.program, layers, self.source) = (program, shape.layers, source)
     answers = shape.task.answers
     recordsPositions = options.recordsPositions
@@ -55,9 +58,17 @@ final class Decisions {
     let slot = slots.take(for: sample.id, tokens: sample.tokens)
     slots.keepWords(of: slot, UnsafeBufferPointer(start: ids + first, count: sample.tokens))
     groups?.admit(slot, joinsGroup: sample.joinsGroup)
-    exit?.initializeMemory(at: slots.memory(of: slot))
+    exit(of: slot)?.initializeMemory(at: slots.memory(of: slot))
     if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
     return Int32(slot)
+  }
+
+  /// What the request of a slot's sample asks for; nil where there is no request.
+  private func terms(of slot: Int) -> RequestTerms? { slots.id(of: slot).request?.takeUnretainedValue().terms }
+
+  /// The exit policy of a slot's sample.
+  private func exit(of slot: Int) -> PolicyInstance? {
+    if let policies = terms(of: slot)?.policies { policies.exit } else { exit }
   }
 
   /// Takes the decision of a step; false when no sample is left after it.
@@ -85,12 +96,12 @@ final class Decisions {
 
   /// Asks the exit policy about every sample; answers those that leave.
   private func decideExit(_ step: Step, _ decision: ExitDecision<Operand>, _ runner: StepRunner) {
-    let exit = self.exit!
     let number = decision.boundary.number
     let numbers = runner.integers(decision.samples)
     let classes = decision.logits.columns
     let stay = runner.integers(step.results[0])
-    let isActive = exit.isActive(afterLayer: number)
+    let next = exits.first { $0 > number } ?? layers
+    let now = ContinuousClock.now
     // What a sample is compared with are the heads of this boundary, so all of them speak before one is asked.
     if let groups {
       for row in 0..<runner.rows(decision.samples.rows) {
@@ -105,9 +116,12 @@ final class Decisions {
       view.logits = UnsafePointer(logits)
       fillSignals(&view, decision, runner, row: row, slot, classes: classes)
       // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
-      let wantsToLeave = isActive && exit.shouldExit(view, memory: slots.memory(of: slot))
-      if wantsToLeave && hasProbabilities(logits, classes) {
-        answer(slot, logits, at: number)
+      let (exit, terms) = (exit(of: slot)!, terms(of: slot))
+      let wantsToLeave =
+        exit.isActive(afterLayer: number) && exit.shouldExit(view, memory: slots.memory(of: slot))
+      let limit = wantsToLeave ? nil : terms?.limit(before: next, now: now)
+      if (wantsToLeave || limit != nil) && hasProbabilities(logits, classes) {
+        answer(slot, logits, at: number, limit: limit)
       } else {
         stay[staying] = Int32(row)
         staying += 1
@@ -165,7 +179,8 @@ final class Decisions {
     let chooser = chooser!
     keepTokens(step, runner, segments: decision.segments, stay: decision.stay) { slot, first, count, keep, kept in
       let length = Int(slots.tokens(of: slot)[0])
-      let rows = chooser.choose(decision, runner, first: first, count: count, textLength: length)
+      let rows = chooser.choose(
+        decision, runner, first: first, count: count, textLength: length, by: terms(of: slot)?.policies?.prune)
       if recordsPositions, let scores = chooser.given {
         recordScores(slot, at: decision.boundary, scores, places: places + first, count)
       }
@@ -269,7 +284,11 @@ final class Decisions {
 
   /// Delivers the answer of the sample of a slot, which is free again. It left after a layer, counted from 1, or at the
   /// entry, 0, with the tokens that were admitted.
-  private func answer(_ slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int) {
+  private func answer(
+    _ slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int, limit: AnswerLimit? = nil
+  ) {
+    // Before it is answered: its request may be gone afterwards.
+    exit(of: slot)?.destroyMemory(at: slots.memory(of: slot))
     let tokens = slots.tokens(of: slot)
     layerTokens[0] = tokens[0]
     for index in 0..<exitLayer { layerTokens[index] = tokens[program.layerTokens[index]] }
@@ -279,9 +298,8 @@ final class Decisions {
       SampleAnswer(
         logits: logits, exitLayer: exitLayer,
         tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
-        record: slots.record(of: slot), operations: operations),
+        record: slots.record(of: slot), operations: operations, limit: limit),
       to: slots.id(of: slot))
-    exit?.destroyMemory(at: slots.memory(of: slot))
     groups?.leave(slot)
     slots.release(slot)
   }

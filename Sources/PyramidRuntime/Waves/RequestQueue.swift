@@ -6,11 +6,14 @@
 final class Request: @unchecked Sendable {
   fileprivate var batch: PackedBatch?
   fileprivate var table: AnswerTable?
+  /// Not changed while the request is on its way.
+  var terms = RequestTerms()
   /// Samples to be answered: those of the batch, or of a cancelled request those that were admitted before.
   fileprivate var wanted = 0
   fileprivate var admitted = 0
   fileprivate var answered = 0
   fileprivate var isCancelled = false
+  fileprivate var isLate = false
   fileprivate var isQueued = false
   /// The next one of the list that it stands in.
   fileprivate var next: Request?
@@ -19,9 +22,9 @@ final class Request: @unchecked Sendable {
   fileprivate let semaphore = Semaphore()
 
   /// Sets what is asked; `table` is large enough.
-  func prepare(_ batch: PackedBatch, into table: AnswerTable) {
-    (self.batch, self.table, wanted) = (batch, table, batch.sampleCount)
-    (admitted, answered, isCancelled, isQueued) = (0, 0, false, false)
+  func prepare(_ batch: PackedBatch, into table: AnswerTable, terms: RequestTerms = RequestTerms()) {
+    (self.batch, self.table, self.terms, wanted) = (batch, table, terms, batch.sampleCount)
+    (admitted, answered, isCancelled, isLate, isQueued) = (0, 0, false, false, false)
   }
 
   /// Sleeps until the request is complete.
@@ -31,7 +34,13 @@ final class Request: @unchecked Sendable {
   fileprivate func finish() {
     guard let continuation else { return semaphore.signal() }
     self.continuation = nil
-    if isCancelled { continuation.resume(throwing: CancellationError()) } else { continuation.resume() }
+    if isCancelled {
+      continuation.resume(throwing: CancellationError())
+    } else if isLate {
+      continuation.resume(throwing: DeadlinePassed())
+    } else {
+      continuation.resume()
+    }
   }
 }
 
@@ -124,6 +133,7 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   func next(room: WaveRows, into inputs: TokenInputs) -> AdmittedSample? {
     lock.lock()
     defer { lock.unlock() }
+    dropLate()
     guard let request = first, let batch = request.batch else { return nil }
     let index = request.admitted
     let group = batch.rows(ofGroupAt: index)
@@ -135,6 +145,19 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     return AdmittedSample(
       id: SampleID(request: .passUnretained(request), index: index), tokens: batch.length(of: index), isLast: isLast,
       joinsGroup: batch.groups[index] == 0)
+  }
+
+  /// Gives up what is left of the requests in front whose deadline has passed: nobody waits for their answers any more.
+  private func dropLate() {
+    while let request = first, let deadline = request.terms.deadline, ContinuousClock.now >= deadline {
+      request.isLate = true
+      remove(request)
+      request.wanted = request.admitted
+      if request.answered == request.wanted {
+        request.next = complete
+        complete = request
+      }
+    }
   }
 
   func deliver(_ answer: SampleAnswer, to sample: SampleID) {

@@ -58,4 +58,6 @@ struct SampleAnswer {
   /// What pruning did to its tokens; nil unless positions are recorded.
   let record: TokenRecord?
   let operations: OperationCount
+  /// What made it leave before its policy did.
+  let limit: AnswerLimit?
 }

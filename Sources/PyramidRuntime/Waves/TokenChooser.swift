@@ -6,7 +6,7 @@ import PyramidPolicy
 
 /// A pruning policy with room for the tokens of one sample.
 final class TokenChooser {
-  private let prune: PolicyInstance
+  private let own: PolicyInstance
   private let layers: Int
   private let arena = Arena()
   private let scores: UnsafeMutablePointer<Float>
@@ -23,7 +23,7 @@ final class TokenChooser {
 
   /// For samples of up to `tokens` tokens of a model with `layers` layers.
   init(_ prune: PolicyInstance, layers: Int, tokens: Int) throws {
-    (self.prune, self.layers) = (prune, layers)
+    (own, self.layers) = (prune, layers)
     scores = try arena.take(Float.self, tokens)
     heap = try arena.take(UInt64.self, tokens)
     chosen = try arena.take(Int32.self, tokens)
@@ -34,10 +34,12 @@ final class TokenChooser {
   }
 
   /// Chooses among the `count` tokens of the sample at `first`, whose text had `textLength`; returns how many rows there are
-  /// then, the last of which is -1 if tokens were fused.
+  /// then, the last of which is -1 if tokens were fused. `other` is a policy in place of the chooser's own, for this sample.
   func choose(
-    _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int, textLength: Int
+    _ decision: PruneDecision<Operand>, _ runner: StepRunner, first: Int, count: Int, textLength: Int,
+    by other: PolicyInstance? = nil
   ) -> Int {
+    let prune = other ?? own
     let number = decision.boundary.number
     let retention = prune.retention(afterLayer: number)
     if decision.rest == .merged, retention == .all {

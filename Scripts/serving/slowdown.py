@@ -1,0 +1,138 @@
+"""A slowdown attack on a server with exits, and what it costs: texts edited word by word so that no head is sure of them.
+
+    MP_BIN=DIR python Scripts/serving/slowdown.py MODEL.mpc TEXTS.tsv [--texts 200] [--rounds 6]
+
+Greedy, as an attacker with answers only would do it: at each round every text tries some substitutions of a word by a word of
+other texts, and keeps the one after which it leaves latest (of equals, the one with the lowest score). Prints JSON: latency and
+throughput of the attacked texts with exits and without, and of ordinary texts beside each.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import random
+import statistics
+import threading
+import time
+
+import requests
+from conftest import Server
+
+
+def infer(session, server, texts, **parameters):
+    body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [len(texts)], "data": texts}],
+            "outputs": [{"name": "exit_layer"}, {"name": "score"}], "parameters": parameters}
+    reply = session.post(server.url + "/v2/models/" + server.model + "/infer", json=body, timeout=600)
+    reply.raise_for_status()
+    outputs = {output["name"]: output["data"] for output in reply.json()["outputs"]}
+    return list(zip(outputs["exit_layer"], [-score for score in outputs["score"]]))
+
+
+def attack(server, texts, words, rounds, tries, chance):
+    """The texts after the edits, and the layer that each leaves after."""
+    session = requests.Session()
+    texts, best = list(texts), infer(session, server, texts)
+    for _ in range(rounds):
+        for index, text in enumerate(texts):
+            parts = text.split()
+            candidates = []
+            for _ in range(tries):
+                edited = list(parts)
+                edited[chance.randrange(len(edited))] = chance.choice(words)
+                candidates.append(" ".join(edited))
+            values = infer(session, server, candidates)
+            place = max(range(len(values)), key=values.__getitem__)
+            if values[place] > best[index]:
+                texts[index], best[index] = candidates[place], values[place]
+    return texts, [layer for layer, _ in best]
+
+
+def latencies(server, texts):
+    session, times = requests.Session(), []
+    for text in texts:
+        start = time.perf_counter()
+        infer(session, server, [text])
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def throughput(server, texts, clients=8):
+    sessions = threading.local()
+
+    def one(text):
+        if not hasattr(sessions, "session"):
+            sessions.session = requests.Session()
+        infer(sessions.session, server, [text])
+
+    start = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        list(pool.map(one, texts))
+    return len(texts) / (time.perf_counter() - start)
+
+
+def beside(server, ordinary, load, **parameters):
+    """Median latency of ordinary texts while another client sends `load`, on terms of its own."""
+    stop = threading.Event()
+
+    def run():
+        session = requests.Session()
+        while not stop.is_set():
+            for text in load:
+                infer(session, server, [text], **parameters)
+                if stop.is_set():
+                    return
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        return statistics.median(latencies(server, ordinary))
+    finally:
+        stop.set()
+        thread.join()
+
+
+def summary(times):
+    times = sorted(times)
+    return {"p50": statistics.median(times), "p99": times[min(len(times) - 1, int(0.99 * len(times)))]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("data", help="lines label<TAB>text")
+    parser.add_argument("--texts", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--tries", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--never", default="entropy(threshold=0)", help="the model's policy with which no text leaves")
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    with open(options.data, encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t")[-1] for line in file]
+    lines = [line for line in lines if len(line.split()) > 5]
+    ordinary = chance.sample(lines, options.texts)
+    words = sorted({word for line in lines for word in line.split()})
+    exits = Server(options.model, "--log-level", "error", "--exit-range", options.never)
+    kinds = [policy["kind"] for policy in requests.post(exits.url + "/pyramid/controls", json={}, timeout=30).json()["policies"]]
+    without = {"exit": ["--exit", "never-exit"], "prune": ["--prune", "keep-all"]}
+    dense = Server(options.model, "--log-level", "error", *[word for kind in kinds for word in without[kind]])
+    for server in (exits, dense):
+        server.model = requests.post(server.url + "/v2/repository/index", timeout=30).json()[0]["name"]
+    attacked, layers = attack(exits, ordinary, words, options.rounds, options.tries, chance)
+    before = [layer for layer, _ in infer(requests.Session(), exits, ordinary)]
+    for server in (exits, dense):
+        latencies(server, attacked[:20])
+    report = {
+        "texts": len(ordinary), "mean_exit_layer": statistics.mean(before), "mean_exit_layer_attacked": statistics.mean(layers),
+        "latency_ms": {"exits": summary(latencies(exits, attacked)), "dense": summary(latencies(dense, attacked))},
+        "texts_per_s": {"exits": throughput(exits, attacked), "dense": throughput(dense, attacked)},
+        "ordinary_p50_ms_beside": {
+            "attacked": beside(exits, ordinary, attacked), "dense": beside(exits, ordinary, attacked, exit=options.never)},
+    }
+    print(json.dumps(report, indent=2))
+    for server in (exits, dense):
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The Open Inference Protocol over gRPC, by tritonclient."""
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+import tritonclient.http as triton_http
+from conftest import Server
+from test_protocols import TEXTS, tensor
+
+
+@pytest.fixture
+def client(server):
+    return triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+
+
+def test_health_and_metadata(client):
+    assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("dbpedia14")
+    with pytest.raises(triton.InferenceServerException, match="NOT_FOUND"):
+        client.get_model_metadata("other")
+    metadata = client.get_model_metadata("dbpedia14")
+    assert list(metadata.versions) == ["1"] and metadata.inputs[0].datatype == "BYTES"
+    assert client.get_server_metadata().name == "magic-pyramid"
+
+
+def test_answers_are_those_of_http(client, server):
+    names = ["label", "score", "probabilities", "exit_layer", "truncated"]
+    found = client.infer(
+        "dbpedia14", [tensor(TEXTS, triton)], outputs=[triton.InferRequestedOutput(n) for n in names], request_id="9")
+    http = triton_http.InferenceServerClient(server.address).infer("dbpedia14", [tensor(TEXTS, triton_http)])
+    assert found.get_response().id == "9"
+    for name in names:
+        first, second = found.as_numpy(name), http.as_numpy(name)
+        assert first.shape == second.shape and first.dtype == second.dtype
+        assert np.array_equal(first, second) if first.dtype == object else np.allclose(first, second, atol=1e-6)
+
+
+def test_request_parameters_and_errors(client):
+    inputs = [tensor(TEXTS, triton)]
+    reply = client.infer("dbpedia14", inputs, parameters={"max_layers": 2, "exit": "entropy(threshold=0)"})
+    assert (reply.as_numpy("exit_layer") == 2).all()
+    for parameters in [{"exit": "entropy(threshold=0.9)"}, {"colour": 1}]:
+        with pytest.raises(triton.InferenceServerException, match="INVALID_ARGUMENT"):
+            client.infer("dbpedia14", inputs, parameters=parameters)
+    with pytest.raises(triton.InferenceServerException, match="NOT_FOUND"):
+        client.infer("dbpedia14", inputs, model_version="7")
+
+
+def test_the_token_is_asked_for(model):
+    server = Server(model, env={"MP_SERVE_TOKEN": "s3cr3t"})
+    client = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+    assert client.is_server_ready()
+    with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED"):
+        client.infer("dbpedia14", [tensor(TEXTS, triton)])
+    reply = client.infer("dbpedia14", [tensor(TEXTS, triton)], headers={"authorization": "Bearer s3cr3t"})
+    assert reply.as_numpy("label").shape == (3,)
+    server.stop()

@@ -1,0 +1,168 @@
+"""How a server starts, is reloaded, is overloaded and ends."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import requests
+from conftest import BIN, ROOT, Server
+
+SECRET_TEXT = "Wittgenstein's unforgettable teapot"
+
+
+def test_texts_and_tokens_are_not_logged(model):
+    server = Server(model, "--log-level", "trace", env={"MP_SERVE_TOKEN": "s3cr3t-token"})
+    good, bad = {"Authorization": "Bearer s3cr3t-token"}, {"Authorization": "Bearer s3cr3t-tokem"}
+    body = {"inputs": SECRET_TEXT}
+    assert requests.post(server.url + "/predict", json=body, headers=good, timeout=30).status_code == 200
+    assert requests.post(server.url + "/predict", json=body, headers=bad, timeout=30).status_code == 401
+    assert requests.post(server.url + "/predict", json=body, timeout=30).status_code == 401
+    assert requests.post(server.url + "/predict", data=SECRET_TEXT, headers=good, timeout=30).status_code == 422
+    assert requests.get(server.url + "/metrics", timeout=30).status_code == 401
+    assert requests.get(server.url + "/health", timeout=30).status_code == 200
+    code, log = server.stop()
+    assert code == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert any(line["message"] == "request" and line["status"] == 200 for line in lines)
+    assert "teapot" not in log and "s3cr3t" not in log
+
+
+def test_options_come_from_the_environment(model):
+    server = Server(model, env={"MP_SERVE_MAX_LAYERS": "1"})
+    body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}
+    reply = requests.post(server.url + "/v2/models/dbpedia14/infer", json=body, timeout=30).json()
+    layers = next(o["data"] for o in reply["outputs"] if o["name"] == "exit_layer")
+    assert layers[0] <= 1
+    server.stop()
+    wrong = subprocess.run(
+        [BIN / "mp-serve", model], env={**os.environ, "MP_SERVE_COLOUR": "red"}, capture_output=True, text=True)
+    assert wrong.returncode == 64 and "--colour" in wrong.stderr
+
+
+def test_a_broken_model_ends_the_start(tmp_path):
+    (tmp_path / "broken.mpc").write_text("no model")
+    ended = subprocess.run(
+        [BIN / "mp-serve", tmp_path, "--port", "0"], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and "broken.mpc" in ended.stderr
+
+
+def test_models_are_replaced_without_losing_a_request(model, tmp_path):
+    shutil.copy(model, tmp_path / "a.mpc")
+    server = Server(tmp_path)
+    codes, stop = [], threading.Event()
+    body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a b c"]}]}
+
+    def load():
+        session = requests.Session()
+        while not stop.is_set():
+            codes.append(session.post(server.url + "/v2/models/a/infer", json=body, timeout=30).status_code)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        shutil.copy(model, tmp_path / ".new")
+        os.rename(tmp_path / ".new", tmp_path / "a.mpc")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert requests.post(server.url + "/v2/repository/models/a/load", timeout=60).status_code == 200
+    shutil.copy(model, tmp_path / "b.mpc")
+    (tmp_path / "c.mpc").write_text("no model")
+    assert requests.post(server.url + "/v2/repository/models/b/load", timeout=60).status_code == 200
+    assert requests.post(server.url + "/v2/repository/models/c/load", timeout=60).status_code == 400
+    index = requests.post(server.url + "/v2/repository/index", timeout=60).json()
+    assert [entry["name"] for entry in index] == ["a", "b"]
+    assert requests.post(server.url + "/v2/repository/models/b/unload", timeout=60).status_code == 200
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(codes) > 20 and set(codes) == {200}, set(codes)
+    code, _ = server.stop()
+    assert code == 0
+
+
+def test_termination_under_load_answers_what_came_in(model):
+    server = Server(model)
+    results, started = [], threading.Event()
+
+    def load():
+        session = requests.Session()
+        while True:
+            try:
+                reply = session.post(server.url + "/predict", json={"inputs": "a b c " * 20}, timeout=30)
+                results.append((reply.status_code, len(reply.json())))
+                started.set()
+            except requests.ConnectionError as error:
+                # A connection that was closed before the request was sent, or refused; never one that was cut off.
+                results.append(str(error))
+                return
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    started.wait(30)
+    time.sleep(1)
+    code, log = server.stop()
+    for thread in threads:
+        thread.join()
+    assert code == 0, log
+    answered = [r for r in results if isinstance(r, tuple)]
+    ended = [r for r in results if isinstance(r, str)]
+    assert len(answered) > 8 and all(r == (200, 14) for r in answered)
+    assert len(ended) == 8 and not [r for r in ended if "IncompleteRead" in r], ended
+
+
+def test_overload_is_refused_at_once_and_what_is_accepted_is_answered(model):
+    server = Server(model, "--queue-tokens", "2000", "--threads", "1")
+
+    def post(_):
+        reply = requests.post(server.url + "/predict", json={"inputs": "some words of a text " * 20}, timeout=60)
+        return reply.status_code, reply.headers.get("Retry-After")
+
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        replies = list(pool.map(post, range(400)))
+    assert {code for code, _ in replies} == {200, 429}
+    assert all(int(after) >= 1 for code, after in replies if code == 429)
+    assert server.predict("a").status_code == 200
+    server.stop()
+
+
+def test_idle_and_slow_connections_leave_others_alone(model):
+    server = Server(model, "--idle-timeout", "5")
+    host = ("127.0.0.1", server.port)
+    idle = [socket.create_connection(host) for _ in range(1000)]
+    slow = [socket.create_connection(host) for _ in range(100)]
+    for connection in slow:
+        connection.send(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n")
+    times = []
+    for _ in range(50):
+        start = time.time()
+        assert server.predict("a b c").status_code == 200
+        times.append(time.time() - start)
+        for connection in slow:
+            try:
+                connection.send(b"X")
+            except OSError:
+                pass
+    assert sorted(times)[45] < 1
+    for connection in idle + slow:
+        connection.close()
+    server.stop()
+
+
+def test_tls(model, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    server = Server(
+        model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https")
+    reply = requests.get(server.url + "/health", verify=str(certificate), timeout=30)
+    assert reply.status_code == 200
+    server.stop()

@@ -1,0 +1,130 @@
+"""The wheel against mp-run: MP_BIN is the folder of mp-compile and mp-run."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import magic_pyramid
+from magic_pyramid import Classifier, MagicPyramidError
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+BIN = pathlib.Path(os.environ["MP_BIN"])
+TEXTS = ["The Bora River is a tributary of the Lotru River.", "Abbey Road is an album by the Beatles.", "naïve 東京", ""]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.mpc"
+    subprocess.run(
+        [BIN / "mp-compile", ROOT / "Graphs/dbpedia14", "-o", path, "--exit", "entropy(threshold=0.1)", "--prune",
+         "received-attention", "--quiet"], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def classifier(model):
+    return Classifier(model)
+
+
+def test_answers_are_those_of_mp_run(classifier, model, tmp_path):
+    records = tmp_path / "texts.jsonl"
+    records.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    lines = subprocess.run(
+        [BIN / "mp-run", model, "--input", records, "--format", "jsonl", "--quiet"], check=True, capture_output=True)
+    assert classifier.predict(TEXTS) == [json.loads(line) for line in lines.stdout.splitlines()]
+
+
+def test_arrays_hold_the_same(classifier):
+    numbers, answers = classifier.predict_numpy(TEXTS), classifier.predict(TEXTS)
+    assert [classifier.labels[i] for i in numbers.label] == [a["label"] for a in answers]
+    assert np.allclose(numbers.scores, [a["scores"] for a in answers], atol=1e-6)
+    assert np.allclose(numbers.score, [a["score"] for a in answers], atol=1e-6)
+    assert numbers.exit_layer.tolist() == [a["exit_layer"] for a in answers]
+    assert numbers.truncated.tolist() == [False] * 4
+    assert classifier.predict_numpy(["word " * 5000]).truncated.tolist() == [True]
+    assert classifier.predict_numpy([]).scores.shape == (0, len(classifier.labels))
+
+
+def test_arrow_columns_hold_the_same(classifier):
+    pa = pytest.importorskip("pyarrow")
+    column = pa.chunked_array([TEXTS[:1], TEXTS[1:] + [None]])
+    table = classifier.predict_arrow(column)
+    numbers = classifier.predict_numpy(TEXTS + [""])
+    assert table["label"].to_pylist() == [classifier.labels[i] for i in numbers.label]
+    assert np.array_equal(np.array(table["scores"].to_pylist(), np.float32), numbers.scores)
+    sliced = classifier.predict_arrow(pa.array(TEXTS).slice(1, 2))
+    assert sliced["score"].to_pylist() == numbers.score[1:3].tolist()
+
+
+def test_pipeline_answers_as_transformers_does(classifier):
+    pipeline = classifier.as_transformers_pipeline()
+    single = pipeline(TEXTS[0])
+    assert list(single[0]) == ["label", "score"] and single[0]["label"] == "NaturalPlace"
+    assert pipeline(TEXTS[:2])[1]["label"] == "Album"
+    assert len(pipeline(TEXTS[0], top_k=None)) == len(classifier.labels)
+    assert [len(answer) for answer in pipeline(TEXTS[:2], top_k=3)] == [3, 3]
+
+
+def test_policies_are_taken(model):
+    dense = Classifier(model, exit="entropy(threshold=0)", prune="received-attention(thresholds=-1)", threads=1)
+    assert [a["exit_layer"] for a in dense.predict(TEXTS)] == [6] * 4
+    assert dense.info["exit"] == "entropy(threshold=0)"
+
+
+def test_pairs_are_the_second_texts(classifier):
+    if not classifier.info["accepts_pairs"]:
+        with pytest.raises(MagicPyramidError, match="single texts"):
+            classifier.predict(["a"], ["b"])
+        return
+    single, pair = classifier.predict_numpy(["a b", "a b"], ["", "c d"]).scores
+    assert np.array_equal(single, classifier.predict_numpy(["a b"]).scores[0]) and not np.array_equal(single, pair)
+
+
+def test_errors_say_what_is_wrong(model, tmp_path):
+    with pytest.raises(MagicPyramidError, match="no such file"):
+        Classifier(tmp_path / "none.mpc")
+    with pytest.raises(MagicPyramidError, match="no-such-policy"):
+        Classifier(model, exit="no-such-policy")
+    with pytest.raises(TypeError):
+        Classifier(model).predict("a text")
+    with pytest.raises(ValueError, match="2 texts and 1"):
+        Classifier(model).predict(["a", "b"], ["c"])
+
+
+def test_threads_share_a_classifier(classifier):
+    expected = classifier.predict(TEXTS)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: classifier.predict(TEXTS), range(64)):
+            assert found == expected
+
+
+def test_a_classifier_goes_to_other_processes(classifier):
+    other = pickle.loads(pickle.dumps(classifier))
+    assert other.predict(TEXTS) == classifier.predict(TEXTS)
+
+
+@pytest.mark.parametrize("order", ["import torch, magic_pyramid", "import magic_pyramid, torch"])
+def test_pytorch_beside_it_in_one_process(model, order):
+    pytest.importorskip("torch")
+    code = f"""
+{order}
+classifier = magic_pyramid.Classifier({str(model)!r})
+for _ in range(3):
+    assert classifier.predict(["The Bora River is a tributary of the Lotru River."])[0]["label"] == "NaturalPlace"
+    x = torch.eye(512) @ torch.ones(512, 512)
+    assert float(x.sum()) == 512 * 512
+print("both")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0 and ran.stdout == "both\n", ran.stderr
+
+
+def test_version():
+    assert magic_pyramid.__version__ == magic_pyramid.version() and magic_pyramid.version().count(".") == 2

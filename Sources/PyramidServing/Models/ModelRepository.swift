@@ -1,0 +1,189 @@
+// Which models there are: found in a folder, loaded, made warm, and put in place of their predecessors in one step, so that
+// a request has either the old model or the new one, and always one.
+
+import Glibc
+import MagicPyramid
+import PyramidFormats
+import Synchronization
+
+/// The models of a server, by name and version.
+public final class ModelRepository: Sendable {
+  /// A model as it is found: `NAME.mpc` is version 1; `NAME/VERSION.mpc` and `NAME/VERSION/ANY.mpc` are versions of NAME.
+  public struct Place: Sendable, Equatable {
+    /// Its name and version.
+    public let name: String, version: Int
+    /// Its file.
+    public let path: String
+    fileprivate var stamp: FileStamp?
+  }
+
+  /// What tells a file from the one that replaced it.
+  fileprivate struct FileStamp: Sendable, Equatable {
+    let device, inode, size, seconds, nanoseconds: Int
+
+    init?(_ path: String) {
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
+      (device, inode, size) = (Int(truncatingIfNeeded: status.st_dev), Int(status.st_ino), Int(status.st_size))
+      (seconds, nanoseconds) = (Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec))
+    }
+  }
+
+  private struct State {
+    var models: [String: [Int: (place: Place, model: ServedModel)]] = [:]
+    /// Names that were unloaded, and stay so until they are loaded by name.
+    var unloaded: Set<String> = []
+    var isReady = false
+  }
+
+  /// The file or folder.
+  public let path: String
+  /// The operator's choices.
+  public let options: ServingOptions
+  private let registry: PolicyRegistry
+  private let metrics: MetricRegistry
+  private let onAlarm: @Sendable (ServedModel) -> Void
+  private let state = Mutex(State())
+  /// One loading at a time.
+  private let turn = AsyncTurn()
+
+  /// A repository of a file or a folder, with nothing loaded.
+  public init(
+    path: String, options: ServingOptions, registry: PolicyRegistry, metrics: MetricRegistry,
+    onAlarm: @escaping @Sendable (ServedModel) -> Void = { _ in }
+  ) {
+    (self.path, self.options, self.registry, self.metrics) = (path, options, registry, metrics)
+    self.onAlarm = onAlarm
+  }
+
+  /// Whether all models were loaded and are warm.
+  public var isReady: Bool { state.withLock { $0.isReady } }
+
+  /// The models that are loaded, by name and version.
+  public var models: [ServedModel] {
+    state.withLock { state in
+      state.models.values.flatMap { $0.values.map(\.model) }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
+    }
+  }
+
+  /// The model of a name; without a version the latest. Throws `notFound`.
+  public func model(_ name: String, version: String? = nil) throws(ServingError) -> ServedModel {
+    let versions = state.withLock { $0.models[name] ?? [:] }
+    guard let latest = versions.keys.max() else {
+      throw ServingError(.notFound, "there is no model \(name.quoted)")
+    }
+    guard let version, !version.isEmpty else { return versions[latest]!.model }
+    guard let number = Int(version), let found = versions[number] else {
+      throw ServingError(.notFound, "model \(name.quoted) has no version \(version.quoted)")
+    }
+    return found.model
+  }
+
+  /// The model of requests that name none: the only one.
+  public func onlyModel() throws(ServingError) -> ServedModel {
+    let names = state.withLock { Set($0.models.keys) }
+    guard let name = names.first else { throw ServingError(.unavailable, "no model is loaded") }
+    guard names.count == 1 else {
+      throw ServingError(.notFound, "\(names.count) models are served, and the request names none: use /v2/models")
+    }
+    return try model(name)
+  }
+
+  /// Looks for models again and loads those that are new or whose files were replaced; `name` for one alone. Models whose
+  /// files are gone are let go. Throws for the first that can't be loaded; nothing has changed then.
+  public func load(_ name: String? = nil) async throws {
+    try await turn.run { try await self.loadInTurn(name) }
+  }
+
+  private func loadInTurn(_ name: String?) async throws {
+    let found = try Self.places(at: path).filter { name == nil || $0.name == name }
+    if let name, found.isEmpty { throw ServingError(.notFound, "there is no model \(name.quoted) in the repository") }
+    let before = state.withLock { $0 }
+    var loaded: [String: [Int: (place: Place, model: ServedModel)]] = [:]
+    for place in found where name != nil || !before.unloaded.contains(place.name) {
+      if let known = before.models[place.name]?[place.version], known.place == place {
+        loaded[place.name, default: [:]][place.version] = known
+        continue
+      }
+      let model = try ServedModel(
+        name: place.name, version: place.version, path: place.path, options: options, registry: registry,
+        metrics: metrics, onAlarm: onAlarm)
+      try await model.warmUp()
+      loaded[place.name, default: [:]][place.version] = (place, model)
+    }
+    state.withLock { [loaded] state in
+      if let name {
+        state.models[name] = loaded[name]
+        state.unloaded.remove(name)
+      } else {
+        state.models = loaded
+      }
+      state.isReady = true
+    }
+  }
+
+  /// Lets a model go; requests that have it are answered. Throws `notFound`.
+  public func unload(_ name: String) async throws {
+    try await turn.run {
+      let known = self.state.withLock { state in
+        state.unloaded.insert(name)
+        return state.models.removeValue(forKey: name) != nil
+      }
+      if !known { throw ServingError(.notFound, "there is no model \(name.quoted)") }
+    }
+  }
+
+  /// The models at a path. Throws `FormatError` where there is none, or one twice.
+  static func places(at path: String) throws -> [Place] {
+    var places: [Place] = []
+    func add(_ name: String, _ version: Int, _ path: String) throws {
+      guard !places.contains(where: { $0.name == name && $0.version == version }) else {
+        throw FormatError(
+          file: path, problem: "is version \(version) of \(name.quoted), of which there is another file")
+      }
+      places.append(Place(name: name, version: version, path: path, stamp: FileStamp(path)))
+    }
+    func stem(_ file: String) -> String? { file.hasSuffix(".mpc") ? String(file.dropLast(4)) : nil }
+    guard FileKind(at: path) == .folder else {
+      let file = path.split(separator: "/").last.map(String.init) ?? path
+      try add(stem(file) ?? file, 1, path)
+      return places
+    }
+    for entry in try Folder(path: path).entries {
+      let inner = path + "/" + entry
+      guard FileKind(at: inner) == .folder else {
+        if let name = stem(entry) { try add(name, 1, inner) }
+        continue
+      }
+      for version in try Folder(path: inner).entries {
+        let file = inner + "/" + version
+        if let number = stem(version).flatMap({ Int($0) }), number > 0 {
+          try add(entry, number, file)
+        } else if let number = Int(version), number > 0, FileKind(at: file) == .folder {
+          for name in try Folder(path: file).entries where stem(name) != nil {
+            try add(entry, number, file + "/" + name)
+          }
+        }
+      }
+    }
+    guard !places.isEmpty else {
+      throw FormatError(file: path, problem: "holds no model: put NAME.mpc or NAME/VERSION.mpc there")
+    }
+    return places
+  }
+}
+
+/// Lets one task through at a time, in the order of their arrival.
+private actor AsyncTurn {
+  private var last: Task<Void, Never>?
+
+  func run(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    let before = last
+    let mine = Task {
+      await before?.value
+      try await body()
+    }
+    last = Task { _ = await mine.result }
+    try await mine.value
+  }
+}

@@ -1,0 +1,257 @@
+// One version of one model behind a port: what a request asks is checked against what the operator allows, cut into tokens,
+// let in by the gate, and answered in waves with everybody else's.
+
+import MagicPyramid
+import PyramidFormats
+import Synchronization
+
+/// What a request asks, whatever protocol it came by.
+public struct ServingRequest: Sendable {
+  /// The texts; an empty second one is none.
+  public var texts: [(first: String, second: String)]
+  /// Policies in place of the model's, as the command line spells them.
+  public var exit, prune: String?
+  /// Layers that run at most, from 1.
+  public var maxLayers: Int?
+  /// Time until an answer is worth nothing.
+  public var deadline: Duration?
+  /// Refuses texts over the model's limit, which otherwise are cut.
+  public var refusesTruncation = false
+
+  /// A request for texts.
+  public init(texts: [(first: String, second: String)]) { self.texts = texts }
+}
+
+/// The answers to a request, in the order of its texts.
+public struct ServingResult: Sendable {
+  /// The answers.
+  public let answers: [Classification]
+  /// The exit and the pruning policy that were in force; nil where the model has none.
+  public let exit, prune: String?
+  /// How far the exit policy was loosened, 0 to 1; nil unless the server is adaptive.
+  public let loosened: Double?
+}
+
+/// A model that is loaded and warm.
+public final class ServedModel: Sendable {
+  /// Its name and the number of its version.
+  public let name: String, version: Int
+  /// The file that it was loaded from.
+  public let path: String
+  /// The model.
+  public let classifier: Classifier
+  /// What waits for it.
+  public let gate: AdmissionGate
+  /// Its numbers.
+  public let metrics: ModelMetrics
+  /// The operator's choices.
+  public let options: ServingOptions
+  let registry: PolicyRegistry
+  /// What requests may ask for, every argument spelt out.
+  let ranges: PolicyPair<PolicyRange>
+  /// Exit policies from the strictest to the certified one; empty unless adaptive.
+  private let levels: [PolicyPair<PolicyInstance>]
+  private let shadow: ShadowTraffic?
+  private let onAlarm: @Sendable (ServedModel) -> Void
+  /// Policies that requests asked for already, by their text.
+  private let asked = Mutex<[String: PolicyPair<PolicyInstance>]>([:])
+  private static let mostAsked = 256
+  /// What the page asks; nil until it does.
+  let recording = Mutex<Classifier?>(nil)
+  static let levelCount = 5
+
+  /// Opens an artefact and checks that the operator's choices fit it. Throws what `Classifier` does, and `ServingError`.
+  public init(
+    name: String, version: Int, path: String, options: ServingOptions, registry: PolicyRegistry,
+    metrics: MetricRegistry, onAlarm: @escaping @Sendable (ServedModel) -> Void = { _ in }
+  ) throws {
+    (self.name, self.version, self.path) = (name, version, path)
+    (self.options, self.registry, self.onAlarm) = (options, registry, onAlarm)
+    classifier = try Classifier(path: path, registry: registry, options: options.classifier)
+    try classifier.check(RequestTerms(maxLayers: options.maxLayers))
+    gate = AdmissionGate(capacity: options.queueTokens)
+    self.metrics = ModelMetrics(
+      metrics, model: name, version: "\(version)", layers: classifier.model.graph.shape.layers)
+    let model = classifier.model
+    func resolved(_ range: PolicyRange?, _ kind: PolicyKind) throws -> PolicyRange? {
+      func spec(_ spec: PolicySpec) throws -> PolicySpec {
+        let pair = try model.policies(
+          registry: registry, exit: kind == .exit ? spec : nil, prune: kind == .prune ? spec : nil)
+        return pair[kind]?.spec ?? spec
+      }
+      return try range.map { try PolicyRange(spec($0.first), spec($0.last)) }
+    }
+    ranges = PolicyPair(
+      exit: try resolved(options.exitRange, .exit), prune: try resolved(options.pruneRange, .prune))
+    levels = options.isAdaptive ? try Self.levels(classifier, options, registry) : []
+    shadow = options.shadow > 0 ? try ShadowTraffic(options, classifier, registry) : nil
+  }
+
+  private static func levels(
+    _ classifier: Classifier, _ options: ServingOptions, _ registry: PolicyRegistry
+  ) throws -> [PolicyPair<PolicyInstance>] {
+    let model = classifier.model
+    guard model.header.certificate != nil, let certified = try model.policies(registry: registry).exit?.spec else {
+      throw ServingError(
+        .invalid, "\(model.path): has no certificate to loosen exits within: mp-compare calibrate makes one")
+    }
+    guard let strict = classifier.policies.exit?.spec, strict != certified else {
+      throw ServingError(
+        .invalid,
+        "adaptive exits go from a stricter policy to the certified '\(certified)': give the stricter one (--exit)")
+    }
+    let range = try PolicyRange(strict, certified)
+    return try (0..<levelCount).map { level in
+      let spec = range.interpolated(Double(level) / Double(levelCount - 1))
+      return try model.policies(registry: registry, exit: spec, prune: options.classifier.policies.prune)
+    }
+  }
+
+  /// Runs texts of different lengths and a full wave, so that the first request finds memory and threads in place.
+  func warmUp() async throws {
+    let limit = classifier.tokenLimit
+    let long = classifier.encode(String(repeating: "a ", count: limit))
+    let count = max(1, min(classifier.batchLimits.samples, classifier.batchLimits.tokens / long.ids.count))
+    _ = try await classifier.classify(encodings: [classifier.encode("a")])
+    _ = try await classifier.classify(encodings: Array(repeating: long, count: count))
+  }
+
+  /// Answers a request. Throws `ServingError`, or `CancellationError` when nobody waits for the answer any more.
+  public func answer(_ request: ServingRequest) async throws -> ServingResult {
+    let start = ContinuousClock.now
+    try gate.refuseIfFull()
+    guard request.texts.count <= options.maxTexts else {
+      throw ServingError(
+        .tooLarge, "\(request.texts.count) texts, and a request may have \(options.maxTexts): send several")
+    }
+    var (terms, level) = try terms(of: request)
+    if let deadline = [request.deadline, options.deadline].compactMap(\.self).min() {
+      terms.deadline = start + deadline
+    }
+    let encodings = try encodings(of: request)
+    let tokens = encodings.reduce(0) { $0 + $1.ids.count }
+    do {
+      let answers = try await gate.admit(tokens: tokens) {
+        try await self.classifier.classify(encodings: encodings, on: terms)
+      }
+      metrics.count(answers)
+      // What a request made of it is no fault of the exits.
+      if request.exit == nil, request.prune == nil { observe(answers, encodings) }
+      let policies = terms.policies ?? classifier.policies
+      return ServingResult(
+        answers: answers, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
+        loosened: level)
+    } catch let error as DeadlinePassed {
+      throw ServingError(.late, error.description)
+    } catch let error as RuntimeError {
+      throw ServingError(.broken, error.description)
+    }
+  }
+
+  /// Runs a request's work, from its body to its reply, and counts how it ends.
+  public func counted<Result>(protocol name: String, _ body: () async throws -> Result) async throws -> Result {
+    let start = ContinuousClock.now
+    func count(_ outcome: String) {
+      metrics.count(outcome: outcome, protocol: name, seconds: (ContinuousClock.now - start) / .seconds(1))
+    }
+    do {
+      let result = try await body()
+      count("ok")
+      return result
+    } catch let error as ServingError {
+      count(error.kind.word)
+      throw error
+    } catch {
+      count("lost")
+      throw error
+    }
+  }
+
+  func encodings(of request: ServingRequest) throws -> [Encoding] {
+    var encodings: [Encoding] = []
+    encodings.reserveCapacity(request.texts.count)
+    for (index, text) in request.texts.enumerated() {
+      if !text.second.isEmpty, !classifier.acceptsPairs {
+        throw ServingError(.invalid, "text \(index + 1) is a pair, and the model takes single texts only")
+      }
+      let encoding = classifier.encode(text.first, pair: text.second)
+      if let problem = classifier.problem(of: encoding) {
+        throw ServingError(.invalid, "text \(index + 1) \(problem)")
+      }
+      if request.refusesTruncation, encoding.isTruncated {
+        throw ServingError(
+          .tooLarge,
+          "text \(index + 1) has \(encoding.fullLength) tokens, and the model reads \(encoding.ids.count): shorten it, "
+            + "or ask for truncation")
+      }
+      encodings.append(encoding)
+    }
+    return encodings
+  }
+
+  /// The terms that a request is answered on, and how far its exit policy was loosened.
+  func terms(of request: ServingRequest) throws -> (RequestTerms, loosened: Double?) {
+    var terms = RequestTerms()
+    terms.maxLayers = [request.maxLayers, options.maxLayers].compactMap(\.self).min()
+    var loosened: Double?
+    if request.exit != nil || request.prune != nil {
+      terms.policies = try policies(exit: request.exit, prune: request.prune)
+    } else if !levels.isEmpty {
+      let level = min(Int(gate.fill * Double(levels.count)), levels.count - 1)
+      terms.policies = levels[level]
+      loosened = Double(level) / Double(levels.count - 1)
+      metrics.gauge("mp_exit_loosened", "How far the exit policy is loosened, 0 to 1.", loosened!)
+    }
+    do { try classifier.check(terms) } catch { throw ServingError(.invalid, "\(error)") }
+    return (terms, loosened)
+  }
+
+  /// Sets the numbers that are of the moment.
+  public func refreshMetrics() {
+    metrics.gauge("mp_queue_tokens", "Tokens of requests that wait for answers.", Double(gate.tokens))
+    metrics.gauge("mp_queue_requests", "Requests that wait for answers.", Double(gate.requests))
+    metrics.gauge("mp_queue_capacity_tokens", "Tokens that may wait.", Double(gate.capacity))
+  }
+
+  /// Policies that a request asks for, which the operator must allow.
+  private func policies(exit: String?, prune: String?) throws -> PolicyPair<PolicyInstance> {
+    let key = "\(exit ?? "")\n\(prune ?? "")"
+    if let known = asked.withLock({ $0[key] }) { return known }
+    let made: PolicyPair<PolicyInstance>
+    do {
+      let own = options.classifier.policies
+      made = try classifier.model.policies(
+        registry: registry, exit: try exit.map { try PolicySpec($0) } ?? own.exit,
+        prune: try prune.map { try PolicySpec($0) } ?? own.prune)
+    } catch { throw ServingError(.invalid, "\(error)") }
+    for (kind, text) in [(PolicyKind.exit, exit), (.prune, prune)] where text != nil {
+      guard let spec = made[kind]?.spec else { continue }
+      guard spec != classifier.policies[kind]?.spec else { continue }
+      guard let range = ranges[kind] else {
+        throw ServingError(.invalid, "\(kind.rawValue): this server lets no request change it")
+      }
+      guard range.contains(spec) else {
+        throw ServingError(.invalid, "\(kind.rawValue): '\(spec)' is outside of what this server allows, \(range)")
+      }
+    }
+    asked.withLock { asked in
+      if asked.count >= Self.mostAsked { asked.removeAll() }
+      asked[key] = made
+    }
+    return made
+  }
+
+  /// Answers drawn texts again without policies, when there is time for it.
+  private func observe(_ answers: [Classification], _ encodings: [Encoding]) {
+    guard let shadow else { return }
+    for (answer, encoding) in zip(answers, encodings) where answer.answer.limit == nil && shadow.draws() {
+      guard gate.fill < 0.5 else {
+        metrics.add("mp_shadow_skipped_total", "Drawn texts that were not answered twice, since the queue was long.")
+        continue
+      }
+      Task {
+        if try await shadow.compare(answer, of: encoding, self) { onAlarm(self) }
+      }
+    }
+  }
+}

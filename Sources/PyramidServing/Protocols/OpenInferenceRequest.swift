@@ -1,0 +1,179 @@
+// A request of the Open Inference Protocol, version 2: texts as BYTES tensors, in JSON or by the binary tensor data extension
+// (behind the JSON, whose length is told apart from the body's). What is not understood is refused, not ignored.
+//
+// https://github.com/kserve/open-inference-protocol, and for the extension
+// https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+
+import PyramidFormats
+
+/// What a client asks of a model by the protocol, apart from which model.
+public struct OpenInferenceRequest: Sendable {
+  /// Given back with the answer.
+  public var id: String?
+  /// What is asked.
+  public var request = ServingRequest(texts: [])
+  /// The outputs wanted, in their order; all for a request that names none.
+  public var outputs: [(output: OpenInferenceOutput, isBinary: Bool)] = []
+
+  /// Reads the body of an HTTP request. `jsonLength` is the header `Inference-Header-Content-Length`; without it all of
+  /// the body is JSON. Throws `ServingError`.
+  public init(body: [UInt8], jsonLength: Int?) throws(ServingError) {
+    let length = jsonLength ?? body.count
+    guard length >= 0, length <= body.count else {
+      throw ServingError(.invalid, "Inference-Header-Content-Length is \(length), the body has \(body.count) bytes")
+    }
+    do {
+      let value = try JSONReader.read(
+        Array(body[..<length]), file: "request", limits: JSONLimits(maximumDepth: 16, maximumValues: 200_000))
+      try read(JSONField(value, file: "request"), rest: body[length...])
+    } catch let error as FormatError {
+      throw ServingError(.invalid, error.description)
+    } catch let error as ServingError {
+      throw error
+    } catch { throw ServingError(.invalid, "\(error)") }
+  }
+
+  /// A request of texts that were read already, as gRPC has them; no outputs are all. Throws `ServingError`.
+  public init(
+    id: String?, tensors: [(name: String, datatype: String, shape: [Int], texts: [String])],
+    parameters: [(key: String, value: JSONValue)], outputs names: [String]
+  ) throws(ServingError) {
+    self.id = id
+    var inputs = Inputs()
+    for tensor in tensors {
+      try inputs.take(tensor.name, tensor.datatype, tensor.shape) { tensor.texts }
+    }
+    request.texts = try inputs.texts()
+    for (key, value) in parameters {
+      do {
+        try take(parameter: key, JSONField(value, file: "request", place: "parameters.\(key.printable(limit: 80))"))
+      } catch { throw ServingError(.invalid, "\(error)") }
+    }
+    for name in names { outputs.append((try OpenInferenceOutput(asked: name), true)) }
+    if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, true) } }
+  }
+
+  private mutating func read(_ field: JSONField, rest: ArraySlice<UInt8>) throws {
+    var (rest, inputs) = (rest, Inputs())
+    let known: Set = ["id", "inputs", "outputs", "parameters"]
+    for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
+    id = try field.optional("id")?.string()
+    for input in try field.required("inputs").elements() {
+      let shape = try input.required("shape").elements().map { try $0.integer(in: 0...(1 << 30)) }
+      var size: Int?
+      for (key, parameter) in try input.optional("parameters")?.members() ?? [] {
+        switch key {
+        case "binary_data_size": size = try parameter.integer(in: 0...(1 << 40))
+        // What MLServer's clients say of strings.
+        case "content_type" where parameter.value == .string("str"): break
+        default: throw parameter.failure("is not understood")
+        }
+      }
+      try inputs.take(try input.required("name").string(), try input.required("datatype").string(), shape) {
+        guard let size else { return try Self.strings(input.required("data")) }
+        guard size <= rest.count else {
+          throw input.failure("binary_data_size is \(size), and \(rest.count) bytes are left")
+        }
+        defer { rest = rest.dropFirst(size) }
+        return try Self.texts(bytes: rest.prefix(size))
+      }
+    }
+    guard rest.isEmpty else { throw field.failure("\(rest.count) bytes after the last tensor") }
+    request.texts = try inputs.texts()
+    var isBinary = false
+    for (key, parameter) in try field.optional("parameters")?.members() ?? [] {
+      if key == "binary_data_output" { isBinary = try parameter.bool() } else { try take(parameter: key, parameter) }
+    }
+    for output in try field.optional("outputs")?.elements() ?? [] {
+      var binary = isBinary
+      for (key, parameter) in try output.optional("parameters")?.members() ?? [] {
+        guard key == "binary_data" else { throw parameter.failure("is not understood") }
+        binary = try parameter.bool()
+      }
+      outputs.append((try OpenInferenceOutput(asked: output.required("name").string()), binary))
+    }
+    if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, isBinary) } }
+  }
+
+  private mutating func take(parameter key: String, _ field: JSONField) throws(FormatError) {
+    switch key {
+    case "exit": request.exit = try field.string()
+    case "prune": request.prune = try field.string()
+    case "max_layers": request.maxLayers = try field.integer(in: 0...512)
+    case "deadline_ms": request.deadline = .milliseconds(try field.integer(in: 1...86_400_000))
+    // What Triton's clients call it, in microseconds.
+    case "timeout": request.deadline = .microseconds(try field.integer(in: 1...86_400_000_000))
+    default: throw field.failure("is not understood; known are exit, prune, max_layers, deadline_ms and timeout")
+    }
+  }
+
+  /// The strings of JSON data, which may be nested as the shape is.
+  private static func strings(_ field: JSONField) throws(FormatError) -> [String] {
+    var texts: [String] = []
+    for element in try field.elements() {
+      if case .array = element.value {
+        for inner in try element.elements() { texts.append(try inner.string()) }
+      } else {
+        texts.append(try element.string())
+      }
+    }
+    return texts
+  }
+
+  /// The elements of a BYTES tensor: each is four bytes of length, the lowest first, and so many bytes of UTF-8.
+  public static func texts(bytes: ArraySlice<UInt8>) throws(ServingError) -> [String] {
+    var (texts, rest) = ([String](), bytes)
+    while !rest.isEmpty {
+      guard rest.count >= 4 else { throw ServingError(.invalid, "a BYTES tensor ends within a length") }
+      let length = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+      rest = rest.dropFirst(4)
+      guard length <= rest.count else {
+        throw ServingError(.invalid, "element \(texts.count) of a BYTES tensor goes beyond its end")
+      }
+      guard let text = String(validating: rest.prefix(length), as: UTF8.self) else {
+        throw ServingError(.invalid, "element \(texts.count) of a BYTES tensor is not UTF-8")
+      }
+      texts.append(text)
+      rest = rest.dropFirst(length)
+    }
+    return texts
+  }
+}
+
+/// The two tensors that a model takes.
+private struct Inputs {
+  private var first, second: [String]?
+
+  mutating func take(
+    _ name: String, _ datatype: String, _ shape: [Int], _ read: () throws -> [String]
+  ) throws(ServingError) {
+    guard datatype == "BYTES" else {
+      throw ServingError(.invalid, "input \(name.quoted) is \(datatype.quoted): texts are BYTES")
+    }
+    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1), shape[0] > 0 else {
+      throw ServingError(.invalid, "input \(name.quoted): the shape is \(shape), expected [n] with n over 0")
+    }
+    let texts: [String]
+    do { texts = try read() } catch let error as ServingError { throw error } catch {
+      throw ServingError(.invalid, "\(error)")
+    }
+    guard texts.count == shape[0] else {
+      throw ServingError(.invalid, "input \(name.quoted) has \(texts.count) elements, and its shape says \(shape[0])")
+    }
+    switch name {
+    case "text" where first == nil: first = texts
+    case "text_pair" where second == nil: second = texts
+    case "text", "text_pair": throw ServingError(.invalid, "input \(name.quoted) is there twice")
+    default: throw ServingError(.invalid, "there is no input \(name.quoted): text, and text_pair for pairs")
+    }
+  }
+
+  func texts() throws(ServingError) -> [(first: String, second: String)] {
+    guard let first else { throw ServingError(.invalid, "input \"text\" is missing") }
+    guard let second else { return first.map { ($0, "") } }
+    guard first.count == second.count else {
+      throw ServingError(.invalid, "\(first.count) texts and \(second.count) second texts")
+    }
+    return zip(first, second).map { ($0, $1) }
+  }
+}

@@ -1,0 +1,135 @@
+// The classifying part of text-embeddings-inference's HTTP interface, as its documentation has it: /predict, /rerank, /info
+// and its form of errors. Its replies can't say that a text was cut, so texts over the limit are refused unless the
+// request asks for truncation, which is that server's default, too.
+
+import MagicPyramid
+import PyramidFormats
+
+/// A request of /predict.
+public struct PredictRequest: Sendable {
+  /// What is asked.
+  public private(set) var request: ServingRequest
+  private let isBatch, isRaw: Bool
+
+  /// Reads a body. Throws `ServingError`.
+  public init(body: [UInt8]) throws(ServingError) {
+    do {
+      let field = JSONField(try JSONReader.read(body, file: "request"), file: "request")
+      try field.refuseUnknown(["inputs", "raw_scores", "truncate", "truncation_direction"])
+      let inputs = try field.required("inputs")
+      switch inputs.value {
+      case .string(let text): (request, isBatch) = (ServingRequest(texts: [(text, "")]), false)
+      case .array(let elements):
+        if case .array = elements.first {
+          (request, isBatch) = (ServingRequest(texts: try inputs.elements().map { try $0.sequence() }), true)
+        } else {
+          (request, isBatch) = (ServingRequest(texts: [try inputs.sequence()]), false)
+        }
+      default: throw inputs.failure("expected a string, a pair of strings or an array of such, found \(inputs.found)")
+      }
+      isRaw = try field.optional("raw_scores")?.bool() ?? false
+      request.refusesTruncation = try field.refusesTruncation()
+    } catch { throw ServingError(.invalid, "\(error)") }
+  }
+
+  /// The reply: of each text all classes with their scores, the largest first.
+  public func reply(_ result: ServingResult, labels: [String]) -> JSONValue {
+    let lists = result.answers.map { answer -> JSONValue in
+      let scores = isRaw ? answer.answer.logits : answer.scores
+      let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+      return .array(order.map { ["score": JSONValue(scores[$0]), "label": .string(labels[$0])] })
+    }
+    return isBatch ? .array(lists) : lists[0]
+  }
+}
+
+/// A request of /rerank.
+public struct RerankRequest: Sendable {
+  /// What is asked: the query with each of the texts.
+  public let request: ServingRequest
+  private let isRaw, returnsText: Bool
+
+  /// Reads a body. Throws `ServingError`.
+  public init(body: [UInt8]) throws(ServingError) {
+    do {
+      let field = JSONField(try JSONReader.read(body, file: "request"), file: "request")
+      try field.refuseUnknown(["query", "texts", "raw_scores", "return_text", "truncate", "truncation_direction"])
+      let query = try field.required("query").string()
+      let texts = try field.required("texts").elements()
+      if texts.isEmpty { throw try field.required("texts").failure("is empty") }
+      var asked = ServingRequest(texts: try texts.map { (query, try $0.string()) })
+      asked.refusesTruncation = try field.refusesTruncation()
+      request = asked
+      isRaw = try field.optional("raw_scores")?.bool() ?? false
+      returnsText = try field.optional("return_text")?.bool() ?? false
+    } catch { throw ServingError(.invalid, "\(error)") }
+  }
+
+  /// Throws for a model that does not rank.
+  public func check(_ classifier: Classifier) throws(ServingError) {
+    guard classifier.model.graph.shape.classes == 1, classifier.acceptsPairs else {
+      throw ServingError(.invalid, "the model is no re-ranker: that takes one logit, and pairs of texts")
+    }
+  }
+
+  /// The reply: the texts by their score, the largest first.
+  public func reply(_ result: ServingResult) -> JSONValue {
+    let scores = result.answers.map { isRaw ? $0.answer.logits[0] : $0.scores[0] }
+    let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+    return .array(
+      order.map { index in
+        var entry = JSONObject()
+        entry["index"] = JSONValue(index)
+        if returnsText { entry["text"] = .string(request.texts[index].second) }
+        entry["score"] = JSONValue(scores[index])
+        return .object(entry)
+      })
+  }
+}
+
+extension JSONField {
+  fileprivate func refuseUnknown(_ known: Set<String>) throws(FormatError) {
+    for (key, member) in try members() where !known.contains(key) { throw member.failure("is not understood") }
+  }
+
+  /// A text, or a pair of them.
+  fileprivate func sequence() throws(FormatError) -> (first: String, second: String) {
+    let parts = try elements()
+    guard (1...2).contains(parts.count) else { throw failure("expected one or two strings, found \(parts.count)") }
+    return (try parts[0].string(), try parts.count == 2 ? parts[1].string() : "")
+  }
+
+  fileprivate func refusesTruncation() throws(FormatError) -> Bool {
+    if let direction = try optional("truncation_direction"), case let word = try direction.string(),
+      word.lowercased() != "right"
+    {
+      throw direction.failure("is \(word.quoted): texts are cut at their right end")
+    }
+    return try optional("truncate")?.bool() != true
+  }
+}
+
+extension ServedModel {
+  /// The reply of /info.
+  public var info: JSONValue {
+    let labels = classifier.labels.enumerated()
+    var (byID, byLabel) = (JSONObject(), JSONObject())
+    for (id, label) in labels {
+      byID["\(id)"] = .string(label)
+      byLabel[label] = JSONValue(id)
+    }
+    var type = JSONObject()
+    let kind = classifier.model.graph.shape.classes == 1 ? "reranker" : "classifier"
+    type[kind] = ["id2label": .object(byID), "label2id": .object(byLabel)]
+    return [
+      "model_id": .string(name), "model_sha": .string(classifier.model.header.checkpoint),
+      "model_dtype": .string(classifier.model.graph.precision.rawValue),
+      "model_type": .object(type),
+      "max_input_length": JSONValue(classifier.tokenLimit),
+      "max_batch_tokens": JSONValue(classifier.batchLimits.tokens),
+      "max_batch_requests": JSONValue(classifier.batchLimits.samples),
+      "max_client_batch_size": JSONValue(options.maxTexts), "auto_truncate": false,
+      "version": .string(magicPyramidVersion),
+    ]
+  }
+}

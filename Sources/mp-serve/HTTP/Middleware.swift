@@ -1,0 +1,128 @@
+// What every HTTP request goes through: a log line and counts, errors in the form of the protocol that was spoken, the token.
+
+#if Server
+  import HTTPTypes
+  import Hummingbird
+  import Logging
+  import NIOCore
+  import PyramidFormats
+  import PyramidServing
+
+  typealias Context = BasicRequestContext
+
+  /// One line for each request: what was asked, how it ended, how long it took.
+  struct RequestLog: RouterMiddleware {
+    let logger: Logger
+
+    func handle(
+      _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+      let start = ContinuousClock.now
+      let response = try await next(request, context)
+      let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+      logger.debug(
+        "request",
+        metadata: [
+          "method": "\(request.method)", "path": "\(request.uri.path)",
+          "status": .stringConvertible(response.status.code), "ms": .stringConvertible(milliseconds),
+        ])
+      return response
+    }
+  }
+
+  /// Turns errors into replies.
+  struct ErrorReplies: RouterMiddleware {
+    func handle(
+      _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+      do { return try await next(request, context) } catch let error as ServingError {
+        return reply(error, to: request)
+      } catch is CancellationError {
+        return reply(ServingError(.unavailable, "the server ends"), to: request)
+      } catch let error as any HTTPResponseError {
+        let text = error.status == .notFound ? "there is nothing at this path" : error.status.reasonPhrase
+        return .json(["error": .string(text)], status: error.status)
+      }
+    }
+
+    private func reply(_ error: ServingError, to request: Request) -> Response {
+      let isOpenInference = request.uri.path.hasPrefix("/v2")
+      var object = JSONObject()
+      object["error"] = .string(error.description)
+      if !isOpenInference { object["error_type"] = .string(error.kind.textEmbeddingsWord) }
+      var response = Response.json(.object(object), status: error.kind.status(isOpenInference: isOpenInference))
+      if case .busy(let seconds) = error.kind { response.headers[.retryAfter] = "\(seconds)" }
+      return response
+    }
+  }
+
+  /// Refuses requests whose headers are too long.
+  struct HeaderLimit: RouterMiddleware {
+    let bytes: Int
+
+    func handle(
+      _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+      // Each line has ": " and its end as well.
+      let size = request.headers.reduce(0) { $0 + $1.name.rawName.utf8.count + $1.value.utf8.count + 4 }
+      guard size <= bytes else {
+        let text = "the headers have \(size) bytes, and this server takes \(bytes)"
+        return .json(["error": .string(text)], status: .requestHeaderFieldsTooLarge)
+      }
+      return try await next(request, context)
+    }
+  }
+
+  /// Refuses requests without the token, but for health, the page and the description.
+  struct TokenCheck: RouterMiddleware {
+    let token: BearerToken
+    private static let open: Set = ["/", "/health", "/openapi.json", "/v2/health/live", "/v2/health/ready"]
+
+    init(token: BearerToken) { self.token = token }
+
+    func handle(
+      _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+      if Self.open.contains(request.uri.path) || token.admits(request.headers[.authorization]) {
+        return try await next(request, context)
+      }
+      var response = Response.json(["error": "a bearer token is needed"], status: .unauthorized)
+      response.headers[.wwwAuthenticate] = "Bearer"
+      return response
+    }
+  }
+
+  extension ServingError.Kind {
+    func status(isOpenInference: Bool) -> HTTPResponse.Status {
+      switch self {
+      case .invalid: isOpenInference ? .badRequest : .unprocessableContent
+      case .notFound: .notFound
+      case .tooLarge: .contentTooLarge
+      case .busy: .tooManyRequests
+      case .late: .gatewayTimeout
+      case .unavailable: .serviceUnavailable
+      case .broken:
+        isOpenInference ? .internalServerError : HTTPResponse.Status(code: 424, reasonPhrase: "Failed Dependency")
+      }
+    }
+
+    fileprivate var textEmbeddingsWord: String {
+      switch self {
+      case .invalid, .tooLarge, .notFound: "Validation"
+      case .busy, .late: "Overloaded"
+      case .unavailable: "Unhealthy"
+      case .broken: "Backend"
+      }
+    }
+  }
+
+  extension Response {
+    static func json(_ value: JSONValue, status: HTTPResponse.Status = .ok) -> Response {
+      bytes(Array(JSONWriter.string(value).utf8), type: "application/json", status: status)
+    }
+
+    static func bytes(_ bytes: [UInt8], type: String, status: HTTPResponse.Status = .ok) -> Response {
+      Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+  }
+#endif

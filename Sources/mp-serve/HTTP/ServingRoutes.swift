@@ -1,0 +1,160 @@
+// What there is at which path. Bodies are read and written by PyramidServing's protocols; here are paths, headers and
+// limits only.
+
+#if Server
+  import HTTPTypes
+  import Hummingbird
+  import Logging
+  import MagicPyramid
+  import NIOCore
+  import PyramidFormats
+  import PyramidServing
+
+  struct ServingRoutes {
+    let repository: ModelRepository
+    let metrics: MetricRegistry
+    let maxBody: Int
+    let logger: Logger
+
+    private static let jsonLength = HTTPField.Name("Inference-Header-Content-Length")!
+
+    func add(to router: inout Router<Context>) {
+      router.get("/health") { _, _ in try ready() }
+      router.get("/metrics") { _, _ in
+        for model in repository.models { model.refreshMetrics() }
+        return Response.bytes(Array(metrics.text.utf8), type: "text/plain; version=0.0.4")
+      }
+      router.get("/openapi.json") { _, _ in Response.json(OpenAPI.document) }
+      router.get("/info") { _, _ in Response.json(try repository.onlyModel().info) }
+      router.post("/predict") { request, _ in try await predict(request) }
+      router.post("/rerank") { request, _ in try await rerank(request) }
+      addPage(to: router)
+      addOpenInference(to: router.group("/v2"))
+    }
+
+    private func addPage(to router: Router<Context>) {
+      router.get("/") { _, _ in
+        var response = Response.bytes(PackageResources.page_html, type: "text/html; charset=utf-8")
+        response.headers[.contentSecurityPolicy] =
+          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'"
+        return response
+      }
+      router.post("/pyramid/controls") { request, _ in
+        Response.json(try model(of: try PageRequest(body: try await body(of: request))).controls)
+      }
+      router.post("/pyramid") { request, _ in
+        let asked = try PageRequest(body: try await body(of: request))
+        let model = try model(of: asked)
+        return Response.json(try await model.counted(protocol: "page") { try await model.pyramid(of: asked.request) })
+      }
+    }
+
+    private func model(of asked: PageRequest) throws(ServingError) -> ServedModel {
+      guard let name = asked.model else { return try onlyModel() }
+      return try repository.model(name)
+    }
+
+    private func addOpenInference(to group: RouterGroup<Context>) {
+      group.get { _, _ in
+        Response.json([
+          "name": "magic-pyramid", "version": .string(magicPyramidVersion),
+          "extensions": ["binary_tensor_data", "model_repository"],
+        ])
+      }
+      group.get("health/live") { _, _ in Response.json(["live": true]) }
+      group.get("health/ready") { _, _ in try ready() }
+      for path in ["models/:model", "models/:model/versions/:version"] {
+        let model = group.group(RouterPath(path))
+        model.get { _, context in
+          let model = try self.model(context)
+          let versions = repository.models.filter { $0.name == model.name }.map(\.version)
+          return Response.json(model.metadata(versions: versions))
+        }
+        model.get("ready") { _, context in
+          let model = try self.model(context)
+          return Response.json(["name": .string(model.name), "ready": true])
+        }
+        model.post("infer") { request, context in try await infer(request, try self.model(context)) }
+      }
+      group.post("repository/index") { _, _ in Response.json(repository.index) }
+      group.post("repository/models/:model/load") { _, context in
+        try await change(context) { try await repository.load($0) }
+      }
+      group.post("repository/models/:model/unload") { _, context in
+        try await change(context) { try await repository.unload($0) }
+      }
+    }
+
+    private func ready() throws(ServingError) -> Response {
+      guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
+      return Response.json(["ready": true])
+    }
+
+    private func model(_ context: Context) throws -> ServedModel {
+      guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
+      return try repository.model(
+        try context.parameters.require("model"), version: context.parameters.get("version"))
+    }
+
+    private func change(_ context: Context, _ body: (String) async throws -> Void) async throws -> Response {
+      do { try await body(try context.parameters.require("model")) } catch let error as ServingError {
+        throw error
+      } catch {
+        logger.error("models stay as they were", metadata: ["error": "\(error)"])
+        throw ServingError(.invalid, "\(error)")
+      }
+      return Response.json([:])
+    }
+
+    private func body(of request: Request) async throws -> [UInt8] {
+      if let encoding = request.headers[.contentEncoding], encoding != "identity" {
+        throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
+      }
+      if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maxBody {
+        throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(maxBody)")
+      }
+      do { return Array(buffer: try await request.body.collect(upTo: maxBody)) } catch is NIOTooManyBytesError {
+        throw ServingError(.tooLarge, "the body has more than the \(maxBody) bytes that this server takes")
+      }
+    }
+
+    private func infer(_ request: Request, _ model: ServedModel) async throws -> Response {
+      try await model.counted(protocol: "oip_http") {
+        let length = try request.headers[Self.jsonLength].map { text throws(ServingError) in
+          guard let length = Int(text) else {
+            throw ServingError(.invalid, "Inference-Header-Content-Length is not a number")
+          }
+          return length
+        }
+        let asked = try OpenInferenceRequest(body: try await body(of: request), jsonLength: length)
+        let reply = OpenInferenceReply(try await model.answer(asked.request), to: asked, from: model)
+        guard let jsonLength = reply.jsonLength else { return Response.bytes(reply.body, type: "application/json") }
+        var response = Response.bytes(reply.body, type: "application/octet-stream")
+        response.headers[Self.jsonLength] = "\(jsonLength)"
+        return response
+      }
+    }
+
+    private func predict(_ request: Request) async throws -> Response {
+      let model = try onlyModel()
+      return try await model.counted(protocol: "predict") {
+        let asked = try PredictRequest(body: try await body(of: request))
+        return Response.json(asked.reply(try await model.answer(asked.request), labels: model.classifier.labels))
+      }
+    }
+
+    private func rerank(_ request: Request) async throws -> Response {
+      let model = try onlyModel()
+      return try await model.counted(protocol: "rerank") {
+        let asked = try RerankRequest(body: try await body(of: request))
+        try asked.check(model.classifier)
+        return Response.json(asked.reply(try await model.answer(asked.request)))
+      }
+    }
+
+    private func onlyModel() throws(ServingError) -> ServedModel {
+      guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
+      return try repository.onlyModel()
+    }
+  }
+#endif

@@ -1,0 +1,47 @@
+// Options from the environment: MP_SERVE_MAX_LAYERS=4 is --max-layers 4, unless that is on the command line. Made from
+// the names alone, so that an option can't be forgotten here, and one that does not exist is an error as always.
+
+#if Server
+  import ArgumentParser
+  import Glibc
+
+  enum EnvironmentOptions {
+    private static let prefix = "MP_SERVE_"
+    /// Options without a value.
+    private static let flags: Set = ["--adaptive"]
+
+    /// The process's arguments, after those that its environment stands for.
+    static func arguments(for command: any ParsableCommand.Type) -> [String] {
+      let given = Array(CommandLine.arguments.dropFirst())
+      var (options, model) = ([String](), [String]())
+      for (name, value) in variables() {
+        if name == "MODEL" {
+          model = [value]
+          continue
+        }
+        let option = "--" + name.lowercased().split(separator: "_").joined(separator: "-")
+        if given.contains(where: { $0 == option || $0.hasPrefix(option + "=") }) { continue }
+        if flags.contains(option) {
+          if ["1", "true", "yes"].contains(value.lowercased()) { options.append(option) }
+        } else {
+          options.append("\(option)=\(value)")
+        }
+      }
+      // A model of the command line stands first, whatever its options' values look like.
+      let hasModel = given.first.map { !$0.hasPrefix("-") } ?? false
+      return options + given + (hasModel ? [] : model)
+    }
+
+    private static func variables() -> [(name: String, value: String)] {
+      var (found, next) = ([(String, String)](), environ)
+      while let entry = next.pointee {
+        let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, parts[0].hasPrefix(prefix) {
+          found.append((String(parts[0].dropFirst(prefix.count)), String(parts[1])))
+        }
+        next += 1
+      }
+      return found.sorted { $0.0 < $1.0 }
+    }
+  }
+#endif

@@ -1,0 +1,114 @@
+// The process: what runs beside each other (loading and reloading, HTTP, gRPC), and in which order it ends.
+
+#if Server
+  import ArgumentParser
+  import Glibc
+  import Hummingbird
+  import HummingbirdCore
+  import HummingbirdTLS
+  import Logging
+  import MagicPyramid
+  import CoreMetrics
+  import NIOCore
+  import NIOSSL
+  import PyramidFormats
+  import PyramidServing
+  import ServiceLifecycle
+  import UnixSignals
+
+  struct ServerProcess {
+    private let options: MPServe
+    private let logger: Logger
+    private let registry = MetricRegistry()
+    private let repository: ModelRepository
+    private let token: BearerToken?
+
+    init(_ options: MPServe) throws {
+      self.options = options
+      guard let level = Logger.Level(rawValue: options.logLevel) else {
+        throw ValidationError("--log-level \(options.logLevel): there is no such level")
+      }
+      let format = options.logFormat
+      LoggingSystem.bootstrap { _ in LineLogHandler(format: format, logLevel: level) }
+      MetricsSystem.bootstrap(RegistryMetrics(registry))
+      let logger = Logger(label: "mp-serve")
+      self.logger = logger
+      token = try options.tokenFile.map { try BearerToken(path: $0) } ?? options.token.map { BearerToken($0) }
+      repository = ModelRepository(
+        path: options.model, options: options.serving, registry: try options.plugins.registry(), metrics: registry
+      ) { model in
+        logger.error(
+          "answers disagree with dense more often than the certificate allows",
+          metadata: ["model": "\(model.name)", "version": "\(model.version)"])
+      }
+    }
+
+    func run() async throws {
+      let service = ServingRoutes(repository: repository, metrics: registry, maxBody: options.maxBody, logger: logger)
+      var router = Router(context: BasicRequestContext.self)
+      router.add(middleware: RequestLog(logger: logger))
+      router.add(middleware: ErrorReplies())
+      router.add(middleware: HeaderLimit(bytes: options.maxHeader))
+      if let token { router.add(middleware: TokenCheck(token: token)) }
+      service.add(to: &router)
+      let application = Application(
+        router: router, server: try server(),
+        configuration: ApplicationConfiguration(
+          address: .hostname(options.host, port: options.port), serverName: "mp-serve", backlog: 1024,
+          availableConnectionsDelegate: MaximumAvailableConnections(options.maxConnections)),
+        onServerRunning: { [logger] channel in
+          logger.notice("listens for HTTP", metadata: ["address": "\(channel.localAddress?.description ?? "?")"])
+        }, logger: logger)
+      if token == nil, !["127.0.0.1", "::1", "localhost"].contains(options.host) {
+        logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
+      }
+      var services: [any Service] = [ModelLoading(repository: repository, logger: logger), application]
+      if options.grpcPort > 0 { services.append(GRPCServerService(options, repository, token, logger)) }
+      var configuration = ServiceGroupConfiguration(
+        services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
+      try await ServiceGroup(configuration: configuration).run()
+    }
+
+    private func server() throws -> HTTPServerBuilder {
+      // Beyond it the decoder itself gives up, with a plain 400; up to there `HeaderLimit` answers as HTTP wants it.
+      let hardLimit = 4 * options.maxHeader
+      let http = HTTPServerBuilder.http1(
+        configuration: HTTP1Channel.Configuration(
+          idleTimeout: .seconds(Int64(options.idleTimeout)),
+          httpDecoderConfiguration: .init(
+            maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
+      guard let certificate = options.tlsCertificate, let key = options.tlsKey else { return http }
+      let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+      let configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+      return try .tls(http, tlsConfiguration: configuration)
+    }
+  }
+
+  /// Loads the models at the start, and again at each SIGHUP.
+  struct ModelLoading: Service {
+    let repository: ModelRepository
+    let logger: Logger
+
+    func run() async throws {
+      let signals = await UnixSignalsSequence(trapping: .sighup)
+      try await repository.load()
+      for model in repository.models { logger.notice("serves a model", metadata: model.facts) }
+      for await _ in signals.cancelOnGracefulShutdown() {
+        do {
+          try await repository.load()
+          for model in repository.models { logger.notice("serves a model", metadata: model.facts) }
+        } catch {
+          logger.error("models stay as they were", metadata: ["error": "\(error)"])
+        }
+      }
+    }
+  }
+
+  extension ServedModel {
+    fileprivate var facts: Logger.Metadata {
+      ["model": "\(name)", "version": "\(version)", "path": "\(path)", "classes": "\(classifier.labels.count)"]
+    }
+  }
+#endif

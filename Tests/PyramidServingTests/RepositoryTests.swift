@@ -1,0 +1,74 @@
+// Models of a folder: found, put in place of each other, let go.
+
+import Glibc
+import MagicPyramid
+import PyramidServing
+import PyramidTestSupport
+import Testing
+
+@Suite struct `A repository` {
+  private func repository(_ path: String) throws -> ModelRepository {
+    ModelRepository(
+      path: path, options: ServingOptions(), registry: try PolicyCatalogue.registry(), metrics: MetricRegistry())
+  }
+
+  private func names(_ repository: ModelRepository) -> [String] {
+    repository.models.map { "\($0.name)/\($0.version)" }
+  }
+
+  @Test func `has models by name and version, and gives the latest`() async throws {
+    let folder = try TemporaryFolder()
+    for name in ["b/2", "b/10"] { try folder.makeFolder(name) }
+    for name in ["a.mpc", "b/1.mpc", "b/2/any.mpc", "b/10/other.mpc"] {
+      try ServedFixture.compile(CheckpointRecipe(), in: folder, name: name)
+    }
+    try folder.write("notes.txt", "no model")
+    let repository = try repository(folder.path)
+    #expect(!repository.isReady)
+    try await repository.load()
+    #expect(repository.isReady && names(repository) == ["a/1", "b/1", "b/2", "b/10"])
+    #expect(try repository.model("b").version == 10 && repository.model("b", version: "2").version == 2)
+    for (name, version) in [("c", nil), ("b", "3"), ("b", "x")] {
+      let error = #expect(throws: ServingError.self) { try repository.model(name, version: version) }
+      #expect(error?.kind == .notFound)
+    }
+    #expect(throws: ServingError.self) { try repository.onlyModel() }
+    try await repository.unload("a")
+    #expect(names(repository) == ["b/1", "b/2", "b/10"])
+    try await repository.load()
+    #expect(names(repository) == ["b/1", "b/2", "b/10"])
+    try await repository.load("a")
+    #expect(names(repository).first == "a/1")
+    await #expect(throws: ServingError.self) { try await repository.load("c") }
+    await #expect(throws: ServingError.self) { try await repository.unload("c") }
+  }
+
+  @Test func `takes a file that was replaced, keeps others, and stays as it is when one is broken`() async throws {
+    let folder = try TemporaryFolder()
+    try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "a.mpc")
+    try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "b.mpc")
+    let repository = try repository(folder.path)
+    try await repository.load()
+    let (a, b) = (try repository.model("a"), try repository.model("b"))
+    var other = CheckpointRecipe()
+    other.classes = 4
+    try ServedFixture.compile(other, in: folder, name: "a.mpc")
+    try await repository.load()
+    #expect(try repository.model("a").classifier.labels.count == 4 && repository.model("b") === b)
+    // Who has the old model still gets its answers.
+    #expect(try await a.answer(ServingRequest(texts: [("w7", "")])).answers[0].scores.count == 3)
+    try folder.write("b.mpc", "broken")
+    await #expect(throws: FormatError.self) { try await repository.load() }
+    #expect(try repository.model("b") === b && names(repository) == ["a/1", "b/1"])
+    unlink(folder.path("b.mpc"))
+    try await repository.load()
+    #expect(names(repository) == ["a/1"])
+    #expect(try repository.onlyModel().name == "a")
+  }
+
+  @Test func `without a model is an error`() async throws {
+    let folder = try TemporaryFolder()
+    await #expect(throws: FormatError.self) { try await repository(folder.path).load() }
+    await #expect(throws: FormatError.self) { try await repository(folder.path("none.mpc")).load() }
+  }
+}

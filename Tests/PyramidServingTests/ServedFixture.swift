@@ -1,0 +1,53 @@
+// A small model as a server has it.
+
+import MagicPyramid
+import PyramidServing
+import PyramidTestSupport
+import Testing
+
+/// A compiled checkpoint of random weights, served; its file lives as long as the fixture.
+struct ServedFixture {
+  let folder: TemporaryFolder
+  let path: String
+  let metrics = MetricRegistry()
+  let model: ServedModel
+
+  static let exit = "entropy(threshold=0.8)"
+
+  init(
+    exit: String? = exit, classes: Int = 3, isCertified: Bool = false,
+    _ change: (inout ServingOptions) throws -> Void = { _ in }
+  ) throws {
+    folder = try TemporaryFolder()
+    var recipe = CheckpointRecipe()
+    recipe.classes = classes
+    path = try Self.compile(
+      recipe, exit: classes > 1 ? exit : nil, in: folder, name: "model.mpc", isCertified: isCertified)
+    var options = ServingOptions()
+    try change(&options)
+    model = try ServedModel(
+      name: "model", version: 1, path: path, options: options, registry: PolicyCatalogue.registry(), metrics: metrics)
+  }
+
+  /// Writes and compiles a checkpoint to a file of the folder.
+  @discardableResult
+  static func compile(
+    _ recipe: CheckpointRecipe, exit: String? = nil, in folder: TemporaryFolder, name: String, isCertified: Bool = false
+  ) throws -> String {
+    let path = folder.path(name)
+    let checkpoint = try TemporaryFolder()
+    var compilation = try Compilation(
+      checkpoint: recipe.write(in: checkpoint),
+      policies: PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: nil),
+      options: CompileOptions(target: .portable))
+    _ = try compilation.write(to: path, skipsCheck: true)
+    guard isCertified else { return path }
+    compilation.certificate = Certificate(
+      checkpoint: try LoadedModel(path: path).header.checkpoint, precision: "f32",
+      exit: try #require(compilation.policies.exit).spec.description, prune: nil,
+      dataChecksum: String(repeating: "0", count: 64), count: 100, maxDrop: 0.05, confidence: 0.95, against: "dense",
+      missClass: nil, bounds: [Certificate.Bound(exit: nil, count: 100, losses: 0, bound: 0.05)])
+    _ = try compilation.write(to: path, skipsCheck: true)
+    return path
+  }
+}

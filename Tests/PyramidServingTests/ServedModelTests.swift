@@ -1,0 +1,178 @@
+// What requests may ask of a model, and the bound of what waits for it.
+
+import MagicPyramid
+import PyramidServing
+import PyramidTestSupport
+import Testing
+
+@Suite struct `A served model` {
+  private let texts = [(first: "w7 w9 w11", second: ""), (first: "w8", second: "w9")]
+
+  @Test func `keeps the depth that a request or the operator asks for`() async throws {
+    let fixture = try ServedFixture(exit: "never-exit") { $0.maxLayers = 2 }
+    var request = ServingRequest(texts: texts)
+    #expect(try await fixture.model.answer(request).answers.map(\.answer.exitLayer) == [2, 2])
+    request.maxLayers = 1
+    let answers = try await fixture.model.answer(request).answers
+    #expect(answers.map(\.answer.exitLayer) == [1, 1] && answers.allSatisfy { $0.answer.limit == .maxLayers })
+    request.maxLayers = 0
+    await refused(request, by: fixture, "first exit head is after layer 1")
+  }
+
+  @Test func `lets requests change policies within the operator's range, and not beyond`() async throws {
+    let fixture = try ServedFixture {
+      $0.exitRange = try PolicyRange("entropy(threshold=0.1)..entropy(threshold=0.9)")
+    }
+    var request = ServingRequest(texts: texts)
+    request.exit = "entropy(threshold=0.15)"
+    #expect(try await fixture.model.answer(request).exit == "entropy(threshold=0.15)")
+    for (spec, part) in [
+      ("entropy(threshold=0.95)", "outside of what this server allows"), ("margin", "outside"),
+      ("entropy(threshold=7)", "0...1"), ("no-such-policy", "no-such-policy"), ("entropy(", "entropy("),
+    ] {
+      request.exit = spec
+      await refused(request, by: fixture, part)
+    }
+    request.exit = nil
+    request.prune = "keep-all"
+    await refused(request, by: fixture, "compiled without a prune policy")
+    let closed = try ServedFixture()
+    request = ServingRequest(texts: texts)
+    request.exit = "entropy(threshold=0.15)"
+    await refused(request, by: closed, "lets no request change it")
+    // The model's own is no change.
+    request.exit = ServedFixture.exit
+    #expect(try await closed.model.answer(request).answers.count == 2)
+  }
+
+  @Test func `refuses too many texts, and pairs where it takes none`() async throws {
+    let fixture = try ServedFixture { $0.maxTexts = 1 }
+    let error = await #expect(throws: ServingError.self) {
+      try await fixture.model.answer(ServingRequest(texts: texts))
+    }
+    #expect(error?.kind == .tooLarge)
+  }
+
+  @Test func `gives up a request whose deadline passed`() async throws {
+    let fixture = try ServedFixture { $0.deadline = .nanoseconds(1) }
+    let error = await #expect(throws: ServingError.self) {
+      try await fixture.model.answer(ServingRequest(texts: texts))
+    }
+    #expect(error?.kind == .late)
+    #expect(fixture.model.gate.tokens == 0)
+  }
+
+  @Test func `counts what it answers`() async throws {
+    let fixture = try ServedFixture { $0.shadow = 1 }
+    let result = try await fixture.model.answer(ServingRequest(texts: texts))
+    let text = fixture.metrics.text
+    #expect(text.contains(#"mp_texts_total{model="model",version="1"} 2"#))
+    #expect(text.contains(#"mp_exit_layer_count{model="model",version="1"} 2"#))
+    let depth = result.answers.reduce(0) { $0 + $1.answer.exitLayer }
+    #expect(text.contains(#"mp_exit_layer_sum{model="model",version="1"} \#(depth)"#))
+    // The shadow answers in tasks of its own.
+    while !fixture.metrics.text.contains(#"mp_shadow_texts{model="model",version="1"} 2"#) { await Task.yield() }
+  }
+
+  @Test func `loosens its exits as the queue fills, up to the certified policy and no further`() async throws {
+    let fixture = try ServedFixture(isCertified: true) {
+      $0.classifier.policies.exit = try PolicySpec("entropy(threshold=0.2)")
+      ($0.isAdaptive, $0.queueTokens) = (true, 1000)
+    }
+    let model = fixture.model
+    for (waiting, part, spec) in [(0, 0.0, "0.2"), (450, 0.5, "0.5"), (900, 1.0, "0.8")] {
+      let result = try await model.gate.admit(tokens: waiting) { try await model.answer(ServingRequest(texts: texts)) }
+      #expect(result.loosened == part && result.exit == "entropy(threshold=\(spec))")
+    }
+  }
+
+  @Test func `is adaptive only with a certificate, and from a stricter policy`() throws {
+    #expect(throws: ServingError.self) { try ServedFixture { $0.isAdaptive = true } }
+    #expect(throws: ServingError.self) { try ServedFixture(isCertified: true) { $0.isAdaptive = true } }
+  }
+
+  private func refused(_ request: ServingRequest, by fixture: ServedFixture, _ part: String) async {
+    let error = await #expect(throws: ServingError.self) { try await fixture.model.answer(request) }
+    #expect(error?.kind == .invalid)
+    #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+  }
+}
+
+@Suite struct `The gate` {
+  @Test func `refuses what would not fit, and lets a request in that fits alone`() async throws {
+    let gate = AdmissionGate(capacity: 10)
+    let count = try await gate.admit(tokens: 30) {
+      #expect(gate.tokens == 30 && gate.fill == 1)
+      #expect(throws: ServingError.self) { try gate.refuseIfFull() }
+      let error = await #expect(throws: ServingError.self) { try await gate.admit(tokens: 1) { 0 } }
+      #expect(error?.kind == .busy(retryAfter: 1))
+      return 7
+    }
+    #expect(count == 7 && gate.tokens == 0 && gate.requests == 0)
+    try await gate.admit(tokens: 6) {
+      try await gate.admit(tokens: 4) { #expect(gate.requests == 2) }
+      await #expect(throws: ServingError.self) { try await gate.admit(tokens: 5) {} }
+    }
+    await #expect(throws: CancellationError.self) { try await gate.admit(tokens: 5) { throw CancellationError() } }
+    #expect(gate.tokens == 0)
+  }
+}
+
+@Suite struct `Ranges of policies` {
+  @Test func `hold what lies between their ends`() throws {
+    let range = try PolicyRange("top-k(keep=4, fraction=0.5)..top-k(keep=8, fraction=0.5)")
+    #expect(range.contains(try PolicySpec("top-k(keep=6, fraction=0.5)")))
+    #expect(!range.contains(try PolicySpec("top-k(keep=9, fraction=0.5)")))
+    #expect(!range.contains(try PolicySpec("top-k(keep=6, fraction=0.6)")))
+    #expect(!range.contains(try PolicySpec("keep-all")))
+    #expect(range.interpolated(0.5) == (try PolicySpec("top-k(keep=6, fraction=0.5)")))
+    let one = try PolicyRange("entropy(threshold=0.1)")
+    #expect(one.contains(one.first) && one.interpolated(0.3) == one.first)
+    for text in ["entropy(threshold=0.1)..margin(threshold=0.2)", "a(x=b)..a(x=c)", "a(x=1)..a(y=1)"] {
+      #expect(throws: ServingError.self) { try PolicyRange(text) }
+    }
+  }
+}
+
+@Suite struct `The test of a share` {
+  /// How many of 400 sequences of 1,000 texts raise the alarm.
+  private func alarms(share: Float) -> Int {
+    (0..<400).count { run in
+      var (random, test) = (SeededValues("share \(run)"), ShareTest(bound: 0.02, alpha: 0.05))
+      return (0..<1000).contains { _ in
+        test.count(isLost: (random.unit() + 1) / 2 < share)
+        return test.isAlarming
+      }
+    }
+  }
+
+  @Test func `rarely raises the alarm at its bound, and nearly always above it`() {
+    // 5% of 400 is 20; 33 is three standard deviations above.
+    #expect(alarms(share: 0.02) <= 33)
+    #expect(alarms(share: 0.06) >= 390)
+  }
+}
+
+@Suite struct `Numbers` {
+  @Test func `are written as Prometheus reads them`() {
+    let registry = MetricRegistry()
+    registry.series("b_total", .counter, "Help.", labels: ["a": "x\"\\\n"]).add(2)
+    registry.series("b_total", .counter, labels: ["a": "y"]).add(0.5)
+    let times = registry.series("a-seconds", .histogram([0.1, 1]))
+    for value in [0.05, 0.1, 0.5, 7] { times.observe(value) }
+    #expect(
+      registry.text == """
+        # TYPE a_seconds histogram
+        a_seconds_bucket{le="0.1"} 2
+        a_seconds_bucket{le="1"} 3
+        a_seconds_bucket{le="+Inf"} 4
+        a_seconds_sum 7.65
+        a_seconds_count 4
+        # HELP b_total Help.
+        # TYPE b_total counter
+        b_total{a="x\\"\\\\\\n"} 2
+        b_total{a="y"} 0.5
+
+        """)
+  }
+}
