@@ -78,8 +78,9 @@ extension Classifier {
     _ records: [TextRecord], _ plan: RecordPlan, groups: [Int]? = nil
   ) throws -> [Classification] {
     if groups == nil { try refuseGroupPolicy() }
-    let encodings = try records.enumerated().map { index, record in
-      do { return try plan.encodings(of: record, for: self) } catch {
+    var encodings: [[Encoding]] = []
+    for (index, record) in records.enumerated() {
+      do throws(RuntimeError) { encodings.append(try plan.encodings(of: record, for: self)) } catch {
         throw RuntimeError("text \(index + 1) \(error.description)")
       }
     }

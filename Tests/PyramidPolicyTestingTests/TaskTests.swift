@@ -86,7 +86,7 @@ import Testing
     #expect(workload.places != Array(0..<40) && workload.places.sorted() == Array(0..<40))
     let measurement = try Measurement(contenders, workload, repetitions: 1)
     let rows = try scene.texts().rows
-    let groups = Dictionary(grouping: rows.indices) { rows[$0].target.number! }
+    let groups = Dictionary(grouping: rows.indices) { "\(rows[$0].target)" }
     let expected = try groups.values.flatMap { places in
       try zip(
         places,
@@ -119,7 +119,7 @@ import Testing
     #expect(workload.long > 20 && workload.long < 40)
     for (contender, measured) in zip(contenders, measurement.measured) {
       let source = TextArray(try scene.texts().rows.map(\.text))
-      let stream = ClassificationStream(source, classifier: contender.classifier, plan: .windows(windows))
+      let stream = try ClassificationStream(source, classifier: contender.classifier, plan: .windows(windows))
       var answers: [Classification] = []
       while let lot = try stream.next() { answers += try lot.map { try $0.get().classification } }
       #expect(measured.outcomes == answers.map { SampleOutcome($0.target, $0.answer) }, "\(contender.name)")
