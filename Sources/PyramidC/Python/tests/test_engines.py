@@ -1,0 +1,91 @@
+"""The classifier in the engines that people have their tables in: DuckDB, and Ray Data and Spark with a worker that dies."""
+
+import os
+import pathlib
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from magic_pyramid import Classifier
+from test_magic_pyramid import TEXTS, classifier, model  # noqa: F401  fixtures
+
+
+def test_duckdb_function_over_arrow(classifier):
+    duckdb = pytest.importorskip("duckdb")
+    pytest.importorskip("pyarrow")
+    connection = duckdb.connect()
+    connection.create_function(
+        "classify", lambda texts: classifier.predict_arrow(texts)["label"].combine_chunks().cast("string"), ["VARCHAR"],
+        "VARCHAR", type="arrow")
+    connection.execute("CREATE TABLE t AS SELECT i, list_extract(?, i % 4 + 1) AS text FROM range(1000) r(i)", [TEXTS])
+    rows = connection.execute("SELECT i, classify(text) FROM t ORDER BY i").fetchall()
+    labels = [answer["label"] for answer in classifier.predict(TEXTS)]
+    assert [label for _, label in rows] == [labels[i % 4] for i in range(1000)]
+    counts = dict(connection.execute("SELECT classify(text), count(*) FROM t GROUP BY 1").fetchall())
+    assert sum(counts.values()) == 1000
+
+
+class Labels:
+    """What a worker of Ray Data does with a batch; the first one to find the marker dies at its task."""
+
+    def __init__(self, path, marker):
+        self.classifier, self.marker = Classifier(path, threads=1), pathlib.Path(marker)
+
+    def __call__(self, batch):
+        if 7 in batch["id"] and not self.marker.exists():
+            self.marker.write_text("died here")
+            os.kill(os.getpid(), signal.SIGKILL)
+        batch["label"] = self.classifier.predict_numpy([str(text) for text in batch["text"]]).label
+        return batch
+
+
+def test_ray_data_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, tmp_path):
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    here = str(pathlib.Path(__file__).parent)
+    environment = {"PYTHONPATH": here, "MP_BIN": os.environ["MP_BIN"]}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": environment})
+    try:
+        ray.data.DataContext.get_current().execution_options.preserve_order = True
+        rows = ray.data.from_items([{"id": i, "text": TEXTS[i % 4]} for i in range(400)], override_num_blocks=20)
+        answered = rows.map_batches(
+            Labels, fn_constructor_args=[str(model), str(tmp_path / "marker")], batch_size=20,
+            compute=ray.data.ActorPoolStrategy(size=2), num_cpus=1).take_all()
+    finally:
+        ray.shutdown()
+    assert (tmp_path / "marker").exists()
+    expected = classifier.predict_numpy(TEXTS).label
+    assert [row["id"] for row in answered] == list(range(400))
+    assert np.array_equal([row["label"] for row in answered], [expected[i % 4] for i in range(400)])
+
+
+def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, tmp_path, monkeypatch):
+    pytest.importorskip("pyspark")
+    pandas = pytest.importorskip("pandas")
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    path, marker = str(model), str(tmp_path / "marker")
+
+    def classify(batches):
+        # One classifier for all batches of a task; a worker process is kept from task to task.
+        model = Classifier(path, threads=1)
+        for batch in batches:
+            if 7 in set(batch["id"]) and not os.path.exists(marker):
+                pathlib.Path(marker).write_text("died here")
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield pandas.DataFrame({"id": batch["id"], "label": model.predict_numpy(list(batch["text"])).label})
+
+    # Four tries of a task, two tasks at a time.
+    spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false").config(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", "20").getOrCreate()
+    try:
+        rows = spark.createDataFrame([(i, TEXTS[i % 4]) for i in range(400)], "id long, text string").repartition(8)
+        answered = sorted(rows.mapInPandas(classify, "id long, label int").collect())
+    finally:
+        spark.stop()
+    assert os.path.exists(marker)
+    expected = classifier.predict_numpy(TEXTS).label
+    assert [(row["id"], row["label"]) for row in answered] == [(i, expected[i % 4]) for i in range(400)]
