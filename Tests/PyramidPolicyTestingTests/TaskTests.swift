@@ -96,7 +96,7 @@ import Testing
       let outcome = measurement.measured[1].outcomes[workload.places.firstIndex(of: place)!]
       #expect(outcome == SampleOutcome(answer.target, answer.answer))
     }
-    #expect(Set(expected.map(\.1.exitLayer)).count > 1)
+    #expect(Set(expected.map(\.1.answer.exitLayer)).count > 1)
     var lines: [String] = []
     measurement.writeAnswers { lines.append($0) }
     #expect(lines.prefix(40).map { $0.contains("\"index\":0,") }.filter(\.self).count == 1)
