@@ -77,9 +77,9 @@ import Testing
 
   @Test(arguments: [
     ("bert.embeddings.word_embeddings.weight", 2 * 16, #"row 2 "[CLS]" holds NaN or infinity, and every text"#),
-    ("bert.embeddings.position_embeddings.weight", 5, "row 0, column 5 is nan"),
-    ("bert.encoder.layer.1.output.dense.weight", 24 + 1, "row 1, column 1 is nan"),
-    ("classifier.bias", 2, "element 2 is nan"), ("exits.1.classifier.weight", 16, "row 1, column 0 is nan"),
+    ("bert.embeddings.position_embeddings.weight", 5, "row 0, column 5 is NaN"),
+    ("bert.encoder.layer.1.output.dense.weight", 24 + 1, "row 1, column 1 is NaN"),
+    ("classifier.bias", 2, "element 2 is NaN"), ("exits.1.classifier.weight", 16, "row 1, column 0 is NaN"),
   ])
   func `Elsewhere they are refused with their place`(name: String, index: Int, words: String) throws {
     let error = #expect(throws: FormatError.self) { try compiler { if $0 == name { $1[index] = .nan } } }
