@@ -1,4 +1,4 @@
-// Runs one fuzz target for so many seconds: `fuzz-driver TARGET SECONDS SEED INPUT-FILE`. Each input is in the file before
+// Runs `differential SEED FIRST COUNT`, cases that are compared with the oracle, or one fuzz target for so many seconds: `fuzz-driver TARGET SECONDS SEED INPUT-FILE`. Each input is in the file before
 // it is read, so that what ends the process is not lost; a second process that watches would see no more.
 
 import Glibc
@@ -11,6 +11,9 @@ enum FuzzDriver {
 
   static func main() {
     let words = CommandLine.arguments
+    if words.count == 5, words[1] == "differential", let first = Int(words[3]), let count = Int(words[4]) {
+      exit(compare(seed: words[2], first: first, count: count) ? 0 : 1)
+    }
     guard words.count == 5, let target = FuzzTarget(rawValue: words[1]), let seconds = Double(words[2]) else {
       print("usage: fuzz-driver \(FuzzTarget.allCases.map(\.rawValue).joined(separator: "|")) SECONDS SEED INPUT-FILE")
       exit(64)
@@ -19,6 +22,34 @@ enum FuzzDriver {
       print("\(target.rawValue): seed \(words[3]): \(error)")
       exit(1)
     }
+  }
+
+  /// Compares cases with the oracle; false when one differs, or when more samples are decided otherwise than rounding explains.
+  private static func compare(seed: String, first: Int, count: Int) -> Bool {
+    var (total, failures) = (DifferentialCase.Outcome(), 0)
+    var sets: [String: Int] = [:]
+    for number in first..<first + count {
+      do {
+        let outcome = try DifferentialCase(seed: seed, number: number).run()
+        total.samples += outcome.samples
+        total.decidedOtherwise += outcome.decidedOtherwise
+        if let name = outcome.names.first { print("\(outcome.names.count) decided otherwise: \(name)") }
+        total.early += outcome.early
+        total.pruned += outcome.pruned
+        sets[outcome.set, default: 0] += 1
+      } catch {
+        failures += 1
+        print(error)
+      }
+    }
+    let paths = sets.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    print(
+      "differential: seed \(seed), cases \(first) to \(first + count - 1) (\(paths)): \(total.samples) samples, "
+        + "\(total.early) left early, \(total.pruned) lost tokens, \(total.decidedOtherwise) decided otherwise at a threshold, "
+        + "\(failures) cases failed")
+    // What nothing is compared in proves nothing.
+    let isRich = count < 100 || total.early > total.samples / 20 && total.pruned > total.samples / 20
+    return failures == 0 && isRich && total.decidedOtherwise * 500 <= max(total.samples, 500)
   }
 
   private static func run(_ target: FuzzTarget, seconds: Double, seed: String, file: String) throws {

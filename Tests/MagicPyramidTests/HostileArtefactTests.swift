@@ -125,6 +125,38 @@ import Testing
   }
 }
 
+@Suite struct `Labels of a downloaded model` {
+  private static let labels = ["a,b \"c\"\r", "\u{1B}]0;renamed\u{7}\u{202E}", String(repeating: "long ", count: 60)]
+
+  /// In each order, so that whatever class is answered has each of the names.
+  @Test(arguments: 0..<3)
+  func `move no cursor, break no column, and are whole where they can be`(rotation: Int) throws {
+    let labels = (0..<3).map { Self.labels[($0 + rotation) % 3] }
+    var file = try ForgedFile(`A damaged artefact`.artefact.get().bytes)
+    file["labels"] = JSONWriter.string(.array(labels.map { .string($0) }))
+    let folder = try TemporaryFolder()
+    let path = try folder.write("labels.mpc", file.sealed)
+    let classifier = try Classifier(path: path, registry: CompiledCheckpoint.registry.get())
+    let stream = try ClassificationStream(TextArray(["w1 w7", "w2 w14"]), classifier: classifier)
+    var count = 0
+    while let lot = try stream.next() {
+      for answered in lot {
+        let answered = try answered.get()
+        count += 1
+        let label = labels[answered.classification.labelIndex]
+        let pretty = AnswerFormat.pretty.line(answered)
+        #expect(pretty.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E } && pretty.utf8.count < 300)
+        let csv = AnswerFormat.csv.line(answered)
+        let quoted = label == Self.labels[0] ? "\"a,b \"\"c\"\"\r\"" : label
+        #expect(csv.utf8.starts(with: "\(count - 1),\(quoted),".utf8), "\(csv)")
+        let json = try JSONReader.read(AnswerFormat.jsonl.line(answered), file: "answer")
+        #expect(json["label"] == .string(label))
+      }
+    }
+    #expect(count == 2)
+  }
+}
+
 @Suite struct `Encodings made by hand` {
   @Test(arguments: [(0, 0), (2, 1), (0, 1), (1, 0)])
   func `without tokens, or with uneven lists, are an error`(ids: Int, types: Int) throws {

@@ -84,6 +84,26 @@ import Testing
     #expect(read == .object(object))
   }
 
+  @Test(arguments: [7, 8, 9, 10, 31, 32, 33, 5000])
+  func `A key that comes twice is found, however many are between`(count: Int) throws {
+    let members = (0..<count).map { "\"k\($0)\": \($0)" }.joined(separator: ", ")
+    let sound = try JSONReader.read("{\(members)}", file: "test")
+    guard case .object(let object) = sound else { throw FormatError(file: "test", problem: "no object") }
+    #expect((0..<count).allSatisfy { object["k\($0)"] == JSONValue($0) } && object["k\(count)"] == nil)
+    for twice in [0, count / 2, count - 1] {
+      let error = #expect(throws: FormatError.self) {
+        try JSONReader.read("{\(members), \"k\(twice)\": 0}", file: "test")
+      }
+      #expect(error?.problem == "duplicate key \"k\(twice)\"")
+      var copy = object
+      let appended = copy.append("k\(twice)", .null)
+      #expect(!appended && copy == object)
+      // After a refusal it grows as ever.
+      let grown = copy.append("new", .null)
+      #expect(grown && copy["new"] == .null && copy["k\(twice)"] == JSONValue(twice))
+    }
+  }
+
   @Test func `Depth is allowed up to the limit`() throws {
     let nested = { (depth: Int) in String(repeating: "[", count: depth) + String(repeating: "]", count: depth) }
     _ = try JSONReader.read(nested(64), file: "test")

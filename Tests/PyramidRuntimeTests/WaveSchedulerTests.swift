@@ -97,7 +97,8 @@ private struct ToyEngine {
     room: Int, waiting: Int
   ) {
     let scheduler = ToyEngine(room: room, sections: 4, leaving: 50).scheduler
-    #expect(scheduler.waitingRoom == WaveRows(samples: waiting, tokens: waiting))
+    #expect(scheduler.waitingRoom.samples == waiting)
+    #expect(scheduler.waitingRoom.tokens == (scheduler.room.tokens - 1) / 2)
   }
 
   @Test func `walks one wave from end to end`() throws {

@@ -101,7 +101,12 @@ import Testing
     try input.fileHandleForWriting.write(contentsOf: Data("One text.\n".utf8))
     var text = ""
     // Blocks until the tool has written: were it to wait for more input first, neither side would go on.
-    while !text.contains("\n0,") { text += String(decoding: output.fileHandleForReading.availableData, as: UTF8.self) }
+    while !text.contains("\n0,") {
+      let piece = output.fileHandleForReading.availableData
+      // Empty at the end of the file: the tool has died.
+      try #require(!piece.isEmpty, "the tool ended after '\(text)'")
+      text += String(decoding: piece, as: UTF8.self)
+    }
     try input.fileHandleForWriting.write(contentsOf: Data("Another.\n".utf8))
     try input.fileHandleForWriting.close()
     text += String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)

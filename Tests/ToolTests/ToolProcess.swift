@@ -46,12 +46,19 @@ enum Tool: String {
     process.standardOutput = FileHandle(forWritingAtPath: outputFile)
     process.standardError = FileHandle(forWritingAtPath: notesFile)
     try process.run()
+    // A tool that hangs is a failure, not a test run without end.
+    let deadline = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Self.limit), execute: deadline)
     process.waitUntilExit()
+    deadline.cancel()
     func text(_ path: String) throws -> String {
       String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
     }
     return ToolResult(output: try text(outputFile), notes: try text(notesFile), code: process.terminationStatus)
   }
+
+  /// Seconds after which a tool is ended: trainings and builds of plugins take a minute on a busy machine.
+  private static let limit = 600
 
   /// The executable, beside the test binary.
   var url: URL { Self.folder.appendingPathComponent(rawValue) }

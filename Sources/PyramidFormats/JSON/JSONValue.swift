@@ -72,11 +72,13 @@ public struct JSONObject: Sendable, Equatable {
   /// The members in order.
   public private(set) var members: [Member] = []
   // Empty while the object is small: most are, and a short scan beats building a table.
-  private var positions: [ExactString: Int] = [:]
+  private var table = KeyTable()
   private static let scanned = 8
 
   /// An object without members.
   public init() {}
+
+  public static func == (left: JSONObject, right: JSONObject) -> Bool { left.members == right.members }
 
   /// The number of members.
   public var count: Int { members.count }
@@ -93,18 +95,29 @@ public struct JSONObject: Sendable, Equatable {
   /// Adds a member at the end; false, and no change, when the key is there already.
   @discardableResult
   public mutating func append(_ key: String, _ value: JSONValue) -> Bool {
-    if position(of: key) != nil { return false }
-    members.append(Member(key: key, value: value))
-    if members.count == JSONObject.scanned + 1 {
-      for (index, member) in members.enumerated() { positions[ExactString(member.key)] = index }
-    } else if members.count > JSONObject.scanned {
-      positions[ExactString(key)] = members.count - 1
+    if members.count < JSONObject.scanned {
+      if position(of: key) != nil { return false }
+      members.append(Member(key: key, value: value))
+      return true
     }
+    if members.count == JSONObject.scanned {
+      for member in members { table.append(hash: KeyTable.hash(of: member.key)) }
+    }
+    let hash = KeyTable.hash(of: key)
+    if table.place(hash: hash, where: { members[$0].key.hasSameBytes(as: key) }) != nil {
+      // Small again: the table is made when the object grows.
+      if members.count == JSONObject.scanned { table = KeyTable() }
+      return false
+    }
+    members.append(Member(key: key, value: value))
+    table.append(hash: hash)
     return true
   }
 
   private func position(of key: String) -> Int? {
-    if members.count > JSONObject.scanned { return positions[ExactString(key)] }
+    if members.count > JSONObject.scanned {
+      return table.place(hash: KeyTable.hash(of: key)) { members[$0].key.hasSameBytes(as: key) }
+    }
     return members.firstIndex { $0.key.hasSameBytes(as: key) }
   }
 }

@@ -19,6 +19,7 @@ public final class LoadedModel: Sendable {
   /// Learned policy parameters and weights by tensor name.
   public let learned: [String: LearnedTensor]
   private let file: SafetensorsFile
+  private let guarded = GuardedWeights()
 
   /// Maps and checks an artefact; with `copying` it is read into memory, where nobody can change it. Throws `FormatError`
   /// when it is malformed, `RuntimeError` when this machine can't run it, `KernelError` when MP_ISA makes no sense.
@@ -125,6 +126,7 @@ public final class LoadedModel: Sendable {
     guard let base = bytes.baseAddress, UInt(bitPattern: base) % 64 == 0 else {
       throw problem("is not aligned to 64 bytes")
     }
+    if let guarded { return try guarded.copy(of: weight.name, bytes) }
     return base.assumingMemoryBound(to: Float.self)
   }
 
