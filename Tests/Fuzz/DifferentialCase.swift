@@ -39,7 +39,7 @@ public struct DifferentialCase {
     recipe.heads = random.integer(in: 1...4)
     // Rows of two numbers are all (1, -1) once they are normalised: nothing but ties.
     recipe.hidden = recipe.heads * random.integer(in: recipe.heads == 1 ? 6...12 : 4...12)
-    recipe.embedding = recipe.family == .electra ? random.integer(in: 2...20) : recipe.hidden
+    recipe.embedding = recipe.family == .electra ? random.integer(in: 6...20) : recipe.hidden
     recipe.intermediate = random.integer(in: 3...80)
     recipe.classes = random.integer(in: 2...6)
     recipe.activation = ["gelu", "gelu_new", "relu"].randomElement(using: &random)!
