@@ -57,7 +57,10 @@ struct Scene {
   }
 
   func texts(groups: TextColumn? = nil) throws -> LabelledDataSet {
-    var layout = TextLayout(.tsv)
+    // A group by its number: the others are numbers, too.
+    var layout =
+      groups == .number(1)
+      ? TextLayout(.tsv, text: .number(2), label: .number(1), pair: .number(3)) : TextLayout(.tsv)
     layout.group = groups
     return try LabelledDataSet(path: data, labels: source.labels, kind: source.task.labelKind, layout: layout)
   }

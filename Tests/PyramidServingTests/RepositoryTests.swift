@@ -43,6 +43,16 @@ import Testing
     await #expect(throws: ServingError.self) { try await repository.unload("c") }
   }
 
+  @Test func `serves no model whose weights are not those that were compiled`() async throws {
+    let folder = try TemporaryFolder()
+    try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "a.mpc")
+    try folder.flipLastByte("a.mpc")
+    let repository = try repository(folder.path)
+    let error = await #expect(throws: FormatError.self) { try await repository.load() }
+    #expect(error?.description.contains("are not what was compiled") == true, "\(error?.description ?? "")")
+    #expect(!repository.isReady)
+  }
+
   @Test func `takes a file that was replaced, keeps others, and stays as it is when one is broken`() async throws {
     let folder = try TemporaryFolder()
     try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "a.mpc")

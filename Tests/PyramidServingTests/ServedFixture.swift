@@ -1,5 +1,6 @@
 // A small model as a server has it.
 
+import Glibc
 import MagicPyramid
 import PyramidServing
 import PyramidTestSupport
@@ -49,5 +50,19 @@ struct ServedFixture {
       missClass: nil, bounds: [Certificate.Bound(exit: nil, count: 100, losses: 0, bound: 0.05)])
     _ = try compilation.write(to: path, skipsCheck: true)
     return path
+  }
+}
+
+extension TemporaryFolder {
+  /// Changes a file in place, as `cp` would, and not in the tick of the clock in which it was opened.
+  func flipLastByte(_ name: String) throws {
+    let descriptor = open(path(name), O_RDWR)
+    defer { close(descriptor) }
+    let last = lseek(descriptor, 0, SEEK_END) - 1
+    var byte: UInt8 = 0
+    try #require(pread(descriptor, &byte, 1, last) == 1)
+    byte ^= 1
+    try #require(pwrite(descriptor, &byte, 1, last) == 1)
+    try #require(futimes(descriptor, [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]) == 0)
   }
 }

@@ -45,6 +45,15 @@ import Testing
     #expect(try await closed.model.answer(request).answers.count == 2)
   }
 
+  @Test func `answers no more once somebody has written over its file`() async throws {
+    let fixture = try ServedFixture()
+    let request = ServingRequest(texts: texts)
+    #expect(try await fixture.model.answer(request).answers.count == 2)
+    try fixture.folder.flipLastByte("model.mpc")
+    let error = await #expect(throws: ServingError.self) { try await fixture.model.answer(request) }
+    #expect(error?.kind == .broken && error?.description.contains("was written over while it was in use") == true)
+  }
+
   @Test func `refuses too many texts, and pairs where it takes none`() async throws {
     let fixture = try ServedFixture { $0.maxTexts = 1 }
     let error = await #expect(throws: ServingError.self) {

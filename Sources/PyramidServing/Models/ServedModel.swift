@@ -107,8 +107,10 @@ public final class ServedModel: Sendable {
     }
   }
 
-  /// Runs texts of different lengths and a full wave, so that the first request finds memory and threads in place.
+  /// Compares the model with the checksum that it was compiled with, and runs texts of different lengths and a full wave, so
+  /// that the first request finds memory and threads in place.
   func warmUp() async throws {
+    try classifier.model.verify()
     let limit = classifier.tokenLimit
     let long = classifier.encode(String(repeating: "a ", count: limit))
     let count = max(1, min(classifier.batchLimits.samples, classifier.batchLimits.tokens / long.ids.count))
@@ -120,6 +122,7 @@ public final class ServedModel: Sendable {
   public func answer(_ request: ServingRequest) async throws -> ServingResult {
     let start = ContinuousClock.now
     try gate.refuseIfFull()
+    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.broken, error.description) }
     guard request.texts.count <= options.maxTexts else {
       throw ServingError(
         .tooLarge, "\(request.texts.count) texts, and a request may have \(options.maxTexts): send several")
