@@ -74,7 +74,8 @@ import Testing
     let policies = try #require(report["policies"] as? [[String: Any]])
     #expect(policies.count == 3 && policies.allSatisfy { $0["ndcg_at_10"] is Double && $0["mrr_at_10"] is Double })
     #expect(policies[0]["accuracy"] == nil && policies[0]["mean_absolute_difference"] is Double)
-    #expect((report["notes"] as? [String])?.contains("4 groups are ranked") == true)
+    #expect(
+      (report["notes"] as? [String])?.contains("4 groups are ranked; a request, in the latencies, is a group") == true)
     let tagged = try Tool.compare(
       tagger, "--data", sets, "--label-threshold", "0.3", "--answers-only", "--policy", "exit=entropy", "--output",
       output)
