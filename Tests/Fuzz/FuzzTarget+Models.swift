@@ -9,7 +9,7 @@ extension FuzzTarget {
   /// Between the parts of an input of several files.
   static let separator: UInt8 = 0x1E
 
-  /// tokenizer.json, tokenizer_config.json, vocab.txt; an empty part is no file.
+  /// tokenizer.json, tokenizer_config.json, vocab.txt; an empty part is not a file.
   static func readTokenizer(_ input: [UInt8]) throws {
     let folder = try scratch.get()
     let parts = input.split(separator: separator, maxSplits: 2, omittingEmptySubsequences: false)

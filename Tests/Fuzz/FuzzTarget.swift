@@ -69,7 +69,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     let graph = try Graph.parse(String(decoding: input, as: UTF8.self), file: "input")
     let text = graph.description
     guard try Graph.parse(text, file: "printed").description == text else {
-      throw Broken(description: "printing is no fixed point")
+      throw Broken(description: "printing is not a fixed point")
     }
     try graph.verify()
     _ = (graph.countOperations(), graph.denseOperations(), graph.dot)

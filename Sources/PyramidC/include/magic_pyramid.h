@@ -29,7 +29,7 @@ char *magic_pyramid_version(void);
 /// the compiled ones, as mp-run spells them), `threads`, `batch_tokens`, `batch_samples` and `label_threshold`.
 magic_pyramid_classifier *magic_pyramid_open(const char *path, const char *options, char **error);
 
-/// Lets a classifier go; no call may be under way. NULL is no classifier.
+/// Lets a classifier go; no call may be under way. NULL is not a classifier.
 void magic_pyramid_close(magic_pyramid_classifier *classifier);
 
 /// What the model is, a JSON object: `labels`, `task`, `layers`, `classes`, `max_tokens`, `accepts_pairs`, `exit`, `prune`,

@@ -68,7 +68,7 @@ public struct RerankRequest: Sendable {
   /// Throws for a model that does not rank.
   public func check(_ classifier: Classifier) throws(ServingError) {
     guard classifier.model.graph.shape.classes == 1, classifier.acceptsPairs else {
-      throw ServingError(.invalid, "the model is no re-ranker: that takes one logit, and pairs of texts")
+      throw ServingError(.invalid, "the model is not a re-ranker: that takes one logit, and pairs of texts")
     }
   }
 
