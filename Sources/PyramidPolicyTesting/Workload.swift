@@ -47,11 +47,15 @@ public struct Workload: Sendable {
       throw ComparisonError(
         "a batch of \(batch): the model admits at most \(classifier.batchLimits.samples) samples in a batch")
     }
-    (places, groups) = Self.grouped(texts.rows)
+    let isGrouped = texts.rows.contains { $0.group != nil }
+    let asked =
+      isGrouped ? ExactString.groups(texts.rows.map { $0.group ?? $0.text }) : texts.rows.indices.map { [$0] }
+    places = asked.flatMap(\.self)
+    groups = isGrouped ? asked.enumerated().flatMap { number, group in group.map { _ in number } } : nil
     let rows = places.map { texts.rows[$0] }
     key = try AnswerKey(rows, of: texts.file, classifier.task, classes: classifier.labels.count)
     (file, self.texts, self.plan, self.batch) = (texts.file, rows, plan, batch)
-    requests = Self.requests(rows.count, groups)
+    requests = Self.requests(asked)
     if let largest = requests.map(\.count).max(), largest > batch {
       throw ComparisonError(
         "\(texts.file): a group has \(largest) texts, which are computed in one batch: give a batch of so many, not of "
@@ -70,25 +74,12 @@ public struct Workload: Sendable {
     batchBlocks = Self.blocks(requests) { _, texts in texts >= batch * Self.batchesPerBlock }
   }
 
-  /// The order in which the texts of each group follow its first, and the groups' numbers in it; the order of the data,
-  /// and nil, where there are none.
-  private static func grouped(_ rows: [LabelledDataSet.Row]) -> (places: [Int], groups: [Int]?) {
-    guard rows.contains(where: { $0.group != nil }) else { return (Array(rows.indices), nil) }
-    var numbers: [ExactString: Int] = [:]
-    let groups = rows.map { row in
-      let name = ExactString(row.group ?? row.text)
-      let number = numbers[name] ?? numbers.count
-      numbers[name] = number
-      return number
+  private static func requests(_ groups: [[Int]]) -> [Range<Int>] {
+    var end = 0
+    return groups.map { group in
+      defer { end += group.count }
+      return end..<end + group.count
     }
-    let places = rows.indices.sorted { (groups[$0], $0) < (groups[$1], $1) }
-    return (places, places.map { groups[$0] })
-  }
-
-  private static func requests(_ count: Int, _ groups: [Int]?) -> [Range<Int>] {
-    guard let groups else { return (0..<count).map { $0..<$0 + 1 } }
-    let starts = (0..<count).filter { $0 == 0 || groups[$0] != groups[$0 - 1] } + [count]
-    return zip(starts, starts.dropFirst()).map { $0..<$1 }
   }
 
   /// Ranges of whole requests, each ending where it is full.

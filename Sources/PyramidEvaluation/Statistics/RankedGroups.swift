@@ -22,16 +22,7 @@ public struct RankedGroups: Sendable {
     if let wrong = relevance.first(where: { !(0...60).contains($0) }) {
       throw UnfitLabels(sentence: "the label \(wrong) is no relevance, which in groups is a number from 0 to 60")
     }
-    var places: [ExactString: Int] = [:]
-    var all: [[Int]] = []
-    for (index, name) in names.enumerated() {
-      let place = places[ExactString(name)] ?? all.count
-      if place == all.count {
-        places[ExactString(name)] = place
-        all.append([])
-      }
-      all[place].append(index)
-    }
+    let all = ExactString.groups(names)
     groups = all.filter { $0.contains { relevance[$0] >= 1 } }
     guard !groups.isEmpty else {
       throw UnfitLabels(sentence: "no group has a relevant text, one with a label of 1 or more")

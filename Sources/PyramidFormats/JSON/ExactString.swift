@@ -26,3 +26,21 @@ extension String {
     utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
   }
 }
+
+extension ExactString {
+  /// Places of equal names, group by group, in the order of each group's first.
+  package static func groups(_ names: [String]) -> [[Int]] {
+    var numbers: [ExactString: Int] = [:]
+    var groups: [[Int]] = []
+    for (place, name) in names.enumerated() {
+      let name = ExactString(name)
+      if let number = numbers[name] {
+        groups[number].append(place)
+      } else {
+        numbers[name] = groups.count
+        groups.append([place])
+      }
+    }
+    return groups
+  }
+}
