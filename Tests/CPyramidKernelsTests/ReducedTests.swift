@@ -15,6 +15,13 @@ private struct Layer {
     bias = numbers.next(columns)
   }
 
+  /// The same layer with other weights, and no bias.
+  init(_ layer: Layer, weight: [Float]) {
+    (rows, depth, columns, x) = (layer.rows, layer.depth, layer.columns, layer.x)
+    self.weight = weight
+    bias = [Float](repeating: 0, count: layer.columns)
+  }
+
   struct Norm { let residual: [Float], gamma: [Float], beta: [Float] }
 
   func run(
@@ -130,6 +137,21 @@ extension Kernels {
           layer.run(Setting(path: $0, threads: 1), MP_PRECISION_INT8, activation).bits
         }
         #expect(results.allSatisfy { $0 == results.first })
+      }
+    }
+
+    /// Products of bytes are added in pairs of 16 bits on some paths: the largest that there can be are these.
+    @Test(arguments: [1, -1] as [Float])
+    func `the largest weights meet the largest inputs without a sum that overflows`(_ sign: Float) {
+      let layer = Layer(9, 66, 33)
+      let largest = [Float](repeating: sign, count: 33 * 66), inputs = [Float](repeating: 3, count: 9 * 66)
+      let spiked = largest.indices.map { $0 % 66 == 4 ? sign * 1.6 : largest[$0] }
+      for weight in [largest, spiked, largest.indices.map { $0 % 2 == 0 ? sign : sign * 0.02 }] {
+        let expected = Rounded.linear(MP_PRECISION_INT8, inputs, weight, nil, rows: 9, depth: 66, columns: 33)
+        for setting in Setting.all {
+          let actual = Layer(layer, weight: weight).run(setting, MP_PRECISION_INT8, x: inputs)
+          expectClose(actual.values, expected, within: 1e-6, setting.testDescription)
+        }
       }
     }
 

@@ -49,8 +49,8 @@ import Testing
     let artefact = try Self.artefact.get()
     let folder = try TemporaryFolder()
     for (old, new, words) in [
-      (#""version":"4""#, #""version":"2""#, "is \"2\", expected 4; compile the model again"),
-      (#""version":"4""#, #""versiom":"4""#, "expected 4; compile the model again"),
+      (#""version":"5""#, #""version":"2""#, "is \"2\", expected 5; compile the model again"),
+      (#""version":"5""#, #""versiom":"4""#, "expected 5; compile the model again"),
       (#""format":"magic-pyramid""#, #""format":"magic-pyramit""#, "is not a compiled model"),
     ] {
       let place = try #require(artefact.place(of: Array(old.utf8)))

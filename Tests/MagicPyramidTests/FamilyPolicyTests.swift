@@ -61,7 +61,7 @@ import Testing
       let compiled = try CompiledCheckpoint("\(Self.folder)/\(name)", for: set, precision: precision)
       for (sample, answer) in try compiled.executor().run(PackedBatch(ids, typeIDs: types)).enumerated() {
         let difference = answer.logits.largestDifference(to: exact[sample].logits)
-        #expect(difference > 0 && difference < 0.4, "\(name), \(precision.rawValue), sample \(sample): \(difference)")
+        #expect(difference > 0 && difference < 0.5, "\(name), \(precision.rawValue), sample \(sample): \(difference)")
       }
     }
   }

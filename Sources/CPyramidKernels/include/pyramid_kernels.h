@@ -52,9 +52,9 @@ typedef enum {
 } mp_isa;
 
 /// What the weights of a layer are stored as, and what its input is rounded to. BF16: both operands are rounded to
-/// nearest even, sums are f32. INT8: weights symmetric with one scale per column of the result (127 is the largest
-/// weight), inputs symmetric with one scale per row, found when the layer runs; sums are exact whole numbers up to
-/// a depth of 2^17.
+/// nearest even, sums are f32. INT8: weights symmetric with one scale per column of the result, between -127 and 127, two
+/// of consecutive depth (even and odd) at most 128 in sum, so that products of bytes added in 16 bits are exact; inputs
+/// symmetric with one scale per row, found when the layer runs; sums are exact whole numbers up to a depth of 2^17.
 typedef enum { MP_PRECISION_F32 = 0, MP_PRECISION_BF16 = 1, MP_PRECISION_INT8 = 2 } mp_precision;
 
 /// What follows a linear layer, elementwise. GELU is x * Phi(x) with the error function (Hendrycks and Gimpel 2016);

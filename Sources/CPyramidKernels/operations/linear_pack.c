@@ -3,7 +3,11 @@
 #include "operations/kernel_table.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+// Artefacts are the same wherever they are compiled.
+#pragma STDC FP_CONTRACT OFF
 
 static size_t rounded_up(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
 
@@ -23,16 +27,66 @@ static uint16_t rounded_bf16(float x) {
   return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-/// The scale of a row of weights: its largest size is 127.
-static float int8_scale(const float *row, size_t count) {
-  float largest = 0;
-  for (size_t k = 0; k < count; k++) largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
-  return largest / 127.0f;
+// MARK: int8
+
+/// The largest sum of two weights that are multiplied and added in one 16-bit number (vpmaddubsw): 255 times it fits.
+/// Weights keep to it on every path, so that all have the same bits and none needs wider products.
+enum { LARGEST_PAIR = 128 };
+
+/// The weights at an even depth and after it.
+typedef struct {
+  int8_t first, second;
+} weight_pair;
+
+/// Rounded to nearest even; what a sum has too much is taken from both halves alike.
+static weight_pair rounded_pair(float x, float y, float scale) {
+  // A scale below the normal numbers would lose the weights' digits; such a row is zero.
+  if (scale < 1e-37f) return (weight_pair){0, 0};
+  const int first = (int)lrintf(fminf(fmaxf(x / scale, -127.0f), 127.0f));
+  const int second = (int)lrintf(fminf(fmaxf(y / scale, -127.0f), 127.0f));
+  const int sum = first + second, excess = abs(sum) - LARGEST_PAIR;
+  if (excess <= 0) return (weight_pair){(int8_t)first, (int8_t)second};
+  const int sign = sum < 0 ? -1 : 1;
+  return (weight_pair){(int8_t)(first - sign * ((excess + 1) / 2)), (int8_t)(second - sign * (excess / 2))};
 }
 
-/// A scale below the normal numbers would lose the weights' digits; such a row is zero.
-static int8_t rounded_int8(float x, float scale) {
-  return scale < 1e-37f ? 0 : (int8_t)lrintf(fminf(fmaxf(x / scale, -127.0f), 127.0f));
+static weight_pair pair_at(const float *row, size_t k, size_t count, float scale) {
+  return rounded_pair(row[k], k + 1 < count ? row[k + 1] : 0, scale);
+}
+
+/// What a scale loses of a row, as a sum of squared errors: what is cut of pairs, half of it from each, and what rounding
+/// may be expected to lose of every weight.
+static double expected_loss(const float *row, size_t count, float scale) {
+  const float limit = LARGEST_PAIR * scale;
+  double sum = (double)count * scale * scale / 12;
+  for (size_t k = 0; k + 1 < count; k += 2) {
+    const float excess = fabsf(row[k] + row[k + 1]) - limit;
+    if (excess > 0) sum += 0.5 * (double)excess * excess;
+  }
+  return sum;
+}
+
+/// The scale of a row of weights: between the one at which its largest weight is 127, where the sums of some pairs may
+/// be cut, and the one at which none is, the best of a few.
+static float int8_scale(const float *row, size_t count) {
+  float largest = 0, largest_pair = 0;
+  for (size_t k = 0; k < count; k++) {
+    largest = fmaxf(largest, fabsf(row[k]));
+    if (k % 2 == 1) largest_pair = fmaxf(largest_pair, fabsf(row[k - 1] + row[k]));
+  }
+  const float least = largest / 127.0f, most = largest_pair / LARGEST_PAIR;
+  if (most <= least) return least;
+  float best = most;
+  double smallest = expected_loss(row, count, most);
+  for (int step = 0; step < 4; step++) {
+    const float scale = least + (most - least) * (float)step / 4.0f;
+    const double loss = expected_loss(row, count, scale);
+    if (loss < smallest) {
+      smallest = loss;
+      best = scale;
+    }
+  }
+  return best;
 }
 
 // MARK: Rows
@@ -65,7 +119,12 @@ void mp_rows_pack(mp_precision precision, const float *weight, int rows, int col
     } else {
       const float scale = int8_scale(row, count);
       ((float *)((char *)packed + scales_offset(all, count)))[r] = scale;
-      for (size_t k = 0; k < count; k++) ((int8_t *)packed)[r * count + k] = rounded_int8(row[k], scale);
+      int8_t *numbers = (int8_t *)packed + r * count;
+      for (size_t k = 0; k < count; k += 2) {
+        const weight_pair pair = pair_at(row, k, count, scale);
+        numbers[k] = pair.first;
+        if (k + 1 < count) numbers[k + 1] = pair.second;
+      }
     }
   }
 }
@@ -108,9 +167,10 @@ static int32_t pack_column(mp_precision precision, const float *row, size_t dept
       const uint16_t value = rounded_bf16(row[k]);
       memcpy(place, &value, 2);
     } else {
-      const int8_t value = rounded_int8(row[k], scale);
-      memcpy(place, &value, 1);
-      sum += value;
+      const weight_pair pair = pair_at(row, k, depth, scale);
+      memcpy(place, &pair, 2);  // of an odd depth the second is zero, as is all that follows
+      sum += pair.first + pair.second;
+      k++;
     }
   }
   return sum;

@@ -1,12 +1,13 @@
-// Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. There are no
-// instructions for them: bytes are widened to 16 bits and multiplied in pairs, bf16 are floats whose lower half is cut
-// off. The including file defines MP_DOT_BYTES where there is one of bytes (AVX-VNNI); the bits are the same.
+// Dot products of short numbers for AVX2: what linear_reduced_simd.h needs beyond simd_avx2.h. Bytes are multiplied and
+// added in pairs of 16 bits, which no pair of packed weights overflows (linear_pack.c), bf16 are floats whose lower half
+// is cut off. The including file defines MP_DOT_BYTES where there is an instruction of bytes (AVX-VNNI); the bits are the
+// same.
 #ifndef MP_DOT_AVX2_H
 #define MP_DOT_AVX2_H
 
 #include "x86/simd_avx2.h"
 
-/// The tallest blocks: halves of the operands take registers.
+/// The tallest blocks: pairs, and halves of the operands, take registers.
 #ifdef MP_DOT_BYTES
 #define MP_ROWS_INT8 6
 #else
@@ -19,10 +20,7 @@ MP_INLINE ivec v_dot_int8(ivec sum, ivec a, ivec b) {
 #ifdef MP_DOT_BYTES
   return MP_DOT_BYTES(sum, a, b);
 #else
-  const ivec even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)), odd_a = _mm256_srli_epi16(a, 8);
-  const ivec even_b = _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), odd_b = _mm256_srai_epi16(b, 8);
-  sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even_a, even_b));
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(odd_a, odd_b));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)));
 #endif
 }
 

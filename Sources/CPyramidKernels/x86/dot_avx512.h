@@ -6,7 +6,7 @@
 
 #include "x86/simd_avx512.h"
 
-/// The tallest blocks: without the instruction, halves of the operands take registers.
+/// The tallest blocks: without the instruction, pairs, and halves of the operands, take registers.
 #ifdef MP_HAS_VNNI
 #define MP_ROWS_INT8 6
 #else
@@ -23,10 +23,7 @@ MP_INLINE ivec v_dot_int8(ivec sum, ivec a, ivec b) {
 #ifdef MP_HAS_VNNI
   return _mm512_dpbusd_epi32(sum, a, b);
 #else
-  const ivec even_a = _mm512_and_si512(a, _mm512_set1_epi32(0x00ff00ff)), odd_a = _mm512_srli_epi16(a, 8);
-  const ivec even_b = _mm512_srai_epi16(_mm512_slli_epi16(b, 8), 8), odd_b = _mm512_srai_epi16(b, 8);
-  sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even_a, even_b));
-  return _mm512_add_epi32(sum, _mm512_madd_epi16(odd_a, odd_b));
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1)));
 #endif
 }
 

@@ -40,7 +40,7 @@ public struct ArtefactHeader: Sendable {
   /// Stands before the names of learned tensors, apart from weight symbols.
   public static let learnedPrefix = "learned/"
   private static let format = "magic-pyramid"
-  private static let version = "4"
+  private static let version = "5"
   private static let vocabularyTensor = "vocabulary"
   /// Bytes of a vocabulary: as many as a tokenizer.json may have.
   private static let mostVocabulary = JSONLimits.standard.maximumBytes
