@@ -47,6 +47,7 @@ public struct Training {
       progress: progress)
     heldOutRows = data.heldOutRows
     let model = try LoweredModel(checkpoint, name: "training", training: data.labels)
+    if options.trainsLayers { _ = try model.graph.trainingGraph().differentiated() }
     notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint)
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))

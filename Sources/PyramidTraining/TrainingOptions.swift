@@ -116,6 +116,12 @@ public struct TrainingOptions: Sendable {
   /// The defaults.
   public init() {}
 
+  /// Whether layers change: not when heads are added to a model that stays as it is.
+  var trainsLayers: Bool {
+    let others: Set<StageName> = [.entry, .exits]
+    return !others.isSuperset(of: stages) || stages.contains(.exits) && exitsTraining != .frozen
+  }
+
   /// Epochs of a stage: of the four of the paper when four are given, else of those numbered stages that run.
   public func epochs(of stage: StageName) -> Int {
     let numbered = StageName.allCases.dropFirst()

@@ -15,10 +15,16 @@ struct TrainingSample {
   let data: String
 
   init(classes: Int = 3, rows: Int = 120) throws {
-    folder = try TemporaryFolder()
+    let folder = try TemporaryFolder()
     var recipe = CheckpointRecipe()
     (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, classes)
-    checkpoint = try recipe.write(in: folder)
+    try self.init(checkpoint: recipe.write(in: folder), classes: classes, rows: rows, folder: folder)
+  }
+
+  /// Rows for a checkpoint that is there.
+  init(checkpoint: String, classes: Int, rows: Int = 120, folder: TemporaryFolder? = nil) throws {
+    let folder = try folder ?? TemporaryFolder()
+    (self.folder, self.checkpoint) = (folder, checkpoint)
     var random = SeededRandom(seed: 5, stream: "rows")
     let text = (0..<rows).map { row in
       let label = row % classes
@@ -41,14 +47,19 @@ struct TrainingSample {
     _ name: String, _ start: TrainingStart = .new, options: TrainingOptions? = nil, saveMinutes: Double = 1,
     make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = { BagStage($0, $1) }
   ) throws -> [UInt8] {
-    let checkpoint = try Checkpoint(path: checkpoint)
-    let rows = try TrainingData(
-      path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
-    let training = try Training(checkpoint, rows, options ?? self.options, threads: 1)
+    let training = try training(of: checkpoint, options ?? self.options)
     let output = try TrainingFolder(
       path: folder.path(name), start, arguments: training.arguments, source: self.checkpoint)
     _ = try training.run(in: output, saveMinutes: saveMinutes, console: TrainingConsole(), make: make)
     return try weights(name)
+  }
+
+  /// A training of a checkpoint on the rows, not begun.
+  func training(of path: String, _ options: TrainingOptions) throws -> Training {
+    let checkpoint = try Checkpoint(path: path)
+    let rows = try TrainingData(
+      path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
+    return try Training(checkpoint, rows, options, threads: 1)
   }
 
   func weights(_ name: String) throws -> [UInt8] {

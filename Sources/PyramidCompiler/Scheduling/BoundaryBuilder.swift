@@ -90,7 +90,7 @@ struct BoundaryBuilder {
     else {
       throw CompileError("layer \(layer) has no attention")
     }
-    let input = Self.input(graph, attention: graph.nodes[attention])
+    let input = graph.rows(entering: graph.nodes[attention])
     let hidden =
       try pools
       ? Self.attended(graph, attention: attention, input: input) : Self.crossing(graph, layer: layer)
@@ -100,20 +100,6 @@ struct BoundaryBuilder {
     self.init(
       at: .after(layer), state: state, hidden: hidden, input: input, builder: Self.builder(graph, upTo: split, layer),
       attention: attention, later: Array(graph.nodes[split...]))
-  }
-
-  /// The rows that a layer's queries come from: before they are projected and turned, and before a norm that is only
-  /// theirs.
-  private static func input(_ graph: Graph, attention: Node) -> ValueID {
-    let producers = graph.producers
-    var value = attention.inputs[0]
-    while let node = producers[value].map({ graph.nodes[$0] }), node.section == attention.section {
-      switch node.op {
-      case .linear, .rotate, .layerNorm: value = node.inputs[0]
-      default: return value
-      }
-    }
-    return value
   }
 
   /// The rows after a layer's attention, residual and norm included: the first value that is read more than once and that
@@ -274,5 +260,21 @@ struct BoundaryBuilder {
     try graph.inferTypes()
     graph.nodes = prefix + graph.nodes
     return (graph, after)
+  }
+}
+
+extension Graph {
+  /// The rows that a layer's queries come from: before they are projected and turned, and before a norm that is only
+  /// theirs.
+  public func rows(entering attention: Node) -> ValueID {
+    let producers = producers
+    var value = attention.inputs[0]
+    while let node = producers[value].map({ nodes[$0] }), node.section == attention.section {
+      switch node.op {
+      case .linear, .rotate, .layerNorm: value = node.inputs[0]
+      default: return value
+      }
+    }
+    return value
   }
 }

@@ -45,7 +45,7 @@ extension Differentiation {
     case .linearAddNorm, .attentionQKV, .firstAttention:
       throw failure(node, "has no gradient; graphs that train have nothing fused")
     case .gate, .rotate, .relativeAttention:
-      throw failure(node, "has no gradient: models of this family can be compiled, not trained")
+      throw failure(node, "has no gradient: layers of this family can't be trained; exits can, with --stages entry,4")
     case .rowNorm, .headMean, .pool, .bagLogits: throw failure(node, "has no gradient")
     case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: break
     }

@@ -56,11 +56,11 @@ extension Graph {
     return (graph, copies)
   }
 
-  /// What a layer's queries are projected from, and the offsets of its samples.
+  /// The rows that a layer reads, and the offsets of its samples.
   func entering(layer: Int) throws -> (hidden: ValueID, segments: ValueID) {
     guard let attention = nodes.first(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil }),
-      attention.inputs.count == 4, let projection = producer(of: attention.inputs[0]), !projection.inputs.isEmpty
-    else { throw DifferentiationError(description: "graph @\(name): no plain attention in layer \(layer)") }
-    return (projection.inputs[0], attention.inputs[3])
+      let segments = attention.attendedSegments
+    else { throw DifferentiationError(description: "graph @\(name): no attention in layer \(layer)") }
+    return (rows(entering: attention), segments)
   }
 }

@@ -21,10 +21,10 @@ extension Graph {
     for layer in 0..<boundaries {
       guard let place = graph.nodes.lastIndex(where: { $0.section == .layer(layer) }),
         let attention = graph.nodes.firstIndex(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil }),
-        let hidden = graph.nodes[place].results.first
+        let hidden = graph.nodes[place].results.first,
+        let segments = graph.nodes[attention].attendedSegments
       else { throw DifferentiationError(description: "graph @\(name): layer \(layer) has no attention") }
       let received = graph.emitReceived(at: attention, name: "received\(layer)")
-      let segments = graph.nodes[attention].inputs[3]
       let (nodes, alive) = try graph.makeNodes(in: .layer(layer)) { builder in
         let mask = try builder.add(
           .gradient(.softKeep(layer: layer, temperature: temperature)), [received, segments], [thresholds],

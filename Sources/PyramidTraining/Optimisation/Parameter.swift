@@ -3,6 +3,7 @@
 
 import PyramidEvaluation
 import PyramidFormats
+import PyramidIR
 import PyramidModels
 
 /// A tensor, and while it is trained its gradient and the two moments of AdamW.
@@ -73,6 +74,8 @@ public final class ParameterSet {
   public private(set) var all: [Parameter] = []
   private var places: [String: Parameter] = [:]
   private let seed: UInt64
+  /// The checkpoint that the values began as.
+  private var weights: Weights?
 
   /// An empty set; `seed` is that of initial values.
   public init(seed: UInt64) { self.seed = seed }
@@ -86,6 +89,7 @@ public final class ParameterSet {
         "\(checkpoint.path): its classifier has \(classes) classes, the data \(labels.count); start from a checkpoint "
           + "without a classifier, or from one for these classes")
     }
+    weights = checkpoint.weights
     let model = try LoweredModel(checkpoint, name: checkpoint.configuration.name, training: labels)
     for (name, shape) in model.tensors {
       guard let original = checkpoint.weights.originals[name] else {
@@ -94,6 +98,15 @@ public final class ParameterSet {
       }
       try add(name, shape) { try checkpoint.weights.tensors.floats(of: original) }
     }
+  }
+
+  /// What a weight that is no parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
+  func derived(_ weight: Weight) throws -> Parameter {
+    let shape = weight.type.extents.map { if case .fixed(let count) = $0 { count } else { 0 } }
+    let parameter = Parameter(name: weight.name, shape: shape)
+    guard let weights else { throw TrainingError("#\(weight.name) is no parameter, and there is no checkpoint") }
+    parameter.array = try weights.values(of: weight)
+    return parameter
   }
 
   /// Removes the parameter of that name, if there is one.

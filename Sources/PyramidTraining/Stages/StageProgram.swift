@@ -20,6 +20,8 @@ final class StageProgram {
   private let room: (samples: Int, tokens: Int)
   private let thread: TrainingThread
   private let prune: PolicyInstance?
+  /// Weights that are computed from parameters which stay as they are.
+  private var derived: [String: Parameter] = [:]
   /// Bound to what is read of it when it is first run.
   private var run: TrainingRun?
 
@@ -52,9 +54,13 @@ final class StageProgram {
     trained = Set(
       graph.nodes.filter { $0.section == .gradients && $0.op.facts.hasEffect }
         .flatMap { $0.weights.flatMap { graph[$0].sources.map { TensorSlice(source: $0).name } } })
-    for weight in graph.weights
-    where weight.sources.count != 1 || parameters[TensorSlice(source: weight.sources[0]).name] == nil {
-      throw TrainingError("graph @\(graph.name): #\(weight.name) is not one parameter")
+    for weight in graph.weights where Self.parameter(of: weight, parameters) == nil {
+      guard trained.isEmpty else {
+        throw TrainingError(
+          "layers of \(graph.shape.family) can't be trained: #\(weight.name) is computed from several tensors; exits can, "
+            + "with --stages entry,4")
+      }
+      derived[weight.name] = try parameters.derived(weight)
     }
   }
 
@@ -86,6 +92,13 @@ final class StageProgram {
     return FeatureCache.Features(rows: rows, lastLogits: read[read.count - 1])
   }
 
+  /// The parameter that a weight is rows of; nil for one that is made of something else.
+  private static func parameter(of weight: Weight, _ parameters: ParameterSet) -> (Parameter, TensorSlice)? {
+    guard weight.sources.count == 1 else { return nil }
+    let slice = TensorSlice(source: weight.sources[0])
+    return parameters[slice.name].map { ($0, slice) }
+  }
+
   /// Targets for a graph whose losses nobody reads.
   private func unknownTargets(_ batch: TrainingBatch) -> [Float] {
     [Float](repeating: 0, count: batch.samples.count * graph.shape.classes)
@@ -96,12 +109,12 @@ final class StageProgram {
     _ batch: TrainingBatch, reading values: [ValueID], _ targets: [Float], _ features: [Float]
   ) throws -> [[Float]] {
     if run == nil {
-      let parameters = parameters
+      let (parameters, derived) = (parameters, derived)
       run = try TrainingRun(
         graph, thread: thread, prune: prune, samples: room.samples, tokens: room.tokens, reading: values
       ) { weight in
-        let slice = TensorSlice(source: weight.sources[0])
-        let parameter = parameters[slice.name]!
+        if let constant = derived[weight.name] { return TrainedWeight(values: constant.values, gradient: nil) }
+        let (parameter, slice) = Self.parameter(of: weight, parameters)!
         let first = slice.firstRow * parameter.shape.dropFirst().reduce(1, *)
         func rows(_ buffer: UnsafeMutableBufferPointer<Float>) -> UnsafeMutableBufferPointer<Float> {
           UnsafeMutableBufferPointer(rebasing: buffer[first...])
