@@ -47,7 +47,13 @@ public struct Training {
       progress: progress)
     heldOutRows = data.heldOutRows
     let model = try LoweredModel(checkpoint, name: "training", training: data.labels)
-    if options.trainsLayers { _ = try model.graph.trainingGraph().differentiated() }
+    if options.trainsLayers {
+      do { _ = try model.graph.trainingGraph().differentiated() } catch is DifferentiationError {
+        throw TrainingError(
+          "\(checkpoint.path): layers of \(checkpoint.configuration.family) can't be trained here; --stages entry,4 adds exits to "
+            + "the model as it is")
+      }
+    }
     notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint)
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))

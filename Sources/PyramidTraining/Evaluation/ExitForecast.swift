@@ -138,9 +138,11 @@ struct ExitForecastTable {
       let shares = zip(answers.layers, forecast.shares).map { layer, share in
         "\(layer == 0 ? "entry" : "\(layer)"): \(decimal(100 * share, 0))%"
       }
+      // Where all leave at the entry.
+      let saved = forecast.layers > 0 ? "\(decimal(forecast.speedUp, 1))x fewer layers" : "no layers"
       lines.append(
         "  at most \(decimal(points, 2)) points: --exit '\(forecast.policy)', accuracy "
-          + "\(decimal(100 * forecast.accuracy, 2))%, \(decimal(forecast.speedUp, 1))x fewer layers ("
+          + "\(decimal(100 * forecast.accuracy, 2))%, \(saved) ("
           + shares.joined(separator: ", ") + ")")
     }
     return lines.joined(separator: "\n")

@@ -44,9 +44,8 @@ extension Differentiation {
       try add(.gradient(.compactGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
     case .linearAddNorm, .attentionQKV, .firstAttention:
       throw failure(node, "has no gradient; graphs that train have nothing fused")
-    case .gate, .rotate, .relativeAttention:
-      throw failure(node, "has no gradient: layers of this family can't be trained; exits can, with --stages entry,4")
-    case .rowNorm, .headMean, .pool, .bagLogits: throw failure(node, "has no gradient")
+    case .gate, .rotate, .relativeAttention, .rowNorm, .headMean, .pool, .bagLogits:
+      throw failure(node, "has no gradient")
     case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: break
     }
   }

@@ -57,8 +57,7 @@ final class StageProgram {
     for weight in graph.weights where Self.parameter(of: weight, parameters) == nil {
       guard trained.isEmpty else {
         throw TrainingError(
-          "layers of \(graph.shape.family) can't be trained: #\(weight.name) is computed from several tensors; exits can, "
-            + "with --stages entry,4")
+          "layers of \(graph.shape.family) can't be trained here: #\(weight.name) is computed from other tensors")
       }
       derived[weight.name] = try parameters.derived(weight)
     }
