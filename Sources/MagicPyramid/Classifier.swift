@@ -144,9 +144,14 @@ public final class Classifier: Sendable {
   /// Classifies texts that were cut already. Throws `RuntimeError` where a text has a token without an embedding, or its
   /// answer is not a number.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
+    try classify(encodings: encodings, first: 0)
+  }
+
+  /// The same where the first text is number `first`, counted from 0, of those that errors count.
+  package func classify(encodings: [Encoding], first: Int) throws -> [Classification] {
     try refuseGroupPolicy()
-    try checkIDs(encodings)
-    return try checked(classifications(executor.run(PackedBatch(encodings)), of: encodings))
+    try checkIDs(encodings, first: first)
+    return try checked(classifications(executor.run(PackedBatch(encodings)), of: encodings), first: first)
   }
 
   /// Classifies groups of pairs of texts that are ranked together; all pairs of a group are computed in one batch, and an
@@ -176,15 +181,15 @@ public final class Classifier: Sendable {
     return executor.problem(ofIDs: encoding.ids) { tokens(of: [$0])[0].printable(limit: 40) }
   }
 
-  func checkIDs(_ encodings: [Encoding]) throws {
+  func checkIDs(_ encodings: [Encoding], first: Int = 0) throws {
     for (index, encoding) in encodings.enumerated() {
-      if let problem = problem(of: encoding) { throw RuntimeError("text \(index + 1) \(problem)") }
+      if let problem = problem(of: encoding) { throw RuntimeError("text \(first + index + 1) \(problem)") }
     }
   }
 
-  func checked(_ answers: [Classification]) throws -> [Classification] {
+  func checked(_ answers: [Classification], first: Int = 0) throws -> [Classification] {
     guard let index = answers.firstIndex(where: \.answer.isBroken) else { return answers }
-    throw RuntimeError("text \(index + 1): \(Self.brokenAnswer)")
+    throw RuntimeError("text \(first + index + 1): \(Self.brokenAnswer)")
   }
 
   static let brokenAnswer = "the model's answer is not a number; its weights hold NaN or infinite ones"

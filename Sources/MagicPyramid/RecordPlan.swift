@@ -73,19 +73,20 @@ extension Classifier {
   }
 
   /// Classifies records as `plan` says; `groups` as above. Throws `RuntimeError` where the model can't take a record, its
-  /// answer is not a number, or the policy compares the pairs of a group and there are none.
+  /// answer is not a number, or the policy compares the pairs of a group and there are none; the first record is number
+  /// `first`, counted from 0, of those that errors count.
   package func classify(
-    _ records: [TextRecord], _ plan: RecordPlan, groups: [Int]? = nil
+    _ records: [TextRecord], _ plan: RecordPlan, groups: [Int]? = nil, first: Int = 0
   ) throws -> [Classification] {
     if groups == nil { try refuseGroupPolicy() }
     var encodings: [[Encoding]] = []
     for (index, record) in records.enumerated() {
       do throws(RuntimeError) { encodings.append(try plan.encodings(of: record, for: self)) } catch {
-        throw RuntimeError("text \(index + 1) \(error.description)")
+        throw RuntimeError("text \(first + index + 1) \(error.description)")
       }
     }
     let answers = try answers(to: encodings, groups: groups)
-    return try checked(zip(answers, encodings).map { plan.classification($0, of: $1, by: self) })
+    return try checked(zip(answers, encodings).map { plan.classification($0, of: $1, by: self) }, first: first)
   }
 }
 

@@ -94,7 +94,7 @@ struct Answers {
         progress("answers of \(group.count) exit policies at once: \(index)/\(texts.count)\(clockwork.text)")
       }
       let encoding = classifier.encode(row.text, pair: row.pair)
-      let whole = try classifier.classify(encodings: [encoding])[0]
+      let whole = try classifier.classify(encodings: [encoding], first: index)[0]
       for (member, leaving) in watch.leavings.enumerated() {
         var (target, answer) = (whole.target, whole.answer)
         if let leaving {

@@ -105,7 +105,8 @@ public struct Workload: Sendable {
 
   /// The answers of a classifier to the texts of whole requests.
   func answers(of classifier: Classifier, to range: Range<Int>) throws -> [Classification] {
-    try classifier.classify(texts[range].map { TextRecord($0) }, plan, groups: groups.map { Array($0[range]) })
+    try classifier.classify(
+      texts[range].map { TextRecord($0) }, plan, groups: groups.map { Array($0[range]) }, first: range.lowerBound)
   }
 }
 

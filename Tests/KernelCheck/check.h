@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARGIN = 64 };
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+/// Floats on either side of a buffer that must stay as they are; the address sanitizer has guards of its own, which see reads.
+enum { MARGIN = __has_feature(address_sanitizer) ? 0 : 64 };
 static int passed, failed;
 static const char *subject = "";  // the path under test
 

@@ -126,12 +126,21 @@ import Testing
 }
 
 @Suite struct `Labels of a downloaded model` {
-  private static let labels = ["a,b \"c\"\r", "\u{1B}]0;renamed\u{7}\u{202E}", String(repeating: "long ", count: 60)]
+  /// Labels, and how CSV has those that it quotes.
+  private static let names = [
+    ["a,b \"c\"\r", "\u{1B}]0;renamed\u{7}\u{202E}", String(repeating: "long ", count: 60)], ["a,b", "a\"b", "a\rb"],
+    ["a\nb", ",", "plain"],
+  ]
+  private static let quoted = [
+    "a,b \"c\"\r": "\"a,b \"\"c\"\"\r\"", "a,b": "\"a,b\"", "a\"b": "\"a\"\"b\"", "a\rb": "\"a\rb\"",
+    "a\nb": "\"a\nb\"",
+    ",": "\",\"",
+  ]
 
   /// In each order, so that whatever class is answered has each of the names.
-  @Test(arguments: 0..<3)
-  func `move no cursor, break no column, and are whole where they can be`(rotation: Int) throws {
-    let labels = (0..<3).map { Self.labels[($0 + rotation) % 3] }
+  @Test(arguments: names, 0..<3)
+  func `move no cursor, break no column, and are whole where they can be`(names: [String], rotation: Int) throws {
+    let labels = (0..<3).map { names[($0 + rotation) % 3] }
     var file = try ForgedFile(`A damaged artefact`.artefact.get().bytes)
     file["labels"] = JSONWriter.string(.array(labels.map { .string($0) }))
     let folder = try TemporaryFolder()
@@ -147,8 +156,7 @@ import Testing
         let pretty = AnswerFormat.pretty.line(answered)
         #expect(pretty.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E } && pretty.utf8.count < 300)
         let csv = AnswerFormat.csv.line(answered)
-        let quoted = label == Self.labels[0] ? "\"a,b \"\"c\"\"\r\"" : label
-        #expect(csv.utf8.starts(with: "\(count - 1),\(quoted),".utf8), "\(csv)")
+        #expect(csv.utf8.starts(with: "\(count - 1),\(Self.quoted[label] ?? label),".utf8), "\(csv)")
         let json = try JSONReader.read(AnswerFormat.jsonl.line(answered), file: "answer")
         #expect(json["label"] == .string(label))
       }

@@ -1,9 +1,10 @@
 // Each way in which a file fails to be a plugin gives its own error, and each error is one line that names the file.
 
 import Glibc
-import PyramidPlugins
 import PyramidPolicy
 import Testing
+
+@testable import PyramidPlugins
 
 extension PluginTests {
   @Suite(.serialized) struct Errors {
@@ -158,6 +159,20 @@ extension PluginTests {
         let path = try PluginWorkshop.write("tools.swift", PluginWorkshop.margin(named: "tools"))
         setenv("MP_SDK_PATH", PluginWorkshop.folder, 1)
         do { _ = try PluginLoader.load(path: path) } catch PluginError.sdkNotFound(file: path) { exit(8) }
+      }
+    }
+
+    @Test("a home that does not exist is not made: what is built lies in a private folder")
+    func noHome() async throws {
+      try #require(!PluginWorkshop.folder.isEmpty)
+      await #expect(processExitsWith: .exitCode(9)) {
+        let home = PluginWorkshop.folder + "/nobody"
+        setenv("HOME", home, 1)
+        unsetenv("XDG_CACHE_HOME")
+        setenv("TMPDIR", PluginWorkshop.folder, 1)
+        let cache = try #require(BuildCache.open())
+        let prefix = PluginWorkshop.folder + "/magic-pyramid-"
+        if cache.isTemporary, cache.root.utf8.starts(with: prefix.utf8), access(home, F_OK) != 0 { exit(9) }
       }
     }
 

@@ -123,6 +123,36 @@ import Testing
     #expect(Int(expected.rounded()) == answers.reduce(0) { $0 + $1.operations.executed })
   }
 
+  @Test func `keep every head of a policy that reads what earlier heads said`() throws {
+    let folder = try TemporaryFolder()
+    let checkpoint = try Self.recipe(1).write(in: folder)
+    /// The heads that are left where no text leaves before the last layer.
+    func exits(_ exit: String, _ registry: PolicyRegistry) throws -> (left: Set<Boundary>, all: Set<Boundary>) {
+      let compilation = try Compilation(
+        checkpoint: checkpoint, policies: PolicyChoice(exit: PolicySpec(exit), prune: nil), registry: registry)
+      let lowered = compilation.compiler.lowered
+      var context = PassContext(
+        policies: compilation.policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, target: .portable)
+      let layers = (0..<lowered.graph.shape.layers).map { layer in
+        let isLast = layer == lowered.graph.shape.layers - 1
+        return PolicyProfile.Layer(
+          samplesEntered: 40, samplesLeft: isLast ? 40 : 0, tokensEntered: 400, tokensLeft: isLast ? 400 : 0,
+          tokensKept: isLast ? 0 : 400, decidesExit: true)
+      }
+      context.profile = PolicyProfile(
+        model: lowered.graph.name, checkpoint: "", exit: context.policies.exit?.spec.description, prune: nil,
+        entry: nil,
+        layers: layers)
+      var graph = lowered.graph
+      try Pipeline().run(on: &graph, context)
+      return (graph.decisions.exits, context.everywhere(lowered.graph).exits)
+    }
+    let alone = try exits("entropy", CompiledCheckpoint.registry.get())
+    let together = try exits("reads-all", PolicyRegistry([PolicyType(ReadsAll.self)]))
+    #expect(alone.left.count < alone.all.count)
+    #expect(together.left == together.all && together.all.count == 4)
+  }
+
   @Test func `let a sample leave at the next head that is left, with that head's answer`() throws {
     let folder = try TemporaryFolder()
     let recipe = Self.recipe(1)

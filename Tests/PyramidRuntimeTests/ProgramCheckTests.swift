@@ -105,6 +105,31 @@ import Testing
       "or in the last one")
   }
 
+  /// Records are written by numbers that lie in memory which is taken again after their last reader.
+  @Test func `when the numbers of samples are gone where something is recorded of them`() throws {
+    func recorded(_ reader: String) throws -> [String] {
+      let text = Self.graph(
+        layer0: Self.head + """
+
+          %stay = decide_exit @entropy %samples, %early {layer 0} : i32[B1]
+          %left = compact %samples, %stay : i32[B1]
+          %earlyLeft = compact %early, %stay : f32[B1, 2]
+          %kept = keep_samples %segments, %stay : i32[T1]
+          %places = compact_segments %segments, %kept, %stay : i32[B1 + 1]
+          %keep = decide_prune @random-prune %places {layer 0, after exit} : i32[T2]
+          %again = decide_exit @entropy \(reader), %earlyLeft {layer 0} : i32[B2]
+          """, dims: "dim B1 <= B0 by %stay\ndim T1 <= T0 by %kept\ndim T2 <= T1 by %keep\ndim B2 <= B1 by %again",
+        policies: "exit @entropy(threshold = 0.1)\nprune @random-prune(fraction = 0.5)")
+      let graph = try Graph.parse(text, file: "forged")
+      return try ProgramCheck(graph: graph, target: .portable).recordedSamples().compactMap {
+        $0.map { graph[$0].name }
+      }
+    }
+    #expect(try recorded("%left") == ["samples", "samples", "left"])
+    let error = #expect(throws: RuntimeError.self) { try recorded("%stay") }
+    #expect(error?.description.contains("the numbers of the samples of B1 are gone when they are needed") == true)
+  }
+
   @Test(arguments: [
     ("", "a linear names no kernel"), (" by linear.avx2", "linear.avx2 is not a kernel of portable"),
     (" by linear.portable.bf16", "linear.portable.bf16 can't read #w, stored as f32"),

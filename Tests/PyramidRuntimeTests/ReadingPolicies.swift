@@ -63,6 +63,24 @@ struct ScoresBy: PruningPolicy {
   }
 }
 
+/// Scores a token by its norm over that of its row, which is 1.
+struct NormRatio: PruningPolicy {
+  static let name = "norm-ratio"
+  let reads: Set<TokenSignal> = [.hidden, .hiddenNorm]
+  init(_ arguments: PolicyArguments) {}
+  func retention(afterLayer layer: Int) -> Retention { .fraction(0.6) }
+  func score(_ sample: borrowing TokenView, into scores: inout MutableSpan<Float>) {
+    for token in scores.indices {
+      var squares: Float = 0
+      for column in 0..<sample.width {
+        let value = sample.hidden[token * sample.width + column]
+        squares += value * value
+      }
+      scores[token] = sample.hiddenNorm[token] / squares.squareRoot()
+    }
+  }
+}
+
 /// Leaves when the probabilities of all heads so far add up; the sum is the sample's memory, so that a memory in the
 /// wrong hands moves exits.
 struct AddsUp: ExitPolicy {

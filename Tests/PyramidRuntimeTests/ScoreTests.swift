@@ -39,6 +39,24 @@ import Testing
     }
   }
 
+  /// That the norm is of the whole row, and of the row that a policy sees, no policy of the project can tell.
+  @Test func `by a token's norm are by the norm of the row that hidden gives`() throws {
+    let folder = try TemporaryFolder()
+    let registry = try PolicyRegistry([PolicyType(NormRatio.self)])
+    let compilation = try Compilation(
+      checkpoint: Sieve.recipe.write(in: folder), policies: PolicyChoice(exit: nil, prune: PolicySpec("norm-ratio")),
+      options: CompileOptions(target: .portable), registry: registry)
+    _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
+    let model = try LoadedModel(path: folder.path("model.mpc"))
+    let executor = try Executor(
+      model: model, policies: model.policies(registry: registry),
+      options: ExecutorOptions(graph: model.graph, threads: 1, recordsPositions: true))
+    for answer in try executor.run(PackedBatch(Doorway.samples)) {
+      let given = try #require(answer.scores).joined().compactMap { $0 }
+      #expect(!given.isEmpty && given.allSatisfy { abs($0 - 1) < 1e-4 }, "\(given)")
+    }
+  }
+
   @Test func `are those of the entry first, and none where tokens merge or are not asked about`() throws {
     for answer in try answers("salience(threshold=0.4, attention=0.75)", of: Doorway.recipe, Doorway.samples) {
       let entry = try #require(answer.scores?[0])

@@ -132,11 +132,13 @@ import Testing
 }
 
 @Suite struct `Added tokens with flags` {
-  private func ids(_ text: String, _ change: (inout AddedToken) -> Void) throws -> [Int32] {
+  private func ids(
+    _ text: String, splitter: [SplitterStep] = [.whitespaceSplit], _ change: (inout AddedToken) -> Void
+  ) throws -> [Int32] {
     var token = AddedToken(content: "New", id: 5, special: false)
     change(&token)
     let rules = TokenizerRules(
-      vocabulary: Vocabulary(["[UNK]", "[CLS]", "[SEP]", "a", " "]), splitter: [.whitespaceSplit],
+      vocabulary: Vocabulary(["[UNK]", "[CLS]", "[SEP]", "a", " "]), splitter: splitter,
       template: .bert(first: 1, separator: 2), unknownID: 0, addedTokens: [token])
     return try Array(Tokenizer(rules).encode(text, limit: 99).ids.dropFirst().dropLast())
   }
@@ -147,5 +149,19 @@ import Testing
     #expect(try ids("Newa New", { $0.singleWord = true }) == [0, 5])
     #expect(try ids("New\u{301}a.New!", { $0.singleWord = true }) == [0, 5, 0])
     #expect(try ids("aNewa", { $0.stripsLeft = true }) == [3, 5, 3])
+  }
+
+  /// What is not split keeps its white space, and is no word of the vocabulary then. Ids are those of Hugging Face's tokenizers with
+  /// a WordPiece model and no pre-tokenizer.
+  @Test(arguments: [
+    (false, false, [[0, 5], [5, 0], [0, 5], [3, 5, 0, 5, 0], [0, 5, 4, 5, 0]]),
+    (true, false, [[3, 5], [5, 0], [3, 5], [3, 5, 5, 0], [3, 5, 5, 0]]),
+    (false, true, [[0, 5], [5, 3], [0, 5], [3, 5, 5], [0, 5, 5, 3]]),
+    (true, true, [[3, 5], [5, 3], [3, 5], [3, 5, 5], [3, 5, 5, 3]]),
+  ])
+  func `take white space at their sides where they strip it`(left: Bool, right: Bool, expected: [[Int32]]) throws {
+    let texts = ["a New", "New a", "a \u{3000} New", "aNew  New\t", "a  New New a"]
+    let found = try texts.map { try ids($0, splitter: []) { ($0.stripsLeft, $0.stripsRight) = (left, right) } }
+    #expect(found == expected)
   }
 }

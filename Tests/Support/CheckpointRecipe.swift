@@ -51,6 +51,8 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var leavesOut: Set<String> = []
   /// Tensors that are written in another shape.
   public var reshapes: [String: [Int]] = [:]
+  /// A row of the word table that holds NaN: texts with that token meet it everywhere.
+  public var brokenWord: Int?
   /// Weights depend on it.
   public var seed = "model"
 
@@ -231,6 +233,11 @@ extension CheckpointRecipe {
     if tensor.name.hasSuffix("orm.weight") { return (0..<count).map { _ in 1 + random.unit() / 4 } }
     if tensor.shape.count == 1 { return (0..<count).map { _ in random.unit() / 4 } }
     let scale = 2.5 / Float(tensor.shape[1]).squareRoot()
-    return (0..<count).map { _ in scale * random.unit() }
+    var values = (0..<count).map { _ in scale * random.unit() }
+    if let brokenWord, tensor.name.hasSuffix("word_embeddings.weight") {
+      let width = tensor.shape[1]
+      for column in 0..<width { values[brokenWord * width + column] = .nan }
+    }
+    return values
   }
 }

@@ -92,6 +92,27 @@ import Testing
     }
   }
 
+  /// With one contender each is run by itself, with two they are watched in one pass.
+  @Test(arguments: [["entropy"], ["entropy(threshold=0.1)", "entropy(threshold=0.9)"], ["fixed-layer(layer=1)"]])
+  func `A text whose answer is not a number ends a comparison and is named`(exits: [String]) throws {
+    let (scratch, folder) = (try Scratch(), try TemporaryFolder())
+    var recipe = CheckpointRecipe()
+    recipe.brokenWord = 9
+    let checkpoint = try recipe.write(in: folder)
+    let texts = (10..<26).map { "class \($0 % 3)\tw\($0) w\($0 + 1)\n" }
+    let whole = try scratch.write("whole.tsv", texts.joined())
+    let broken = try scratch.write("broken.tsv", (texts[..<12] + ["class 0\tw11 w9 w12\n"] + texts[12...]).joined())
+    let options = ["--answers-only"] + exits.flatMap { ["--policy", "\($0): exit=\($0)"] }
+    let report = scratch.path("r.json")
+    let refused = try Tool.compare.run([checkpoint, "--data", broken, "--output", report] + options)
+    #expect(refused.code == 1, "\(refused.notes)")
+    #expect(refused.notes.contains("text 13: the model's answer is not a number"), "\(refused.notes)")
+    #expect(!FileManager.default.fileExists(atPath: report))
+    let answered = try Tool.compare.run([checkpoint, "--data", whole, "--output", report] + options)
+    #expect(answered.code == 0, "\(answered.notes)")
+    #expect(try Self.object(report)["samples"] as? Int == texts.count)
+  }
+
   @Test func `The bag is learned from training texts where there are some`() throws {
     let scratch = try Scratch()
     let result = try Tool.compare(

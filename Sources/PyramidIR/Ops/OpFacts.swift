@@ -214,6 +214,9 @@ extension Op {
   /// The word that names the operation in text.
   public var mnemonic: String { facts.mnemonic }
 
+  /// `facts.training` without the other facts, which take longer to put together.
+  var training: TrainingRole? { if case .gradient(let operation) = self { operation.facts.training } else { nil } }
+
   /// The policy that the operation asks; nil when it asks none.
   public var policy: String? { facts.policy }
 

@@ -79,7 +79,7 @@ struct Lexer {
       skipName()
       return .word
     default:
-      guard "{}()[],:=+*^-".utf8.contains(byte) else { throw error("unexpected \(describe(byte))") }
+      guard Self.isSymbol[Int(byte)] else { throw error("unexpected \(describe(byte))") }
       position += 1
       return .symbol(Unicode.Scalar(byte))
     }
@@ -152,6 +152,11 @@ struct Lexer {
   private func describe(_ byte: UInt8) -> String {
     byte > 0x20 && byte < 0x7f ? "`\(Unicode.Scalar(byte))`" : "byte 0x\(String(byte, radix: 16))"
   }
+
+  private static let isSymbol: [Bool] = {
+    let symbols = Array("{}()[],:=+*^-".utf8)
+    return (0...255).map { symbols.contains(UInt8($0)) }
+  }()
 
   static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
 

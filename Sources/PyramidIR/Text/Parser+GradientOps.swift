@@ -9,7 +9,8 @@ extension Parser {
     var attributes = try parseAttributes(of: mnemonic.rawValue, at: start)
     let op = try makeOp(mnemonic, &attributes)
     try attributes.finish(self)
-    return ParsedOperation(op: .gradient(op), inputs: operands.inputs, weights: operands.weights)
+    return ParsedOperation(
+      op: .gradient(op), mnemonic: mnemonic.rawValue, inputs: operands.inputs, weights: operands.weights)
   }
 
   private func makeOp(

@@ -7,12 +7,12 @@ extension Parser {
       throw error("more than \(Graph.maximumNodes) nodes", at: token)
     }
     nodeLine = token.line
-    lines.numbers[.node(graph.nodes.count)] = nodeLine
+    lines.nodes.append(nodeLine)
     let names = try parseResultNames()
     let operation = try parseOperation()
     let types = try parseResultTypes(names.count)
     let slots = try parseSlots(names.count)
-    let kernel = try parseKernel(of: operation.op)
+    let kernel = try parseKernel(of: operation.mnemonic)
     guard kind == .endOfLine || kind == .symbol("}") else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
@@ -25,17 +25,20 @@ extension Parser {
   }
 
   /// `by linear.avx512.bf16`: the operation again, an instruction set, and a precision unless it is f32.
-  private mutating func parseKernel(of op: Op) throws(ParseError) -> Kernel? {
+  private mutating func parseKernel(of mnemonic: String) throws(ParseError) -> Kernel? {
     guard try skipWord("by") else { return nil }
     let start = token
     let name = try takeWord("the kernel's name")
+    if let known = kernels[name], known.mnemonic == mnemonic { return known.kernel }
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts[0] == op.mnemonic, parts.count == 2 || parts.count == 3 else {
-      throw error("`\(name)` is not a kernel of \(op.mnemonic), expected \(op.mnemonic).SET[.PRECISION]", at: start)
+    guard parts[0] == mnemonic, parts.count == 2 || parts.count == 3 else {
+      throw error("`\(name)` is not a kernel of \(mnemonic), expected \(mnemonic).SET[.PRECISION]", at: start)
     }
     let set: InstructionSet = try known(String(parts[1]), at: start, else: "`\(parts[1])` is not an instruction set")
-    guard parts.count == 3 else { return Kernel(set) }
-    return Kernel(set, try known(String(parts[2]), at: start, else: "`\(parts[2])` is not a precision"))
+    let precision: Precision =
+      parts.count == 2 ? .f32 : try known(String(parts[2]), at: start, else: "`\(parts[2])` is not a precision")
+    kernels[name] = (mnemonic, Kernel(set, precision))
+    return Kernel(set, precision)
   }
 
   private mutating func parseResultNames() throws(ParseError) -> [Token] {

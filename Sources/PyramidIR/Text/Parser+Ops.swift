@@ -7,16 +7,24 @@ import PyramidPolicy
 /// An operation with its operands, as one node spells it.
 struct ParsedOperation {
   let op: Op
+  let mnemonic: String
   let inputs: [ValueID]
   let weights: [WeightID]
 }
 
 extension Parser {
+  /// By their words, which an initialiser by raw value would compare one by one.
+  private static let mnemonics = Dictionary(uniqueKeysWithValues: Mnemonic.allCases.map { ($0.rawValue, $0) })
+
   mutating func parseOperation() throws(ParseError) -> ParsedOperation {
     let start = token
     let word = try takeWord("an operation")
-    if let mnemonic = GradientMnemonic(rawValue: word) { return try parseGradientOperation(mnemonic, at: start) }
-    let mnemonic: Mnemonic = try known(word, at: start, else: "`\(word)` is not an operation")
+    let spelled = Self.mnemonics[word]
+    if spelled == nil, let mnemonic = GradientMnemonic(rawValue: word) {
+      return try parseGradientOperation(mnemonic, at: start)
+    }
+    let mnemonic: Mnemonic =
+      if let spelled { spelled } else { try known(word, at: start, else: "`\(word)` is not an operation") }
     let input = mnemonic == .input ? try parseInputKind() : .tokenIDs
     var policy = ""
     if mnemonic == .decideExit || mnemonic == .decidePrune {
@@ -26,7 +34,7 @@ extension Parser {
     var attributes = try parseAttributes(of: word, at: start)
     let op = try makeOp(mnemonic, input, policy, &attributes)
     try attributes.finish(self)
-    return ParsedOperation(op: op, inputs: operands.inputs, weights: operands.weights)
+    return ParsedOperation(op: op, mnemonic: word, inputs: operands.inputs, weights: operands.weights)
   }
 
   private mutating func parseInputKind() throws(ParseError) -> InputKind {

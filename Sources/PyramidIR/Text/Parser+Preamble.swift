@@ -111,11 +111,13 @@ extension Parser {
 
   mutating func takeDim() throws(ParseError) -> Dim {
     let start = token
-    let word = try takeWord("a dim")
-    let digits = word.utf8.dropFirst()
-    guard let family = DimFamily(rawValue: String(word.prefix(1))), digits.allSatisfy(Lexer.isDigit),
-      digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(word.dropFirst())
-    else { throw error("`\(word)` is not a dim, expected B or T and a number", at: start) }
+    guard isWord else { throw unexpected("a dim") }
+    try advance()
+    let digits = lexer.bytes[start.start + 1..<start.end]
+    let family = DimFamily(rawValue: String(Unicode.Scalar(lexer.bytes[start.start])))
+    guard let family, !digits.isEmpty, digits.allSatisfy(Lexer.isDigit),
+      digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(String(decoding: digits, as: UTF8.self))
+    else { throw error("`\(text(of: start))` is not a dim, expected B or T and a number", at: start) }
     return Dim(family, index)
   }
 

@@ -45,7 +45,7 @@ extension Parser {
 
   /// Moves past a word if it is there.
   mutating func skipWord(_ word: String) throws(ParseError) -> Bool {
-    guard isWord, text(of: token) == word else { return false }
+    guard isWord, lexer.bytes[token.start..<token.end].elementsEqual(word.utf8) else { return false }
     try advance()
     return true
   }

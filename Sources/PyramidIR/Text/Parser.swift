@@ -22,9 +22,14 @@ public struct ParseError: Error, Equatable, CustomStringConvertible {
 /// The line of each part of a parsed graph, so that verifier issues can be shown where they are.
 public struct SourceLines: Sendable {
   var numbers: [GraphLocation: Int] = [:]
+  /// Of nodes, of which there are many.
+  var nodes: [Int] = []
 
   /// The line, from 1, of a location of the graph as it was parsed; the graph's first line for one that is unknown.
-  public func line(of location: GraphLocation) -> Int { numbers[location] ?? numbers[.graph] ?? 1 }
+  public func line(of location: GraphLocation) -> Int {
+    if case .node(let index) = location, nodes.indices.contains(index) { return nodes[index] }
+    return numbers[location] ?? numbers[.graph] ?? 1
+  }
 }
 
 extension Graph {
@@ -69,6 +74,8 @@ struct Parser {
   var lines = SourceLines()
   var valueNames: [String: ValueID] = [:]
   var weightNames: [String: WeightID] = [:]
+  /// Kernels by their spelling, which graphs repeat, with the mnemonic that it begins with.
+  var kernels: [String: (mnemonic: String, kernel: Kernel)] = [:]
   /// Names after `by` in dim declarations, resolved when all nodes are read.
   var definitions: [(dim: Int, name: Token)] = []
   var declaredDims: Set<Dim> = []

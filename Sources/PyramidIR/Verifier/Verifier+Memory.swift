@@ -5,7 +5,7 @@ extension Verifier {
   mutating func checkLayouts() {
     var misused: Set<WeightID> = []
     var notReducible: Set<WeightID> = []
-    for node in graph.nodes {
+    for node in graph.nodes where !node.weights.isEmpty {
       let facts = node.op.facts
       for (place, weight) in node.weights.enumerated() {
         if !facts.packable.contains(place) { misused.insert(weight) }
@@ -38,7 +38,7 @@ extension Verifier {
     var lastReader = producer
     for (index, node) in graph.nodes.enumerated() {
       for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
-      guard node.op.facts.training == .loss else { continue }
+      guard node.op.training == .loss else { continue }
       for result in node.results where isKnown(result) { lastReader[result.index] = graph.nodes.count }
     }
     var occupant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)

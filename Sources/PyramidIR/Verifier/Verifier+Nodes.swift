@@ -10,7 +10,7 @@ extension Verifier {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
-      if node.op.facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
+      if node.op.training == .source, !sources.insert(node.op.mnemonic).inserted {
         report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
       }
       checkPurpose(of: node, at: index)
@@ -34,7 +34,7 @@ extension Verifier {
       }
     case .train:
       if node.answered != nil { report(.node(index), "\(node.op.mnemonic): a graph that trains answers nothing") }
-      if node.op.facts.training == .backward, node.section != .gradients {
+      if node.op.training == .backward, node.section != .gradients {
         report(.node(index), "\(node.op.mnemonic) stands in \(node.section), not in gradients")
       }
     }
