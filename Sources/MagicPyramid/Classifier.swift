@@ -21,6 +21,8 @@ public struct ClassifierOptions: Sendable {
   public var recordsPositions = false
   /// A model with several labels answers those whose probability is at least this.
   public var labelThreshold: Float = 0.5
+  /// What the engine's work is noted in, for a timeline; nil for nothing.
+  public var trace: ExecutionTrace?
 
   /// The defaults.
   public init() {}
@@ -94,7 +96,8 @@ public final class Classifier: Sendable {
     let batchTokens = min(options.batchTokens ?? admitted, admitted)
     let executorOptions = ExecutorOptions(
       graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: tokenLimit,
-      threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
+      threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions,
+      trace: options.trace)
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)

@@ -25,6 +25,7 @@
 @_exported import enum PyramidRuntime.AnswerLimit
 @_exported import class PyramidRuntime.AnswerTable
 @_exported import struct PyramidRuntime.DeadlinePassed
+@_exported import class PyramidRuntime.ExecutionTrace
 @_exported import class PyramidRuntime.LoadedModel
 @_exported import struct PyramidRuntime.OperationCount
 @_exported import struct PyramidRuntime.PackedBatch

@@ -86,6 +86,8 @@ struct MPRun: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var writeProfile: String?
 
+  @OptionGroup var trace: TraceOptions
+
   @OptionGroup var plugins: PluginOptions
 
   @Flag(help: "Read the whole model first and compare it with the checksum that mp-compile stored.")
@@ -103,6 +105,7 @@ struct MPRun: ParsableCommand {
   func validate() throws {
     if info {
       let isMore = exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
+        || trace.trace != nil
       if !texts.isEmpty || input != nil || isMore {
         throw ValidationError("--info classifies nothing: leave texts, policies and outputs out")
       }
@@ -152,24 +155,28 @@ struct MPRun: ParsableCommand {
     options.batchTokens = batchTokens
     options.labelThreshold = labelThreshold
     options.recordsPositions = pyramid != nil
+    options.trace = trace.recorder
     if FileKind(at: model) == .folder {
       let folder = ShellText.quoted(model)
       throw FormatError(
         file: model, problem: "is a folder; compile it: mp-compile \(folder) -o model.mpc, and run that")
     }
-    try checkOutputs([pyramid, writeProfile], inputs: [model, input] + plugins.plugin)
+    try checkOutputs([pyramid, writeProfile, trace.trace], inputs: [model, input] + plugins.plugin)
     let loaded = try LoadedModel(path: model, copying: copy)
     if verify { try loaded.verify() }
     if info { return try ModelInfo(loaded).print() }
     let classifier = try Classifier(model: loaded, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
+    try trace.check()
     let session = try RunSession(self, classifier: classifier)
     let path = texts == ["-"] ? "-" : input
     let source: any RecordSource =
       if let path { try RecordReader(path: path, layout: layout(of: path)) } else {
         TextArray(texts)
       }
-    if try !session.run(source) { throw ExitCode(1) }
+    let isWhole = try session.run(source)
+    for note in try trace.write(options.trace) { Terminal(quiet: quiet).note(note) }
+    if !isWhole { throw ExitCode(1) }
   }
 }

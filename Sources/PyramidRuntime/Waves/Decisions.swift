@@ -15,6 +15,7 @@ final class Decisions {
   private let layers: Int
   private let answers: AnswerKind
   private let source: any SampleSource
+  private let trace: TraceGroup?
   private let recordsPositions: Bool
   private let arena = Arena()
   private var slots: SampleSlots
@@ -30,11 +31,11 @@ final class Decisions {
   /// Decides for `program` by `policies`, with records for `capacity` samples at once; answers go to `source`.
   init(
     _ program: Program, _ shape: ModelShape, _ policies: ResolvedPolicies, _ options: ExecutorOptions, capacity: Int,
-    source: any SampleSource
+    source: any SampleSource, trace: TraceGroup? = nil
   ) throws {
     exit = policies.exit
     exits = program.steps.compactMap { $0.exit?.boundary.number }.sorted()
-    (self.program, layers, self.source) = (program, shape.layers, source)
+    (self.program, layers, self.source, self.trace) = (program, shape.layers, source, trace)
     answers = shape.task.answers
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
@@ -183,6 +184,10 @@ final class Decisions {
         decision, runner, first: first, count: count, textLength: length, by: terms(of: slot)?.policies?.prune)
       if recordsPositions, let scores = chooser.given {
         recordScores(slot, at: decision.boundary, scores, places: places + first, count)
+      }
+      if let trace, let request = slots.id(of: slot).request?.takeUnretainedValue() {
+        let (sample, boundary) = (Int32(slots.id(of: slot).index), Int32(decision.boundary.number))
+        trace.note(.prune(request: request.number, sample: sample, boundary: boundary, kept: Int32(rows)))
       }
       for index in 0..<rows { keep[index] = chooser.chosen[index] < 0 ? -1 : Int32(first) + chooser.chosen[index] }
       if decision.rest == .dropped { return rows }
