@@ -31,6 +31,7 @@
 @_exported import struct PyramidRuntime.PackedBatch
 @_exported import struct PyramidRuntime.RequestTerms
 @_exported import struct PyramidRuntime.RuntimeError
+@_exported import struct PyramidRuntime.TaskAnswer
 @_exported import enum PyramidRuntime.ThreadCount
 @_exported import struct PyramidText.Encoding
 @_exported import class PyramidText.Tokenizer

@@ -47,6 +47,10 @@ struct MPRun: ParsableCommand {
   @Option(help: "Pruning policy in place of the compiled one.", transform: { try PolicySpec($0) })
   var prune: PolicySpec?
 
+  @Option(
+    help: "Of a model of several tasks, those that are asked, joined by commas: a text leaves when they are sure.")
+  var tasks: String?
+
   @OptionGroup var team: ThreadOptions
 
   @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
@@ -104,8 +108,9 @@ struct MPRun: ParsableCommand {
 
   func validate() throws {
     if info {
-      let isMore = exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
-        || trace.trace != nil
+      let isMore =
+        exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
+        || trace.trace != nil || tasks != nil
       if !texts.isEmpty || input != nil || isMore {
         throw ValidationError("--info classifies nothing: leave texts, policies and outputs out")
       }
@@ -156,6 +161,7 @@ struct MPRun: ParsableCommand {
     options.labelThreshold = labelThreshold
     options.recordsPositions = pyramid != nil
     options.trace = trace.recorder
+    options.tasks = tasks?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     if FileKind(at: model) == .folder {
       let folder = ShellText.quoted(model)
       throw FormatError(
