@@ -9,12 +9,13 @@ extension Classification {
     var object = JSONObject()
     object["index"] = JSONValue(index)
     for (key, value) in own { object[key] = value }
-    if let labels { object["labels"] = .array(labels.map(JSONValue.string)) } else { object["label"] = .string(label) }
-    object["score"] = JSONValue(score)
-    if !probabilities.isEmpty { object["probabilities"] = .array(probabilities.map { JSONValue($0) }) }
-    if let candidates { object["candidates"] = .array(candidates.map(JSONValue.string)) }
-    object["scores"] = .array(scores.map { JSONValue($0) })
-    object["logits"] = .array(answer.logits.map { JSONValue($0) })
+    if tasks.isEmpty {
+      addAnswer(to: &object)
+    } else {
+      var answers = JSONObject()
+      for task in tasks { answers[task.name] = task.json }
+      object["tasks"] = .object(answers)
+    }
     object["exit_layer"] = JSONValue(answer.exitLayer)
     object["layers"] = JSONValue(layers)
     object["tokens"] = .array(answer.tokensAlive.map { JSONValue($0) })
@@ -28,6 +29,16 @@ extension Classification {
       object["full_length"] = JSONValue(fullLength)
     }
     return .object(object)
+  }
+
+  /// What a model of one task says.
+  private func addAnswer(to object: inout JSONObject) {
+    if let labels { object["labels"] = .array(labels.map(JSONValue.string)) } else { object["label"] = .string(label) }
+    object["score"] = JSONValue(score)
+    if !probabilities.isEmpty { object["probabilities"] = .array(probabilities.map { JSONValue($0) }) }
+    if let candidates { object["candidates"] = .array(candidates.map(JSONValue.string)) }
+    object["scores"] = .array(scores.map { JSONValue($0) })
+    object["logits"] = .array(answer.logits.map { JSONValue($0) })
   }
 }
 

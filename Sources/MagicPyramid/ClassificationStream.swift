@@ -116,6 +116,9 @@ struct RecordAdmission {
     func failure(_ part: String, _ problem: String) -> Result<AdmittedRecord, FormatError> {
       .failure(FormatError(file: location.file, place: location.place + part, problem: problem))
     }
+    if record.label != nil, !classifier.tasks.isEmpty {
+      return failure(": label", "is of one task, and the model answers several: leave labels out")
+    }
     if let problem = labels.take(record) { return failure(": label", problem) }
     do {
       let encodings = try plan.encodings(of: record, for: classifier)

@@ -21,6 +21,10 @@ public struct ClassifierOptions: Sendable {
   public var recordsPositions = false
   /// A model with several labels answers those whose probability is at least this.
   public var labelThreshold: Float = 0.5
+  /// Of a model of several tasks, the names of those that are asked; nil for all.
+  public var tasks: [String]?
+  /// What the engine's work is noted in, for a timeline; nil for nothing.
+  public var trace: ExecutionTrace?
 
   /// The defaults.
   public init() {}
@@ -28,7 +32,7 @@ public struct ClassifierOptions: Sendable {
 
 /// One text's classification.
 public struct Classification: Sendable {
-  /// Name of the best class; a model of one logit has only one.
+  /// Name of the best class; a model of one logit has only one. Of several tasks, each with its label.
   public let label: String
   /// Its number.
   public let labelIndex: Int
@@ -55,6 +59,9 @@ public struct Classification: Sendable {
   public let layers: Int
   /// What the engine recorded.
   public let answer: Answer
+  /// What each task that was asked of a model of several is answered, in the model's order; empty for one task. The
+  /// members above but the exit layer and the lengths then say nothing.
+  public var tasks: [TaskClassification] = []
 }
 
 /// A compiled model that classifies texts. Safe for use from several threads and tasks, whose texts are computed
@@ -75,6 +82,7 @@ public final class Classifier: Sendable {
   public let acceptsPairs: Bool
   private let labelThreshold: Float
   private let scoreFunction: ScoreFunction?
+  let asked: [AskedTask]
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
   public let batchLimits: (samples: Int, tokens: Int)
 
@@ -92,9 +100,12 @@ public final class Classifier: Sendable {
     let admitted = model.graph.admitted(.tokens)
     tokenLimit = min(model.header.maxTokens, admitted)
     let batchTokens = min(options.batchTokens ?? admitted, admitted)
+    let asked = try Self.asked(options.tasks, of: model)
+    self.asked = asked
     let executorOptions = ExecutorOptions(
       graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: tokenLimit,
-      threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions)
+      threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions,
+      trace: options.trace, tasks: options.tasks.map { _ in Set(asked.map(\.number)) })
     batchLimits = (executorOptions.samples, batchTokens)
     executor = try Executor(model: model, policies: policies, options: executorOptions)
     tokenizer = try Tokenizer(model.header.tokenizer, file: model.path)
@@ -219,6 +230,7 @@ public final class Classifier: Sendable {
 
   /// What callers see of an answer.
   func classification(_ answer: Answer, of encoding: Encoding, windows: Int? = nil) -> Classification {
+    if !asked.isEmpty { return joined(asked.map { $0.classification(answer, labelThreshold) }, answer, of: encoding) }
     let (best, scores) = (answer.label, task.scores(answer.logits))
     let likely = task == .multiLabel ? labels.indices.filter { scores[$0] >= labelThreshold } : nil
     return Classification(

@@ -51,7 +51,8 @@ public struct Compilation: Sendable {
   {
     self.policies = try policies.map { kind, spec in
       do {
-        return try registry.make(spec, kind: kind, model: compiler.facts, learned: compiler.lowered.learned)
+        return try registry.make(
+          spec, kind: kind, shape: compiler.lowered.graph.shape, learned: compiler.lowered.learned)
       } catch let error as PolicyError {
         // Only here is it known which checkpoint lacks learned values.
         throw error.naming(checkpoint: compiler.checkpoint.path.shellQuoted)

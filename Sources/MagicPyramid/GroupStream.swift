@@ -21,6 +21,7 @@ public final class GroupStream {
   public init(
     _ source: any RecordSource, classifier: Classifier, topCount: Int? = nil, spelling: LabelSpelling? = nil
   ) throws {
+    try classifier.model.requireOneTask(for: "groups are")
     guard classifier.model.graph.shape.classes == 1 else {
       throw RuntimeError("groups are ranked by one logit, and the model has \(classifier.model.graph.shape.classes)")
     }

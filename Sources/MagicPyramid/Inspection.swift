@@ -16,9 +16,15 @@ extension ModelCompiler {
       return "\(precision.rawValue) \(decimals(Double(bytes) / 1e6)) MB"
     }
     let parameters = lowered.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    var rows: [(String, String)] = [
-      ("family", family), ("task", task), ("labels", labels), ("tokenizer", tokenizer), ("texts", texts),
-      ("exit heads", exitHeads), ("entry", entry), ("learned", learned),
+    let answers =
+      lowered.tasks.isEmpty
+      ? [("task", task), ("labels", labels)]
+      : zip(lowered.tasks, lowered.graph.shape.answered).map { heads, answered in
+        ("task \(heads.task.name)", task(heads, Array(lowered.labels[answered.columns])))
+      }
+    var rows: [(String, String)] = [("family", family)] + answers
+    rows += [
+      ("tokenizer", tokenizer), ("texts", texts), ("exit heads", exitHeads), ("entry", entry), ("learned", learned),
       ("parameters", "\(parameters); without policies, for \(target.rawValue): \(sizes.joined(separator: ", "))"),
       ("dense cost", try cost(target)),
     ]
@@ -39,18 +45,31 @@ extension ModelCompiler {
   private var task: String {
     let score =
       checkpoint.configuration.scoreFunction.map { "; score: \($0.rawValue) of the logit, by activation_fn" } ?? ""
-    switch lowered.graph.shape.task {
-    case .classification: return "one label of \(lowered.labels.count)" + score
-    case .multiLabel: return "any of \(lowered.labels.count) labels, a sigmoid each" + score
-    case .ranking: return "one logit, to rank by" + score
-    case .regression:
-      return "regression, \(lowered.labels.count == 1 ? "a number" : "\(lowered.labels.count) numbers")" + score
+    return Self.kind(lowered.graph.shape.task, lowered.labels.count) + score
+  }
+
+  private static func kind(_ task: ModelTask, _ count: Int) -> String {
+    switch task {
+    case .classification: "one label of \(count)"
+    case .multiLabel: "any of \(count) labels, a sigmoid each"
+    case .ranking: "one logit, to rank by"
+    case .regression: "regression, \(count == 1 ? "a number" : "\(count) numbers")"
     }
   }
 
-  private var labels: String {
-    let shown = lowered.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
-    return shown + (lowered.labels.count > 20 ? ", and \(lowered.labels.count - 20) more" : "")
+  /// One of several tasks: what it answers, and where it has heads.
+  private func task(_ heads: TaskHeads, _ labels: [String]) -> String {
+    let layers = heads.exitHeads.sorted().map { "\($0 + 1)" }.joined(separator: ", ")
+    let exits = layers.isEmpty ? "no exit heads" : "exit heads after layers \(layers)"
+    return "\(Self.kind(heads.task.task, labels.count)) (\(list(labels))); \(exits)"
+      + (heads.entryHead == nil ? "" : ", and at the entry")
+  }
+
+  private var labels: String { list(lowered.labels) }
+
+  private func list(_ labels: [String]) -> String {
+    let shown = labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
+    return shown + (labels.count > 20 ? ", and \(labels.count - 20) more" : "")
   }
 
   private var tokenizer: String {
@@ -78,6 +97,7 @@ extension ModelCompiler {
     func list(_ layers: some Sequence<Int>) -> String {
       layers.sorted().map { String($0 + 1) }.joined(separator: ", ")
     }
+    guard lowered.tasks.isEmpty else { return "of all tasks after layers \(list(lowered.exitHeads))" }
     let dense = lowered.exitHeads.subtracting(lowered.linearHeads)
     let kinds = [("dense and tanh", dense), ("linear", lowered.linearHeads)].filter { !$0.1.isEmpty }
     let place = lowered.exitHeads.count == 1 ? "after layer" : "after layers"

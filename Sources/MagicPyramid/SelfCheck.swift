@@ -51,7 +51,7 @@ public struct SelfCheck: Sendable {
     graph.placement = classifier.model.graph.decisions
     let context = PassContext(
       policies: policies, exitHeads: compiler.lowered.exitHeads, linearHeads: compiler.lowered.linearHeads,
-      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead,
+      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead, tasks: compiler.lowered.tasks,
       target: classifier.model.instructionSet)
     try Pipeline.schedulePolicies(on: &graph, context)
     let oracle = try ReferenceInterpreter(
@@ -64,17 +64,43 @@ public struct SelfCheck: Sendable {
       .filter { encoding in padding.map { !encoding.ids.contains($0) } ?? true }
     let expected = try oracle.run(ReferenceBatch(tokenIDs: encodings.map(\.ids), typeIDs: encodings.map(\.typeIDs)))
     for (found, expected) in zip(try classifier.answers(to: encodings), expected) {
-      if found.labelIndex == expected.label { agreeing += 1 }
+      let kinds = graph.shape.answered.map(\.task.task)
+      let own = found.taskScores
+      let others = expected.scores(of: kinds)
+      if own.map(\.label) == others.map(\.label) { agreeing += 1 }
       // A text that meets a broken weight has no answer here as there.
       if found.answer.isBroken && expected.logits.contains(where: \.isNaN) { continue }
-      if found.answer.exitLayer != expected.exitLayer || found.answer.tokensAlive != expected.tokensAlive {
+      if found.answer.exitLayer != expected.exitLayer || found.answer.tokensAlive != expected.tokensAlive
+        || found.tasks.map(\.exitLayer) != expected.tasks.map(\.exitLayer)
+      {
         decidedOtherwise += 1
         if isExact { continue }
       }
-      for (a, b) in zip(found.scores, expected.probabilities) {
-        let scale = classifier.task == .regression ? max(abs(b), 1) : 1
-        largestDifference = (a - b).isNaN ? .infinity : max(largestDifference, abs(a - b) / scale)
+      for (kind, (found, expected)) in zip(kinds, zip(own, others)) {
+        for (a, b) in zip(found.scores, expected.scores) {
+          let scale = kind == .regression ? max(abs(b), 1) : 1
+          largestDifference = (a - b).isNaN ? .infinity : max(largestDifference, abs(a - b) / scale)
+        }
       }
     }
+  }
+}
+
+/// A task's label and scores.
+private typealias TaskScores = (label: Int, scores: [Float])
+
+extension Classification {
+  /// Of each task, or of the only one.
+  fileprivate var taskScores: [TaskScores] {
+    if tasks.isEmpty { return [(labelIndex, scores)] }
+    return tasks.map { (label: $0.labelIndex, scores: $0.scores) }
+  }
+}
+
+extension ReferenceAnswer {
+  /// The same of what the oracle answered.
+  fileprivate func scores(of kinds: [ModelTask]) -> [TaskScores] {
+    if tasks.isEmpty { return [(label, probabilities)] }
+    return zip(tasks, kinds).map { task, kind in (label: task.label, scores: kind.scores(task.logits)) }
   }
 }

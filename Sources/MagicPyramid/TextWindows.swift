@@ -26,6 +26,7 @@ public struct TextWindows: Sendable {
     self.length = length ?? classifier.tokenLimit
     self.overlap = overlap ?? self.length / 4
     self.aggregation = aggregation
+    try classifier.model.requireOneTask(for: "windows are")
     guard self.length <= classifier.tokenLimit else {
       throw RuntimeError("--window \(self.length): the model takes at most \(classifier.tokenLimit) tokens")
     }

@@ -27,6 +27,7 @@ public struct ZeroShot: Sendable {
     guard parts.contains(where: { $0.first == "}" }) else {
       throw RuntimeError("--hypothesis '\(hypothesis)' has no {} for the label")
     }
+    try classifier.model.requireOneTask(for: "candidate labels are")
     guard classifier.task == .classification, classifier.acceptsPairs,
       let entailment = classifier.labels.firstIndex(where: { $0.lowercased().hasPrefix("entail") })
     else {

@@ -62,6 +62,7 @@ public func magicPyramidDescribe(_ pointer: UnsafeRawPointer?) -> UnsafeMutableP
   let (shape, header) = (model.model.graph.shape, model.model.header)
   let description: JSONValue = [
     "labels": .array(model.labels.map(JSONValue.string)), "task": .string("\(model.task)"),
+    "tasks": .array(model.tasks.map(JSONValue.string)),
     "layers": JSONValue(shape.layers), "classes": JSONValue(shape.classes), "max_tokens": JSONValue(model.tokenLimit),
     "accepts_pairs": .bool(model.acceptsPairs),
     "exit": model.policies.exit.map { .string("\($0.spec)") } ?? .null,
@@ -95,6 +96,7 @@ public func magicPyramidClassify(
 ) -> Int32 {
   guarded(error, -1) {
     let texts = TextColumn(bytes, offsets, count)
+    try classifier(pointer).model.requireOneTask(for: "columns of answers are")
     let answers = try classified(classifier(pointer), texts, TextColumn(pairBytes, pairOffsets, count))
     for (index, answer) in answers.enumerated() {
       label?[index] = Int32(answer.labelIndex)

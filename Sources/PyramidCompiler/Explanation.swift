@@ -49,7 +49,8 @@ extension Graph {
       return "the [CLS] rows, which are all that "
         + (isInLayer ? "exit head or classifier reads of the layer" : "the classifier reads")
     case .segmentMean: return "the mean of each sample's rows of the layer's input, which the exit head reads as well"
-    case .concat: return "what the exit head reads, side by side"
+    case .concat:
+      return shape.tasks.isEmpty ? "what the exit head reads, side by side" : "side by side, for the tasks' heads"
     case .bagLogits: return "the entry's head: rows of a table for the tokens' ids, before anything is embedded"
     case .softmax: return "probabilities, which the exit policy reads"
     case .rowNorm, .headMean: return "a signal of the pruning policy"

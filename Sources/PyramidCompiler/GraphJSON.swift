@@ -23,6 +23,17 @@ extension Graph {
   private func text(_ string: String?) -> JSONValue { string.map { .string($0) } ?? .null }
 
   private var model: JSONValue {
+    guard case .object(var model) = sizes else { return sizes }
+    if !shape.tasks.isEmpty {
+      model["tasks"] = .array(
+        shape.tasks.map { task in
+          ["name": .string(task.name), "classes": JSONValue(task.classes), "task": .string(task.task.rawValue)]
+        })
+    }
+    return .object(model)
+  }
+
+  private var sizes: JSONValue {
     [
       "family": JSONValue(shape.family), "layers": JSONValue(shape.layers), "hidden": JSONValue(shape.hidden),
       "heads": JSONValue(shape.heads), "intermediate": JSONValue(shape.intermediate),

@@ -42,11 +42,32 @@ public struct ModelCompiler: Sendable {
   /// Reads and lowers a checkpoint folder; `problemType` goes before what its config.json says. Throws `FormatError` or
   /// `CheckpointError`.
   public init(checkpoint path: String, problemType: ProblemType? = nil) throws {
-    checkpoint = try Checkpoint(path: path, problemType: problemType)
-    lowered = try LoweredModel(checkpoint, name: Self.graphName(checkpoint.configuration.name))
+    let checkpoint = try Checkpoint(path: path, problemType: problemType)
+    let tasks = try checkpoint.ownTasks()
+    guard tasks.isEmpty || problemType == nil else {
+      throw CompileError("\(path): has several tasks; each says its problem_type in config.json, magic_pyramid.tasks")
+    }
+    try self.init(checkpoint, tasks: tasks)
+  }
+
+  /// Reads a trunk and the checkpoint folders of tasks that have its encoder, and lowers them to one graph that answers all
+  /// of them. Throws as the other does, and where an encoder is not the trunk's, bit for bit.
+  public init(trunk path: String, tasks: [(name: String, checkpoint: String)]) throws {
+    let tasks = try tasks.map { try TaskCheckpoint($0.name, Checkpoint(path: $0.checkpoint)) }
+    try self.init(Checkpoint(path: path), tasks: tasks)
+  }
+
+  private init(_ checkpoint: Checkpoint, tasks: [TaskCheckpoint]) throws {
+    let name = Self.graphName(checkpoint.configuration.name)
+    if tasks.isEmpty {
+      (self.checkpoint, lowered) = (checkpoint, try LoweredModel(checkpoint, name: name))
+    } else {
+      lowered = try LoweredModel(trunk: checkpoint, tasks: tasks, name: name)
+      self.checkpoint = checkpoint.joined(with: tasks)
+    }
     notes =
       try checkpoint.tokenizerOrigin.notes.dropFirst() + checkpoint.notes + lowered.notes
-      + lowered.numberNotes(of: checkpoint)
+      + lowered.numberNotes(of: self.checkpoint)
   }
 
   /// Sizes that policies are made for.
@@ -74,7 +95,7 @@ public struct ModelCompiler: Sendable {
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
     PassContext(
       policies: policies, exitHeads: lowered.exitHeads, linearHeads: lowered.linearHeads,
-      headInput: lowered.headInput, entryHead: lowered.entryHead,
+      headInput: lowered.headInput, entryHead: lowered.entryHead, tasks: lowered.tasks,
       checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
       profile: options.profile)
   }
@@ -82,7 +103,7 @@ public struct ModelCompiler: Sendable {
   /// The plain graph with the checkpoint that it is of.
   private var namedGraph: Graph {
     var graph = lowered.graph
-    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: weights.tensors.files)
+    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: weights.files)
     return graph
   }
 

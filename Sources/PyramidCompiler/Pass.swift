@@ -20,6 +20,8 @@ public struct PassContext: Sendable {
   public var checkpointArgument: String
   /// The exit head before layer 1, if there is one.
   public var entryHead: EntryHead?
+  /// The heads of each task of a model that has several, which are read in place of the others; empty for one.
+  public var tasks: [TaskHeads]
   /// Instruction set to choose kernels for.
   public var target: InstructionSet
   /// Number format of the products.
@@ -30,12 +32,13 @@ public struct PassContext: Sendable {
   /// A context; without policies the compiled graph equals the plain one.
   public init(
     policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [], linearHeads: Set<Int> = [],
-    headInput: HeadInput = .first, entryHead: EntryHead? = nil, checkpointArgument: String = "CHECKPOINT",
+    headInput: HeadInput = .first, entryHead: EntryHead? = nil, tasks: [TaskHeads] = [],
+    checkpointArgument: String = "CHECKPOINT",
     target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
     (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
-    (self.headInput, self.entryHead) = (headInput, entryHead)
+    (self.headInput, self.entryHead, self.tasks) = (headInput, entryHead, tasks)
     self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision

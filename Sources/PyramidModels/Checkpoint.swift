@@ -76,6 +76,20 @@ extension TokenizerOrigin {
 }
 
 extension Checkpoint {
+  /// The trunk with the tensors of its tasks beside its own. A trunk's own `activation_fn` is not the tasks'.
+  public func joined(with tasks: [TaskCheckpoint]) -> Checkpoint {
+    var configuration = configuration
+    configuration.scoreFunction = nil
+    return with(weights.joined(with: tasks.map { ($0.name, $0.checkpoint.weights) }), configuration)
+  }
+
+  /// The checkpoint with other tensors and another configuration.
+  func with(_ weights: Weights, _ configuration: ModelConfiguration) -> Checkpoint {
+    var other = self
+    (other.weights, other.configuration) = (weights, configuration)
+    return other
+  }
+
   /// The checkpoint without its upper layers, and without what belongs to them: its head reads what layer `layers` hands
   /// on. Throws when there are fewer layers.
   public func cut(to layers: Int) throws(CheckpointError) -> Checkpoint {

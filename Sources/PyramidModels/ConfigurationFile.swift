@@ -98,6 +98,12 @@ extension ModelConfiguration {
       scoreFunction: ModelConfiguration.scoreFunction(root),
       padTokenID: padToken,
       dropout: DropoutRates(reading: root, keys.dropout), headInput: ModelConfiguration.headInput(root))
+    if let field = try root.optional("magic_pyramid")?.optional("tasks") {
+      for (name, task) in try field.members() {
+        tasks[name] = try TaskLabels(
+          labels: ModelConfiguration.labels(task), problemType: ModelConfiguration.problemType(task))
+      }
+    }
     try family.refine(&self, root)
   }
 

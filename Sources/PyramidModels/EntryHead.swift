@@ -18,6 +18,8 @@ public struct EntryHead: Sendable {
   public let skip: [Int32]
   /// The id that ends a text of a pair.
   public let separator: Int32
+  /// What stands before its tensors' names; empty for the head of a model of one task.
+  public var task = ""
 
   /// A head from its parts.
   public init(vocabulary: Int, pairs: Int?, skip: [Int32], separator: Int32) {
@@ -45,19 +47,20 @@ public struct EntryHead: Sendable {
 
   /// Canonical names and shapes: table [V, classes], pairs [M, classes] if there are any, bias [classes].
   public func tensors(of shape: ModelShape) -> [(name: String, shape: [Int])] {
-    [(Self.prefix + "table", [vocabulary, shape.classes])]
-      + (pairs.map { [(Self.prefix + "bigrams", [$0, shape.classes])] } ?? [])
-      + [(Self.prefix + "bias", [shape.classes])]
+    [(task + Self.prefix + "table", [vocabulary, shape.classes])]
+      + (pairs.map { [(task + Self.prefix + "bigrams", [$0, shape.classes])] } ?? [])
+      + [(task + Self.prefix + "bias", [shape.classes])]
   }
 
   /// Appends the head's node to a graph and returns its logits [B, classes]; `ids` are the tokens' [T], `segments` the
-  /// offsets of the samples [B + 1].
+  /// offsets of the samples [B + 1], `shape` that of its task where that is not the graph's.
   public func lower(
-    into builder: inout GraphBuilder, ids: ValueID, segments: ValueID
+    into builder: inout GraphBuilder, ids: ValueID, segments: ValueID, shape: ModelShape? = nil
   ) throws(GraphError) -> ValueID {
-    let weights = tensors(of: builder.graph.shape).map { name, sizes in
+    let weights = tensors(of: shape ?? builder.graph.shape).map { name, sizes in
       builder.graph.weight(
-        "entry." + name.dropFirst(Self.prefix.count), TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
+        task + "entry." + name.dropFirst(task.count + Self.prefix.count), TensorType(.f32, sizes.map { .fixed($0) }),
+        sources: [name])
     }
     return try builder.add(
       .bagLogits(skip: skip, separator: separator), [ids, segments], weights, name: "entry.logits")

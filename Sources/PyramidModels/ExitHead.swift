@@ -24,6 +24,8 @@ public struct ExitHead: Sendable {
   public let input: HeadInput
   /// Whether it has no dense layer.
   public let isLinear: Bool
+  /// What its tensors' names begin with; empty for the head of a model of one task.
+  public var prefix = ""
 
   /// The head of a layer.
   public init(layer: Int, input: HeadInput, isLinear: Bool = false) {
@@ -35,11 +37,12 @@ public struct ExitHead: Sendable {
   public func tensors(of shape: ModelShape) -> [(name: String, shape: [Int])] {
     let width = input.width(hidden: shape.hidden)
     let dense = [
-      ("exits.\(layer).dense.weight", [shape.hidden, width]), ("exits.\(layer).dense.bias", [shape.hidden]),
+      ("\(prefix)exits.\(layer).dense.weight", [shape.hidden, width]),
+      ("\(prefix)exits.\(layer).dense.bias", [shape.hidden]),
     ]
     return (isLinear ? [] : dense) + [
-      ("exits.\(layer).classifier.weight", [shape.classes, isLinear ? width : shape.hidden]),
-      ("exits.\(layer).classifier.bias", [shape.classes]),
+      ("\(prefix)exits.\(layer).classifier.weight", [shape.classes, isLinear ? width : shape.hidden]),
+      ("\(prefix)exits.\(layer).classifier.bias", [shape.classes]),
     ]
   }
 
@@ -62,9 +65,12 @@ public struct ExitHead: Sendable {
     return try builder.add(.concat, [first, mean], name: "head\(layer)")
   }
 
-  /// Appends the head's layers to a graph and returns its logits [B, classes]; `feature` is what it reads.
-  public func lower(into builder: inout GraphBuilder, reading feature: ValueID) throws(GraphError) -> ValueID {
-    let weights = tensors(of: builder.graph.shape).map { name, sizes in
+  /// Appends the head's layers to a graph and returns its logits [B, classes]; `feature` is what it reads, `shape` that of
+  /// its task where that is not the graph's.
+  public func lower(
+    into builder: inout GraphBuilder, reading feature: ValueID, shape: ModelShape? = nil
+  ) throws(GraphError) -> ValueID {
+    let weights = tensors(of: shape ?? builder.graph.shape).map { name, sizes in
       builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
     }
     let read =

@@ -14,13 +14,15 @@ public struct LoweredModel: Sendable {
 
   /// The graph: embeddings, layers, output.
   public var graph: Graph
-  /// Layers, from 0, after which the checkpoint has an exit head.
+  /// The heads of each task of a model that has several; empty for one.
+  public let tasks: [TaskHeads]
+  /// Layers, from 0, after which the checkpoint has an exit head, or all tasks have one.
   public let exitHeads: Set<Int>
   /// Those of them whose head is linear.
   public let linearHeads: Set<Int>
   /// What they read.
   public let headInput: HeadInput
-  /// The exit head before layer 1; nil when the checkpoint has none.
+  /// The exit head before layer 1; nil when the checkpoint has none, or one of several tasks has none.
   public let entryHead: EntryHead?
   /// Learned parameters and weights of policies by tensor name, `prune.thresholds` for one.
   public let learned: [String: LearnedTensor]
@@ -68,7 +70,7 @@ public struct LoweredModel: Sendable {
     notes = try model.inventory.check(against: weights, isTrained: labels != nil, buffers: checkpoint.family.buffers)
     tensors = model.inventory.trained(from: weights)
 
-    graph = model.builder.graph
+    (graph, tasks) = (model.builder.graph, [])
     (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
     headInput = configuration.headInput
     self.entryHead = entryHead
@@ -79,5 +81,17 @@ public struct LoweredModel: Sendable {
     if let thresholds = checkpoint.importedThresholds { learned[Self.thresholds] = LearnedTensor(thresholds) }
     self.learned = learned
     self.labels = try labels ?? configuration.labels(count: classes)
+  }
+
+  /// A model of several tasks from its parts.
+  init(
+    graph: Graph, tasks: [TaskHeads], learned: [String: LearnedTensor], labels: [String],
+    tensors: [(name: String, shape: [Int])], notes: [String]
+  ) {
+    (self.graph, self.tasks, self.learned, self.labels) = (graph, tasks, learned, labels)
+    (self.tensors, self.notes) = (tensors, notes)
+    exitHeads = tasks.dropFirst().reduce(tasks[0].exitHeads) { $0.intersection($1.exitHeads) }
+    (linearHeads, headInput) = (tasks[0].linearHeads, tasks[0].headInput)
+    entryHead = tasks.allSatisfy { $0.entryHead != nil } ? tasks[0].entryHead : nil
   }
 }

@@ -63,6 +63,16 @@ public struct ModelConfiguration: Sendable, Equatable {
   public var dropout = DropoutRates()
   /// What the exit heads read, `magic_pyramid.head_input`.
   public var headInput = HeadInput.first
+  /// What it says of further tasks, `magic_pyramid.tasks`, by name.
+  public var tasks: [String: TaskLabels] = [:]
+
+  /// Labels and kind of a further task.
+  public struct TaskLabels: Sendable, Equatable {
+    /// The class names; empty when the file does not say.
+    public var labels: [String]
+    /// `problem_type`.
+    public var problemType: ProblemType?
+  }
 
   /// The names for a classifier of `count` rows: those of the file, or `LABEL_0`, `LABEL_1`, ... when it names none.
   /// Throws when the file names another number of classes.

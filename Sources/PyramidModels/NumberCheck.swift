@@ -12,12 +12,12 @@ extension LoweredModel {
     let (weights, rules) = (checkpoint.weights, checkpoint.tokenizer.rules)
     var notes: [String] = []
     for (name, shape) in tensors {
-      guard let original = weights.originals[name] else { continue }
-      let values = try weights.tensors.floats(of: original)
+      guard let (tensors, original) = weights.original(of: name) else { continue }
+      let values = try tensors.floats(of: original)
       let mayBeInfinite = name.hasPrefix("prune.")
       func isBroken(_ value: Float) -> Bool { mayBeInfinite ? value.isNaN : !value.isFinite }
       guard let first = values.firstIndex(where: isBroken) else { continue }
-      let (file, width) = (weights.tensors.path(of: original), max(shape.dropFirst().reduce(1, *), 1))
+      let (file, width) = (tensors.path(of: original), max(shape.dropFirst().reduce(1, *), 1))
       func failure(_ problem: String) -> FormatError {
         FormatError(file: file, place: original.printable(limit: 80), problem: problem)
       }

@@ -26,6 +26,26 @@ indirect enum TensorExpression: Equatable {
     }
   }
 
+  /// The tensors that it reads, by canonical name.
+  var tensors: [String] {
+    switch self {
+    case .tensor(let name, _, _): [name]
+    case .zeros: []
+    case .linear(let x, let prefix), .layerNorm(let x, let prefix, _):
+      x.tensors + [prefix + ".weight", prefix + ".bias"]
+    }
+  }
+
+  /// The same of tensors whose names begin with `start`.
+  func prefixed(_ start: String) -> TensorExpression {
+    switch self {
+    case .tensor(let name, let first, let end): .tensor(start + name, first: first, end: end)
+    case .zeros: self
+    case .linear(let x, let prefix): .linear(x.prefixed(start), start + prefix)
+    case .layerNorm(let x, let prefix, let epsilon): .layerNorm(x.prefixed(start), start + prefix, epsilon: epsilon)
+    }
+  }
+
   /// What a source means; a name that is none of the forms is a tensor's.
   init(source: String) { self = Self.call(source[...], depth: 0) ?? .tensor(source) }
 

@@ -10,8 +10,17 @@ import PyramidPolicy
 public struct Weights: Sendable {
   /// The tensors as they are in the files.
   public let tensors: TensorCollection
+  /// The files that they and those of tasks are in, each once.
+  public var files: [SafetensorsFile] {
+    var paths: Set<String> = []
+    return ([self] + tasks.sorted { $0.key < $1.key }.map(\.value)).flatMap(\.tensors.files).filter {
+      paths.insert($0.path).inserted
+    }
+  }
   /// Canonical name -> name in the file.
   public private(set) var originals: [String: String]
+  /// Of a model of several tasks, the tensors of each task: `tasks.<name>.X` is X of the task's own.
+  private var tasks: [String: Weights] = [:]
   /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
   static let policies = "policies."
   /// First components of the names of tensors that this project adds to a checkpoint.
@@ -28,6 +37,48 @@ public struct Weights: Sendable {
     }
     (self.tensors, self.originals) = (tensors, originals)
     try Temperatures.check(self)
+  }
+
+  /// These tensors with those of tasks beside them.
+  func joined(with tasks: [(name: String, weights: Weights)]) -> Weights {
+    var joined = self
+    for (name, weights) in tasks { joined.tasks[name] = weights }
+    return joined
+  }
+
+  /// Names of the tasks that a checkpoint has heads of its own for, sorted.
+  var taskNames: [String] {
+    let names = originals.keys.filter { $0.hasPrefix("tasks.") }.compactMap { name in
+      name.split(separator: ".", omittingEmptySubsequences: false).dropFirst().first.map(String.init)
+    }
+    return Set(names).sorted()
+  }
+
+  /// The tensors as a checkpoint of one of its tasks alone has them; nil for those of its ordinary head.
+  func ofTask(_ task: String?) -> Weights {
+    var own = self
+    own.originals = originals.filter { name, _ in
+      let first = name.firstComponent
+      return first != "tasks" && (task == nil || first != "exits" && first != "policies")
+    }
+    guard let prefix = task.map(TaskShape.prefix) else { return own }
+    for (name, original) in originals where name.hasPrefix(prefix) {
+      own.originals[String(name.dropFirst(prefix.count))] = original
+    }
+    return own
+  }
+
+  /// Whose tensor a name is, and what it is called there.
+  private func place(of name: String) -> (weights: Weights, name: String) {
+    let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == "tasks", let weights = tasks[String(parts[1])] else { return (self, name) }
+    return (weights, String(parts[2]))
+  }
+
+  /// Where a tensor lies, and what it is called there; nil when there is none of that canonical name.
+  func original(of name: String) -> (tensors: TensorCollection, name: String)? {
+    let (weights, name) = place(of: name)
+    return weights.originals[name].map { (weights.tensors, $0) }
   }
 
   /// Gives a tensor another canonical name; with `keeps` it has both. Nothing happens without that tensor.
@@ -77,7 +128,9 @@ public struct Weights: Sendable {
   }
 
   /// The extents of a tensor; nil when there is none of that canonical name.
-  public func shape(of name: String) -> [Int]? { originals[name].flatMap { tensors.shape(of: $0) } }
+  public func shape(of name: String) -> [Int]? {
+    original(of: name).flatMap { $0.tensors.shape(of: $0.name) }
+  }
 
   /// A tensor that policies read, by canonical name; nil when there is none.
   func learned(_ name: String) throws(FormatError) -> LearnedTensor? {
@@ -87,10 +140,10 @@ public struct Weights: Sendable {
 
   /// The values of a tensor, by canonical name, that a weight is made of.
   func values(ofTensor name: String, _ symbol: String) throws -> [Float] {
-    guard let original = originals[name] else {
+    guard let original = original(of: name) else {
       throw CheckpointError(description: "the checkpoint has no tensor \(name) for #\(symbol)")
     }
-    return try tensors.floats(of: original)
+    return try original.tensors.floats(of: original.name)
   }
 
   /// The logical values of a graph's weight, its sources joined along the first axis, f32, row-major; layout plays no

@@ -95,7 +95,11 @@ public struct ModelSource: Sendable {
     (self.path, self.profiles, self.registry, self.options) = (path, profiles, registry, options)
     if Self.isFolder(path) {
       self.precision = precision ?? .f32
-      origin = .checkpoint(try ModelCompiler(checkpoint: path))
+      let compiler = try ModelCompiler(checkpoint: path)
+      guard compiler.lowered.tasks.isEmpty else {
+        throw ComparisonError("\(path): answers several tasks, and comparisons are for one: compare a task's own model")
+      }
+      origin = .checkpoint(compiler)
       notes = []
     } else {
       guard precision == nil, profiles.isEmpty else {
@@ -103,6 +107,7 @@ public struct ModelSource: Sendable {
           "\(path): precision and profiles are for checkpoint folders; a compiled model has its own")
       }
       let model = try LoadedModel(path: path)
+      try model.requireOneTask(for: "comparisons are")
       self.precision = model.graph.precision
       origin = .artefact(model)
       let controls = Self.controls(model.graph).all.map(\.element.name).joined(separator: " and ")

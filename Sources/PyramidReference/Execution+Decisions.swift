@@ -7,7 +7,7 @@ import PyramidPolicy
 extension Execution {
   /// Rows of the samples that stay; those that leave are answered.
   mutating func decideExit(_ node: Node) throws(ReferenceError) -> [Int] {
-    guard let policy = interpreter.policies.exit, let memories else {
+    guard let exit = interpreter.policies.exit, !memories.isEmpty else {
       throw ReferenceError("no exit policy was given")
     }
     guard let decision = ExitDecision(node.op, try operands(node)) else { throw ReferenceError("not a decision") }
@@ -20,13 +20,19 @@ extension Execution {
     for (row, sample) in samples.enumerated() {
       let values = try decision.logits.row(row)
       answers[sample].headLogits[number] = values
-      var buffers = SignalBuffers()
-      defer { buffers.deallocate() }
-      let view = try exitView(decision, logits: values, of: sample, row: row, current, &buffers)
-      let wantsToLeave = policy.shouldExit(view, memory: memories[sample])
-      // A broken number must not cost accuracy, whatever the policy says.
-      let isSound = !Arithmetic.softmax(values[...]).contains { $0.isNaN }
-      if wantsToLeave && isSound {
+      // A sample leaves when all of its tasks are answered, each by the first head that is sure.
+      for (task, part) in try parts(ofRow: values.count).enumerated() where settled[sample][task] == nil {
+        var buffers = SignalBuffers()
+        defer { buffers.deallocate() }
+        let own = Array(values[part.columns])
+        let view = try exitView(
+          decision, logits: own, part.task, part.columns, of: sample, row: row, current, &buffers)
+        let isSure = exit.part(task).shouldExit(view, memory: memories[task][sample])
+        // A broken number must not cost accuracy, whatever the policy says.
+        let isSound = !Arithmetic.softmax(own[...]).contains { $0.isNaN }
+        if isSure && isSound { settled[sample][task] = ReferenceTaskAnswer(logits: own, exitLayer: number) }
+      }
+      if settled[sample].allSatisfy({ $0 != nil }) {
         try answer(sample, values, at: number)
       } else {
         stay.append(row)
@@ -106,17 +112,17 @@ extension Execution {
   }
 
   private func exitView(
-    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], of sample: Int, row: Int, _ current: [Int: Float],
-    _ buffers: inout SignalBuffers
+    _ decision: ExitDecision<ReferenceTensor>, logits: [Float], _ task: ModelTask, _ columns: Range<Int>,
+    of sample: Int, row: Int, _ current: [Int: Float], _ buffers: inout SignalBuffers
   ) throws(ReferenceError) -> ExitViewStorage {
     var view = ExitViewStorage(
       layer: decision.boundary.number, layers: graph.shape.layers, classes: logits.count,
-      answers: graph.shape.task.answers)
+      answers: task.answers)
     view.logits = buffers.copy(logits)
     for (signal, tensors) in decision.signals {
       switch signal {
       case .logits: continue
-      case .probabilities: view.probabilities = buffers.copy(try tensors[0].row(row))
+      case .probabilities: view.probabilities = buffers.copy(try tensors[0].row(row)[columns])
       case .hidden:
         view.width = tensors[0].columns
         view.hidden = buffers.copy(try tensors[0].row(row))
@@ -136,7 +142,7 @@ extension Execution {
         view.tokensAlive = offsets[row + 1] - offsets[row]
       case .earlierProbabilities:
         var earlier: [Float] = []
-        for head in tensors { earlier += try head.row(row) }
+        for head in tensors { earlier += try head.row(row)[columns] }
         view.earlierHeads = tensors.count
         view.earlierStride = logits.count
         view.earlierProbabilities = buffers.copy(earlier)

@@ -16,8 +16,10 @@ struct Execution {
   var answers: [ReferenceAnswer]
   /// Which answers are final, by sample number.
   var isAnswered: [Bool]
-  /// Memory of the exit policy; nil without one.
-  let memories: SampleMemories?
+  /// Memory of the exit policy of each task; none without one.
+  let memories: [SampleMemories]
+  /// What is answered of each sample's tasks so far; nil for those that are open. One task in an ordinary graph.
+  var settled: [[ReferenceTaskAnswer?]]
   /// What the trainer brings, in a graph that trains.
   let training: ReferenceTrainingInputs
   /// What has been added to the gradient of each weight so far.
@@ -43,9 +45,14 @@ struct Execution {
     dims = try DimTable(interpreter.graph, lengths: batch.tokenIDs.map(\.count))
     answers = batch.tokenIDs.map { _ in ReferenceAnswer() }
     isAnswered = batch.tokenIDs.map { _ in false }
-    memories = interpreter.policies.exit.flatMap {
-      $0.type.kind == .exit ? SampleMemories($0, samples: batch.tokenIDs.count) : nil
+    let (tasks, samples) = (interpreter.graph.shape.answered.count, batch.tokenIDs.count)
+    let open = [ReferenceTaskAnswer?](repeating: nil, count: tasks)
+    settled = [[ReferenceTaskAnswer?]](repeating: open, count: samples)
+    var memories: [SampleMemories] = []
+    if let exit = interpreter.policies.exit, exit.type.kind == .exit {
+      for task in 0..<tasks { memories.append(SampleMemories(exit.part(task), samples: samples)) }
     }
+    self.memories = memories
   }
 
   /// The answers, once all nodes have run.
@@ -56,13 +63,29 @@ struct Execution {
     return answers
   }
 
+  /// Each task's part of a row of logits: all of it in an ordinary graph.
+  func parts(ofRow count: Int) throws(ReferenceError) -> [(task: ModelTask, columns: Range<Int>)] {
+    let shape = graph.shape
+    if shape.tasks.isEmpty { return [(shape.task, 0..<count)] }
+    guard count == shape.classes else { throw ReferenceError("\(count) logits, and the tasks have \(shape.classes)") }
+    return shape.answered.map { ($0.task.task, $0.columns) }
+  }
+
   /// Answers a sample with the logits of the head of a layer, counted from 1; 0 is the entry.
   mutating func answer(_ sample: Int, _ logits: [Float], at exitLayer: Int) throws(ReferenceError) {
     guard !isAnswered[sample] else { throw ReferenceError("sample \(sample) is answered twice") }
     isAnswered[sample] = true
-    answers[sample].logits = logits
-    answers[sample].probabilities = interpreter.graph.shape.task.scores(logits)
-    answers[sample].label = Arithmetic.argmax(logits)
+    for (task, part) in try parts(ofRow: logits.count).enumerated() where settled[sample][task] == nil {
+      settled[sample][task] = ReferenceTaskAnswer(logits: Array(logits[part.columns]), exitLayer: exitLayer)
+    }
+    let parts = settled[sample].compactMap(\.self)
+    if graph.shape.tasks.isEmpty {
+      answers[sample].probabilities = graph.shape.task.scores(logits)
+      answers[sample].label = Arithmetic.argmax(logits)
+    } else {
+      answers[sample].tasks = parts
+    }
+    answers[sample].logits = parts.flatMap(\.logits)
     answers[sample].exitLayer = exitLayer
     guard exitLayer == 0 else { return }
     let tokens = batch.tokenIDs[sample].count

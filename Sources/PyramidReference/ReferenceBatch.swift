@@ -17,6 +17,16 @@ public struct ReferenceBatch: Sendable, Equatable {
   }
 }
 
+/// What one of several tasks is answered.
+public struct ReferenceTaskAnswer: Sendable, Equatable {
+  /// Logits of the head that answered.
+  public let logits: [Float]
+  /// Its layer, counted from 1; 0 is the entry.
+  public let exitLayer: Int
+  /// The class of the largest logit, the lower index on ties.
+  public var label: Int { Arithmetic.argmax(logits) }
+}
+
 /// What became of one sample.
 public struct ReferenceAnswer: Sendable, Equatable {
   /// Logits of the head that answered.
@@ -31,6 +41,8 @@ public struct ReferenceAnswer: Sendable, Equatable {
   public internal(set) var tokensAlive: [Int] = []
   /// The original positions of these tokens.
   public internal(set) var alivePositions: [[Int32]] = []
+  /// Of a graph of several tasks, what each is answered, in their order.
+  public internal(set) var tasks: [ReferenceTaskAnswer] = []
   /// Logits of every head evaluated for the sample, by layer counted from 1, the last one included; 0 is the entry's.
   public internal(set) var headLogits: [Int: [Float]] = [:]
   /// Operations of the matrix products and attention products done for the sample: two for each multiplication, which

@@ -113,13 +113,17 @@ public struct ReferenceInterpreter {
       throw ReferenceError(
         "the graph asks \(kind) policy @\(name), but \(policy.type.kind) policy @\(policy.type.name) was given")
     }
-    guard policy.model.layers == graph.shape.layers, policy.model.classes == graph.shape.classes else {
+    let parts = kind == .exit ? [policy] + policy.others : [policy]
+    let wanted = kind == .exit ? graph.shape.answered.map(\.task.classes) : [graph.shape.classes]
+    guard parts.map(\.model.classes) == wanted, parts.allSatisfy({ $0.model.layers == graph.shape.layers }) else {
       throw ReferenceError(
-        "@\(name) was made for \(policy.model.layers) layers and \(policy.model.classes) classes, "
-          + "the graph has \(graph.shape.layers) and \(graph.shape.classes)")
+        "@\(name) was made for \(policy.model.layers) layers and \(Self.list(parts.map(\.model.classes))) classes, "
+          + "the graph has \(graph.shape.layers) and \(Self.list(wanted))")
     }
     return policy
   }
+
+  private static func list(_ numbers: [Int]) -> String { numbers.map { "\($0)" }.joined(separator: " + ") }
 
   private func refuse(_ missing: Set<some RawRepresentable<String>>, of name: String) throws(ReferenceError) {
     guard let signal = missing.map(\.rawValue).min() else { return }

@@ -4,7 +4,7 @@ import PyramidIR
 
 /// One sample's answer.
 public struct Answer: Sendable, Equatable {
-  /// Logits of the head that answered, [C].
+  /// Logits of the head that answered, [C]; of several tasks those of each, side by side.
   public var logits: [Float]
   /// The layer after which the sample left, from 1; the number of layers when it stayed to the end, 0 when it left at the
   /// entry.
@@ -27,19 +27,37 @@ public struct Answer: Sendable, Equatable {
   public var task = ModelTask.classification
   /// What made the sample leave before its policy did; nil for a sample that left as its policy says.
   public var limit: AnswerLimit?
+  /// What each task of a model of several is answered, in their order; empty for one task.
+  public var tasks: [TaskAnswer] = []
 
-  /// Softmax or sigmoid of the logits, [C]; empty for regression.
-  public var probabilities: [Float] { task.probabilities(logits) ?? [] }
+  /// Softmax or sigmoid of the logits, [C]; empty for regression and for several tasks, which have their own.
+  public var probabilities: [Float] { tasks.isEmpty ? task.probabilities(logits) ?? [] : [] }
 
   /// Whether a logit is no number, so that nothing follows from the answer.
   public var isBroken: Bool { logits.contains { $0.isNaN } }
 
   /// The class with the largest logit; the first of equal ones, and 0 if there is no number among them.
-  public var label: Int {
+  public var label: Int { logits.best }
+}
+
+/// What one task of a model of several is answered.
+public struct TaskAnswer: Sendable, Equatable {
+  /// Logits of the head that answered, [classes of the task].
+  public let logits: [Float]
+  /// The layer whose head answered, from 1; 0 for the entry.
+  public let exitLayer: Int
+  /// What the logits stand for.
+  public let task: ModelTask
+
+  /// The class with the largest logit, as `Answer.label`.
+  public var label: Int { logits.best }
+}
+
+extension [Float] {
+  /// The place of the largest number; the first of equal ones, and 0 if there is no number.
+  fileprivate var best: Int {
     var best = 0
-    for index in logits.indices where logits[index] > logits[best] || (logits[best].isNaN && !logits[index].isNaN) {
-      best = index
-    }
+    for index in indices where self[index] > self[best] || (self[best].isNaN && !self[index].isNaN) { best = index }
     return best
   }
 }

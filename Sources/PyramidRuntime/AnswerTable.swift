@@ -13,6 +13,9 @@ public final class AnswerTable {
   private var recordsPositions = false
   private var allLogits: [Float] = []
   private var exitLayers: [Int32] = []
+  private var tasks: [(task: TaskShape, columns: Range<Int>)] = []
+  /// [samples, tasks]; empty for a model of one task.
+  private var taskLayers: [Int32] = []
   private var allTokens: [Int32] = []
   private var allOperations: [OperationCount] = []
   private var limits: [AnswerLimit?] = []
@@ -44,7 +47,16 @@ public final class AnswerTable {
       tokensAlive: tokensAlive(of: sample).map { Int($0) },
       alivePositions: recordsPositions ? (0..<max(exitLayer(of: sample), 1)).map { alive(sample, after: $0) } : nil,
       scores: recordsPositions ? (0..<layers).map { scores(of: sample, at: $0) } : nil,
-      operations: operations(of: sample), task: task, limit: limits[sample])
+      operations: operations(of: sample), task: task, limit: limits[sample], tasks: taskAnswers(of: sample))
+  }
+
+  /// What each task of a model of several is answered.
+  private func taskAnswers(of sample: Int) -> [TaskAnswer] {
+    tasks.enumerated().map { index, task in
+      let logits = allLogits[sample * classes + task.columns.lowerBound..<sample * classes + task.columns.upperBound]
+      return TaskAnswer(
+        logits: Array(logits), exitLayer: Int(taskLayers[sample * tasks.count + index]), task: task.task.task)
+    }
   }
 
   /// Copies of all answers.
@@ -59,6 +71,12 @@ public final class AnswerTable {
     Self.grow(&allTokens, to: count * layers, filler: 0)
     Self.grow(&allOperations, to: count, filler: OperationCount())
     Self.grow(&limits, to: count, filler: nil)
+    if !shape.tasks.isEmpty {
+      if tasks.map(\.task) != shape.tasks { tasks = shape.answered }
+      Self.grow(&taskLayers, to: count * tasks.count, filler: 0)
+    } else if !tasks.isEmpty {
+      tasks = []
+    }
     guard recordsPositions else { return }
     Self.grow(&starts, to: count + 1, filler: 0)
     Self.grow(&drops, to: batch.tokenCount, filler: 0)
@@ -77,6 +95,9 @@ public final class AnswerTable {
     for (layer, tokens) in answer.tokensAlive.enumerated() { allTokens[sample * layers + layer] = tokens }
     allOperations[sample] = answer.operations
     limits[sample] = answer.limit
+    for (task, layer) in (answer.taskLayers ?? UnsafeMutableBufferPointer(start: nil, count: 0)).enumerated() {
+      taskLayers[sample * tasks.count + task] = layer
+    }
     guard let record = answer.record else { return }
     for (token, boundary) in record.drops.enumerated() { drops[starts[sample] + token] = boundary }
     for index in record.scores.indices { scores[starts[sample] * layers + index] = record.scores[index] }

@@ -13,7 +13,7 @@ public final class Executor: Sendable {
   private let indexLimits: [Int]
   private let paddingID: Int32?
   private let terms: TermsCheck
-  private let queue = RequestQueue()
+  private let queue: RequestQueue
   private let work: InferenceWork
   private let thread: InferenceThread
 
@@ -25,8 +25,11 @@ public final class Executor: Sendable {
     let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
     (indexLimits, paddingID) = (program.indexLimits, program.paddingID)
     terms = TermsCheck(model, policies)
-    let queue = queue
-    let loop = try WaveLoop(program, of: model, policies: policies, options: options, source: queue)
+    let trace = options.trace?.group(program.traceNames(model.graph))
+    let queue = RequestQueue(trace: trace)
+    self.queue = queue
+    let loop = try WaveLoop(
+      program, of: model, policies: policies, options: options, source: queue, trace: trace)
     work = InferenceWork {
       // A wave's way from end to end and the end of it, then it is the turn of another executor that has something to
       // do.

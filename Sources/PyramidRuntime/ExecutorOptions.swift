@@ -16,17 +16,21 @@ public struct ExecutorOptions: Sendable {
   public var threads: Int
   /// Whether answers carry the original positions of the tokens kept.
   public var recordsPositions: Bool
+  /// What the executor's work is noted in; nil for nothing, which takes no time.
+  public var trace: ExecutionTrace?
+  /// Of a model of several tasks, the numbers of those that are asked: a sample leaves when they are answered. Nil for all.
+  public var tasks: Set<Int>?
 
   /// Options; nil stands for what the graph admits, and for the longest sample the tokens of a wave.
   public init(
     graph: Graph, samples: Int? = nil, tokens: Int? = nil, longestSample: Int? = nil, threads: Int,
-    recordsPositions: Bool = false
+    recordsPositions: Bool = false, trace: ExecutionTrace? = nil, tasks: Set<Int>? = nil
   ) {
     self.samples = min(samples ?? .max, graph.admitted(.samples))
     self.tokens = min(tokens ?? .max, graph.admitted(.tokens))
     self.longestSample = min(longestSample ?? self.tokens, graph.admitted(.tokens))
     self.threads = threads
-    self.recordsPositions = recordsPositions
+    (self.recordsPositions, self.trace, self.tasks) = (recordsPositions, trace, tasks)
   }
 
   /// Throws `RuntimeError` when nothing fits into a wave, or when no team is that large.

@@ -102,6 +102,35 @@ public struct WindowOptions: ParsableArguments {
   }
 }
 
+/// `--trace`.
+public struct TraceOptions: ParsableArguments {
+  /// The file as given.
+  @Option(
+    help: "Write a timeline of waves, layers, steps and exits that chrome://tracing and ui.perfetto.dev open.",
+    completion: .file(extensions: ["json"]))
+  public var trace: String?
+
+  /// As the parser makes it.
+  public init() {}
+
+  /// A new trace if one is asked for.
+  public var recorder: ExecutionTrace? { trace.map { _ in ExecutionTrace() } }
+
+  /// Refuses a place that can't be written before the work, not after it.
+  public func check() throws(OutputError) {
+    if let trace { _ = try OutputFile(path: trace) }
+  }
+
+  /// Writes the file, and returns what is to be said of it.
+  public func write(_ recorder: ExecutionTrace?) throws(OutputError) -> [String] {
+    guard let trace, let recorder else { return [] }
+    try recorder.write(to: trace)
+    let leftOut = recorder.leftOut
+    return leftOut == 0
+      ? [] : ["\(trace): holds the first \(recorder.capacity) events, \(leftOut) more are left out"]
+  }
+}
+
 /// `--plugin`.
 public struct PluginOptions: ParsableArguments {
   /// Paths of plugins.

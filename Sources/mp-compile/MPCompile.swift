@@ -26,6 +26,7 @@ struct MPCompile: ParsableCommand {
         mp-compile Graphs/dbpedia14 -o placed.mpc \\
           --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
+        mp-compile trunk -o both.mpc --task tone=tone-model --task topic=topic-model
         mp-compile my-checkpoint --inspect
         mp-compile my-checkpoint --emit ir
         mp-compile --list-policies
@@ -38,6 +39,13 @@ struct MPCompile: ParsableCommand {
     help: "Folder with config.json, tokenizer files and model.safetensors, or a model's in the hub's cache.",
     completion: .directory)
   var checkpoint: String?
+
+  @Option(
+    help: """
+      NAME=CHECKPOINT: a task that the model answers, by the heads of a checkpoint whose encoder is, bit for bit, the one \
+      compiled; repeatable.
+      """, transform: { try TaskOption($0) })
+  var task: [TaskOption] = []
 
   @Option(name: [.short, .long], help: "The file to write.", completion: .file(extensions: ["mpc"]))
   var output: String?
@@ -126,6 +134,9 @@ struct MPCompile: ParsableCommand {
       let names = Pipeline.passes.map(\.name).joined(separator: ", ")
       throw ValidationError("there is no pass '\(printAfter)'; the passes are \(names)")
     }
+    if problemType != nil && !task.isEmpty {
+      throw ValidationError("--problem-type is for one task: say it in the config.json of each --task")
+    }
     if certificate != nil && profile != nil {
       throw ValidationError("a certificate is for a model that decides wherever it can: leave --profile out")
     }
@@ -140,7 +151,7 @@ struct MPCompile: ParsableCommand {
     let out = StandardOutput()
     guard let checkpoint, !listPolicies else { return try list(to: out) }
     if inspect { return try inspect(checkpoint, to: out) }
-    try checkOutputs([output], inputs: [checkpoint, profile, certificate] + plugins.plugin)
+    try checkOutputs([output], inputs: [checkpoint, profile, certificate] + task.map(\.checkpoint) + plugins.plugin)
     let options = CompileOptions(
       target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
       disabledPasses: Set(disablePass),
@@ -151,8 +162,7 @@ struct MPCompile: ParsableCommand {
       exit: try exit ?? certificate.map { try PolicySpec($0.exit) },
       prune: try prune ?? certificate?.prune.map { try PolicySpec($0) })
     var compilation = try Compilation(
-      of: ModelCompiler(checkpoint: checkpoint, problemType: problemType), policies: policies, options: options,
-      registry: plugins.registry())
+      of: compiler(checkpoint), policies: policies, options: options, registry: plugins.registry())
     compilation.certificate = certificate
     for note in compilation.compiler.notes { terminal.note("note: \(note)") }
     let observe = { (pass: String, graph: Graph) throws in
@@ -183,8 +193,15 @@ struct MPCompile: ParsableCommand {
 
   private func inspect(_ checkpoint: String, to out: StandardOutput) throws {
     let target = try InstructionSet(rawValue: target.rawValue) ?? .native()
-    try out.print(ModelCompiler(checkpoint: checkpoint).inspection(for: target), terminator: "")
+    try out.print(compiler(checkpoint).inspection(for: target), terminator: "")
     try out.flush()
+  }
+
+  /// Reads the checkpoint, with those of tasks.
+  private func compiler(_ checkpoint: String) throws -> ModelCompiler {
+    try task.isEmpty
+      ? ModelCompiler(checkpoint: checkpoint, problemType: problemType)
+      : ModelCompiler(trunk: checkpoint, tasks: task.map { ($0.name, $0.checkpoint) })
   }
 
   private func list(to out: StandardOutput) throws {
@@ -203,6 +220,7 @@ struct MPCompile: ParsableCommand {
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
         + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
+    if !shape.tasks.isEmpty { terminal.note("  tasks: \(shape.tasks.map(\.name).joined(separator: ", "))") }
     for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
     for line in certificate?.lines ?? [] { terminal.note("  certificate: \(line)") }
     if let check = compiled.check {
@@ -218,5 +236,18 @@ struct MPCompile: ParsableCommand {
     } else {
       terminal.note("  self-check: left out")
     }
+  }
+}
+
+/// `NAME=CHECKPOINT`.
+struct TaskOption {
+  let name, checkpoint: String
+
+  init(_ text: String) throws {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, !parts[1].isEmpty else {
+      throw ValidationError("--task wants NAME=CHECKPOINT, as --task tone=models/tone, not '\(text)'")
+    }
+    (name, checkpoint) = (parts[0], parts[1])
   }
 }

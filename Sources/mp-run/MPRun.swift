@@ -47,6 +47,10 @@ struct MPRun: ParsableCommand {
   @Option(help: "Pruning policy in place of the compiled one.", transform: { try PolicySpec($0) })
   var prune: PolicySpec?
 
+  @Option(
+    help: "Of a model of several tasks, those that are asked, joined by commas: a text leaves when they are sure.")
+  var tasks: String?
+
   @OptionGroup var team: ThreadOptions
 
   @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
@@ -86,6 +90,8 @@ struct MPRun: ParsableCommand {
     completion: .file(extensions: ["json"]))
   var writeProfile: String?
 
+  @OptionGroup var trace: TraceOptions
+
   @OptionGroup var plugins: PluginOptions
 
   @Flag(help: "Read the whole model first and compare it with the checksum that mp-compile stored.")
@@ -102,7 +108,9 @@ struct MPRun: ParsableCommand {
 
   func validate() throws {
     if info {
-      let isMore = exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
+      let isMore =
+        exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
+        || trace.trace != nil || tasks != nil
       if !texts.isEmpty || input != nil || isMore {
         throw ValidationError("--info classifies nothing: leave texts, policies and outputs out")
       }
@@ -152,24 +160,29 @@ struct MPRun: ParsableCommand {
     options.batchTokens = batchTokens
     options.labelThreshold = labelThreshold
     options.recordsPositions = pyramid != nil
+    options.trace = trace.recorder
+    options.tasks = tasks?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     if FileKind(at: model) == .folder {
       let folder = ShellText.quoted(model)
       throw FormatError(
         file: model, problem: "is a folder; compile it: mp-compile \(folder) -o model.mpc, and run that")
     }
-    try checkOutputs([pyramid, writeProfile], inputs: [model, input] + plugins.plugin)
+    try checkOutputs([pyramid, writeProfile, trace.trace], inputs: [model, input] + plugins.plugin)
     let loaded = try LoadedModel(path: model, copying: copy)
     if verify { try loaded.verify() }
     if info { return try ModelInfo(loaded).print() }
     let classifier = try Classifier(model: loaded, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }
+    try trace.check()
     let session = try RunSession(self, classifier: classifier)
     let path = texts == ["-"] ? "-" : input
     let source: any RecordSource =
       if let path { try RecordReader(path: path, layout: layout(of: path)) } else {
         TextArray(texts)
       }
-    if try !session.run(source) { throw ExitCode(1) }
+    let isWhole = try session.run(source)
+    for note in try trace.write(options.trace) { Terminal(quiet: quiet).note(note) }
+    if !isWhole { throw ExitCode(1) }
   }
 }

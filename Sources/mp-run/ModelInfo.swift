@@ -12,13 +12,17 @@ struct ModelInfo {
 
   func print() throws {
     let (graph, header) = (model.graph, model.header)
-    let labels = header.labels.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
     var lines = [
       "\(graph.shape.family), \(graph.shape.layers) layers x \(graph.shape.hidden), for "
         + "\(model.instructionSet.rawValue), \(graph.precision.rawValue), texts of up to \(header.maxTokens) tokens",
       "checkpoint: \(header.checkpoint)",
-      "\(header.labels.count) classes: \(labels)\(header.labels.count > 20 ? ", ..." : "")",
     ]
+    for (task, columns) in graph.shape.answered {
+      let name = task.name.isEmpty ? "" : "task \(task.name): "
+      let own = header.labels[columns]
+      let labels = own.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
+      lines.append("\(name)\(own.count) classes: \(labels)\(own.count > 20 ? ", ..." : "")")
+    }
     for (kind, spec) in graph.policies.all { lines.append("\(kind.rawValue): \(spec)") }
     lines += header.certificate?.lines.map { "certificate: \($0)" } ?? ["certificate: none"]
     let out = StandardOutput()

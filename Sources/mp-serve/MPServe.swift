@@ -112,6 +112,8 @@
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
+    @OptionGroup var trace: TraceOptions
+
     @OptionGroup var plugins: PluginOptions
 
     static func main() async { await main(EnvironmentOptions.arguments(for: self)) }

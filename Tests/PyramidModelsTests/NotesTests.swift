@@ -50,9 +50,7 @@ import Testing
           + "encoder.layer.0.output.adapters.a.weight"))
   }
 
-  @Test(arguments: [
-    "exits.2.classifier.weight", "exits.0.density.weight", "prune.threshold", "tasks.a.classifier.weight",
-  ])
+  @Test(arguments: ["exits.2.classifier.weight", "exits.0.density.weight", "prune.threshold"])
   func `An unknown tensor of this project's own names is an error`(name: String) throws {
     let error = #expect(throws: CheckpointError.self) { try compiler(adding: [(name, [1])]) }
     #expect(error?.description.contains("unknown (1): \(name)") == true, "\(error?.description ?? "")")

@@ -55,6 +55,10 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var brokenWord: Int?
   /// Weights depend on it.
   public var seed = "model"
+  /// Weights of heads depend on it in place of `seed`.
+  public var headSeed: String?
+  /// Heads of further tasks, which BERT may have: those of another recipe of the same trunk, by the task's name.
+  public var tasks: [(name: String, heads: CheckpointRecipe)] = []
 
   /// A recipe of a family with the sizes above.
   public init(_ family: Family = .bert) { self.family = family }
@@ -101,7 +105,15 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
 
 extension CheckpointRecipe {
   private var configuration: String {
-    let input = readsMean ? #""magic_pyramid": {"head_input": "first+mean"}, "# : ""
+    let named = tasks.map { name, heads in
+      let labels = (0..<heads.classes).map { "\"\($0)\": \"\(name) \($0)\"" }.joined(separator: ", ")
+      let problem = heads.problemType.map { "\"problem_type\": \"\($0)\", " } ?? ""
+      return "\"\(name)\": {\(problem)\"id2label\": {\(labels)}}"
+    }
+    let own =
+      (readsMean ? [#""head_input": "first+mean""#] : [])
+      + (tasks.isEmpty ? [] : ["\"tasks\": {\(named.joined(separator: ", "))}"])
+    let input = own.isEmpty ? "" : "\"magic_pyramid\": {\(own.joined(separator: ", "))}, "
     let problem = problemType.map { "\"problem_type\": \"\($0)\", " } ?? ""
     let labels = (0..<classes).map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
     let sizes =
@@ -127,11 +139,23 @@ extension CheckpointRecipe {
   private struct Tensor {
     let name: String
     let shape: [Int]
+    /// Whose values it has; nil for the recipe's own.
+    var origin: (recipe: CheckpointRecipe, name: String)?
+
+    var isOfHead: Bool {
+      ["exits.", "classifier", "pre_classifier"].contains(where: name.hasPrefix) || name.contains(".pooler")
+    }
   }
 
   private var tensors: [Tensor] {
-    wholeTensors.filter { !leavesOut.contains($0.name) }.map {
-      Tensor(name: $0.name, shape: reshapes[$0.name] ?? $0.shape)
+    let further = tasks.flatMap { task, recipe in
+      recipe.wholeTensors.filter(\.isOfHead).map { tensor in
+        let name = tensor.name.hasPrefix("bert.") ? String(tensor.name.dropFirst(5)) : tensor.name
+        return Tensor(name: "tasks.\(task).\(name)", shape: tensor.shape, origin: (recipe, tensor.name))
+      }
+    }
+    return (wholeTensors + further).filter { !leavesOut.contains($0.name) }.map {
+      Tensor(name: $0.name, shape: reshapes[$0.name] ?? $0.shape, origin: $0.origin)
     }
   }
 
@@ -216,6 +240,7 @@ extension CheckpointRecipe {
 
   /// Matrices scaled so that activations neither die nor explode and attention is far from uniform; norms around 1.
   private func values(of tensor: Tensor) -> [Float] {
+    if let (recipe, name) = tensor.origin { return recipe.values(of: Tensor(name: name, shape: tensor.shape)) }
     switch tensor.name {
     case "prune.thresholds": return thresholds ?? []
     case "exits.temperatures": return temperatures ?? []
@@ -223,7 +248,7 @@ extension CheckpointRecipe {
     case "prune.entry.threshold": return salienceThreshold.map { [$0] } ?? []
     default: break
     }
-    var random = SeededValues("\(tensor.name) of \(seed)")
+    var random = SeededValues("\(tensor.name) of \(tensor.isOfHead ? headSeed ?? seed : seed)")
     let count = tensor.shape.reduce(1, *)
     if tensor.name == "prune.entry.salience" { return (0..<count).map { _ in abs(random.unit()) } }
     // Some bags are sure of their class, and others are not.

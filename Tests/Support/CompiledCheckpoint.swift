@@ -20,14 +20,23 @@ public struct CompiledCheckpoint: Sendable {
     _ path: String, for target: InstructionSet, exit: String? = nil, prune: String? = nil,
     disabling passes: Set<String> = [], precision: Precision = .f32
   ) throws {
+    try self.init(
+      ModelCompiler(checkpoint: path), for: target, exit: exit, prune: prune, disabling: passes, precision: precision)
+  }
+
+  /// Compiles what was read and lowered already.
+  public init(
+    _ compiler: ModelCompiler, for target: InstructionSet, exit: String? = nil, prune: String? = nil,
+    disabling passes: Set<String> = [], precision: Precision = .f32
+  ) throws {
     let folder = try TemporaryFolder()
     let compilation = try Compilation(
-      checkpoint: path,
+      of: compiler,
       policies: PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: try prune.map { try PolicySpec($0) }),
       options: CompileOptions(target: target, precision: precision, disabledPasses: passes),
       registry: Self.registry.get())
     _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
-    compiler = compilation.compiler
+    self.compiler = compiler
     model = try LoadedModel(path: folder.path("model.mpc"))
   }
 
@@ -50,12 +59,14 @@ public struct CompiledCheckpoint: Sendable {
 
   /// An executor that records which tokens are kept.
   public func executor(
-    exit: String? = nil, prune: String? = nil, threads: Int = 2, samples: Int? = nil, tokens: Int? = nil
+    exit: String? = nil, prune: String? = nil, threads: Int = 2, samples: Int? = nil, tokens: Int? = nil,
+    tasks: Set<Int>? = nil
   ) throws -> Executor {
     try Executor(
       model: model, policies: policies(exit: exit, prune: prune),
       options: ExecutorOptions(
-        graph: model.graph, samples: samples, tokens: tokens, threads: threads, recordsPositions: true))
+        graph: model.graph, samples: samples, tokens: tokens, threads: threads, recordsPositions: true,
+        tasks: tasks))
   }
 
   /// The reference interpreter over the compiled graph itself, with every pass in it.
@@ -72,7 +83,7 @@ public struct CompiledCheckpoint: Sendable {
     graph.placement = model.graph.decisions
     let context = PassContext(
       policies: policies, exitHeads: compiler.lowered.exitHeads, linearHeads: compiler.lowered.linearHeads,
-      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead,
+      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead, tasks: compiler.lowered.tasks,
       target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights

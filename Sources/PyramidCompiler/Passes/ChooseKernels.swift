@@ -58,8 +58,13 @@ private struct HeadLayers {
   private let pooled: Set<ValueID>
 
   init(_ graph: Graph) {
-    let logits = Set(graph.nodes.compactMap { $0.answered?.logits })
-    var pooled = Set(graph.nodes.filter { $0.results.contains(where: logits.contains) }.map { $0.inputs[0] })
+    var logits = Set(graph.nodes.compactMap { $0.answered?.logits })
+    // Those of several tasks are put side by side.
+    for node in graph.nodes.reversed() where node.op == .concat && logits.contains(node.results[0]) {
+      logits.formUnion(node.inputs)
+    }
+    let last = graph.nodes.filter { $0.op != .concat && $0.results.contains(where: logits.contains) }
+    var pooled = Set(last.map { $0.inputs[0] })
     for node in graph.nodes where node.results.contains(where: pooled.contains) {
       if case .linearAddNorm = node.op { pooled.subtract(node.results) }
     }

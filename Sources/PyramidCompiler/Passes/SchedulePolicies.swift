@@ -14,6 +14,9 @@ struct SchedulePolicies: Pass {
     let placement = context.placement(in: graph)
     graph.placement = nil
     if context.policies.isEmpty { return }
+    if let exit = context.policies.exit, exit.exitSignals.contains(.groupLogits), !graph.shape.tasks.isEmpty {
+      throw CompileError("'\(exit.spec)' ranks the pairs of a group, which a model of several tasks does not do")
+    }
     try checkExitHeads(graph, context)
     try context.policies.prune?.checkMoment()
     if let prune = context.policies.prune, prune.remainder == .fused,
@@ -74,6 +77,10 @@ struct SchedulePolicies: Pass {
     if exit.neverExits { return }
     let place = atEntry ? " at the entry" : hasOthers ? " after layer \(layers)" : ""
     let problem = "exit policy '\(exit.spec)' needs exit heads\(place), and the checkpoint has none there; "
+    guard graph.shape.tasks.isEmpty else {
+      throw CompileError(
+        problem + "every task needs one there: tasks.<name>.exits.<layer>.*, or exits of its checkpoint")
+    }
     guard graph.shape.task == .classification else {
       throw CompileError(
         problem + "mp-train fits them for one label of several only: write exits.<layer>.classifier.weight and .bias "

@@ -146,24 +146,46 @@ struct BoundaryBuilder {
     }
   }
 
-  /// The logits of the boundary's exit head, and the [CLS] rows that it reads, of which there are none at the entry.
-  private mutating func head(_ context: PassContext) throws -> (logits: ValueID, first: ValueID?) {
+  /// The logits of the boundary's exit heads, one for each task, and the [CLS] rows that they read, of which there are none
+  /// at the entry.
+  private mutating func heads(_ context: PassContext) throws -> (logits: [ValueID], first: ValueID?) {
     guard case .after(let layer) = boundary, let hidden, let input else {
       guard let head = context.entryHead else { throw CompileError("the checkpoint has no exit head at the entry") }
-      return (try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments), nil)
+      let heads = context.tasks.isEmpty ? [(head, nil)] : context.tasks.map { ($0.entryHead ?? head, $0.shape) }
+      return (
+        try heads.map { head, shape in
+          try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments, shape: shape)
+        }, nil
+      )
     }
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    let head = ExitHead(layer: layer, input: context.headInput, isLinear: context.linearHeads.contains(layer))
-    let feature = try head.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
-    return (try head.lower(into: &builder, reading: feature), first)
+    let own = ExitHead(layer: layer, input: context.headInput, isLinear: context.linearHeads.contains(layer))
+    let heads = context.tasks.isEmpty ? [(own, nil)] : context.tasks.map { ($0.head(layer), $0.shape) }
+    var features: [HeadInput: ValueID] = [:]
+    let logits = try heads.map { head, shape in
+      let feature =
+        try features[head.input]
+        ?? head.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
+      features[head.input] = feature
+      return try head.lower(into: &builder, reading: feature, shape: shape)
+    }
+    return (logits, first)
+  }
+
+  /// What the tasks have each, side by side.
+  private mutating func joined(_ parts: [ValueID], name: String) throws -> ValueID {
+    try parts.dropFirst().reduce(parts[0]) { try builder.add(.concat, [$0, $1], name: name + suffix) }
   }
 
   /// The exit head, its decision, and what the decision reads.
   mutating func decideExit(_ policy: PolicyInstance, _ context: PassContext) throws {
-    let (logits, first) = try head(context)
+    let (heads, first) = try heads(context)
+    let logits = try joined(heads, name: "allLogits")
     let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
-      after.earlier.append(try probabilities(of: logits, for: policy))
+      let tasks = builder.graph.shape.answered.map(\.task.task)
+      let parts = try zip(heads, tasks).map { try probabilities(of: $0, $1, for: policy) }
+      after.earlier.append(try joined(parts, name: "allProbabilities"))
     }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
@@ -185,9 +207,11 @@ struct BoundaryBuilder {
   }
 
   /// What a policy reads as the probabilities of a head.
-  private mutating func probabilities(of logits: ValueID, for policy: PolicyInstance) throws -> ValueID {
+  private mutating func probabilities(
+    of logits: ValueID, _ task: ModelTask, for policy: PolicyInstance
+  ) throws -> ValueID {
     let op: Op
-    switch builder.graph.shape.task.answers {
+    switch task.answers {
     case .probabilities: op = .softmax
     case .labels: op = .activate(.sigmoid)
     case .value:

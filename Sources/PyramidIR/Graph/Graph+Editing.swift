@@ -122,6 +122,12 @@ extension Graph {
   /// Removes nodes by identity; their values become unused.
   public mutating func remove(_ ids: Set<NodeID>) { nodes.removeAll { ids.contains($0.id) } }
 
+  /// Forgets the values that were made after the last one that a node makes.
+  public mutating func dropLastValues() {
+    let used = 1 + (nodes.flatMap(\.results).map(\.index).max() ?? -1)
+    values.removeLast(max(0, values.count - used))
+  }
+
   /// Drops weights that no node reads, and renumbers the rest.
   public mutating func dropUnusedWeights() {
     let used = Set(nodes.flatMap(\.weights))

@@ -33,13 +33,15 @@ public struct ModelShape: Hashable, Sendable {
   public let layers, hidden, heads, intermediate, classes: Int
   /// What the logits are.
   public let task: ModelTask
+  /// The tasks of a graph that answers several, whose classes add up to `classes`; empty for one.
+  public internal(set) var tasks: [TaskShape]
 
   /// A shape; sizes are positive.
   public init(
     family: String, layers: Int, hidden: Int, heads: Int, intermediate: Int, classes: Int,
-    task: ModelTask = .classification
+    task: ModelTask = .classification, tasks: [TaskShape] = []
   ) {
-    self.task = task
+    (self.task, self.tasks) = (task, tasks)
     self.family = family
     self.layers = layers
     self.hidden = hidden

@@ -31,6 +31,7 @@ extension Parser {
       let name = token
       let purpose = try takeWord("what the graph is for")
       graph.purpose = try known(purpose, at: name, else: "`\(purpose)` is not a purpose")
+    case "task": try parseTask()
     case "checkpoint":
       try advance()
       if graph.checkpoint != nil { throw error("a second `checkpoint`", at: start) }
@@ -55,12 +56,24 @@ extension Parser {
     case "cost": try parseCost()
     default:
       let known = [
-        "purpose", "checkpoint", "target", "policies", "place", "dim", "weight", "slot", "cost", "entry", "embeddings",
-        "layer", "output", "gradients",
+        "task", "purpose", "checkpoint", "target", "policies", "place", "dim", "weight", "slot", "cost", "entry",
+        "embeddings", "layer", "output", "gradients",
       ]
       throw error("`\(word)` begins nothing in a graph\(suggestion(for: word, among: known))", at: start)
     }
     return true
+  }
+
+  private mutating func parseTask() throws(ParseError) {
+    let start = token
+    try advance()
+    guard graph.shape.tasks.count < TaskShape.most else { throw error("more than \(TaskShape.most) tasks", at: start) }
+    let name = try takeWord("the task's name")
+    var attributes = try parseAttributes(of: "task", at: start)
+    let task: ModelTask = attributes.has("task") ? try attributes.word("task", self) : .classification
+    graph.shape.tasks.append(
+      TaskShape(name: name, classes: try attributes.integer("classes", self), task: task))
+    try attributes.finish(self)
   }
 
   private mutating func parsePolicies() throws(ParseError) {

@@ -61,6 +61,10 @@ private struct Printer {
     text += "  model \(shape.family) {layers \(shape.layers), hidden \(shape.hidden), heads \(shape.heads), "
     text += "intermediate \(shape.intermediate), classes \(shape.classes)"
     text += shape.task == .classification ? "}\n" : ", task \(shape.task.rawValue)}\n"
+    for task in shape.tasks {
+      text += "  task \(task.name) {classes \(task.classes)"
+      text += task.task == .classification ? "}\n" : ", task \(task.task.rawValue)}\n"
+    }
     if graph.purpose != .classify { text += "  purpose \(graph.purpose.rawValue)\n" }
     if let checkpoint = graph.checkpoint { text += "  checkpoint \(quoted(checkpoint))\n" }
     if let target = graph.target { text += "  target \(target.rawValue)\n" }

@@ -6,6 +6,7 @@ extension Verifier {
   mutating func checkPreamble() {
     checkNames()
     checkShape()
+    checkTasks()
     checkPolicies()
     checkPlacement()
     checkDims()
@@ -43,6 +44,24 @@ extension Verifier {
     if shape.task == .ranking && shape.classes != 1 {
       report(.graph, "model: task ranking has one logit, classes is \(shape.classes)")
     }
+  }
+
+  private mutating func checkTasks() {
+    let tasks = graph.shape.tasks
+    guard !tasks.isEmpty else { return }
+    var (names, sum) = (Set<String>(), 0)
+    for task in tasks {
+      if !TaskShape.isName(task.name) { report(.graph, "`\(task.name)` is not a name of a task") }
+      if !names.insert(task.name).inserted { report(.graph, "task \(task.name) is declared twice") }
+      let isSized = task.classes >= 1 && task.classes <= Self.largestAxis
+      if !isSized || task.task == .ranking && task.classes != 1 {
+        report(.graph, "task \(task.name): classes is \(task.classes)")
+      }
+      sum += isSized ? task.classes : 0
+    }
+    if sum != graph.shape.classes { report(.graph, "its tasks have \(sum) classes, the model \(graph.shape.classes)") }
+    if graph.shape.task != .classification { report(.graph, "what logits are is said of each task, not of the model") }
+    if graph.purpose != .classify { report(.graph, "a graph of several tasks does not train") }
   }
 
   private mutating func checkPolicies() {

@@ -8,13 +8,18 @@ public final class PolicyInstance: Sendable {
   public let spec: PolicySpec
   /// The model that the instance was made for.
   public let model: ModelFacts
+  /// The same policy made for each further task of a model with several; each decides about the logits of its own.
+  public let others: [PolicyInstance]
 
   private nonisolated(unsafe) let table: PolicyTable
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
   private nonisolated(unsafe) let label: UnsafePointer<UInt8>
 
-  init(type: PolicyType, spec: PolicySpec, model: ModelFacts, handle: UnsafeMutableRawPointer) {
+  init(
+    type: PolicyType, spec: PolicySpec, model: ModelFacts, handle: UnsafeMutableRawPointer, others: [PolicyInstance]
+  ) {
     self.type = type
+    self.others = others
     self.spec = spec
     self.model = model
     self.handle = handle
@@ -23,6 +28,9 @@ public final class PolicyInstance: Sendable {
   }
 
   deinit { table.destroy(handle) }
+
+  /// The policy of a task, counted from 0.
+  public func part(_ task: Int) -> PolicyInstance { task == 0 ? self : others[task - 1] }
 
   /// Whether the policy is asked after a layer, 0 for the entry; false for the last layer, which always exits and prunes
   /// nothing.

@@ -34,10 +34,11 @@ public struct PolicyRegistry: Sendable {
   /// An instance of the policy of a specification; see `PolicyType.make`. One that makes no sense for the model's answers
   /// is refused with the names of those that do.
   public func make(
-    _ spec: PolicySpec, kind: PolicyKind, model: ModelFacts, learned: [String: LearnedTensor] = [:]
+    _ spec: PolicySpec, kind: PolicyKind, model: ModelFacts, learned: [String: LearnedTensor] = [:],
+    others: [PolicyInstance] = []
   ) throws(PolicyError) -> PolicyInstance {
     do {
-      return try type(named: spec.name, kind: kind).make(spec, model: model, learned: learned)
+      return try type(named: spec.name, kind: kind).make(spec, model: model, learned: learned, others: others)
     } catch .unsuited(let policy, let requires, let answers, _) {
       let fitting = all.filter { $0.kind == kind && $0.requires.contains(answers) }.map(\.name).sorted()
       throw .unsuited(policy: policy, requires: requires, answers: answers, fitting: fitting)

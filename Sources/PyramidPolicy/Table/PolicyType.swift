@@ -75,7 +75,7 @@ public struct PolicyType: Sendable {
   /// - Throws: `PolicyError`: answers that it makes no sense for, unknown parameter, wrong type, out of range, missing learned values or weights, or the policy's own
   ///   objection.
   public func make(
-    _ spec: PolicySpec, model: ModelFacts, learned: [String: LearnedTensor] = [:]
+    _ spec: PolicySpec, model: ModelFacts, learned: [String: LearnedTensor] = [:], others: [PolicyInstance] = []
   ) throws(PolicyError) -> PolicyInstance {
     guard requires.contains(model.answers) else {
       throw .unsuited(policy: name, requires: requires, answers: model.answers, fitting: [])
@@ -86,7 +86,7 @@ public struct PolicyType: Sendable {
     let text = CreationText.write(
       try description.substitute(learned, in: resolved, isFitted: isFitted), model: model, shapes: tensors.map(\.shape))
     let handle = try create(text, values: tensors.flatMap(\.values))
-    let instance = PolicyInstance(type: self, spec: resolved, model: model, handle: handle)
+    let instance = PolicyInstance(type: self, spec: resolved, model: model, handle: handle, others: others)
     if instance.isActive(afterLayer: 0),
       let unknown = ExitSignal.allCases.first(where: {
         !$0.isKnownAtEntry && instance.exitSignals.contains($0)

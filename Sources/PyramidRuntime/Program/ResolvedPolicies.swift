@@ -15,7 +15,7 @@ extension ResolvedPolicies {
     graph: Graph, registry: PolicyRegistry, learned: [String: LearnedTensor], override: PolicyPair<PolicySpec>
   ) throws {
     func make(_ kind: PolicyKind, _ spec: PolicySpec) throws -> PolicyInstance {
-      try registry.make(spec, kind: kind, model: graph.shape.facts, learned: learned)
+      try registry.make(spec, kind: kind, shape: graph.shape, learned: learned)
     }
     for (kind, spec) in override.all where graph.policies[kind] == nil {
       // What leaves nowhere is what such a model does.

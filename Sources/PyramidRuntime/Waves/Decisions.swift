@@ -13,8 +13,12 @@ final class Decisions {
   private let chooser: TokenChooser?
   private let program: Program
   private let layers: Int
-  private let answers: AnswerKind
+  /// The columns of each task's logits and what they are; one task in an ordinary model.
+  private let tasks: [(columns: Range<Int>, answers: AnswerKind)]
+  /// Whether each is asked for.
+  private let isAsked: [Bool]
   private let source: any SampleSource
+  private let trace: TraceGroup?
   private let recordsPositions: Bool
   private let arena = Arena()
   private var slots: SampleSlots
@@ -30,16 +34,17 @@ final class Decisions {
   /// Decides for `program` by `policies`, with records for `capacity` samples at once; answers go to `source`.
   init(
     _ program: Program, _ shape: ModelShape, _ policies: ResolvedPolicies, _ options: ExecutorOptions, capacity: Int,
-    source: any SampleSource
+    source: any SampleSource, trace: TraceGroup? = nil
   ) throws {
     exit = policies.exit
     exits = program.steps.compactMap { $0.exit?.boundary.number }.sorted()
-    (self.program, layers, self.source) = (program, shape.layers, source)
-    answers = shape.task.answers
+    (self.program, layers, self.source, self.trace) = (program, shape.layers, source, trace)
+    tasks = shape.answered.map { ($0.columns, $0.task.task.answers) }
+    isAsked = tasks.indices.map { options.tasks?.contains($0) ?? true }
     recordsPositions = options.recordsPositions
     let tokens = options.roomForTokens
     slots = try SampleSlots(
-      capacity, program: program, layers: shape.layers, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
+      capacity, program: program, shape: shape, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
       longest: recordsPositions ? tokens : 0,
       longestText: exit?.exitSignals.contains(.tokenIDs) == true ? tokens : 0, arena: arena)
     if exit?.exitSignals.contains(.groupLogits) == true {
@@ -58,7 +63,9 @@ final class Decisions {
     let slot = slots.take(for: sample.id, tokens: sample.tokens)
     slots.keepWords(of: slot, UnsafeBufferPointer(start: ids + first, count: sample.tokens))
     groups?.admit(slot, joinsGroup: sample.joinsGroup)
-    exit(of: slot)?.initializeMemory(at: slots.memory(of: slot))
+    if let exit = exit(of: slot) {
+      for task in tasks.indices { exit.part(task).initializeMemory(at: slots.memory(of: slot, task)) }
+    }
     if recordsPositions { for place in 0..<sample.tokens { places[first + place] = Int32(place) } }
     return Int32(slot)
   }
@@ -112,15 +119,18 @@ final class Decisions {
     for row in 0..<runner.rows(decision.samples.rows) {
       let slot = Int(numbers[row])
       let logits = runner.floats(decision.logits) + row * classes
-      var view = ExitViewStorage(layer: number, layers: layers, classes: classes, answers: answers)
-      view.logits = UnsafePointer(logits)
-      fillSignals(&view, decision, runner, row: row, slot, classes: classes)
-      // The policy is asked in any case, so that its memory advances; a head without numbers is never believed.
       let (exit, terms) = (exit(of: slot)!, terms(of: slot))
-      let wantsToLeave =
-        exit.isActive(afterLayer: number) && exit.shouldExit(view, memory: slots.memory(of: slot))
+      var wantsToLeave = true
+      for task in tasks.indices where isAsked[task] && slots.answered(of: slot)?[task] ?? -1 < 0 {
+        let isSure = ask(exit.part(task), about: task, decision, runner, row: row, slot)
+        if isSure && hasProbabilities(logits, tasks[task].columns) {
+          settle(task, of: slot, logits, at: number)
+        } else {
+          wantsToLeave = false
+        }
+      }
       let limit = wantsToLeave ? nil : terms?.limit(before: next, now: now)
-      if (wantsToLeave || limit != nil) && hasProbabilities(logits, classes) {
+      if wantsToLeave || limit != nil && tasks.indices.allSatisfy({ isSettled($0, of: slot, logits) }) {
         answer(slot, logits, at: number, limit: limit)
       } else {
         stay[staying] = Int32(row)
@@ -132,10 +142,38 @@ final class Decisions {
     for index in 0..<staying { slots.presence(of: Int(numbers[Int(stay[index])]))[dim.index] = 1 }
   }
 
-  /// Whether the softmax of the logits is made of numbers: none is NaN, and the largest is finite.
-  private func hasProbabilities(_ logits: UnsafePointer<Float>, _ classes: Int) -> Bool {
+  /// Asks a task's policy, whose memory advances in any case.
+  private func ask(
+    _ exit: PolicyInstance, about task: Int, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int,
+    _ slot: Int
+  ) -> Bool {
+    let (number, columns) = (decision.boundary.number, tasks[task].columns)
+    var view = ExitViewStorage(
+      layer: number, layers: layers, classes: columns.count, answers: tasks[task].answers)
+    let first = row * decision.logits.columns + columns.lowerBound
+    view.logits = UnsafePointer(runner.floats(decision.logits) + first)
+    fillSignals(&view, decision, runner, row: row, slot, first: first, classes: columns.count)
+    return exit.isActive(afterLayer: number) && exit.shouldExit(view, memory: slots.memory(of: slot, task))
+  }
+
+  /// Notes the answer to one of several tasks; the sample may have to go on for others.
+  private func settle(_ task: Int, of slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int) {
+    guard let answered = slots.answered(of: slot), let settled = slots.logits(of: slot) else { return }
+    answered[task] = Int32(exitLayer)
+    let columns = tasks[task].columns
+    (settled + columns.lowerBound).update(from: logits + columns.lowerBound, count: columns.count)
+  }
+
+  /// Whether a task has an answer, or can be given that of a head; one that is not asked needs none.
+  private func isSettled(_ task: Int, of slot: Int, _ logits: UnsafePointer<Float>) -> Bool {
+    !isAsked[task] || slots.answered(of: slot)?[task] ?? -1 >= 0 || hasProbabilities(logits, tasks[task].columns)
+  }
+
+  /// Whether the softmax of a task's logits is made of numbers, without which no head is believed: none is NaN, and the
+  /// largest is finite.
+  private func hasProbabilities(_ logits: UnsafePointer<Float>, _ columns: Range<Int>) -> Bool {
     var largest = -Float.infinity
-    for index in 0..<classes {
+    for index in columns {
       if logits[index].isNaN { return false }
       largest = max(largest, logits[index])
     }
@@ -144,12 +182,12 @@ final class Decisions {
 
   private func fillSignals(
     _ view: inout ExitViewStorage, _ decision: ExitDecision<Operand>, _ runner: StepRunner, row: Int, _ slot: Int,
-    classes: Int
+    first: Int, classes: Int
   ) {
     for (signal, operands) in decision.signals {
       switch signal {
       case .logits: continue
-      case .probabilities: view.probabilities = UnsafePointer(runner.floats(operands[0]) + row * classes)
+      case .probabilities: view.probabilities = UnsafePointer(runner.floats(operands[0]) + first)
       case .hidden:
         view.width = operands[0].columns
         view.hidden = UnsafePointer(runner.floats(operands[0]) + row * view.width)
@@ -166,7 +204,7 @@ final class Decisions {
       case .earlierProbabilities:
         view.earlierHeads = operands.count
         for head in 0..<operands.count {
-          let source = runner.floats(operands[head]) + row * classes
+          let source = runner.floats(operands[head]) + first
           (earlier + head * classes).update(from: source, count: classes)
         }
         view.earlierProbabilities = UnsafePointer(earlier)
@@ -183,6 +221,10 @@ final class Decisions {
         decision, runner, first: first, count: count, textLength: length, by: terms(of: slot)?.policies?.prune)
       if recordsPositions, let scores = chooser.given {
         recordScores(slot, at: decision.boundary, scores, places: places + first, count)
+      }
+      if let trace, let request = slots.id(of: slot).request?.takeUnretainedValue() {
+        let (sample, boundary) = (Int32(slots.id(of: slot).index), Int32(decision.boundary.number))
+        trace.note(.prune(request: request.number, sample: sample, boundary: boundary, kept: Int32(rows)))
       }
       for index in 0..<rows { keep[index] = chooser.chosen[index] < 0 ? -1 : Int32(first) + chooser.chosen[index] }
       if decision.rest == .dropped { return rows }
@@ -288,7 +330,11 @@ final class Decisions {
     _ slot: Int, _ logits: UnsafePointer<Float>, at exitLayer: Int, limit: AnswerLimit? = nil
   ) {
     // Before it is answered: its request may be gone afterwards.
-    exit(of: slot)?.destroyMemory(at: slots.memory(of: slot))
+    if let exit = exit(of: slot) {
+      for task in tasks.indices { exit.part(task).destroyMemory(at: slots.memory(of: slot, task)) }
+    }
+    let answered = slots.answered(of: slot)
+    for task in tasks.indices where answered?[task] ?? 0 < 0 { settle(task, of: slot, logits, at: exitLayer) }
     let tokens = slots.tokens(of: slot)
     layerTokens[0] = tokens[0]
     for index in 0..<exitLayer { layerTokens[index] = tokens[program.layerTokens[index]] }
@@ -296,8 +342,8 @@ final class Decisions {
       tokens: UnsafeBufferPointer(tokens), samples: UnsafeBufferPointer(slots.presence(of: slot)), exitLayer: exitLayer)
     source.deliver(
       SampleAnswer(
-        logits: logits, exitLayer: exitLayer,
-        tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
+        logits: slots.logits(of: slot).map { UnsafePointer($0) } ?? logits, exitLayer: exitLayer,
+        taskLayers: answered, tokensAlive: UnsafeBufferPointer(start: layerTokens, count: max(exitLayer, 1)),
         record: slots.record(of: slot), operations: operations, limit: limit),
       to: slots.id(of: slot))
     groups?.leave(slot)

@@ -15,6 +15,8 @@ final class Request: @unchecked Sendable {
   fileprivate var isCancelled = false
   fileprivate var isLate = false
   fileprivate var isQueued = false
+  /// Its number in a trace, from 1; 0 without one.
+  fileprivate(set) var number: Int32 = 0
   /// The next one of the list that it stands in.
   fileprivate var next: Request?
   /// Resumed at the end; nil for a caller that waits for the semaphore.
@@ -54,6 +56,12 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   private var spares: Request?
   /// Complete requests whose callers were not told yet. The wave loop's thread alone uses it.
   private var complete: Request?
+  private let trace: TraceGroup?
+  /// Requests so far, in a trace.
+  private var count: Int32 = 0
+
+  /// A queue without requests.
+  init(trace: TraceGroup? = nil) { self.trace = trace }
 
   /// A request that is not in use; give it back to `reuse` at the end.
   func spare() -> Request {
@@ -79,6 +87,11 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     lock.lock()
     request.continuation = continuation
     request.isQueued = !request.isCancelled
+    if let trace, request.isQueued {
+      count &+= 1
+      request.number = count
+      trace.note(.request(count, samples: Int32(request.wanted)))
+    }
     if request.isQueued {
       if let last { last.next = request } else { first = request }
       last = request
@@ -99,6 +112,7 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
         remove(request)
         request.wanted = request.admitted
         isComplete = request.answered == request.wanted
+        if isComplete { trace?.note(.complete(request: request.number)) }
       }
     }
     lock.unlock()
@@ -153,22 +167,26 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
       request.isLate = true
       remove(request)
       request.wanted = request.admitted
-      if request.answered == request.wanted {
-        request.next = complete
-        complete = request
-      }
+      if request.answered == request.wanted { noteComplete(request) }
     }
+  }
+
+  private func noteComplete(_ request: Request) {
+    request.next = complete
+    complete = request
+    trace?.note(.complete(request: request.number))
   }
 
   func deliver(_ answer: SampleAnswer, to sample: SampleID) {
     // Its caller keeps it until it is told.
     let request = sample.request!.takeUnretainedValue()
     request.table?.answer(sample.index, answer)
+    trace?.note(
+      .exit(
+        request: request.number, sample: Int32(sample.index), boundary: Int32(answer.exitLayer), answer.limit))
     lock.lock()
     defer { lock.unlock() }
     request.answered += 1
-    guard request.answered == request.wanted else { return }
-    request.next = complete
-    complete = request
+    if request.answered == request.wanted { noteComplete(request) }
   }
 }

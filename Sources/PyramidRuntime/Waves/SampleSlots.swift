@@ -30,28 +30,37 @@ struct SampleSlots {
   private let longestText: Int
   /// Of each slot the number of its sample's words, then their ids.
   private let allWords: UnsafeMutablePointer<Int32>?
+  private let tasks: Int
+  private let classes: Int
+  /// Of each slot and task the layer whose head answered, -1 before, and the logits of all tasks; nil for an ordinary
+  /// model.
+  private let allAnswered: UnsafeMutablePointer<Int32>?
+  private let allLogits: UnsafeMutablePointer<Float>?
 
   /// More than any machine needs; their numbers are written when an executor is made.
   private static let most = 1 << 22
 
   /// Takes memory for `capacity` slots, all free. `memory` is the stride and alignment of a policy's memory of a
-  /// sample; `longest` the most tokens of a sample whose scores and dropped tokens are recorded, 0 when they are not;
+  /// sample, of which there is one for each task of `shape`; `longest` the most tokens of a sample whose scores and dropped tokens are recorded, 0 when they are not;
   /// `longestText` the same for words' ids.
   init(
-    _ capacity: Int, program: Program, layers: Int, memory: (stride: Int, alignment: Int), longest: Int,
+    _ capacity: Int, program: Program, shape: ModelShape, memory: (stride: Int, alignment: Int), longest: Int,
     longestText: Int, arena: Arena
   ) throws {
     guard capacity <= Self.most else {
       throw RuntimeError("room for \(capacity) samples at once is more than \(Self.most)")
     }
     self.capacity = capacity
-    (self.layers, self.longest, self.longestText) = (layers, longest, longestText)
+    (layers, self.longest, self.longestText) = (shape.layers, longest, longestText)
+    (tasks, classes) = (shape.answered.count, shape.classes)
     (tokenDims, sampleDims, memoryStride) = (program.tokenDims, program.sampleDims, max(memory.stride, 1))
+    allAnswered = shape.tasks.isEmpty ? nil : try arena.take(Int32.self, capacity * tasks)
+    allLogits = shape.tasks.isEmpty ? nil : try arena.take(Float.self, capacity * classes)
     ids = try arena.take(SampleID.self, capacity)
     stack = try arena.take(Int32.self, capacity)
     tokenCounts = try arena.take(Int32.self, capacity * tokenDims)
     presences = try arena.take(Int32.self, capacity * sampleDims)
-    let raw = UnsafeMutableRawPointer(try arena.take(UInt8.self, capacity * memoryStride + memory.alignment))
+    let raw = UnsafeMutableRawPointer(try arena.take(UInt8.self, capacity * tasks * memoryStride + memory.alignment))
     memories = raw.alignedUp(toMultipleOf: memory.alignment)
     allDrops = longest > 0 ? try arena.take(Int32.self, capacity * longest) : nil
     allScores = longest > 0 ? try arena.take(Float.self, capacity * longest * layers) : nil
@@ -71,6 +80,7 @@ struct SampleSlots {
     presence(of: slot).update(repeating: 0)
     self.tokens(of: slot)[0] = Int32(tokens)
     presence(of: slot)[0] = 1
+    answered(of: slot)?.update(repeating: -1)
     record(of: slot)?.drops.update(repeating: .max)
     record(of: slot)?.scores.update(repeating: .nan)
     return slot
@@ -86,8 +96,20 @@ struct SampleSlots {
   /// The sample that has a slot.
   func id(of slot: Int) -> SampleID { ids[slot] }
 
-  /// The policy memory of a slot.
-  func memory(of slot: Int) -> UnsafeMutableRawPointer { memories + slot * memoryStride }
+  /// The policy memory of a slot for a task.
+  func memory(of slot: Int, _ task: Int) -> UnsafeMutableRawPointer {
+    memories + (slot * tasks + task) * memoryStride
+  }
+
+  /// The layer whose head answered each task of a slot's sample, -1 where it is open; nil for an ordinary
+  /// model.
+  func answered(of slot: Int) -> UnsafeMutableBufferPointer<Int32>? {
+    allAnswered.map { UnsafeMutableBufferPointer(start: $0 + slot * tasks, count: tasks) }
+  }
+
+  /// The logits of the tasks of a slot's sample that are answered, those of all side by side; nil for an ordinary
+  /// model.
+  func logits(of slot: Int) -> UnsafeMutablePointer<Float>? { allLogits.map { $0 + slot * classes } }
 
   /// Tokens of a slot's sample in every token dim.
   func tokens(of slot: Int) -> UnsafeMutableBufferPointer<Int32> {

@@ -53,6 +53,8 @@ struct SampleAnswer {
   let logits: UnsafePointer<Float>
   /// The layer after which it left, from 1; 0 for the entry.
   let exitLayer: Int
+  /// The layer whose head answered each task; nil for one task.
+  let taskLayers: UnsafeMutableBufferPointer<Int32>?
   /// Tokens alive when each layer started, for the layers that the sample went through; at the entry, those admitted.
   let tokensAlive: UnsafeBufferPointer<Int32>
   /// What pruning did to its tokens; nil unless positions are recorded.

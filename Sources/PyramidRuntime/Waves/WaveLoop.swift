@@ -25,13 +25,17 @@ final class WaveLoop {
   private var runs = 0
   /// Kept open: the program's weights lie in its mapping.
   private let model: LoadedModel
+  private let trace: TraceGroup?
+  /// Waves so far, and the event of the one in hand, in a trace.
+  private var waves: Int32 = 0
+  private var span: Int?
 
   /// A loop over an open model. Throws `RuntimeError` when it can't have the memory that the options ask for.
   init(
     _ program: Program, of model: LoadedModel, policies: ResolvedPolicies, options: ExecutorOptions,
-    source: any SampleSource
+    source: any SampleSource, trace: TraceGroup? = nil
   ) throws {
-    (self.model, self.program, self.options, self.source) = (model, program, options, source)
+    (self.model, self.program, self.options, self.source, self.trace) = (model, program, options, source, trace)
     let hasExits = program.steps.contains { if case .decideExit = $0.op { true } else { false } }
     let sections = program.sections.count
     // Twice the way from end to end: a request under load waits at most about three times as long as alone.
@@ -41,7 +45,7 @@ final class WaveLoop {
     runner = try StepRunner(program, samples: options.samples, tokens: options.roomForTokens, threads: options.threads)
     decisions = try Decisions(
       program, model.graph.shape, policies, options, capacity: options.samples + sections * room.samples,
-      source: source)
+      source: source, trace: trace)
     let none = runner.alive
     pools = try program.sections.map {
       try WavePool($0, room: room, recordsPositions: options.recordsPositions, rows: none, arena: arena)
@@ -58,16 +62,21 @@ final class WaveLoop {
     case .finish: return false
     case .admit:
       park()
-      if admit() { run(section: 0) }
+      if admit() {
+        beginWave()
+        run(section: 0)
+      }
     case .run(let next):
       if section != next {
         park()
         runner.alive.clear()
         since = .max
+        beginWave()
       }
       callWaiting(before: next)
       run(section: next)
     }
+    if section == nil { endWave() }
     return true
   }
 
@@ -108,6 +117,19 @@ final class WaveLoop {
     pools[section].park(runner, places: decisions.places)
     waiting[section] = WaveGroup(rows: pools[section].waveRows, since: min(waiting[section].since, since))
     self.section = nil
+    endWave()
+  }
+
+  /// A wave is in hand from its admission or call until it is put away or all of it has left.
+  private func beginWave() {
+    guard let trace else { return }
+    waves &+= 1
+    span = trace.begin(.wave(waves))
+  }
+
+  private func endWave() {
+    trace?.end(span)
+    span = nil
   }
 
   /// Takes the group that waits before a section into the wave, if it fits.
@@ -126,9 +148,17 @@ final class WaveLoop {
   private func run(section: Int) {
     runs += 1
     self.section = nil
+    let rows = trace.map { _ in program.sections[section].waveRows(runner.alive) }
+    let event = rows.flatMap {
+      trace?.begin(.section(Int32(section), samples: Int32($0.samples), tokens: Int32($0.tokens)))
+    }
+    defer { trace?.end(event) }
     for index in program.sections[section].steps {
       let step = program.steps[index]
-      if !runner.perform(step) && !decisions.decide(step, runner) { return }
+      let event = trace?.begin(.step(Int32(index)))
+      let goesOn = runner.perform(step) || decisions.decide(step, runner)
+      trace?.end(event)
+      if !goesOn { return }
     }
     self.section = section + 1 < program.sections.count ? section + 1 : nil
   }

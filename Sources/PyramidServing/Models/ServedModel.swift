@@ -68,6 +68,7 @@ public final class ServedModel: Sendable {
     (self.name, self.version, self.path) = (name, version, path)
     (self.options, self.registry, self.onAlarm) = (options, registry, onAlarm)
     classifier = try Classifier(path: path, registry: registry, options: options.classifier)
+    try classifier.model.requireOneTask(for: "mp-serve's protocols are")
     try classifier.check(RequestTerms(maxLayers: options.maxLayers))
     gate = AdmissionGate(capacity: options.queueTokens)
     self.metrics = ModelMetrics(

@@ -22,6 +22,7 @@
     private let registry = MetricRegistry()
     private let repository: ModelRepository
     private let token: BearerToken?
+    private let trace: ExecutionTrace?
 
     init(_ options: MPServe) throws {
       self.options = options
@@ -34,8 +35,12 @@
       let logger = Logger(label: "mp-serve")
       self.logger = logger
       token = try options.tokenFile.map { try BearerToken(path: $0) } ?? options.token.map { BearerToken($0) }
+      try options.trace.check()
+      trace = options.trace.recorder
+      var serving = options.serving
+      serving.classifier.trace = trace
       repository = ModelRepository(
-        path: options.model, options: options.serving, registry: try options.plugins.registry(), metrics: registry
+        path: options.model, options: serving, registry: try options.plugins.registry(), metrics: registry
       ) { model in
         logger.error(
           "answers disagree with dense more often than the certificate allows",
@@ -67,7 +72,11 @@
       var configuration = ServiceGroupConfiguration(
         services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
-      try await ServiceGroup(configuration: configuration).run()
+      // What was traced is as telling after a failure.
+      var failure: (any Error)?
+      do { try await ServiceGroup(configuration: configuration).run() } catch { failure = error }
+      for note in try options.trace.write(trace) { logger.notice("\(note)") }
+      if let failure { throw failure }
     }
 
     private func server() throws -> HTTPServerBuilder {
