@@ -114,7 +114,9 @@ let package = Package(
     .target(name: "PyramidTools", dependencies: ["MagicPyramid", "PyramidFormats", argumentParser]),
     .executableTarget(
       name: "mp-compile",
-      dependencies: ["PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"]),
+      dependencies: [
+        "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicyTesting", "PyramidTools",
+      ]),
     .executableTarget(name: "mp-run", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidTools"]),
     .executableTarget(
       name: "mp-compare",
@@ -122,7 +124,7 @@ let package = Package(
     .executableTarget(
       name: "mp-train", dependencies: ["PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"]),
     .executableTarget(
-      name: "mp-bench", dependencies: ["PyramidFormats", "PyramidKernels", "PyramidTools"]),
+      name: "mp-bench", dependencies: ["PyramidEvaluation", "PyramidFormats", "PyramidKernels", "PyramidTools"]),
     .target(name: "PyramidC", dependencies: ["MagicPyramid", "PyramidFormats"], exclude: ["Python", "include"]),
     .target(name: "PyramidServing", dependencies: ["MagicPyramid", "PyramidFormats"]),
     .executableTarget(

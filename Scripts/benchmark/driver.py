@@ -8,17 +8,26 @@ import time
 
 import checkpoints
 import latency
+import memory
 import models
 import pyramid
 import startup
+import texts
 import throughput
-from session import Session, note
+import tokenizer
+from session import ENGINES, Session, note
 from turns import CPUS, DISTURBANCE_LIMIT
 
-PARTS = {"latency": latency, "throughput": throughput, "startup": startup, "pyramid": pyramid}
+PARTS = {
+    "latency": latency, "throughput": throughput, "startup": startup, "pyramid": pyramid, "texts": texts,
+    "tokenizer": tokenizer, "memory": memory}
+# What says how a CPU multiplies, as /proc/cpuinfo calls it.
+FEATURES = [
+    "avx2", "fma", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8",
+    "amx_bf16", "asimd", "asimddp", "i8mm", "bf16"]
 QUICK = dict(
     models=["minilm-l6"], threads=[2], lengths=[16, 64], rounds=2, passes=1, starts=2, repetitions=1, limit=64,
-    sequences=64, turn=0.1, attempts=1)
+    sequences=64, shapes=200, turn=0.1, attempts=1)
 
 
 def names(known):
@@ -54,6 +63,7 @@ def parse():
     parser.add_argument("--parts", type=names(PARTS), default=list(PARTS), help="of " + ",".join(PARTS))
     parser.add_argument("--models", type=names(checkpoints.SHAPES),
         help=f"of {','.join(checkpoints.SHAPES)} ({','.join(checkpoints.BERT_SHAPES)})")
+    parser.add_argument("--peers", type=names(ENGINES), default=ENGINES, help="of " + ",".join(ENGINES))
     parser.add_argument("--precisions", type=names(["f32", "bf16", "int8"]), default=["f32", "bf16", "int8"])
     parser.add_argument("--threads", type=counts, help="numbers of threads (2,1)")
     parser.add_argument("--lengths", type=counts, help="tokens of a text (8,16,32,64,128,256,512)")
@@ -62,10 +72,11 @@ def parse():
     parser.add_argument("--attempts", type=count, help="times that a turn is taken again while others disturb it (3)")
     parser.add_argument("--passes", type=count, help="passes over the ragged set (3)")
     parser.add_argument("--sequences", type=count, help="sequences in the ragged set (512)")
+    parser.add_argument("--shapes", type=count, help="distinct (batch, length) shapes of the part memory (10000)")
     parser.add_argument("--starts", type=count, help="starts of each process (9)")
     parser.add_argument("--repetitions", type=count, help="repetitions of mp-compare (5)")
-    parser.add_argument("--limit", type=count, help="texts for mp-compare (500)")
-    parser.add_argument("--compare", type=pair, action="append", help="CHECKPOINT=DATA.tsv, for the part pyramid, too")
+    parser.add_argument("--limit", type=count, help="texts for the parts pyramid, texts and tokenizer (500)")
+    parser.add_argument("--compare", type=pair, action="append", help="CHECKPOINT=DATA.tsv, for the parts pyramid, texts and tokenizer, too")
     parser.add_argument("--nice", type=int, default=0, help="nice value of what is timed; below 0 needs root")
     parser.add_argument("--work", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--results", required=True, help=argparse.SUPPRESS)
@@ -74,7 +85,7 @@ def parse():
     options = parser.parse_args()
     full = dict(
         models=checkpoints.BERT_SHAPES, threads=[2, 1], lengths=[8, 16, 32, 64, 128, 256, 512], rounds=7, passes=3,
-        starts=9, repetitions=5, limit=500, sequences=512, turn=0.25, attempts=3)
+        starts=9, repetitions=5, limit=500, sequences=512, shapes=10000, turn=0.25, attempts=3)
     for name, value in (QUICK if options.quick else full).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -86,20 +97,24 @@ def parse():
 
 
 def compared(more):
-    """For the part pyramid: the embedded model, one that may lie beside the repository, and those that were named."""
+    """For parts that take texts: the embedded model, those that may lie beside the repository, and those that were named."""
     pairs = [("Graphs/dbpedia14", "Graphs/dbpedia14/sample.tsv")]
-    beside = ("../shared/models/agnews-minilm-l6", "../shared/data/ag_news/test.tsv")
-    if all(map(os.path.exists, beside)):
-        pairs.append(beside)
+    for model, data in (("agnews-minilm-l6", "ag_news"), ("dbpedia14-minilm-l6-v8k", "dbpedia14_part")):
+        beside = (f"../shared/models/{model}", f"../shared/data/{data}/test.tsv")
+        if all(map(os.path.exists, beside)):
+            pairs.append(beside)
     return pairs + [pair for pair in more if pair not in pairs]
 
 
 def machine():
     with open("/proc/cpuinfo") as file:
-        found = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        lines = [line.split(":", 1) for line in file if ":" in line]
+    found = [value.strip() for key, value in lines if key.startswith("model name")]
+    flags = {flag for key, value in lines if key.strip() in ("flags", "Features") for flag in value.split()}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "CPU": f"{found[0] if found else platform.machine()}, {CPUS} CPUs for this process",
+        "features": " ".join(name for name in FEATURES if name in flags) or "none of those that matter here",
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}"}
 
@@ -134,6 +149,9 @@ def main():
     describe(session, options)
     for part in options.parts:
         PARTS[part].measure(session)
+    left_out = [name for name in ENGINES if name not in options.peers]
+    if left_out:
+        session.results["notes"].append(f"peers left out by --peers: {', '.join(left_out)}")
     session.results["notes"].append(
         f"{session.disturbed} of {session.turns} turns lost more than {DISTURBANCE_LIMIT:.0%} of the CPUs to other "
         f"processes, attempts included: {options.attempts}")

@@ -19,6 +19,8 @@ def measure(session):
             for precision in session.precisions_of("mp-compare"):
                 note(f"magic pyramid: {name}, {precision}, {threads} threads")
                 compare(session, name, checkpoint, data, precision, threads, profiled)
+                if not has_entry(checkpoint):
+                    save_time(session, name, checkpoint, data, precision, threads, profiled)
                 session.save()
 
 
@@ -36,6 +38,40 @@ def profile(session, name, checkpoint, data):
             session.miss(f"a profile of {name}", f"{os.path.basename(command[0])} failed")
             return None
     return result
+
+
+def has_entry(checkpoint):
+    """Whether texts may leave before the first layer: they cost next to nothing, and would hide what the others do."""
+    with open(os.path.join(checkpoint, "model.safetensors"), "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return "exits.entry.table" in header
+
+
+def save_time(session, name, checkpoint, data, precision, threads, profiled):
+    """The share of the saved operations that becomes saved time, tokenisation excluded."""
+    policies = ["--exit", EXIT, "--prune", PRUNE] + (["--profile", profiled] if profiled else [])
+    paths = []
+    for kind, options in (("dense", []), ("policies", policies)):
+        paths.append(session.path("models", f"saved-{name}-{kind}.mpc"))
+        command = [session.tool("mp-compile"), checkpoint, "-o", paths[-1], "--skip-check", "--quiet"] + options
+        run(session, f"saved time, {precision}, {name}", command + ["--precision", precision])
+    measured = run(session, f"saved time, {precision}, {name}", session.niced([
+        session.tool("mp-bench"), "saved", *paths, "--data", data, "--limit", str(session.options.limit), "--batches",
+        f"1,{BATCH}", "--repetitions", str(session.options.repetitions), "--threads", str(threads), "--format", "json"]))
+    for row in json.loads(measured or '{"saved": []}')["saved"]:
+        session.add("saved", {
+            "model": name, "threads": threads, "precision": precision, "samples": row["texts"], "batch": row["batch"],
+            "operations": row["operations"], "time": row["time"]})
+
+
+def run(session, what, command):
+    """What a command prints; None, and a note in the report, where it fails."""
+    made = subprocess.run(command, capture_output=True, text=True)
+    if made.returncode == 0:
+        return made.stdout
+    lines = made.stderr.strip().splitlines()
+    session.miss(what, lines[0][:200] if lines else "it failed")
+    return None
 
 
 def compare(session, name, checkpoint, data, precision, threads, profiled):

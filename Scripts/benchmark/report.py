@@ -21,10 +21,23 @@ def report(results, chart_name=None):
         sections.append(f"## Latency, batch 1\n\n{picture}" + by_setting(results.latency, latency, results))
     if results.throughput:
         sections.append("## Throughput on ragged sequences\n\n" + by_setting(results.throughput, throughput, results))
-    for part, section in (("startup", start_up), ("pyramid", pyramid), ("peak", peak)):
+    for part, section in (
+            ("texts", texts), ("tokenizer", tokenizer), ("startup", start_up), ("memory", memory), ("pyramid", pyramid),
+            ("saved", saved), ("peak", peak)):
         if getattr(results, part):
             sections.append(section(results))
-    return "\n".join(sections)
+    # A table may be copied without what stands around it: each section says where it was measured.
+    return "\n".join(sections[:2] + [located(section, results) for section in sections[2:]])
+
+
+def cpu(results):
+    """The CPU and its features, as far as the file tells."""
+    return "; ".join(inline(results.machine[key]) for key in ("CPU", "features") if key in results.machine)
+
+
+def located(section, results):
+    heading, text = section.split("\n", 1)
+    return f"{heading}\n\nOn {cpu(results)}, {inline(results.date)}.\n{text}"
 
 
 def header(results):
@@ -37,7 +50,8 @@ def header(results):
 
 
 def bars_section(results):
-    text, states = "## Bars\n\n", {True: "met", False: "**not met**", None: "unknown"}
+    text = f"## Bars\n\nMet, not met or unknown on this machine: {cpu(results)}.\n\n"
+    states = {True: "met", False: "**not met**", None: "unknown"}
     found = bars(results)
     for promise in distinct(bar.promise for bar in found):
         text += f"- {promise}\n" + "".join(
@@ -125,6 +139,52 @@ def start_up(results):
         "## Start-up and memory\n\nFrom the start of a process to its answer to one text, files in the page cache: "
         "mp-run, and a Python process that\nimports onnxruntime and tokenizers. Memory is the process's highest resident "
         f"size; pages of mapped files count.\n\n{table(lines)}")
+
+
+def texts(results):
+    lines = [["", "runtime", "ms a text", "ratio", "texts/s", "labels as ours in f32"]]
+    baselines = {row.setting: row for row in reversed(results.texts) if row.runtime == BASELINE}
+    for row in results.texts:
+        lines.append([
+            name_setting(row.setting), name_runtime(row.runtime), significant(row.median / row.texts * 1e3),
+            ratio(row, baselines.get(row.setting)), significant(row.texts / row.median), f"{row.same} of {row.texts}"])
+    return (
+        "## Text in, label out\n\nWhole models on real texts, one after the other, tokenizer included: ours, and for the "
+        f"others Hugging Face's tokenizers.\n\n{table(lines)}")
+
+
+def tokenizer(results):
+    lines = [["", "tokenizer", "tokens/s", "texts/s", "ids as Hugging Face's"]]
+    for row in results.tokenizer:
+        seconds = Spread(row.seconds).median
+        lines.append([
+            inline(row.model), f"{inline(row.engine)}, {inline(row.how)}", decimal(row.tokens / seconds, 0),
+            decimal(row.texts / seconds, 0), f"{row.same} of {row.texts}"])
+    return f"## Tokenizers, one thread\n\n{table(lines)}"
+
+
+def memory(results):
+    stops = sorted({stop for row in results.memory for stop in row.shapes})
+    lines = [["", "runtime"] + [f"MiB after {decimal(stop, 0)} shapes" for stop in stops]]
+    for row in results.memory:
+        found = dict(zip(row.shapes, row.mib))
+        lines.append([name_setting(row.setting), name_runtime(row.runtime)] + [
+            decimal(found[stop], 1) if stop in found else "" for stop in stops])
+    return (
+        "## Memory over new shapes\n\nResident size of the process after so many distinct pairs of batch and length; "
+        f"peers in Python, ours without.\n\n{table(lines)}")
+
+
+def saved(results):
+    lines = [["", "precision", "texts", "at once", "operations", "time", "share"]]
+    for row in results.saved:
+        lines.append([
+            name_setting(row.setting), row.precision, str(row.samples), str(row.batch), decimal(row.operations, 2),
+            bounds(*row.time), decimal(row.time[0] / row.operations, 2)])
+    return (
+        "## Saved operations, saved time\n\nSpeed-ups over dense of the same precision, texts cut into tokens before the "
+        "clock runs, 95% intervals; checkpoints\nwithout an entry. The share is that in time divided by that in executed "
+        f"operations.\n\n{table(lines)}")
 
 
 def pyramid(results):

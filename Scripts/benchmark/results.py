@@ -54,6 +54,10 @@ def is_count(value):
     return type(value) is int and 0 < value <= 1 << 30
 
 
+def is_number(value):
+    return type(value) is int and 0 <= value <= 1 << 30
+
+
 def is_positive(value):
     # Beyond any time in seconds or number of operations, and small enough for ratios of two to be drawn.
     return type(value) in (int, float) and 1e-12 <= value <= 1e18
@@ -76,7 +80,7 @@ def is_list(value):
 
 
 EXPECTED = {
-    is_text: "a string", is_count: "a positive integer", is_positive: "a number above 0", is_list: "an array",
+    is_text: "a string", is_count: "a positive integer", is_number: "an integer of at least 0", is_positive: "a number above 0", is_list: "an array",
     are_positive: "an array of numbers above 0", is_interval: "[value, low, high], all above 0",
     are_texts: "an object of strings"}
 TIMED = {"model": is_text, "threads": is_count, "engine": is_text, "precision": is_text, "seconds": are_positive}
@@ -87,6 +91,16 @@ PARTS = {
     "latency": TIMED | {"tokens": is_count, "operations": is_positive},
     "throughput": TIMED | {"batching": is_text, "sequences": is_count, "padding": is_positive},
     "startup": TIMED | {"peak_mib": are_positive},
+    "texts": TIMED | {"texts": is_count, "same": is_number},
+    "tokenizer": {
+        "model": is_text, "engine": is_text, "how": is_text, "texts": is_count, "tokens": is_count, "same": is_number,
+        "seconds": are_positive},
+    "memory": {
+        "model": is_text, "threads": is_count, "engine": is_text, "precision": is_text, "shapes": are_positive,
+        "mib": are_positive},
+    "saved": {
+        "model": is_text, "threads": is_count, "precision": is_text, "samples": is_count, "batch": is_count,
+        "operations": is_positive, "time": is_interval},
     "pyramid": {
         "model": is_text, "threads": is_count, "precision": is_text, "samples": is_count, "batch": is_count,
         "operations": is_positive, "latency": is_interval, "throughput": is_interval},
@@ -127,7 +141,7 @@ def check(file):
         rows = checked("", file, {part: is_list})[part] if file.get(part) is not None else []
         make = SimpleNamespace if part == "missing" else Row
         rows = [make(**checked(f"{part}.{index}.", row, columns)) for index, row in enumerate(rows)]
-        if part in ("latency", "startup"):
+        if part in ("latency", "startup", "texts"):
             check_rounds(part, rows)
         setattr(results, part, rows)
     return results

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,17 @@ PEERS = [
     ("openvino", "int8", "openvino-int8", "int8"),
     ("openvino", "int8+bf16", "openvino-int8", "int8"),
     ("pytorch", "f32", "checkpoint", "f32"),
+    ("tract", "f32", "onnx", "f32"),
+    ("executorch", "f32", "executorch-f32", "f32"),
+    ("executorch", "int8", "executorch-int8", "int8"),
+    ("ctranslate2", "f32", "ctranslate2", "f32"),
+    ("ctranslate2", "bf16", "ctranslate2", "bf16"),
+    ("ctranslate2", "int8", "ctranslate2", "int8"),
+    ("llama.cpp", "f32", None, "f32"),
 ]
+ENGINES = list(dict.fromkeys(engine for engine, *_ in PEERS))
+# Engines that this script can't start, and why.
+WITHOUT_WHEEL = {"llama.cpp": "PyPI has no wheel of llama-cpp-python"}
 
 
 def note(text):
@@ -46,14 +57,15 @@ class Session:
     def precisions_of(self, tool):
         """Those wanted that the tool's --precision takes, as its help says; f32 when it has no such option."""
         text = subprocess.run([self.tool(tool), "--help"], capture_output=True, text=True, check=True).stdout
-        option = re.search(r"\n *--precision (.*?)\n\s*(?:-|$)", text, re.DOTALL)
+        option = re.search(r"\n  --precision (<.*?)\n {0,8}(?:-|$)", text, re.DOTALL)
         offered = re.search(r"\(values:(.*?)[;)]", option.group(1), re.DOTALL) if option else None
         names = re.findall(r"\w+", offered.group(1)) if offered else ["f32"]
         return [name for name in self.options.precisions if name in names]
 
     def peers(self, engines=None):
         return [peer for peer in PEERS
-                if peer[3] in self.options.precisions and (engines is None or peer[0] in engines)]
+                if peer[3] in self.options.precisions and peer[0] in self.options.peers
+                and (engines is None or peer[0] in engines)]
 
     def add(self, part, row):
         self.results.setdefault(part, []).append(row)
@@ -91,12 +103,20 @@ class Session:
                 raise Failure(answer["error"])
         return target
 
-    def artefact(self, model, precision):
+    def take(self, model, checkpoint):
+        """A checkpoint that is there already, as the model that the other forms are made of."""
+        target = models.folder(self.options.work, model, "checkpoint")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(checkpoint, target)
+
+    def artefact(self, model, precision, policies=()):
         """This project's compiled model. Compiled in every run: the compiler may have changed."""
-        target = self.path("models", model, f"{OURS}-{precision}.mpc")
+        kind = f"{precision}-policies" if policies else precision
+        target = self.path("models", model, f"{OURS}-{kind}.mpc")
         if target not in self.compiled:
-            note(f"  compiling {model} at {precision} ...")
+            note(f"  compiling {model} at {kind} ...")
             command = [self.tool("mp-compile"), self.form(model, "checkpoint"), "-o", target, "--skip-check", "--quiet"]
+            command += policies
             if precision != "f32":
                 command += ["--precision", precision]
             made = subprocess.run(command, capture_output=True, text=True)
@@ -105,35 +125,41 @@ class Session:
             self.compiled.add(target)
         return target
 
-    def worker(self, model, threads, engine, precision, form=None):
+    def worker(self, model, threads, engine, precision, form=None, policies=()):
         """A running worker; raises Failure."""
         if engine == OURS:
-            command = [self.tool("mp-bench"), "worker", self.artefact(model, precision), "--threads", str(threads)]
+            artefact = self.artefact(model, precision, policies)
+            command = [self.tool("mp-bench"), "worker", artefact, "--threads", str(threads)]
         else:
             command = self.peer_command(model, threads, engine, precision, form)
-        log = self.path("logs", f"{engine}-{precision}-{model}.log")
-        return Worker(engine, precision, self.niced(command), log, self.options.attempts)
+        name = f"{precision} with policies" if policies else precision
+        log = self.path("logs", f"{engine}-{name}-{model}.log".replace(" ", "-"))
+        return Worker(engine, name, self.niced(command), log, self.options.attempts)
 
     def peer_command(self, model, threads, engine, precision, form):
-        return [sys.executable, os.path.join(HERE, "peer.py"), engine, precision, self.form(model, form), "--threads",
-                str(threads)]
+        if engine in WITHOUT_WHEEL:
+            raise Failure(WITHOUT_WHEEL[engine])
+        checkpoint = self.form(model, "checkpoint")
+        return [sys.executable, os.path.join(HERE, "peer.py"), engine, precision,
+                self.form(model, form), "--threads", str(threads), "--checkpoint", checkpoint]
 
     def niced(self, command):
         nice = self.options.nice
         return ["nice", "-n", str(nice)] + command if nice else command
 
-    def workers(self, model, threads):
-        """Workers of all runtimes that can be had; ours first."""
-        wanted = [(OURS, precision, None) for precision in self.our_precisions]
-        wanted += [peer[:3] for peer in self.peers()]
+    def workers(self, model, threads, policies=(), engines=None):
+        """Workers of all runtimes that can be had, or of those of some engines, too; ours first, without and with
+        policies."""
+        wanted = [(OURS, precision, None, chosen)
+                  for chosen in [()] + [policies] * bool(policies) for precision in self.our_precisions]
+        wanted += [(*peer[:3], ()) for peer in self.peers(engines)]
         running = []
-        for engine, precision, form in wanted:
+        for engine, precision, form, chosen in wanted:
             try:
-                running.append(self.worker(model, threads, engine, precision, form))
+                running.append(self.worker(model, threads, engine, precision, form, chosen))
             except (Failure, OSError, ValueError) as error:
                 self.miss(f"{engine} {precision}, {model}", str(error))
         return running
-
 
     def finish(self, workers):
         """Ends workers and counts their turns."""

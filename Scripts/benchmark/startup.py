@@ -22,8 +22,7 @@ def measure(session):
                 session.tool("mp-run"), session.artefact(model, precision), TEXT, "--quiet", "--threads", str(threads)])
         for engine, precision, form, _ in session.peers({"onnxruntime"}):
             add(session, commands, model, engine, precision, lambda: session.peer_command(
-                model, threads, engine, precision, form) + [
-                    "--answer", TEXT, "--checkpoint", session.form(model, "checkpoint")])
+                model, threads, engine, precision, form) + ["--answer", TEXT])
         measure_setting(session, model, threads, commands)
         session.save()
 

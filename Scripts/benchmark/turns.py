@@ -33,6 +33,12 @@ def wait_for_quiet(longest=1.0):
             return
 
 
+def resident_mib(process):
+    """Memory of a process that lies in RAM, in MiB, pages of mapped files included."""
+    with open(f"/proc/{process}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
+
+
 class Failure(Exception):
     """A runtime that does not start, has died, or can't do what it is asked."""
 

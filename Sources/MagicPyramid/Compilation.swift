@@ -32,6 +32,8 @@ public struct Compilation: Sendable {
   public var options: CompileOptions
   /// What calibration proved about these policies on this checkpoint, to be stored with them; nil for nothing.
   public var certificate: Certificate?
+  /// What the precisions were chosen by, to be stored with them; nil where nobody measured.
+  public var precisionRecord: PrecisionRecord?
   private let registry: PolicyRegistry
 
   /// Reads the checkpoint folder at `path` and makes its policies. Without `options` it is compiled in f32 for this
@@ -86,7 +88,8 @@ public struct Compilation: Sendable {
       checkpoint: graph.checkpoint ?? "", precision: options.precision.rawValue,
       exit: policies.exit?.spec.description, prune: policies.prune?.spec.description, file: path)
     var check: SelfCheck?
-    try ArtefactWriter(compiler).write(graph, to: path, certificate: certificate) { unnamed in
+    try ArtefactWriter(compiler).write(graph, to: path, certificate: certificate, precisionRecord: precisionRecord) {
+      unnamed in
       if !skipsCheck && options.target.isAllowed { check = try checked(unnamed) }
     }
     return CompiledModel(graph: graph, check: check)

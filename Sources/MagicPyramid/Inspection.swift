@@ -26,7 +26,7 @@ extension ModelCompiler {
     rows += [
       ("tokenizer", tokenizer), ("texts", texts), ("exit heads", exitHeads), ("entry", entry), ("learned", learned),
       ("parameters", "\(parameters); without policies, for \(target.rawValue): \(sizes.joined(separator: ", "))"),
-      ("dense cost", try cost(target)),
+      ("precisions", try precisions(target)), ("dense cost", try cost(target)),
     ]
     rows += notes.map { ("note", $0) }
     let width = rows.map(\.0.count).max() ?? 0
@@ -117,6 +117,11 @@ extension ModelCompiler {
       return name + (shown.map { " [\($0)]" } ?? " \(tensor.shape)")
     }
     return values.isEmpty ? "no thresholds, temperatures or weights of policies" : values.joined(separator: "; ")
+  }
+
+  private func precisions(_ target: InstructionSet) throws -> String {
+    let groups = try compile(.init(), options: CompileOptions(target: target)).precisionGroups.map(ModelPart.text)
+    return "one for each of \(groups.joined(separator: "; ")); tables and the layers of logits are f32"
   }
 
   private func cost(_ target: InstructionSet) throws -> String {

@@ -13,6 +13,7 @@
 @_exported import struct PyramidFormats.TextLayout
 @_exported import struct PyramidFormats.TextRecord
 @_exported import enum PyramidIR.InstructionSet
+@_exported import enum PyramidIR.ModelPart
 @_exported import enum PyramidIR.ModelTask
 @_exported import enum PyramidIR.Precision
 @_exported import struct PyramidKernels.KernelError

@@ -7,7 +7,10 @@ extension Graph {
   /// One paragraph a section: its executed operations for a text of `tokens` tokens that stays to the end unpruned,
   /// then its nodes.
   public func explanation(tokens: Int) -> String {
-    var lines = ["; operations for one text of \(tokens) tokens that stays to the end and keeps all of them"]
+    var lines = [
+      "; operations for one text of \(tokens) tokens that stays to the end and keeps all of them",
+      "; products in \(precisionText); embedding tables and the layers of logits are f32",
+    ]
     for nodes in sections {
       let counts = nodes.map { operations(of: $0, tokens: tokens) }
       lines += ["", "\(nodes.first!.section): \(counts.reduce(0, +)) operations"]

@@ -12,6 +12,8 @@ public struct CompileOptions: Sendable {
   public var target: InstructionSet
   /// Number format of weights and products.
   public var precision: Precision
+  /// Parts of the model that have another one; of `Graph.precisionGroups` all or none of a group.
+  public var partPrecisions: [ModelPart: Precision] = [:]
   /// Passes to leave out.
   public var disabledPasses: Set<String>
   /// What `place-policies` decides by; nil leaves every decision in place.
@@ -93,11 +95,13 @@ public struct ModelCompiler: Sendable {
   }
 
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
-    PassContext(
+    var context = PassContext(
       policies: policies, exitHeads: lowered.exitHeads, linearHeads: lowered.linearHeads,
       headInput: lowered.headInput, entryHead: lowered.entryHead, tasks: lowered.tasks,
       checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
       profile: options.profile)
+    context.partPrecisions = options.partPrecisions
+    return context
   }
 
   /// The plain graph with the checkpoint that it is of.

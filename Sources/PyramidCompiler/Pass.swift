@@ -26,6 +26,8 @@ public struct PassContext: Sendable {
   public var target: InstructionSet
   /// Number format of the products.
   public var precision: Precision
+  /// Parts of the model whose products have another one; parts that share a weight must agree.
+  public var partPrecisions: [ModelPart: Precision] = [:]
   /// How often each head fires and how many tokens each layer keeps, if that is known.
   public var profile: PolicyProfile?
 

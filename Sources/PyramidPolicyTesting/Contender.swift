@@ -262,7 +262,7 @@ public struct ModelSource: Sendable {
   }
 
   /// A model in a private folder that is gone again: once mapped, a file needs no name.
-  fileprivate static func compiled(_ compilation: Compilation) throws -> LoadedModel {
+  static func compiled(_ compilation: Compilation) throws -> LoadedModel {
     let folder = try ScratchFolder()
     let file = "\(folder.path)/model.mpc"
     _ = try compilation.write(to: file, skipsCheck: true)

@@ -56,6 +56,11 @@ public struct InputOptions: ParsableArguments {
   /// As the parser makes it.
   public init() {}
 
+  /// Whether any of them is given.
+  public var isGiven: Bool {
+    inputFormat != nil || textColumn != nil || labelColumn != nil || labelsBy != nil || pairColumn != nil || header
+  }
+
   private static let usual = "text in mp-run and tsv elsewhere"
 
   /// How the file at `path` is to be read; `format` is that of a file whose name does not tell.

@@ -61,7 +61,7 @@ struct Latency: ParsableCommand {
 }
 
 /// Positive numbers between commas.
-private func lengths(_ text: String) throws -> [Int] {
+func lengths(_ text: String) throws -> [Int] {
   try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
     guard let length = Int(part), length > 0 else { throw ValidationError("'\(part)' is not a number of tokens") }
     return length

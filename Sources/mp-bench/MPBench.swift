@@ -1,5 +1,6 @@
 // mp-bench: how fast a compiled model runs, by itself and beside other runtimes, and what the machine could do. Texts
-// and tokenisation are left out: ids are made up, so that any artefact can be timed at any length.
+// and tokenisation are left out, but where policies decide by them: ids are made up, so that any artefact can be timed at
+// any length.
 
 import ArgumentParser
 import MagicPyramid
@@ -16,12 +17,13 @@ struct MPBench: ParsableCommand {
       EXAMPLES
         mp-bench latency dense.mpc --threads 2
         mp-bench latency dense.mpc pyramid.mpc --tokens 16,64 --repetitions 200
+        mp-bench saved dense.mpc pyramid.mpc --data test.tsv
         mp-bench peak
 
       Scripts/bench measures other runtimes, too, through 'mp-bench worker'.
       """,
     version: ToolVersion.text(of: "mp-bench"),
-    subcommands: [Latency.self, Peak.self, Worker.self])
+    subcommands: [Latency.self, Peak.self, Saved.self, Worker.self])
 }
 
 extension ThreadOptions {

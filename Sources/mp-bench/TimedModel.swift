@@ -41,6 +41,20 @@ struct TimedModel {
     try clock.measure { try classifier.run(batch, into: table) } / .seconds(1)
   }
 
+  /// The label of a text, and the seconds from the one to the other.
+  func answer(to text: String) throws -> (label: String, seconds: Double) {
+    let start = clock.now
+    let label = try classifier.classify([text])[0].label
+    return (label, start.duration(to: clock.now) / .seconds(1))
+  }
+
+  /// The ids of texts, cut one by one, and the seconds that it took.
+  func tokens(of texts: [String]) -> (ids: [[Int32]], seconds: Double) {
+    var encodings: [Encoding] = []
+    let time = clock.measure { encodings = texts.map { classifier.encode($0) } }
+    return (encodings.map(\.ids), time / .seconds(1))
+  }
+
   /// Seconds of consecutive runs: at least `least`, then until `duration` seconds have passed, but at most `most`.
   func times(_ batch: PackedBatch, least: Int, most: Int, duration: Double = 0) throws -> [Double] {
     var times: [Double] = []

@@ -20,6 +20,10 @@ struct Worker: ParsableCommand {
           -> {"t":[T,...],"operations":N}
         {"op":"batches","batches":[[TOKENS,...],...]}
           -> {"t":T}
+        {"op":"texts","texts":[TEXT,...]}
+          -> {"t":[T,...],"labels":[NAME,...]}
+        {"op":"tokenize","texts":[TEXT,...]}
+          -> {"t":T,"ids":[[ID,...],...]}
         {"op":"quit"}
       """)
 
@@ -72,6 +76,18 @@ struct Worker: ParsableCommand {
     case "batches":
       let batches = try request.required("batches").elements().map { try model.batch(lengths: try sizes($0)) }
       return ["t": JSONValue(try batches.reduce(0) { $0 + (try model.time($1)) })]
+    case "texts":
+      let texts = try texts(request)
+      var (times, labels): ([JSONValue], [JSONValue]) = ([], [])
+      for text in texts {
+        let (answer, seconds) = try model.answer(to: text)
+        times.append(JSONValue(seconds))
+        labels.append(JSONValue(answer))
+      }
+      return ["t": .array(times), "labels": .array(labels)]
+    case "tokenize":
+      let (ids, seconds) = model.tokens(of: try texts(request))
+      return ["t": JSONValue(seconds), "ids": .array(ids.map { .array($0.map { JSONValue(Int($0)) }) })]
     case let other: throw operation.failure("there is no operation \(JSONWriter.string(JSONValue(other)))")
     }
   }
@@ -79,6 +95,10 @@ struct Worker: ParsableCommand {
   /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it
   /// admits.
   private func size(_ field: JSONField) throws -> Int { try field.integer(in: 1...(1 << 20)) }
+
+  private func texts(_ request: JSONField) throws -> [String] {
+    try request.required("texts").elements().map { try $0.string() }
+  }
 
   private func sizes(_ field: JSONField) throws -> [Int] { try field.elements().map { try size($0) } }
 

@@ -27,6 +27,8 @@ struct MPCompile: ParsableCommand {
           --exit 'entropy(threshold=0.1)' --profile profile.json --explain
         mp-compile my-checkpoint -o mine.mpc --exit lead --plugin Lead.swift
         mp-compile trunk -o both.mpc --task tone=tone-model --task topic=topic-model
+        mp-compile my-checkpoint -o mixed.mpc \\
+          --precision auto --data dev.tsv --max-drop 0.002
         mp-compile my-checkpoint --inspect
         mp-compile my-checkpoint --emit ir
         mp-compile --list-policies
@@ -63,8 +65,14 @@ struct MPCompile: ParsableCommand {
       """)
   var problemType: ProblemType?
 
-  @Option(help: "Number format of weights and products: f32, bf16, int8.")
-  var precision: Precision = .f32
+  @Option(
+    help: """
+      Number format of weights and products: f32, bf16, int8; auto chooses one for each layer, the shortest that labelled \
+      texts have room for (see --data).
+      """)
+  var precision: PrecisionOption = .f32
+
+  @OptionGroup var search: PrecisionOptions
 
   @Option(help: "Kernels to compile for: native, avx512, avx2, neon, portable.")
   var target: TargetOption = .native
@@ -109,6 +117,7 @@ struct MPCompile: ParsableCommand {
   var quiet = false
 
   enum Emission: String, ExpressibleByArgument, CaseIterable { case ir, dot, json }
+  enum PrecisionOption: String, ExpressibleByArgument, CaseIterable { case f32, bf16, int8, auto }
   enum ListFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
   enum TargetOption: String, ExpressibleByArgument, CaseIterable { case native, avx512, avx2, neon, portable }
 
@@ -137,6 +146,13 @@ struct MPCompile: ParsableCommand {
     if problemType != nil && !task.isEmpty {
       throw ValidationError("--problem-type is for one task: say it in the config.json of each --task")
     }
+    if precision == .auto && !task.isEmpty {
+      throw ValidationError("--precision auto measures one task: give --precision that, not auto")
+    }
+    try search.validate(isAuto: precision == .auto)
+    if certificate != nil && precision == .auto {
+      throw ValidationError("a certificate names one format: give --precision that, not auto")
+    }
     if certificate != nil && profile != nil {
       throw ValidationError("a certificate is for a model that decides wherever it can: leave --profile out")
     }
@@ -151,20 +167,23 @@ struct MPCompile: ParsableCommand {
     let out = StandardOutput()
     guard let checkpoint, !listPolicies else { return try list(to: out) }
     if inspect { return try inspect(checkpoint, to: out) }
-    try checkOutputs([output], inputs: [checkpoint, profile, certificate] + task.map(\.checkpoint) + plugins.plugin)
+    try checkOutputs(
+      [output], inputs: [checkpoint, profile, certificate, search.data] + task.map(\.checkpoint) + plugins.plugin)
     let options = CompileOptions(
-      target: try InstructionSet(rawValue: target.rawValue) ?? .native(), precision: precision,
-      disabledPasses: Set(disablePass),
+      target: try InstructionSet(rawValue: target.rawValue) ?? .native(),
+      precision: Precision(rawValue: precision.rawValue) ?? .f32, disabledPasses: Set(disablePass),
       profile: try profile.map { try PolicyProfile(path: $0) })
     let certificate = try certificate.map { try Certificate(path: $0) }
     // A certificate names the policies that it is about: nobody has to type them again.
     let policies = PolicyChoice(
       exit: try exit ?? certificate.map { try PolicySpec($0.exit) },
       prune: try prune ?? certificate?.prune.map { try PolicySpec($0) })
+    let registry = try plugins.registry()
     var compilation = try Compilation(
-      of: compiler(checkpoint), policies: policies, options: options, registry: plugins.registry())
+      of: compiler(checkpoint), policies: policies, options: options, registry: registry)
     compilation.certificate = certificate
     for note in compilation.compiler.notes { terminal.note("note: \(note)") }
+    if precision == .auto { try search.choose(for: &compilation, registry, terminal) }
     let observe = { (pass: String, graph: Graph) throws in
       if printAfter == pass || printAfter == "all" { try out.print("; after \(pass)\n\(graph)") }
     }
@@ -216,10 +235,10 @@ struct MPCompile: ParsableCommand {
   private func report(
     _ compiled: CompiledModel, _ certificate: Certificate?, _ output: String, _ terminal: Terminal
   ) {
-    let shape = compiled.graph.shape
+    let (shape, isReduced) = (compiled.graph.shape, compiled.graph.precision != .f32)
     terminal.note(
       "\(output): \(shape.family), \(shape.layers) layers x \(shape.hidden), \(shape.classes) classes, "
-        + "for \(compiled.graph.target?.rawValue ?? "?")" + (precision == .f32 ? "" : ", \(precision.rawValue)"))
+        + "for \(compiled.graph.target?.rawValue ?? "?")" + (isReduced ? ", \(compiled.graph.precisionText)" : ""))
     if !shape.tasks.isEmpty { terminal.note("  tasks: \(shape.tasks.map(\.name).joined(separator: ", "))") }
     for (kind, spec) in compiled.graph.policies.all { terminal.note("  \(kind.rawValue): \(spec)") }
     for line in certificate?.lines ?? [] { terminal.note("  certificate: \(line)") }
@@ -227,7 +246,7 @@ struct MPCompile: ParsableCommand {
       terminal.note(
         "  self-check: \(check.texts) texts against the reference interpreter, largest difference of a score "
           + "\(scientific(Double(check.largestDifference)))"
-          + (precision == .f32 ? "" : ", \(check.agreeing) of \(check.texts) labels agree"))
+          + (!isReduced ? "" : ", \(check.agreeing) of \(check.texts) labels agree"))
       if check.decidedOtherwise > 0 {
         terminal.note(
           "  \(check.decidedOtherwise) \(check.decidedOtherwise == 1 ? "text" : "texts") with a score at its threshold "

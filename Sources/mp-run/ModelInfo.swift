@@ -14,7 +14,7 @@ struct ModelInfo {
     let (graph, header) = (model.graph, model.header)
     var lines = [
       "\(graph.shape.family), \(graph.shape.layers) layers x \(graph.shape.hidden), for "
-        + "\(model.instructionSet.rawValue), \(graph.precision.rawValue), texts of up to \(header.maxTokens) tokens",
+        + "\(model.instructionSet.rawValue), \(graph.precisionText), texts of up to \(header.maxTokens) tokens",
       "checkpoint: \(header.checkpoint)",
     ]
     for (task, columns) in graph.shape.answered {
@@ -23,6 +23,7 @@ struct ModelInfo {
       let labels = own.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ")
       lines.append("\(name)\(own.count) classes: \(labels)\(own.count > 20 ? ", ..." : "")")
     }
+    if let record = header.precisionRecord { lines.append("precisions chosen by \(record.line)") }
     for (kind, spec) in graph.policies.all { lines.append("\(kind.rawValue): \(spec)") }
     lines += header.certificate?.lines.map { "certificate: \($0)" } ?? ["certificate: none"]
     let out = StandardOutput()

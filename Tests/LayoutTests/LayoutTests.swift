@@ -37,14 +37,19 @@ import Testing
     "PyramidTools": ["MagicPyramid", "PyramidFormats"],
     "PyramidC": ["MagicPyramid", "PyramidFormats"],
     "PyramidServing": ["MagicPyramid", "PyramidFormats"],
-    "mp-compile": ["MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
+    "mp-compile": [
+      "MagicPyramid", "PyramidCompiler", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidPolicyTesting",
+      "PyramidTools",
+    ],
     "mp-run": ["MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidTools"],
     "mp-compare": [
       "MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidPolicyTesting", "PyramidTools", "PyramidTraining",
     ],
     "mp-train": ["MagicPyramid", "PyramidFormats", "PyramidModels", "PyramidTools", "PyramidTraining"],
     "mp-serve": ["MagicPyramid", "PyramidFormats", "PyramidServing", "PyramidTools"],
-    "mp-bench": ["MagicPyramid", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools"],
+    "mp-bench": [
+      "MagicPyramid", "PyramidEvaluation", "PyramidFormats", "PyramidIR", "PyramidKernels", "PyramidTools",
+    ],
   ]
   static let systemModules: Set<String> = [
     "ArgumentParser", "CNettle", "Darwin", "FoundationEssentials", "Glibc", "Musl", "Synchronization",

@@ -46,4 +46,31 @@ import Testing
     #expect(precision("head.classifier.weight") == .f32)
     #expect(precision("embeddings.words") == .f32)
   }
+
+  /// What all parts have alike is no mix; and a mix computes each part as a model of that format does.
+  @Test(arguments: InstructionSet.supported)
+  func `a layer may have a format of its own`(set: InstructionSet) throws {
+    var recipe = CheckpointRecipe()
+    recipe.hasExits = true
+    let folder = try TemporaryFolder()
+    let path = try recipe.write(in: folder)
+    func compilation(_ parts: [ModelPart: Precision]) throws -> Compilation {
+      var options = CompileOptions(target: set, precision: .int8)
+      options.partPrecisions = parts
+      return try Compilation(
+        checkpoint: path, policies: PolicyChoice(exit: PolicySpec(name: "entropy")), options: options)
+    }
+    let whole = try compilation([:]).graph()
+    #expect(try compilation([.layer(0): .int8, .heads: .int8]).graph().description == whole.description)
+    #expect(whole.precisionText == "int8")
+    let mixed = try compilation([.layer(1): .f32, .heads: .f32])
+    let graph = try mixed.graph()
+    #expect(graph.precisionText == "int8 (layers 1, 3), f32 (layer 2, heads)")
+    for (weight, same) in zip(graph.weights, whole.weights) {
+      let isRaised = weight.name.hasPrefix("l1.") || weight.name.contains("dense.weight")
+      #expect(weight.precision == (isRaised ? .f32 : same.precision), "\(weight.name)")
+    }
+    _ = try mixed.write(to: folder.path("m.mpc"))
+    #expect(try LoadedModel(path: folder.path("m.mpc")).graph.precisionText == graph.precisionText)
+  }
 }

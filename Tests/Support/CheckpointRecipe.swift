@@ -47,6 +47,9 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   public var problemType: String?
   /// `prune.thresholds`, one for each boundary; nil for a checkpoint without.
   public var thresholds: [Float]?
+  /// The layer, from 0, whose feed-forward layer answers otherwise in bf16 and int8: what its input says is the
+  /// difference of two large weights. Not for layers that share their weights.
+  public var sensitiveLayer: Int?
   /// Tensors that are left out.
   public var leavesOut: Set<String> = []
   /// Tensors that are written in another shape.
@@ -248,6 +251,30 @@ extension CheckpointRecipe {
     case "prune.entry.threshold": return salienceThreshold.map { [$0] } ?? []
     default: break
     }
+    if let sensitiveLayer, let values = sensitiveValues(of: tensor, layer: sensitiveLayer) { return values }
+    return plainValues(of: tensor)
+  }
+
+  /// The first two channels of the layer's middle are 1 for every token, and the feed-forward layer reads them with
+  /// weights 1024 + a and -1024; nil for other tensors. The a are lost where numbers have less than 9 bits.
+  private func sensitiveValues(of tensor: Tensor, layer: Int) -> [Float]? {
+    let (root, names) = (family.rawValue + ".", layerNames(layer))
+    var values = plainValues(of: tensor)
+    switch tensor.name {
+    case root + names[4] + ".weight": values.replaceSubrange(0..<2, with: [0, 0])
+    case root + names[4] + ".bias": values.replaceSubrange(0..<2, with: [1, 1])
+    case root + names[5] + ".weight":
+      var random = SeededValues("what \(tensor.name) says of \(seed)")
+      for row in 0..<tensor.shape[0] {
+        values[row * tensor.shape[1]] = 1024 + 3 * random.unit()
+        values[row * tensor.shape[1] + 1] = -1024
+      }
+    default: return nil
+    }
+    return values
+  }
+
+  private func plainValues(of tensor: Tensor) -> [Float] {
     var random = SeededValues("\(tensor.name) of \(tensor.isOfHead ? headSeed ?? seed : seed)")
     let count = tensor.shape.reduce(1, *)
     if tensor.name == "prune.entry.salience" { return (0..<count).map { _ in abs(random.unit()) } }

@@ -11,6 +11,8 @@ import Testing
       {"op":"batches","batches":[[3,5],[2]]}
       {"op":"time","b":1,"s":100000,"min_time":0,"min_iters":1,"max_iters":1}
       nonsense
+      {"op":"texts","texts":["\(RunTests.river)","An album of 1969."]}
+      {"op":"tokenize","texts":["A river.", ""]}
       {"op":"quit"}
       {"op":"batches","batches":[[1]]}
 
@@ -20,13 +22,34 @@ import Testing
     let answers = try result.lines.map { line in
       try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
-    try #require(answers.count == 6)
+    try #require(answers.count == 8)
     #expect(answers[0]["ready"] as? Bool == true)
     #expect(answers[1].isEmpty)
     #expect((answers[2]["t"] as? [Double])?.count == 3)
     #expect((answers[2]["operations"] as? Int ?? 0) > 0)
     #expect((answers[3]["t"] as? Double ?? 0) > 0)
     #expect(answers[4]["error"] != nil && answers[5]["error"] != nil)
+    #expect((answers[6]["t"] as? [Double])?.count == 2)
+    #expect(answers[6]["labels"] as? [String] == ["NaturalPlace", "Album"])
+    let ids = answers[7]["ids"] as? [[Int]]
+    #expect(ids?.map(\.count) == [5, 2] && ids?[0].first == ids?[1].first)
+  }
+
+  @Test func `Saved operations and saved time stand beside each other, for texts one by one and together`() throws {
+    let data = Models.checkpoint + "/sample.tsv"
+    let arguments = ["saved", try Models.dense.get(), try Models.pyramid.get(), "--data", data, "--limit", "40"]
+    let more = ["--batches", "1,7", "--repetitions", "2", "--threads", "1"]
+    let table = try Tool.bench.run(arguments + more)
+    #expect(table.code == 0 && table.lines.count == 4, "\(table.notes)")
+    let json = try Tool.bench.run(arguments + more + ["--format", "json"])
+    let value = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: [[String: Any]]]
+    let rows = try #require(value?["saved"])
+    #expect(rows.map { $0["batch"] as? Int } == [1, 7] && rows.allSatisfy { $0["texts"] as? Int == 40 })
+    // Operations don't depend on what runs beside each other.
+    let operations = rows.compactMap { $0["operations"] as? Double }
+    #expect(operations.count == 2 && operations[0] > 1.5 && operations[0] == operations[1])
+    let swapped = try Tool.bench("saved", Models.pyramid.get(), Models.dense.get(), "--data", data)
+    #expect(swapped.code == 1 && swapped.notes.contains("has policies: give it first without"), "\(swapped.notes)")
   }
 
   @Test(.enabled(if: python != nil, "no python3 on the PATH"))

@@ -12,10 +12,10 @@ public struct ArtefactWriter {
   /// A writer for graphs of one checkpoint.
   public init(_ compiler: ModelCompiler) { self.compiler = compiler }
 
-  /// Writes `graph`, which the whole pipeline has compiled, and what was proven about it to `path`: under a temporary
+  /// Writes `graph`, which the whole pipeline has compiled, and what was proven and measured about it to `path`: under a temporary
   /// name, renamed when complete and `check`, which is handed the temporary path, has not thrown.
   public func write(
-    _ graph: Graph, to path: String, certificate: Certificate? = nil,
+    _ graph: Graph, to path: String, certificate: Certificate? = nil, precisionRecord: PrecisionRecord? = nil,
     checking check: (_ path: String) throws -> Void = { _ in }
   ) throws {
     guard let target = graph.target else {
@@ -25,7 +25,8 @@ public struct ArtefactWriter {
     let header = ArtefactHeader(
       graph: graph.description, labels: compiler.lowered.labels, tokenizer: compiler.checkpoint.tokenizer.rules.stored,
       maxTokens: compiler.checkpoint.maxTokens, learned: learned.map(\.key), checkpoint: graph.checkpoint ?? "",
-      scoreFunction: compiler.checkpoint.configuration.scoreFunction?.rawValue, certificate: certificate)
+      scoreFunction: compiler.checkpoint.configuration.scoreFunction?.rawValue, certificate: certificate,
+      precisionRecord: precisionRecord)
     var declarations = graph.weights.map { weight in
       TensorDeclaration(weight.name, weight.precision == .f32 ? .F32 : .U8, storedShape(weight, target))
     }

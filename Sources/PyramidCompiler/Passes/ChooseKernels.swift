@@ -15,14 +15,14 @@ struct ChooseKernels: Pass {
     let target = context.target
     graph.target = target
     if graph.purpose == .train { return chooseForTraining(&graph, context) }
-    let heads = HeadLayers(graph)
+    let parts = ModelParts(graph)
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
       let facts = node.op.facts
       for place in facts.packable {
         if let width = target.panelWidth { graph[node.weights[place]].layout = .panels(width) }
       }
-      var precision = facts.packable.isEmpty ? context.precision : heads.precision(of: node, in: context.precision)
+      var precision = Self.precision(of: node, parts, context)
       let reducible = facts.reducible.map { node.weights[$0] }
       let isTooDeep = reducible.contains { graph[$0].type.columns > Precision.deepestInt8 }
       if precision == .int8 && isTooDeep { precision = .bf16 }
@@ -30,6 +30,15 @@ struct ChooseKernels: Pass {
       graph.nodes[index].kernel = kernel
       for weight in reducible { graph[weight].precision = kernel.precision }
     }
+  }
+
+  /// The precision that a node's part is to have. Layers between the [CLS] row of a layer and an answer are small, and
+  /// nothing after them averages their rounding away (measured on an AG news checkpoint, int8 in the hidden layer of exit
+  /// heads alone costs 2 points): logits stay in f32, the layer before them is not rounded further than to bf16.
+  private static func precision(of node: Node, _ parts: ModelParts, _ context: PassContext) -> Precision {
+    guard let part = parts.part(of: node) else { return .f32 }
+    let wanted = context.partPrecisions[part] ?? context.precision
+    return part == .heads && parts.isBeforeLogits(node) ? min(wanted, .bf16) : wanted
   }
 
   private func chooseForTraining(_ graph: inout Graph, _ context: PassContext) {
@@ -46,42 +55,5 @@ struct ChooseKernels: Pass {
     let longestFirst = Precision.allCases
     let allowed = longestFirst[...longestFirst.firstIndex(of: precision)!]
     return op.kernelPrecisions(target).last(where: allowed.contains).map { Kernel(target, $0) }
-  }
-}
-
-/// The layers between the [CLS] row of a layer and an answer. They are small, and nothing after them averages their
-/// rounding away: measured on an AG news checkpoint, int8 in the hidden layer of exit heads alone costs 2 points.
-private struct HeadLayers {
-  /// Logits of all heads, and what the layers that make them read, back to the layer that makes that. What a linear head
-  /// reads is a row of the model, no layer of the head.
-  private let logits: Set<ValueID>
-  private let pooled: Set<ValueID>
-
-  init(_ graph: Graph) {
-    var logits = Set(graph.nodes.compactMap { $0.answered?.logits })
-    // Those of several tasks are put side by side.
-    for node in graph.nodes.reversed() where node.op == .concat && logits.contains(node.results[0]) {
-      logits.formUnion(node.inputs)
-    }
-    let last = graph.nodes.filter { $0.op != .concat && $0.results.contains(where: logits.contains) }
-    var pooled = Set(last.map { $0.inputs[0] })
-    for node in graph.nodes where node.results.contains(where: pooled.contains) {
-      if case .linearAddNorm = node.op { pooled.subtract(node.results) }
-    }
-    for node in graph.nodes.reversed() {
-      guard let result = node.results.first, pooled.contains(result) else { continue }
-      switch node.op {
-      case .activate, .layerNorm: pooled.insert(node.inputs[0])
-      default: break
-      }
-    }
-    (self.logits, self.pooled) = (logits, pooled)
-  }
-
-  /// The precision of a linear layer in a graph of `precision`: the layer of the logits stays in f32, the one before it
-  /// is not rounded further than to bf16.
-  func precision(of node: Node, in precision: Precision) -> Precision {
-    if logits.contains(node.results[0]) { return .f32 }
-    return precision == .int8 && pooled.contains(node.results[0]) ? .bf16 : precision
   }
 }

@@ -27,5 +27,5 @@ public struct Percentiles: Sendable {
 
 extension Collection<Double> {
   /// The sum divided by the count; 0 for nothing.
-  var mean: Double { isEmpty ? 0 : reduce(0, +) / Double(count) }
+  package var mean: Double { isEmpty ? 0 : reduce(0, +) / Double(count) }
 }

@@ -36,6 +36,8 @@ public struct ArtefactHeader: Sendable {
   public let scoreFunction: String?
   /// What calibration proved about the exits; nil for a model that was not calibrated.
   public let certificate: Certificate?
+  /// What the precisions were chosen by; nil for a model that was compiled as somebody said.
+  public let precisionRecord: PrecisionRecord?
 
   /// Stands before the names of learned tensors, apart from weight symbols.
   public static let learnedPrefix = "learned/"
@@ -48,13 +50,14 @@ public struct ArtefactHeader: Sendable {
   private static let integrityKey = "integrity"
   private static let certificateKey = "certificate"
   private static let scoreKey = "score_function"
+  private static let precisionKey = "precision"
 
   /// A header to be written.
   public init(
     graph: String, labels: [String], tokenizer: StoredTokenizer, maxTokens: Int, learned: [String], checkpoint: String,
-    scoreFunction: String? = nil, certificate: Certificate? = nil
+    scoreFunction: String? = nil, certificate: Certificate? = nil, precisionRecord: PrecisionRecord? = nil
   ) {
-    self.scoreFunction = scoreFunction
+    (self.scoreFunction, self.precisionRecord) = (scoreFunction, precisionRecord)
     (self.graph, self.labels, self.tokenizer) = (graph, labels, tokenizer)
     (self.maxTokens, self.learned, self.checkpoint) = (maxTokens, learned, checkpoint)
     self.certificate = certificate
@@ -101,9 +104,13 @@ public struct ArtefactHeader: Sendable {
     learned = try strings("learned")
     checkpoint = try text("checkpoint")
     scoreFunction = metadata[Self.scoreKey]
-    certificate = try metadata[Self.certificateKey].map { text throws(FormatError) in
-      try Certificate(
-        reading: JSONField(try JSONReader.read(text, file: file.path), file: file.path, place: Self.certificateKey))
+    func field(_ key: String) throws(FormatError) -> JSONField? {
+      guard let text = metadata[key] else { return nil }
+      return JSONField(try JSONReader.read(text, file: file.path), file: file.path, place: key)
+    }
+    certificate = try field(Self.certificateKey).map { field throws(FormatError) in try Certificate(reading: field) }
+    precisionRecord = try field(Self.precisionKey).map { field throws(FormatError) in
+      try PrecisionRecord(reading: field)
     }
     guard let maxTokens = Int(try text("max_tokens")), maxTokens > 0 else {
       throw failure("max_tokens", "is not a positive number")
@@ -129,6 +136,7 @@ public struct ArtefactHeader: Sendable {
       ("tokenizer", tokenizer.settings),
     ]
     if let scoreFunction { metadata.append((Self.scoreKey, scoreFunction)) }
+    if let precisionRecord { metadata.append((Self.precisionKey, JSONWriter.string(precisionRecord.json))) }
     if let certificate { metadata.append((Self.certificateKey, JSONWriter.string(certificate.json))) }
     let digest = Self.digest(
       metadata: Dictionary(uniqueKeysWithValues: metadata.map { ($0.key, $0.value) }), declared: declared,

@@ -2,7 +2,7 @@
 // each weight which one it has: what a compiled model answers must follow from its text.
 
 /// The number format of a weight and of the products with it. Values between operations are f32 in any case.
-public enum Precision: String, Hashable, Sendable, CaseIterable {
+public enum Precision: String, Hashable, Sendable, CaseIterable, Comparable {
   /// 32-bit floats.
   case f32
   /// Weights and inputs rounded to 16 bits, 8 of them mantissa; sums in f32.
@@ -13,6 +13,11 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
 
   /// The deepest product whose whole numbers fit into 32 bits: 127 * 127 a step.
   public static let deepestInt8 = 1 << 17
+
+  /// Longer formats are less.
+  public static func < (a: Precision, b: Precision) -> Bool {
+    allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
+  }
 }
 
 extension Graph {
