@@ -21,8 +21,10 @@ extension Op {
   /// The precisions in which a set has kernels for the operation; none for moves and decisions, of which one version
   /// serves every set. Where a set multiplies bf16 no faster than f32, its attention, which has nothing to load, is
   /// f32.
-  public func kernelPrecisions(_ set: InstructionSet) -> [Precision] {
-    let facts = facts
+  public func kernelPrecisions(_ set: InstructionSet) -> [Precision] { kernelPrecisions(set, facts) }
+
+  /// The same for who has the operation's facts at hand.
+  func kernelPrecisions(_ set: InstructionSet, _ facts: OpFacts) -> [Precision] {
     if !facts.hasKernel { return [] }
     if case .relativeAttention = self { return [.f32] }
     if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }

@@ -10,15 +10,18 @@ extension Verifier {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
-      if node.op.training == .source, !sources.insert(node.op.mnemonic).inserted {
+      // Once for all checks: putting them together takes longer than any.
+      let facts = node.op.facts
+      let definesDim = facts.definedFamily != nil
+      if facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
         report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
       }
       checkPurpose(of: node, at: index)
       checkPlace(of: node, at: index)
-      checkKernel(of: node, at: index)
+      checkKernel(of: node, facts, at: index)
       let operandsHold = checkOperands(of: node, at: index)
-      checkResults(of: node, at: index)
-      if operandsHold, checkTypes(of: node, at: index) { checkRows(of: node, at: index) }
+      checkResults(of: node, definesDim, at: index)
+      if operandsHold, checkTypes(of: node, definesDim, at: index) { checkRows(of: node, at: index) }
     }
     if graph.purpose == .classify { checkClassify() }
   }
@@ -54,8 +57,10 @@ extension Verifier {
   }
 
   /// Rule 14.
-  private mutating func checkKernel(of node: Node, at index: Int) {
-    guard let kernel = node.kernel, !node.op.kernelPrecisions(kernel.set).contains(kernel.precision) else { return }
+  private mutating func checkKernel(of node: Node, _ facts: OpFacts, at index: Int) {
+    guard let kernel = node.kernel, !node.op.kernelPrecisions(kernel.set, facts).contains(kernel.precision) else {
+      return
+    }
     report(.node(index), "there is no kernel \(node.op.mnemonic)\(kernel.suffix)")
   }
 
@@ -80,7 +85,7 @@ extension Verifier {
     return holds
   }
 
-  private mutating func checkResults(of node: Node, at index: Int) {
+  private mutating func checkResults(of node: Node, _ definesDim: Bool, at index: Int) {
     for result in node.results {
       guard isKnown(result) else {
         report(.node(index), "makes a value that does not exist")
@@ -94,7 +99,7 @@ extension Verifier {
         broken.insert(result)
       }
     }
-    if node.op.definesDim, let result = node.results.first, let dim = definedDim[result] { definedDims.insert(dim) }
+    if definesDim, let result = node.results.first, let dim = definedDim[result] { definedDims.insert(dim) }
     for result in node.results where !broken.contains(result) && isKnown(result) {
       for dim in graph[result].type.extents.compactMap(\.dim) {
         if declaration[dim] == nil {
@@ -116,10 +121,10 @@ extension Verifier {
   }
 
   /// Whether the operation's constraints hold; declared types that differ are reported all the same.
-  private mutating func checkTypes(of node: Node, at index: Int) -> Bool {
+  private mutating func checkTypes(of node: Node, _ definesDim: Bool, at index: Int) -> Bool {
     guard node.results.allSatisfy({ isKnown($0) && !broken.contains($0) }) else { return false }
     var newDim: Dim?
-    if node.op.definesDim {
+    if definesDim {
       newDim = node.results.first.flatMap { definedDim[$0] }
       guard newDim != nil else {
         report(.node(index), "the preamble declares no dim `by` \(node.results.first.map(name) ?? "its result")")

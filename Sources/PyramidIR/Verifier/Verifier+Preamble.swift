@@ -117,7 +117,7 @@ extension Verifier {
       return
     }
     if definedDim[value] != entry.dim { report(.dim(index), "\(name(value)) defines an earlier dim already") }
-    guard let node = maker[value].map({ graph.nodes[$0] }) else {
+    guard isKnown(value), let node = maker[value.index].map({ graph.nodes[$0] }) else {
       report(.dim(index), "no node makes \(name(value))")
       return
     }

@@ -87,8 +87,8 @@ struct Verifier {
   var issues: [VerifierIssue] = []
   /// Node that makes each value, by value index; nil before its node is reached.
   var producer: [Int?]
-  /// First node that makes each value, known from the start.
-  var maker: [ValueID: Int] = [:]
+  /// First node that makes each value, by value index, known from the start.
+  var maker: [Int?]
   /// The dim that each value defines, from the declarations.
   var definedDim: [ValueID: Dim] = [:]
   /// Index of each dim's first declaration.
@@ -104,8 +104,9 @@ struct Verifier {
     self.graph = graph
     producer = Array(repeating: nil, count: graph.values.count)
     rowFacts = Array(repeating: nil, count: graph.values.count)
+    maker = producer
     for (index, node) in graph.nodes.enumerated() {
-      for result in node.results where maker[result] == nil { maker[result] = index }
+      for result in node.results where isKnown(result) && maker[result.index] == nil { maker[result.index] = index }
     }
     for (index, entry) in graph.dims.enumerated() {
       if declaration[entry.dim] == nil { declaration[entry.dim] = index }
