@@ -50,7 +50,8 @@ enum Rounded {
 
   /// Half of what is cut from both weights of a pair, and what rounding is expected to lose, both squared.
   private static func loss(of scale: Float, in row: [Float]) -> Double {
-    stride(from: 1, to: row.count, by: 2).reduce(Double(row.count) * Double(scale) * Double(scale) / 12) { sum, second in
+    stride(from: 1, to: row.count, by: 2).reduce(Double(row.count) * Double(scale) * Double(scale) / 12) {
+      sum, second in
       let excess = Double(max(abs(row[second - 1] + row[second]) - 128 * scale, 0))
       return sum + 0.5 * excess * excess
     }
