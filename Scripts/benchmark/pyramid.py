@@ -54,7 +54,9 @@ def save_time(session, name, checkpoint, data, precision, threads, profiled):
     for kind, options in (("dense", []), ("policies", policies)):
         paths.append(session.path("models", f"saved-{name}-{kind}.mpc"))
         command = [session.tool("mp-compile"), checkpoint, "-o", paths[-1], "--skip-check", "--quiet"] + options
-        run(session, f"saved time, {precision}, {name}", command + ["--precision", precision])
+        # What lies there from another run must not be measured.
+        if run(session, f"saved time, {precision}, {name}", command + ["--precision", precision]) is None:
+            return
     measured = run(session, f"saved time, {precision}, {name}", session.niced([
         session.tool("mp-bench"), "saved", *paths, "--data", data, "--limit", str(session.options.limit), "--batches",
         f"1,{BATCH}", "--repetitions", str(session.options.repetitions), "--threads", str(threads), "--format", "json"]))

@@ -27,7 +27,7 @@ def report(results, chart_name=None):
         if getattr(results, part):
             sections.append(section(results))
     # A table may be copied without what stands around it: each section says where it was measured.
-    return "\n".join(sections[:2] + [located(section, results) for section in sections[2:]])
+    return "\n".join(sections[:3] + [located(section, results) for section in sections[3:]])
 
 
 def cpu(results):
