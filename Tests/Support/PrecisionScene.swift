@@ -5,7 +5,7 @@ import MagicPyramid
 import PyramidFormats
 
 /// A checkpoint of 3 layers, the second of them sensitive, with labelled texts beside it.
-public struct PrecisionScene {
+public struct PrecisionScene: Sendable {
   /// The checkpoint's folder.
   public let checkpoint: String
   /// The texts' file.
