@@ -5,6 +5,7 @@
 --checkpoint has the tokenizer, for whole texts. With --answer, it classifies one text as a user's script would, prints the class, and ends: that is timed from outside.
 """
 import argparse
+import functools
 import importlib.metadata
 import json
 import os
@@ -174,13 +175,18 @@ def make_tokenizer(checkpoint):
 
 
 class Texts:
-    """What a user's script does between a text and its label."""
+    """What a user's script does between a text and its label. The tokenizer is made when it is first needed: where only
+    ids are timed, a checkpoint needs none that this script can read."""
 
     def __init__(self, checkpoint, run):
         self.run = run
-        self.tokenizer = make_tokenizer(checkpoint)
+        self.checkpoint = checkpoint
         with open(os.path.join(checkpoint, "config.json"), encoding="utf-8") as file:
             self.labels = json.load(file).get("id2label", {})
+
+    @functools.cached_property
+    def tokenizer(self):
+        return make_tokenizer(self.checkpoint)
 
     def label(self, text):
         import numpy
