@@ -44,7 +44,7 @@ extension Graph {
       return emits.isEmpty
         ? "attention within each sample"
         : "attention; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
-    case .relativeAttention(let relative, let emits): return Self.reason(for: relative, emits)
+    case .relativeAttention(let relative, let emits): return reason(for: relative, emits)
     case .firstAttention(_, let emits):
       return "attention of the [CLS] tokens alone; keys and values of the others are never formed"
         + (emits.isEmpty ? "" : "; hands out from-first for the pruning policy")
@@ -75,12 +75,14 @@ extension Graph {
     }
   }
 
-  private static func reason(for relative: RelativeAttention, _ emits: [Emission]) -> String {
+  private func reason(for relative: RelativeAttention, _ emits: [Emission]) -> String {
+    let hasExits = nodes.contains { if case .decideExit = $0.op { true } else { false } }
     let emitted =
       emits.isEmpty ? "" : "; hands out \(emits.map(\.rawValue).joined(separator: ", ")) for the pruning policy"
     guard relative.form == .first else {
       return "attention within each sample, by positions"
         + (relative.window.map { " up to \($0) tokens away; operations are counted as if all were seen" } ?? "")
+        + (hasExits ? "; [CLS] alone would need all keys and values as well, so `peek` leaves the layer whole" : "")
         + emitted
     }
     return "attention of the [CLS] tokens alone; it depends on positions, so keys and values of all tokens are formed"

@@ -66,6 +66,14 @@ import Testing
     }
   }
 
+  @Test(arguments: names) func `explanations say why peek leaves a layer whole`(name: String) throws {
+    func explained(_ exit: String?) throws -> String {
+      try CompiledCheckpoint("\(Self.folder)/\(name)", for: .portable, exit: exit).model.graph.explanation(tokens: 8)
+    }
+    #expect(try explained("entropy(threshold=0.9)").contains("so `peek` leaves the layer whole"))
+    #expect(try !explained(nil).contains("peek"))
+  }
+
   @Test func `what does not fit is refused with what to do`() throws {
     let error = #expect(throws: (any Error).self) {
       _ = try CompiledCheckpoint("\(Self.folder)/modernbert", for: .portable, prune: "cls-fused")
