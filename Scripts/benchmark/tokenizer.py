@@ -1,5 +1,5 @@
 """Tokens a second of real texts on one thread: ours, and Hugging Face's, one text after the other and together. Ids are
-compared: a tokenizer that is fast and wrong is no tokenizer."""
+compared: a tokenizer that is fast and wrong is not a tokenizer."""
 from session import OURS, note
 from texts import read, take
 from turns import Failure, Worker

@@ -92,14 +92,14 @@ private struct PrecisionTrial {
   /// What a candidate answered.
   struct Answers {
     let outcomes: [SampleOutcome]
-    /// 0 where the measure is no number, as with equal answers to all texts, which correlate with nothing.
+    /// 0 where the measure is not a number, as with equal answers to all texts, which correlate with nothing.
     let quality: Double
 
     init(_ outcomes: [SampleOutcome], _ estimate: Estimate) {
       (self.outcomes, quality) = (outcomes, estimate.value.isFinite ? estimate.value : 0)
     }
 
-    /// The mean difference of a score; infinite where one is no number.
+    /// The mean difference of a score; infinite where one is not a number.
     func change(from other: Answers) -> Double {
       let changes = zip(outcomes, other.outcomes).map { mine, other in
         guard case .value(let a) = mine.answer, case .value(let b) = other.answer else {

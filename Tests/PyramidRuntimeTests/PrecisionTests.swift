@@ -47,7 +47,7 @@ import Testing
     #expect(precision("embeddings.words") == .f32)
   }
 
-  /// What all parts have alike is no mix; and a mix computes each part as a model of that format does.
+  /// What all parts have alike is not a mix; and a mix computes each part as a model of that format does.
   @Test(arguments: InstructionSet.supported)
   func `a layer may have a format of its own`(set: InstructionSet) throws {
     var recipe = CheckpointRecipe()

@@ -151,7 +151,7 @@ import Testing
     #expect(try ids("aNewa", { $0.stripsLeft = true }) == [3, 5, 3])
   }
 
-  /// What is not split keeps its white space, and is no word of the vocabulary then. Ids are those of Hugging Face's tokenizers with
+  /// What is not split keeps its white space, and is not a word of the vocabulary then. Ids are those of Hugging Face's tokenizers with
   /// a WordPiece model and no pre-tokenizer.
   @Test(arguments: [
     (false, false, [[0, 5], [5, 0], [0, 5], [3, 5, 0, 5, 0], [0, 5, 4, 5, 0]]),

@@ -100,11 +100,11 @@ public final class ParameterSet {
     }
   }
 
-  /// What a weight that is no parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
+  /// What a weight that is not a parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
   func derived(_ weight: Weight) throws -> Parameter {
     let shape = weight.type.extents.map { if case .fixed(let count) = $0 { count } else { 0 } }
     let parameter = Parameter(name: weight.name, shape: shape)
-    guard let weights else { throw TrainingError("#\(weight.name) is no parameter, and there is no checkpoint") }
+    guard let weights else { throw TrainingError("#\(weight.name) is not a parameter, and there is no checkpoint") }
     parameter.array = try weights.values(of: weight)
     return parameter
   }
