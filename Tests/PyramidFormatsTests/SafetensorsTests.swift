@@ -47,6 +47,15 @@ import Testing
     #expect(file.entry(named: "absent") == nil)
   }
 
+  @Test func `A header that names more tensors than any model has is refused while it is read`() throws {
+    let folder = try TemporaryFolder()
+    let tensor = #":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#
+    let json = "{" + (0..<200_000).map { #""w\#($0)"\#(tensor)"# }.joined(separator: ",") + "}"
+    let length = withUnsafeBytes(of: UInt64(json.utf8.count).littleEndian) { Array($0) }
+    let path = try folder.write("many.safetensors", length + Array(json.utf8))
+    #expect { try SafetensorsFile(path: path) } throws: { "\($0)".hasSuffix("more than 1000000 values") }
+  }
+
   @Test func `Floats are refused of other types`() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("a.safetensors")

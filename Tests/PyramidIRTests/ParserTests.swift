@@ -152,6 +152,13 @@ struct Misspelling: Sendable, CustomTestStringConvertible {
     #expect(error?.message == "more than 4096 dims")
   }
 
+  @Test func tooManyNodesAreRefused() {
+    let old = "%a = attention"
+    let nodes = (1...16_384).map { "%x\($0) = add %h, %h : f32[T0, 4]" }.joined(separator: "\n")
+    let error = #expect(throws: ParseError.self) { try Graph.parse(Misspelling(old, nodes + "\n" + old, "").text) }
+    #expect(error?.message == "more than 16384 nodes")
+  }
+
   @Test(arguments: ["", "graph", "graph @a version 1 {", "; only a comment"])
   func aTextThatEndsTooEarlySaysSo(text: String) {
     let error = #expect(throws: ParseError.self) { try Graph.parse(text) }

@@ -177,7 +177,8 @@ public struct ArtefactHeader: Sendable {
       text += "\(key.utf8.count) \(key) \(value.utf8.count) \(value)\n"
     }
     for tensor in declared.sorted(by: { $0.name < $1.name }) {
-      text += "\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) \(tensor.shape)\n"
+      let shape = tensor.shape.map { String($0) }.joined(separator: ", ")
+      text += "\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) [\(shape)]\n"
     }
     return Checksum.sha256(of: text + vocabulary)
   }

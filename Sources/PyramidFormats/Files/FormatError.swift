@@ -67,12 +67,11 @@ extension String {
 
   /// The whole text with everything escaped that a terminal would not show, but for line breaks and tabs: what a
   /// downloaded file says must not move the cursor or rename the window.
-  public var visible: String {
-    utf8.allSatisfy { (0x20...0x7E).contains($0) || $0 == 0x0A || $0 == 0x09 }
-      ? self : escaped(limit: .max, besides: ["\n", "\t"])
-  }
+  public var visible: String { escaped(limit: .max, besides: ["\n", "\t"]) }
 
   private func escaped(limit: Int, besides spared: [Unicode.Scalar]) -> String {
+    let isPlain = utf8.allSatisfy { (0x20...0x7E).contains($0) || spared.contains(Unicode.Scalar($0)) }
+    if isPlain, utf8.count <= limit { return self }
     var result = ""
     for (index, scalar) in unicodeScalars.enumerated() {
       if index == limit { return result + "..." }

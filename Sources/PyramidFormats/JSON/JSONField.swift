@@ -9,12 +9,20 @@ public struct JSONField: Sendable {
   public let value: JSONValue
   /// The file's path, for errors.
   public let file: String
+  // Put together when an error needs it: a header has 100,000 fields, and an error one.
+  private let container: String
+  private let key: String?
+
   /// The path inside the file, keys and indices joined by dots; empty for the whole.
-  public let place: String
+  public var place: String { key.map { Self.place(of: $0, in: container) } ?? container }
 
   /// The whole value of a file, or a part of it.
   public init(_ value: JSONValue, file: String, place: String = "") {
-    (self.value, self.file, self.place) = (value, file, place)
+    (self.value, self.file, container, key) = (value, file, place, nil)
+  }
+
+  private init(_ value: JSONValue, file: String, key: String, in container: String) {
+    (self.value, self.file, self.container, self.key) = (value, file, container, key)
   }
 
   /// Maps a file and reads the one value in it.
@@ -22,7 +30,7 @@ public struct JSONField: Sendable {
     value = try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
       try JSONReader.read(bytes, file: path, limits: limits)
     }
-    (file, place) = (path, "")
+    (file, container, key) = (path, "", nil)
   }
 
   /// An error at this place.
@@ -31,13 +39,13 @@ public struct JSONField: Sendable {
   /// The member of that name; nil when it is absent or null. Throws when the value is not an object.
   public func optional(_ key: String) throws(FormatError) -> JSONField? {
     guard let member = try object()[key], member != .null else { return nil }
-    return JSONField(member, file: file, place: place(of: key))
+    return JSONField(member, file: file, key: key, in: place)
   }
 
   /// The member of that name. Throws when it is absent or null.
   public func required(_ key: String) throws(FormatError) -> JSONField {
     guard let field = try optional(key) else {
-      throw FormatError(file: file, place: place(of: key), problem: "missing")
+      throw FormatError(file: file, place: Self.place(of: key, in: place), problem: "missing")
     }
     return field
   }
@@ -50,13 +58,15 @@ public struct JSONField: Sendable {
 
   /// The members of an object, in order, each with its place.
   public func members() throws(FormatError) -> [(key: String, field: JSONField)] {
-    try object().members.map { ($0.key, JSONField($0.value, file: file, place: place(of: $0.key))) }
+    let place = place
+    return try object().members.map { ($0.key, JSONField($0.value, file: file, key: $0.key, in: place)) }
   }
 
   /// The elements of an array, each with its place.
   public func elements() throws(FormatError) -> [JSONField] {
     guard case .array(let elements) = value else { throw failure("expected an array, found \(found)") }
-    return elements.enumerated().map { JSONField($1, file: file, place: place(of: String($0))) }
+    let place = place
+    return elements.enumerated().map { JSONField($1, file: file, key: String($0), in: place) }
   }
 
   /// The value as a string.
@@ -114,8 +124,8 @@ public struct JSONField: Sendable {
     }
   }
 
-  private func place(of key: String) -> String {
+  private static func place(of key: String, in container: String) -> String {
     let key = key.printable(limit: 80)
-    return place.isEmpty ? key : "\(place).\(key)"
+    return container.isEmpty ? key : "\(container).\(key)"
   }
 }

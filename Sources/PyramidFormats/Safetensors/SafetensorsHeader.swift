@@ -30,12 +30,14 @@ struct SafetensorsHeader: Sendable {
   static let paddingPrefix = "__padding__."
   /// The reference implementation's bound on the header's length.
   static let maximumLength = 100_000_000
+  /// Values of the JSON; a tensor has six or seven.
+  private static let maximumValues = 1_000_000
 
   /// Reads and checks the header of a file of which `bytes` is the whole.
   init(reading bytes: UnsafeRawBufferPointer, file: String) throws(FormatError) {
     let json = try Self.json(bytes, file)
-    let root = JSONField(
-      try JSONReader.read(json, file: file, limits: JSONLimits(maximumBytes: Self.maximumLength)), file: file)
+    let limits = JSONLimits(maximumBytes: Self.maximumLength, maximumValues: Self.maximumValues)
+    let root = JSONField(try JSONReader.read(json, file: file, limits: limits), file: file)
     let data = 8 + json.count..<bytes.count
     var metadata: [String: String] = [:]
     var tensors: [TensorEntry] = []
@@ -87,7 +89,7 @@ struct SafetensorsHeader: Sendable {
   }
 
   private static func tensor(_ name: String, _ field: JSONField, data: Range<Int>) throws(FormatError) -> TensorEntry {
-    for (key, member) in try field.members() where !["dtype", "shape", "data_offsets"].contains(key) {
+    for (key, member) in try field.members() where key != "dtype" && key != "shape" && key != "data_offsets" {
       throw member.failure("unknown key")
     }
     let typeField = try field.required("dtype")
@@ -119,17 +121,16 @@ struct SafetensorsHeader: Sendable {
 
   private static func checkCoverage(_ tensors: [TensorEntry], data: Range<Int>, file: String) throws(FormatError) {
     var covered = data.lowerBound
-    var previous = "the header"
-    for tensor in tensors {
+    for (index, tensor) in tensors.enumerated() {
       let start = tensor.byteRange.lowerBound
-      let name = tensor.name.printable(limit: 80)
-      if start < covered { throw FormatError(file: file, place: name, problem: "data overlaps that of \(previous)") }
-      if start > covered {
-        throw FormatError(
-          file: file, place: name, problem: "\(start - covered) bytes between \(previous) and it belong to no tensor")
+      if start != covered {
+        let previous = index == 0 ? "the header" : tensors[index - 1].name.quoted
+        let problem =
+          start < covered
+          ? "data overlaps that of \(previous)" : "\(start - covered) bytes between \(previous) and it belong to no tensor"
+        throw FormatError(file: file, place: tensor.name.printable(limit: 80), problem: problem)
       }
       covered = tensor.byteRange.upperBound
-      previous = tensor.name.quoted
     }
     if covered < data.upperBound {
       throw FormatError(file: file, problem: "\(data.upperBound - covered) bytes at the end belong to no tensor")

@@ -35,8 +35,8 @@ public struct SourceLines: Sendable {
 extension Graph {
   /// Largest text accepted, in bytes.
   static let maximumTextBytes = 16 << 20
-  /// Most nodes accepted.
-  static let maximumNodes = 100_000
+  /// Most nodes accepted: 100 layers with exits and pruning have 5,000, and a graph of this many opens in a fifth of a second.
+  static let maximumNodes = 16_384
   /// Most dims accepted, here and by the verifier, which follows their bounds.
   static let maximumDims = 4096
 

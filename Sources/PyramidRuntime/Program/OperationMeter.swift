@@ -11,10 +11,12 @@ public struct OperationMeter: Sendable {
   private let densePaper: [CostTerm]
 
   /// The counts of a graph that `count-operations` has seen.
-  public init(_ graph: Graph) {
+  public init(_ graph: Graph) { self.init(graph, dense: graph.denseOperations()) }
+
+  init(_ graph: Graph, dense: [CostTerm]) {
     executed = graph.costs.flatMap(\.executed)
     paper = graph.costs.filter { !$0.paper.isEmpty }.map(\.paper)
-    dense = graph.denseOperations()
+    self.dense = dense
     densePaper = graph.costs.flatMap(\.paper).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
   }
 

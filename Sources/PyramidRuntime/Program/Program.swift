@@ -157,7 +157,7 @@ struct Program: Sendable {
       graph.nodes.map { if case .firstAttention = $0.op { graph[$0.inputs[1]].type.columns } else { 0 } }.max() ?? 0
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
-    meter = OperationMeter(graph)
+    meter = OperationMeter(graph, dense: check.dense)
     var limits = [Int.max, limit, Int.max]
     if let embed = graph.nodes.first(where: { $0.op == .embed }) {
       for (kind, weight) in zip(check.embedded(embed), embed.weights) {

@@ -7,11 +7,13 @@ import PyramidIR
 struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
+  /// What the graph costs without policies.
+  let dense: [CostTerm]
   private let origins: ValueOrigins
 
   init(graph: Graph, target: InstructionSet) {
     (self.graph, self.target) = (graph, target)
-    origins = ValueOrigins(graph)
+    (dense, origins) = (graph.denseOperations(), ValueOrigins(graph))
   }
 
   /// Most tokens or samples that a graph may admit, bytes per row of a slot, and number of slots or dims: together
@@ -55,7 +57,7 @@ struct ProgramCheck {
   /// Costs are stored, not counted again: whatever they say, adding them up must not overflow.
   private func checkCosts() throws {
     var sum = 0
-    let terms = graph.costs.flatMap { $0.executed + $0.paper } + graph.denseOperations()
+    let terms = graph.costs.flatMap { $0.executed + $0.paper } + dense
     for term in terms {
       let rows = graph.admitted(term.dim.family)
       let (operations, isTooMuch) = term.coefficient.multipliedReportingOverflow(
