@@ -194,8 +194,8 @@ let package = Package(
         "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .target(
-      name: "PyramidFuzz", dependencies: ["MagicPyramid", "PyramidTestSupport"], path: "Tests/Fuzz",
-      swiftSettings: alwaysOptimised),
+      name: "PyramidFuzz", dependencies: ["MagicPyramid", "PyramidServing", "PyramidTestSupport"],
+      path: "Tests/Fuzz", swiftSettings: alwaysOptimised),
     .executableTarget(name: "fuzz-driver", dependencies: ["PyramidFuzz"], path: "Tests/FuzzDriver"),
     .testTarget(
       name: "PyramidRuntimeTests",

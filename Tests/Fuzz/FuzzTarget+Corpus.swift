@@ -26,6 +26,7 @@ extension FuzzTarget {
       case .profile: Self.files(tests + "/Snapshots", "profile.json")
       case .certificate: [Array(Self.certificateText.utf8)]
       case .records: Self.recordTexts
+      case .http: Self.requests
       }
     return inputs.filter { $0.count < 1 << 17 } + regressions().map(\.bytes)
   }

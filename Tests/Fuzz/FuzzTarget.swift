@@ -3,11 +3,12 @@
 
 import Glibc
 import MagicPyramid
+import PyramidServing
 import PyramidTestSupport
 
 /// One reader of foreign bytes.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-  case safetensors, json, tokenizer, config, graph, artefact, spec, profile, certificate, records
+  case safetensors, json, tokenizer, config, graph, artefact, spec, profile, certificate, records, http
 
   /// A broken promise: a reader threw what it should not, or took something that does not hold together.
   public struct Broken: Error, CustomStringConvertible {
@@ -30,6 +31,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .profile: _ = try PolicyProfile(reading: Self.field(input))
       case .certificate: _ = try Certificate(reading: Self.field(input))
       case .records: try Self.readRecords(input)
+      case .http: try Self.readRequest(input)
       }
     } catch let error where Self.isRefusal(error) {
       // A line for a terminal: neither empty nor without end.
@@ -41,6 +43,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   private static func isRefusal(_ error: any Error) -> Bool {
     error is FormatError || error is ParseError || error is VerifierError || error is RuntimeError
       || error is PolicyError || error is CompileError || error is CheckpointError
+      || error is ServingError
   }
 
   private static func field(_ input: [UInt8]) throws -> JSONField {

@@ -1,7 +1,7 @@
 // The inputs that fuzzing starts from and those that once broke something, read again by each target; and a few thousand
 // changes to them. Scripts/fuzz goes on from here for as long as one likes.
 
-import PyramidFuzz
+@testable import PyramidFuzz
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct `Bytes that somebody else wrote` {
@@ -15,6 +15,11 @@ import Testing
     }
     var mutator = Mutator(corpus, seed: "test")
     for _ in 0..<(target == .artefact ? 20 : 200) { try target.run(mutator.next()) }
+  }
+
+  /// Requests to start from that nobody understands would lead nowhere.
+  @Test func `begin, for the server, with requests that it takes`() throws {
+    for request in FuzzTarget.requests { try FuzzTarget.readRequest(request) }
   }
 
   /// A target that takes anything would find nothing.

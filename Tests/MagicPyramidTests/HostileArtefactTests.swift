@@ -58,12 +58,12 @@ import Testing
     file["graph"] = String(parts[0]) + inserted + "    " + marker + parts[1]
   }
 
-  @Test func `of tens of thousands of nodes opens in time that grows with them`() throws {
+  @Test func `of as many nodes as there may be opens in time that grows with them`() throws {
     var file = try Self.forged()
     let line = try #require(file["graph"].split(separator: "\n").first { $0.contains("%pooled.active") })
     let slot = try #require(line.split(separator: " in ").last?.split(separator: " ").first)
     let type = try #require(line.split(separator: " : ").last?.split(separator: " in ").first)
-    let count = 45_000
+    let count = 16_000
     try insert(
       { number in
         let read = number == 0 ? "pooled.active" : "a\(number - 1)"

@@ -6,7 +6,9 @@ import PyramidIR
 import Testing
 
 @Suite struct `A program is refused` {
-  private static func graph(layer0: String, layer1: String = "", dims: String = "", policies: String) -> String {
+  private static func graph(
+    layer0: String, layer1: String = "", dims: String = "", policies: String = "", tokens: Int = 32
+  ) -> String {
     """
     graph @forged version 1 {
       model bert {layers 2, hidden 4, heads 1, intermediate 4, classes 2}
@@ -15,7 +17,7 @@ import Testing
         \(policies)
       }
       dim B0 <= 4
-      dim T0 <= 32
+      dim T0 <= \(tokens)
       \(dims)
       weight #word : f32[9, 4] = "word"
       weight #place : f32[8, 4] = "place"
@@ -67,6 +69,16 @@ import Testing
         layer0: Self.head + "\n%stay = decide_exit @entropy %samples, %early {layer 0} : i32[B1]",
         dims: "dim B1 <= B0 by %stay", policies: "exit @entropy(threshold = 0.1)"),
       "is not about the samples of B1")
+  }
+
+  @Test(arguments: [(1 << 17, 64, nil), (1 << 17, 65, "its tables of positions have 34078720 numbers, more than 33554432")])
+  func `when its tables of positions are larger than any model's`(tokens: Int, count: Int, words: String?) throws {
+    let turned = (0..<count).map {
+      "%turned\($0) = rotate %x, %positions {size 4, columns 4, base \($0 + 100).5} : f32[T0, 4]"
+    }
+    let text = Self.graph(layer0: turned.joined(separator: "\n"), tokens: tokens)
+    // As many as there may be get past this check, to one that wants kernels.
+    try expectRefused(text, words ?? "names no kernel")
   }
 
   @Test func `when a layer prunes twice, and when the last one prunes`() throws {

@@ -127,7 +127,8 @@ struct SafetensorsHeader: Sendable {
         let previous = index == 0 ? "the header" : tensors[index - 1].name.quoted
         let problem =
           start < covered
-          ? "data overlaps that of \(previous)" : "\(start - covered) bytes between \(previous) and it belong to no tensor"
+          ? "data overlaps that of \(previous)"
+          : "\(start - covered) bytes between \(previous) and it belong to no tensor"
         throw FormatError(file: file, place: tensor.name.printable(limit: 80), problem: problem)
       }
       covered = tensor.byteRange.upperBound

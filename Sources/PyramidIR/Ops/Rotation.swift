@@ -20,6 +20,9 @@ public struct Rotation: Hashable, Sendable {
     Float(position) * (1 / Float(pow(Double(base), Double(Float(2 * pair) / Float(size)))))
   }
 
+  /// One head's, for which it does not matter how many columns are turned: equal for rotations of equal angles.
+  public var angles: Rotation { Rotation(size: size, columns: size, base: base) }
+
   var attributes: [OpAttribute] {
     [.integer("size", size), .integer("columns", columns), OpAttribute(key: "base", value: .float(base))]
   }

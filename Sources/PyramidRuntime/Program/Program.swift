@@ -186,8 +186,7 @@ private struct PositionTables {
   mutating func table(for op: Op) -> PositionTable? {
     switch op {
     case .rotate(let rotation):
-      // How many columns are turned does not matter to the angles.
-      let angles = Rotation(size: rotation.size, columns: rotation.size, base: rotation.base)
+      let angles = rotation.angles
       let table = turns[angles] ?? PositionTable(angles, positions: limit)
       turns[angles] = table
       return table

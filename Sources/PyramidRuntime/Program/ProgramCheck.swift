@@ -25,6 +25,7 @@ struct ProgramCheck {
   /// Throws `RuntimeError` when the graph can't be run safely.
   func run() throws {
     try checkSizes()
+    try checkPositions()
     try checkCosts()
     try checkLayouts()
     try checkAttention()
@@ -32,7 +33,6 @@ struct ProgramCheck {
     try checkAnswers()
     try checkPruning()
     try checkKernels()
-    try checkPositions()
   }
 
   private func failure(_ problem: String) -> RuntimeError { RuntimeError("graph @\(graph.name): \(problem)") }
@@ -137,11 +137,24 @@ struct ProgramCheck {
   /// What indexes the tables of an `embed`.
   func embedded(_ node: Node) -> [InputKind?] { node.inputs.map(origins.input(behind:)) }
 
-  /// Tables for every position that a batch may have are made when the graph is opened.
+  /// Tables for every position that a batch may have are made when the graph is opened: two of heads of 128 columns at
+  /// most positions.
   private func checkPositions() throws {
-    let limit = 1 << 17
-    guard graph.admitted(.tokens) > limit, graph.nodes.contains(where: { $0.op.facts.readsPositions }) else { return }
-    throw failure("admits \(graph.admitted(.tokens)) tokens, more than the \(limit) that have positions")
+    let (most, mostNumbers) = (1 << 17, 1 << 25)
+    let positions = graph.admitted(.tokens)
+    guard graph.nodes.contains(where: { $0.op.facts.readsPositions }) else { return }
+    guard positions <= most else {
+      throw failure("admits \(positions) tokens, more than the \(most) that have positions")
+    }
+    var (turned, buckets): (Set<Rotation>, Set<DistanceBuckets>) = ([], [])
+    for node in graph.nodes {
+      if case .rotate(let rotation) = node.op { turned.insert(rotation.angles) }
+      if case .relativeAttention(let relative, _) = node.op, let some = relative.buckets { buckets.insert(some) }
+    }
+    let numbers = positions * turned.reduce(2 * buckets.count) { $0 + $1.size }
+    guard numbers <= mostNumbers else {
+      throw failure("its tables of positions have \(numbers) numbers, more than \(mostNumbers)")
+    }
   }
 
   /// Each sample is answered once, and its slot given back once: every decision is about all samples alive, and those
