@@ -71,7 +71,9 @@ import Testing
       "is not about the samples of B1")
   }
 
-  @Test(arguments: [(1 << 17, 64, nil), (1 << 17, 65, "its tables of positions have 34078720 numbers, more than 33554432")])
+  @Test(arguments: [
+    (1 << 17, 64, nil), (1 << 17, 65, "its tables of positions have 34078720 numbers, more than 33554432"),
+  ])
   func `when its tables of positions are larger than any model's`(tokens: Int, count: Int, words: String?) throws {
     let turned = (0..<count).map {
       "%turned\($0) = rotate %x, %positions {size 4, columns 4, base \($0 + 100).5} : f32[T0, 4]"
