@@ -14,6 +14,12 @@ struct Path: Sendable, CustomTestStringConvertible {
     self.init(isa: features.reduce(base) { mp_isa(rawValue: $0.rawValue | $1.rawValue) }, testDescription: name)
   }
 
+  /// Whether attention in reduced precision multiplies bf16: by an instruction, or what stands in for it.
+  var roundsAttention: Bool {
+    let features = MP_FEATURE_AVX512_BF16.rawValue | MP_FEATURE_AMX_BF16.rawValue | MP_FEATURE_BF16.rawValue
+    return isa.rawValue & features != 0
+  }
+
   var base: mp_isa { mp_isa(rawValue: isa.rawValue & MP_ISA_BASES.rawValue) }
 
   /// Those that this machine can run.

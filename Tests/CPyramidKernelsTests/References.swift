@@ -86,10 +86,17 @@ struct AttentionCase {
 
   func rows(_ range: Range<Int>) -> [Float] { Array(qkv[range.lowerBound * stride..<range.upperBound * stride]) }
 
-  var reference: (out: [Double], received: [Double], fromFirst: [Double], fromOthers: [Double]) {
+  typealias Signals = (out: [Double], received: [Double], fromFirst: [Double], fromOthers: [Double])
+
+  var reference: Signals { reference(inBF16: false) }
+
+  /// `inBF16` rounds the operands of both products as the header tells: scaled queries, keys, probabilities, values.
+  func reference(inBF16 rounds: Bool) -> Signals {
+    func rounded(_ x: Float) -> Double { Double(rounds ? Rounded.bf16(x) : x) }
     var out = [Double](repeating: 0, count: tokens * width)
     var received = [Double](repeating: 0, count: tokens), fromFirst = received, fromOthers = received
-    let data = qkv.map(Double.init), scale = 1 / Double(dim).squareRoot()
+    let data = qkv.map(rounded), scale = 1 / Double(dim).squareRoot()
+    let queries = rounds ? qkv.map { rounded($0 * (1 / Float(dim).squareRoot())) } : data.map { $0 * scale }
     var first = 0
     for length in lengths {
       for head in 0..<heads {
@@ -98,12 +105,13 @@ struct AttentionCase {
           let scores = (0..<length).map { key in
             let k = (first + key) * stride + width + head * dim
             var sum = 0.0
-            for d in 0..<dim { sum += data[q + d] * data[k + d] }
-            return sum * scale + log(Double(sizes?[first + key] ?? 1))
+            for d in 0..<dim { sum += queries[q + d] * data[k + d] }
+            return sum + log(Double(sizes?[first + key] ?? 1))
           }
           for (key, share) in Reference.softmax(scores).enumerated() {
             let v = (first + key) * stride + 2 * width + head * dim, o = (first + query) * width + head * dim
-            for d in 0..<dim { out[o + d] += share * data[v + d] }
+            let weight = rounds ? rounded(Float(share)) : share
+            for d in 0..<dim { out[o + d] += weight * data[v + d] }
             received[first + key] += share / Double(heads)
             if query != key { fromOthers[first + key] += share / Double(heads) }
             if query == 0 { fromFirst[first + key] += share * Double(length) / Double(heads) }
