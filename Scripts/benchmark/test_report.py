@@ -108,6 +108,16 @@ class Bars(unittest.TestCase):
         self.assertEqual([bar.is_met for bar in self.bars("cold start")], [True])
         self.assertEqual(self.bars("cold start")[0].finding, "40.0 ms, 20.0x faster than onnxruntime f32")
 
+    def test_a_bar_is_met_on_its_limit_and_missed_just_below(self):
+        for seconds, is_met in ((1.5, True), (1.49, False)):
+            rows = [
+                ragged("magic-pyramid", "packed 32", [1, 1]), ragged("onnxruntime", "single", [seconds, seconds]),
+                ragged("onnxruntime", "single", [3, 6], "int8"), ragged("openvino", "single", [3, 6], "int8")]
+            self.assertEqual([bar.is_met for bar in self.bars("ragged", throughput=rows)], [is_met], seconds)
+        for ours, theirs, is_met in ((0.05, 0.5, True), (0.051, 1, False), (0.04, 0.4, True), (0.04, 0.396, False)):
+            rows = [start("magic-pyramid", [ours] * 3), start("onnxruntime", [theirs] * 3)]
+            self.assertEqual([bar.is_met for bar in self.bars("cold start", startup=rows)], [is_met], (ours, theirs))
+
     def test_a_bar_whose_peer_is_missing_is_unknown(self):
         rows = [latency("magic-pyramid", "f32", 8, [1]), latency("onnxruntime", "f32", 8, [2])]
         for promise in ("f32, batch 1", "best precision"):
