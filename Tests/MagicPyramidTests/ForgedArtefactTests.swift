@@ -58,7 +58,8 @@ struct Forgery: Sendable, CustomTestStringConvertible {
       name: "an unknown policy", words: "the exit policy 'no-such-policy', which is not built in",
       replacing: [("@entropy", "@no-such-policy")]),
     Forgery(
-      name: "a parameter out of range", words: "threshold", replacing: [("threshold = 0.1", "threshold = 7")]),
+      name: "a parameter out of range", words: "policy 'entropy': threshold=7: expected",
+      replacing: [("threshold = 0.1", "threshold = 7")]),
   ]
 
   private static let sizes = [
