@@ -6,6 +6,7 @@ import PyramidFormats
 struct SDKSources {
   /// Absolute paths of the `.swift` files, sorted.
   let files: [String]
+  private let folder: String
   /// Their names and the checksums of their contents.
   let checksums: String
 
@@ -46,7 +47,7 @@ struct SDKSources {
 
   /// The first file, or folder of files, that somebody else than this user and root may write to; nil when there is none.
   private var changeableByOthers: String? {
-    let folders = Set(files.compactMap(FileAccess.parent(of:)))
+    let folders = Set(files.compactMap(FileAccess.parent(of:)) + [folder])
     return (folders.sorted() + files).first { !FileAccess.isOursOrSystem($0) }
   }
 
@@ -60,6 +61,7 @@ struct SDKSources {
     guard names.contains("Contract/Policy.swift"), let checksums = FileAccess.checksums(of: names, in: folder) else {
       return nil
     }
+    self.folder = folder
     files = names.map { "\(folder)/\($0)" }
     self.checksums = checksums
   }

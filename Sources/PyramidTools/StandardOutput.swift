@@ -9,12 +9,13 @@ public final class StandardOutput {
   private var buffer: [UInt8] = []
   /// Where the process's standard output is once plugins have lost it; else nil.
   nonisolated(unsafe) private static var reserved: Int32?
-  private let descriptor = reserved ?? STDOUT_FILENO
+  /// Looked at whenever something is written: plugins may be loaded meanwhile.
+  private static var descriptor: Int32 { reserved ?? STDOUT_FILENO }
   private let isTerminal: Bool
 
   /// Standard output.
   public init() {
-    isTerminal = isatty(descriptor) == 1
+    isTerminal = isatty(Self.descriptor) == 1
     buffer.reserveCapacity(1 << 16)
   }
 
@@ -38,7 +39,7 @@ public final class StandardOutput {
 
   /// Writes what is buffered. Throws `OutputError` when that fails.
   public func flush() throws {
-    guard writeAll(buffer, to: descriptor) else {
+    guard writeAll(buffer, to: Self.descriptor) else {
       throw OutputError(file: "standard output", problem: String(cString: strerror(errno)))
     }
     buffer.removeAll(keepingCapacity: true)

@@ -58,27 +58,76 @@ import Testing
     file["graph"] = String(parts[0]) + inserted + "    " + marker + parts[1]
   }
 
-  @Test func `of as many nodes as there may be opens in time that grows with them`() throws {
+  /// A forged file whose logits are made of the last of so many chained nodes.
+  private func chained(_ count: Int) throws -> ForgedFile {
     var file = try Self.forged()
     let line = try #require(file["graph"].split(separator: "\n").first { $0.contains("%pooled.active") })
     let slot = try #require(line.split(separator: " in ").last?.split(separator: " ").first)
     let type = try #require(line.split(separator: " : ").last?.split(separator: " in ").first)
-    let count = 16_000
     try insert(
       { number in
         let read = number == 0 ? "pooled.active" : "a\(number - 1)"
         return "%a\(number) = activate %\(read) {activation relu} : \(type) in \(slot) by activate.portable"
       }, count, before: "%logits        = linear %pooled.active", in: &file)
-    // The last of the chain is what the logits are made of.
     let parts = file["graph"].split(separator: "%logits        = linear %pooled.active", maxSplits: 1)
     file["graph"] = parts.joined(separator: "%logits        = linear %a\(count - 1)")
-    #expect(try open(file).count == 1)
+    return file
   }
 
+  @Test func `of thousands of nodes opens in time that grows with them, and one of more than there are is refused`()
+    throws
+  {
+    #expect(try open(chained(16_000)).count == 1)
+    expectRefused(try chained(45_000), "more than 16384 nodes")
+  }
+
+  /// Such a graph has a node for each layer, or the verifier says that it has none for layer 2.
   @Test func `with more layers than any model has is refused`() throws {
     var file = try Self.forged()
-    file["graph"] = String(file["graph"].split(separator: "layers 2").joined(separator: "layers 100000"))
-    expectRefused(file, "layer")
+    file["graph"] = file["graph"].replacing("layers 2", with: "layers 100000")
+    expectRefused(file, "layer 2 has no nodes")
+    file = try Self.forged()
+    let layers = (2..<5000).map {
+      "  layer \($0) {\n    %x\($0) = softmax %first.hidden1 : f32[B1, 8] in 7 by softmax.portable\n  }\n"
+    }
+    file["graph"] = file["graph"].replacing("layers 2", with: "layers 5000")
+      .replacing("  output {", with: layers.joined() + "  output {")
+    expectRefused(file, "has 5000 layers, more than 4096")
+  }
+
+  @Test func `whose weights lie where no kernel reads them is refused`() throws {
+    var file = try Self.forged()
+    file.misalign()
+    expectRefused(file, "is not aligned to 64 bytes")
+  }
+
+  @Test(arguments: ["0", "-1", "", "many", "9223372036854775808"])
+  func `with a senseless number of tokens is refused`(number: String) throws {
+    var file = try Self.forged()
+    file["max_tokens"] = number
+    expectRefused(file, "max_tokens: is not a positive number")
+  }
+
+  @Test func `without a vocabulary, or with one beyond use, is refused before it is read`() throws {
+    var file = try Self.forged()
+    file.rename("vocabulary", to: "words")
+    expectRefused(file, "vocabulary: is missing")
+    let most = JSONLimits.standard.maximumBytes
+    file.declare("vocabulary", count: most / 4 + 1)
+    expectRefused(file, hole: most + 4, "vocabulary: has \(most + 4) bytes, expected at most \(most)")
+  }
+
+  @Test func `whose header says something else than when it was sealed is refused`() throws {
+    let artefact = try `A damaged artefact`.artefact.get()
+    let folder = try TemporaryFolder()
+    for text in ["class 1", "threshold = 0.1", "max_tokens\":\"6", "[PAD]"] {
+      var bytes = artefact.bytes
+      let place = try #require(artefact.place(of: Array(text.utf8)), "\(text)")
+      bytes[place] ^= 1
+      let path = try folder.write("changed.mpc", bytes)
+      let error = #expect(throws: FormatError.self) { try LoadedModel(path: path) }
+      #expect(error?.description.contains("integrity: the header was changed or damaged") == true, "\(text)")
+    }
   }
 }
 
@@ -98,7 +147,20 @@ import Testing
       let path = try folder.write("damaged.mpc", bytes)
       let error = #expect(throws: FormatError.self, "byte \(place)") { try LoadedModel(path: path).verify() }
       expectOneLine(error)
+      // The vocabulary is looked at whenever a model is opened.
+      let isWord = tensors.contains { $0.name == "vocabulary" && $0.byteRange.contains(place) }
+      let words = isWord ? "integrity: the header was changed" : "weights: are not what was compiled"
+      #expect(error?.description.contains(words) == true, "\(String(describing: error))")
     }
+  }
+
+  @Test func `can't be verified without their checksum, and is said to be so`() throws {
+    var file = try ForgedFile(`A damaged artefact`.artefact.get().bytes)
+    file.rename("content", to: "contents")
+    let folder = try TemporaryFolder()
+    let path = try folder.write("unsummed.mpc", file.sealed)
+    let error = #expect(throws: FormatError.self) { try LoadedModel(path: path).verify() }
+    #expect(error?.description.contains("weights: can't be verified") == true, "\(String(describing: error))")
   }
 }
 

@@ -149,3 +149,17 @@ import Testing
     #expect(error?.description == #"f.json: a\u{a}\u{202e}b: expected true or false, found "c\u{a}d""#)
   }
 }
+
+@Suite struct `Numbers for people` {
+  /// printf writes `nan`, and `-nan` for those that most CPUs make of 0 / 0.
+  @Test(arguments: [Double.nan, -.nan, .signalingNaN, .infinity, -.infinity])
+  func `are a dash where there is none`(value: Double) {
+    #expect(scientific(value) == "-")
+    for decimals in 0...9 { #expect(decimal(value, decimals) == "-") }
+  }
+
+  @Test(arguments: [(0, "0.0e+00"), (1.25e-7, "1.2e-07"), (-0.5, "-5.0e-01"), (3e30, "3.0e+30")])
+  func `have a power of ten where they are small`(value: Double, text: String) {
+    #expect(scientific(value) == text)
+  }
+}

@@ -27,6 +27,25 @@ private func read(_ text: String, _ layout: TextLayout, limit: Int = 1 << 20) th
 
 @Suite("Record reader")
 struct RecordReaderTests {
+  @Test("A line may have 16 MiB unless somebody says otherwise, and one of more is skipped to its end")
+  func standardLimit() throws {
+    let folder = try TemporaryFolder()
+    let most = 16 << 20
+    let line = [UInt8](repeating: UInt8(ascii: "x"), count: most)
+    let path = try folder.write("long.txt", line + Array("\ny".utf8) + line + Array("\nz\n".utf8))
+    let reader = try LineReader(path: path)
+    guard case .bytes(let bytes)? = try reader.next() else { throw FormatError(file: path, problem: "no first line") }
+    #expect(bytes.count == most)
+    #expect(try reader.next() == .tooLong(limit: most))
+    #expect(try reader.next() == .bytes([UInt8(ascii: "z")]))
+    #expect(try reader.next() == nil && reader.lineNumber == 3)
+    // Records keep to it.
+    let records = try RecordReader(path: path, layout: TextLayout(.text))
+    _ = try records.next()
+    guard case .failure(let error)? = try records.next() else { throw FormatError(file: path, problem: "no error") }
+    #expect(error.description.contains("16777216"), "\(error)")
+  }
+
   @Test(
     "Without columns a row is label, text, second text in TSV and CSV alike",
     arguments: [(TextFormat.tsv, "\t"), (.csv, ",")])

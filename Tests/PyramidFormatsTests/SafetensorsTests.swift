@@ -56,6 +56,22 @@ import Testing
     #expect { try SafetensorsFile(path: path) } throws: { "\($0)".hasSuffix("more than 1000000 values") }
   }
 
+  /// Swift takes such names for one, and would hand out either tensor for both.
+  @Test func `Names that differ only in Unicode normalisation are refused`() throws {
+    let folder = try TemporaryFolder()
+    func file(_ names: [String]) throws -> String {
+      let entries = names.enumerated().map {
+        #""\#($1)":{"dtype":"U8","shape":[1],"data_offsets":[\#($0),\#($0 + 1)]}"#
+      }
+      let json = "{" + entries.joined(separator: ",") + "}"
+      let length = withUnsafeBytes(of: UInt64(json.utf8.count).littleEndian) { Array($0) }
+      return try folder.write("names.safetensors", length + Array(json.utf8) + names.map { _ in 7 })
+    }
+    #expect(try SafetensorsFile(path: file(["\u{E9}", "e"])).tensors.count == 2)
+    let error = #expect(throws: FormatError.self) { try SafetensorsFile(path: file(["\u{E9}", "e\u{301}"])) }
+    #expect(error?.problem == "the same name as another tensor's but for Unicode normalisation")
+  }
+
   @Test func `Floats are refused of other types`() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("a.safetensors")

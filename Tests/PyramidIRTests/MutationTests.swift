@@ -49,8 +49,14 @@ import Testing
     #expect(try Graph.parse(graph.description).description == graph.description)
   }
 
+  /// Most texts of a hundred that are still read: shorter or longer names and numbers, and fewer or more spaces. Seen are
+  /// 28, 36, 4, 0.4, 12 and none.
+  private static let mostRead: [Damage: Int] = [
+    .deleted: 33, .doubled: 42, .flipped: 7, .zeroed: 2, .nine: 16, .cut: 0,
+  ]
+
   @Test(arguments: Damage.allCases)
-  func damagedTextIsReadOrRefused(damage: Damage) {
+  func damagedTextIsReadOrRefused(damage: Damage) throws {
     let bytes = Array(Self.sample.utf8)
     var parsed = 0
     for position in bytes.indices {
@@ -71,6 +77,7 @@ import Testing
       #expect((try? Graph.parse(text))?.description == text)
       #expect(!graph.dot.isEmpty)
     }
-    #expect(parsed < bytes.count)
+    let most = try #require(Self.mostRead[damage])
+    #expect(100 * parsed <= most * bytes.count, "\(parsed) of \(bytes.count) were read")
   }
 }

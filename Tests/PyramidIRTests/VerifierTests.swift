@@ -144,6 +144,22 @@ import Testing
         == ["policy @Idle: no node asks it", "policy @Idle: `Idle` can't be read back"])
   }
 
+  @Test func aNodeReadsAndMakesWhatTheTablesHold() throws {
+    let (weights, values) = (try edited { $0.weights.removeLast() }, try edited { $0.values.removeLast() })
+    #expect(weights.first == "output, %logits: reads a weight that does not exist", "\(weights)")
+    #expect(values.first?.hasSuffix(": makes a value that does not exist") == true, "\(values)")
+  }
+
+  /// The verifier bounds widths before it asks; a caller of the shape rule need not.
+  @Test func rowsSideBySideAreNoWiderThanCanBeCounted() {
+    let rows = Extent.dim(.admittedSamples)
+    let (wide, narrow) = (TensorType(.f32, [rows, .fixed(.max)]), TensorType(.f32, [rows, .fixed(1)]))
+    let error = #expect(throws: GraphError.self) {
+      try Op.concat.resultTypes(inputs: [wide, narrow], weights: [], newDim: nil)
+    }
+    #expect(error?.description == "concat C1: %a and %b are too wide")
+  }
+
   @Test func aDefinedDimIsDeclared() throws {
     let found = try edited { $0.dims.removeAll { $0.dim == Dim(.samples, 1) } }
     #expect(found.contains("layer 0, %stay0: the preamble declares no dim `by` %stay0"))

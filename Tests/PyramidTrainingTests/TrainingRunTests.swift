@@ -30,8 +30,10 @@ import Testing
   }
 
   @Test func `Weights of another size and graphs of another purpose are refused`() throws {
-    #expect(throws: RuntimeError.self) { try run(excess: 1) }
-    #expect(throws: RuntimeError.self) { try run(purpose: .classify) }
+    let size = #expect(throws: RuntimeError.self) { try run(excess: 1) }
+    #expect(size?.description.contains(" values, expected ") == true, "\(String(describing: size))")
+    let purpose = #expect(throws: RuntimeError.self) { try run(purpose: .classify) }
+    #expect(purpose?.description.contains("is not for training") == true, "\(String(describing: purpose))")
     _ = try run()
   }
 

@@ -38,6 +38,28 @@ public struct ForgedFile: Sendable {
     ]
   }
 
+  /// Gives a tensor another name.
+  public mutating func rename(_ old: String, to new: String) {
+    var renamed = JSONObject()
+    for member in header.members { renamed.append(member.key == old ? new : member.key, member.value) }
+    header = renamed
+  }
+
+  /// Moves all tensors by the four bytes of a new one in front of them.
+  public mutating func misalign() {
+    var moved = JSONObject()
+    for (key, value) in header.members.map({ ($0.key, $0.value) }) {
+      guard case .object(var tensor) = value, key != "__metadata__" else {
+        moved.append(key, value)
+        continue
+      }
+      tensor["data_offsets"] = .array(numbers(value["data_offsets"]).map { JSONValue($0 + 4) })
+      moved.append(key, .object(tensor))
+    }
+    moved.append("in front", ["dtype": "U8", "shape": [4], "data_offsets": [0, 4]])
+    (header, data) = (moved, [0, 0, 0, 0] + data)
+  }
+
   /// The file, its integrity record that of what it says now.
   public var sealed: [UInt8] {
     var copy = self

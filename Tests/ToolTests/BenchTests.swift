@@ -55,6 +55,7 @@ import Testing
   @Test(.enabled(if: python != nil, "no python3 on the PATH"))
   func `The report of a benchmark passes its own tests`() throws {
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = URL(filePath: try #require(Self.python))
     process.arguments = ["-B", Models.root + "/Scripts/benchmark/test_report.py"]
     let notes = Pipe()

@@ -113,6 +113,31 @@ import Testing
     #expect(try Self.object(report)["samples"] as? Int == texts.count)
   }
 
+  /// One layer of six is faster than six, whatever else the machine does, and dense is to itself as one to one.
+  @Test func `Less work is a ratio above one, and dense agrees with itself`() throws {
+    let scratch = try Scratch()
+    let path = scratch.path("r.json")
+    let result = try Tool.compare(
+      Models.checkpoint, "--data", Models.checkpoint + "/sample.tsv", "--limit", "24", "--repetitions", "3",
+      "--no-null-models",
+      "--policy", "first: exit=fixed-layer(layer=1)", "--policy", "same: exit=never-exit", "--output", path)
+    #expect(result.code == 0, "\(result.notes)")
+    let report = try Self.object(path)
+    let policies = try #require(report["policies"] as? [[String: Any]])
+    let dense = try #require(report["dense"] as? [String: Any])
+    #expect(policies.map { $0["name"] as? String } == ["first", "same"] && report["repetitions"] as? Int == 3)
+    let (first, same) = (policies[0], policies[1])
+    for key in ["speedup_gflop", "speedup_latency", "speedup_throughput"] {
+      let (fewer, equal) = (try #require(first[key] as? Double), try #require(same[key] as? Double))
+      #expect(fewer > 1.5 && fewer > equal, "\(key): \(fewer), \(equal)")
+    }
+    // Heads that nobody leaves at are computed all the same.
+    #expect((0.9...1).contains(try #require(same["speedup_gflop"] as? Double)) && same["agreement"] as? Double == 1)
+    #expect(same["accuracy"] as? Double == dense["accuracy"] as? Double)
+    #expect(dense["agreement"] == nil && dense["speedup_latency"] == nil)
+    #expect(try #require(first["agreement"] as? Double) <= 1)
+  }
+
   @Test func `The bag is learned from training texts where there are some`() throws {
     let scratch = try Scratch()
     let result = try Tool.compare(

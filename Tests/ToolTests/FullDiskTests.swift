@@ -10,6 +10,7 @@ import Testing
   /// What gives a process mounts of its own: as root, else as root of a namespace.
   private static let namespaces: [String]? = [["-m"], ["-rm"]].first { options in
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["unshare"] + options + ["mount", "-t", "tmpfs", "none", "/mnt"]
     (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
@@ -25,6 +26,7 @@ import Testing
     let scratch = try Scratch()
     let (output, notes) = (try scratch.write("output", ""), try scratch.write("notes", ""))
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     let shell = ["bash", "-c", script, "bash"] + arguments
     process.arguments = mounts ? ["unshare"] + (try #require(Self.namespaces)) + shell : shell
@@ -68,6 +70,18 @@ import Testing
       #expect(result.notes.contains("\(name): cannot be "), "\(result.notes)")
       #expect(result.notes.contains("No space left"), "\(result.notes)")
     }
+  }
+
+  @Test(.enabled(if: mayMount, "a file system of one's own takes the right to mount one"))
+  func `Where all sources of the SDK can be changed by others, no plugin is compiled`() throws {
+    let scratch = try Scratch()
+    let (plugin, sources) = (try scratch.write("lead.swift", PluginTests.lead), scratch.path("sources"))
+    let result = try shell(
+      #"cp -r "$1" "$2" && chmod go+w "$2" && mount --bind "$2" "$1" && exec "$3" "$4" --emit ir --plugin "$5""#,
+      [Models.root + "/Sources/PyramidPolicy", sources, Tool.compile.url.path, Models.checkpoint, plugin])
+    #expect(result.code == 1 && result.output.isEmpty, "\(result.notes)")
+    #expect(result.notes.contains("the sources of PyramidPolicy could be changed by other users"), "\(result.notes)")
+    #expect(result.notes.contains("chmod go-w"), "\(result.notes)")
   }
 
   /// Without /proc/self/fd a file without a name can't be given one, and the way is taken that a file system takes which has no

@@ -50,6 +50,10 @@ import Testing
         environment: environment())
       return try #require(Int(result.lines[1].split(separator: ",")[3]), "\(result.notes)")
     }
+    // Standard output is the tool's, whether or not a plugin was loaded since it began to write.
+    let printed = try Tool.compile(
+      Models.checkpoint, "--emit", "ir", "--plugin", plugin, "--exit", "lead", environment: environment())
+    #expect(printed.code == 0 && printed.output.hasPrefix("graph @dbpedia14") && !printed.notes.contains("decide_exit"))
     let (early, late) = (try exitLayer("0"), try exitLayer("1"))
     #expect(early == 0 && late == 6)
     let without = try Tool.run(model, RunTests.river)
@@ -89,13 +93,92 @@ import Testing
     #expect(result.notes.contains("@lead") && result.notes.contains("trap.swift"), "\(result.notes)")
   }
 
+  /// The policy with a statement in front of what it answers.
+  private func source(_ statement: String) -> String {
+    "import Glibc\n"
+      + Self.lead.replacingOccurrences(of: "var (best, second)", with: "\(statement)\n    var (best, second)")
+      + "\npublic let policies: [any Policy.Type] = [Lead.self]\n"
+  }
+
+  /// What is checked has no name yet.
+  @Test(arguments: [("_ = [Float]()[head.layer]", "ending.swift"), ("exit(0)", "ended the program in shouldExit")])
+  func `A policy that ends the self-check of mp-compile leaves no file`(statement: String, words: String) throws {
+    let (scratch, output) = (try Scratch(), try Scratch())
+    let plugin = try scratch.write("ending.swift", source(statement))
+    let result = try Tool.compile(
+      Models.checkpoint, "-o", output.path("m.mpc"), "--plugin", plugin, "--exit", "lead", environment: environment())
+    #expect(result.code == 1 && result.notes.contains("@lead") && result.notes.contains(words), "\(result.notes)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output.folder) == [])
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGKILL])
+  func `A signal to mp-compile while it checks leaves no file, and an old one as it was`(signal: Int32) throws {
+    let (scratch, output) = (try Scratch(), try Scratch())
+    let plugin = try scratch.write("waiting.swift", source(#"write(2, "here\n", 5); sleep(600)"#))
+    _ = try output.write("m.mpc", "the old one")
+    let process = Process()
+    process.environment = try Tool.environment.merging(environment()) { $1 }
+    process.executableURL = Tool.compile.url
+    process.arguments = [Models.checkpoint, "-o", output.path("m.mpc"), "--plugin", plugin, "--exit", "lead"]
+    let notes = Pipe()
+    process.standardError = notes
+    try process.runUnblocked()
+    // What no signal ends is a failure, not a test run without end.
+    let deadline = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(300), execute: deadline)
+    defer { deadline.cancel() }
+    var text = ""
+    while !text.contains("here\n") {
+      let piece = notes.fileHandleForReading.availableData
+      try #require(!piece.isEmpty, "the tool ended after '\(text)'")
+      text += String(decoding: piece, as: UTF8.self)
+    }
+    kill(process.processIdentifier, signal)
+    _ = try notes.fileHandleForReading.readToEnd()
+    process.waitUntilExit()
+    let isKilled = process.terminationReason == .uncaughtSignal
+    #expect(process.terminationStatus == (isKilled ? signal : 128 + signal))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: output.folder) == ["m.mpc"])
+    #expect(try String(contentsOfFile: output.path("m.mpc"), encoding: .utf8) == "the old one")
+  }
+
+  /// A copy of the tool in a package of its own, or in one below a folder, with sources of the SDK that don't compile:
+  /// where they are taken, that is said, and where they are passed by, those of this package are.
+  @Test(arguments: [
+    (0o755, 0o755, false, true), (0o777, 0o755, false, false), (0o755, 0o777, false, false),
+    (0o755, 0o755, true, false),
+  ])
+  func `Sources of the SDK that others may write to, or above the package, are not compiled`(
+    folderMode: Int, fileMode: Int, isAbove: Bool, isTaken: Bool
+  ) throws {
+    let (scratch, files) = (try Scratch(), FileManager.default)
+    let plugin = try scratch.write("lead.swift", Self.lead)
+    let package = scratch.path(isAbove ? "outer/inner" : "outer")
+    let sources = scratch.path("outer/Sources/PyramidPolicy")
+    for folder in [package + "/bin", scratch.path("outer/Sources")] {
+      try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+    try "".write(toFile: package + "/Package.swift", atomically: false, encoding: .utf8)
+    try files.copyItem(atPath: Models.root + "/Sources/PyramidPolicy", toPath: sources)
+    let file = sources + "/Contract/Policy.swift"
+    try "#error(\"planted\")\n".write(toFile: file, atomically: false, encoding: .utf8)
+    for (mode, path) in [(folderMode, sources), (fileMode, file)] {
+      try files.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+    }
+    let tool = package + "/bin/mp-compile"
+    try files.copyItem(atPath: Tool.compile.url.path, toPath: tool)
+    let result = try Tool.compile.run(
+      [Models.checkpoint, "--emit", "ir", "--plugin", plugin, "--exit", "lead"], environment: environment(),
+      executable: URL(fileURLWithPath: tool))
+    if isTaken {
+      #expect(result.code == 1 && result.notes.contains("planted"), "\(result.notes)")
+    } else {
+      #expect(result.code == 0 && result.output.contains("decide_exit @lead"), "\(result.notes)")
+    }
+  }
+
   @Test func `A plugin that prints, exits, or is not given spoils no answers`() throws {
     let scratch = try Scratch()
-    func source(_ statement: String) -> String {
-      "import Glibc\n"
-        + Self.lead.replacingOccurrences(of: "var (best, second)", with: "\(statement)\n    var (best, second)")
-        + "\npublic let policies: [any Policy.Type] = [Lead.self]\n"
-    }
     let talking = try scratch.write("talking.swift", source(#"print("I am a plugin")"#))
     let ending = try scratch.write("ending.swift", source("exit(0)"))
     let model = scratch.path("m.mpc")

@@ -73,6 +73,16 @@ import Testing
     #expect(result.notes.split(separator: "\n").count == 1)
   }
 
+  @Test func `A profile of a model of another depth is refused in one line`() throws {
+    let scratch = try Scratch()
+    let path = scratch.path("p.json")
+    #expect(try Tool.run(Models.entry.get(), "--write-profile", path, "--format", "csv", "A text.").code == 0)
+    let result = try Tool.compile.run([Models.checkpoint, "--emit", "ir", "--profile", path] + Self.policies)
+    #expect(
+      result.code == 1 && result.notes.contains("layers: has 3, the model 6; profile this model"), "\(result.notes)")
+    #expect(result.notes.split(separator: "\n").count == 1)
+  }
+
   @Test func `A profile that can't be written is refused before the work`() throws {
     let result = try Tool.run(Models.pyramid.get(), "--write-profile", "/no/such/folder/p.json", RunTests.river)
     #expect(result.code == 1 && result.output.isEmpty && result.notes.contains("/no/such/folder"))

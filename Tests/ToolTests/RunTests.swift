@@ -92,6 +92,7 @@ import Testing
   @Test func `A slow stream is answered as it comes`() throws {
     let model = try Models.pyramid.get()
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = Tool.run.url
     process.arguments = [model, "-", "--format", "csv", "--quiet"]
     let (input, output) = (Pipe(), Pipe())
@@ -116,6 +117,7 @@ import Testing
 
   @Test func `Memory does not grow with the number of lines`() throws {
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = Tool.run.url
     process.arguments = [
       try Models.pyramid.get(), "-", "--format", "csv", "--quiet", "--exit", "fixed-layer(layer=1)",

@@ -32,12 +32,14 @@ enum Tool: String {
     try run(arguments, input: input, environment: environment)
   }
 
-  /// The same with the arguments in an array.
-  func run(_ arguments: [String], input: Data = Data(), environment: [String: String] = [:]) throws -> ToolResult {
+  /// The same with the arguments in an array, and of a copy of the tool where `executable` says so.
+  func run(
+    _ arguments: [String], input: Data = Data(), environment: [String: String] = [:], executable: URL? = nil
+  ) throws -> ToolResult {
     let process = Process()
-    process.executableURL = url
+    process.executableURL = executable ?? url
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.environment = Self.environment.merging(environment) { $1 }
     let scratch = try Scratch()
     let (inputFile, outputFile, notesFile) = (scratch.path("input"), scratch.path("output"), scratch.path("notes"))
     for file in [outputFile, notesFile] { try Data().write(to: URL(fileURLWithPath: file)) }
@@ -57,6 +59,19 @@ enum Tool: String {
     return ToolResult(output: try text(outputFile), notes: try text(notesFile), code: process.terminationStatus)
   }
 
+  /// What a tool's process has of this one's environment. A developer's MP_ISA, MP_FEATURES, MP_SDK_PATH, OMP_NUM_THREADS
+  /// or LANG must turn no test red, and none green: a test that means one says so.
+  static let environment = allowed(of: ProcessInfo.processInfo.environment)
+
+  /// The part of an environment that tools get.
+  static func allowed(of environment: [String: String]) -> [String: String] {
+    let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "MP_GUARD"]
+    return environment.filter { name, _ in names.contains(name) || sanitizers.contains(where: name.hasPrefix) }
+  }
+
+  /// What Scripts/sanitize and a measurement of coverage tell the processes that they look at.
+  private static let sanitizers = ["ASAN_", "LSAN_", "TSAN_", "UBSAN_", "LLVM_PROFILE_"]
+
   /// Seconds after which a tool is ended: trainings and builds of plugins take a minute on a busy machine.
   private static let limit = 600
 
@@ -65,6 +80,17 @@ enum Tool: String {
 
   private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     .deletingLastPathComponent()
+}
+
+extension Process {
+  /// Starts the process with no signal blocked: the threads that tests run on block all, and a child has what they have.
+  func runUnblocked() throws {
+    var (none, old) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &old)
+    defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+    try run()
+  }
 }
 
 /// A temporary folder that goes when the value does.

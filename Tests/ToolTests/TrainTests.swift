@@ -85,6 +85,7 @@ import Testing
     let (scratch, arguments) = try sample()
     #expect(try Tool.train.run(arguments + ["--output", scratch.path("whole"), "--quiet"]).code == 0)
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = Tool.train.url
     process.arguments = arguments + ["--output", scratch.path("parts")]
     let notes = Pipe()

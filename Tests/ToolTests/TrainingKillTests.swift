@@ -25,6 +25,7 @@ import Testing
     waits: Bool = false
   ) throws -> (lines: [Substring], code: Int32, isKilled: Bool) {
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = Tool.trainingProbe.url
     process.arguments = [folder, name, start, minutes] + (waits ? [String(lines - 1)] : [])
     let output = Pipe()
@@ -96,6 +97,7 @@ import Testing
     // A limit on the size of files stands for a disk without space; half of the state fits.
     let command = "ulimit -f \(state.count / 2048); exec \"$0\" \"$@\""
     let process = Process()
+    process.environment = Tool.environment
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.arguments = ["-c", command, Tool.trainingProbe.url.path, scratch.folder, "full", "resume", "0"]
     let output = Pipe()

@@ -15,9 +15,10 @@ public func decimal(_ value: Double, _ decimals: Int) -> String {
   return "\(sign)\(scaled / scale)." + String(repeating: "0", count: decimals - fraction.utf8.count) + fraction
 }
 
-/// A number as `1.2e-07`.
+/// A number as `1.2e-07`; `-` for one that is not finite.
 public func scientific(_ value: Double) -> String {
-  withVaList([value]) { arguments in
+  guard value.isFinite else { return "-" }
+  return withVaList([value]) { arguments in
     var buffer = [CChar](repeating: 0, count: 64)
     let count = vsnprintf(&buffer, buffer.count, "%.1e", arguments)
     return String(decoding: buffer.prefix(max(0, Int(count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -200,8 +200,7 @@ struct ProgramCheck {
     // Only answers have samples to be recorded for.
     if graph.purpose == .train { return Array(repeating: nil, count: graph.nodes.count) }
     return try origins.recordedSamples(in: graph, offsets: \.recordedSegments) { dim in
-      guard let dim else { return failure("offsets without samples") }
-      return failure("the numbers of the samples of \(dim) are gone when they are needed")
+      failure("the numbers of the samples of \(dim) are gone when they are needed")
     }
   }
 }

@@ -47,15 +47,14 @@ struct ValueOrigins {
   /// samples that a node keeps records of. Records are written by these numbers, so they must still lie where they were
   /// when the node runs: their last reader comes no earlier. Throws what `missing` makes of a dim without such numbers.
   func recordedSamples(
-    in graph: Graph, offsets: (Node) -> ValueID?, missing: (Dim?) -> RuntimeError
+    in graph: Graph, offsets: (Node) -> ValueID?, missing: (Dim) -> RuntimeError
   ) throws -> [ValueID?] {
     // Numbers that are gone for one node are gone for all later ones.
     var first: [Dim: Int] = [:]
     return try graph.nodes.enumerated().map { index, node in
-      guard let offsets = offsets(node) else { return nil }
-      guard let dim = graph[offsets].type.rows.dim, let makers = numberings[dim] else {
-        throw missing(graph[offsets].type.rows.dim)
-      }
+      // Offsets have rows of a dim, as the verifier has seen.
+      guard let dim = offsets(node).flatMap({ graph[$0].type.rows.dim }) else { return nil }
+      guard let makers = numberings[dim] else { throw missing(dim) }
       var place = first[dim] ?? 0
       while place < makers.count, makers[place] <= index {
         let maker = graph.nodes[makers[place]]
