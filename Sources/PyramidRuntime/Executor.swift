@@ -97,6 +97,10 @@ public final class Executor: Sendable {
 
   /// Checks a batch and makes room for its answers.
   private func prepare(_ batch: PackedBatch, _ table: AnswerTable) throws {
+    guard thread.isOfThisProcess else {
+      throw RuntimeError(
+        "the model was opened before this process was forked, which has no thread for it: open it again")
+    }
     for sample in 0..<batch.sampleCount {
       let length = batch.length(of: sample)
       guard length <= options.roomForTokens else {
