@@ -184,4 +184,15 @@ import Testing
 
         """)
   }
+
+  @Test func `have the bounds that each series is made with, and may be observed without any`() {
+    let registry = MetricRegistry()
+    registry.series("a", .histogram([1]), labels: ["m": "x"]).observe(2)
+    registry.series("a", .histogram([1, 2]), labels: ["m": "y"]).observe(2)
+    registry.series("b", .gauge).observe(3)
+    #expect(registry.text.contains(#"a_bucket{m="y",le="2"} 1"#) && !registry.text.contains(#"a_bucket{m="x",le="2"}"#))
+    #expect(registry.text.contains("\nb 3\n"))
+    registry.series("a", .histogram([1, 2, 3]), labels: ["m": "x"]).observe(3)
+    #expect(registry.text.contains(#"a_bucket{m="x",le="3"} 1"#))
+  }
 }
