@@ -41,10 +41,8 @@
       serving.classifier.trace = trace
       repository = ModelRepository(
         path: options.model, options: serving, registry: try options.plugins.registry(), metrics: registry
-      ) { model in
-        logger.error(
-          "answers disagree with dense more often than the certificate allows",
-          metadata: ["model": "\(model.name)", "version": "\(model.version)"])
+      ) { model, trouble in
+        logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
       }
     }
 
