@@ -66,7 +66,7 @@
         logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
       }
       var services: [any Service] = [ModelLoading(repository: repository, logger: logger), application]
-      if options.grpcPort > 0 { services.append(GRPCServerService(options, repository, token, logger)) }
+      if options.grpcPort > 0 { services.append(try GRPCServerService(options, repository, token, logger)) }
       var configuration = ServiceGroupConfiguration(
         services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
