@@ -23,7 +23,7 @@ def free_port():
 class Server:
     """A running mp-serve."""
 
-    def __init__(self, model, *options, env=None, scheme="http", wait=True):
+    def __init__(self, model, *options, env=None, scheme="http", wait=True, **arguments):
         self.port, self.grpc_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{scheme}://{self.address}"
@@ -33,7 +33,8 @@ class Server:
         if "--grpc-port" in help_text:
             command += ["--grpc-port", str(self.grpc_port)]
         self.process = subprocess.Popen(
-            command + list(options), stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
+            command + list(options), stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})},
+            **arguments)
         if wait:
             self.wait()
 

@@ -1,7 +1,13 @@
 """The Open Inference Protocol over gRPC, by tritonclient."""
 
+import signal
+import threading
+import time
+
+import grpc
 import numpy as np
 import pytest
+import requests
 import tritonclient.grpc as triton
 import tritonclient.http as triton_http
 from conftest import Server
@@ -43,6 +49,43 @@ def test_request_parameters_and_errors(client):
             client.infer("dbpedia14", inputs, parameters=parameters)
     with pytest.raises(triton.InferenceServerException, match="NOT_FOUND"):
         client.infer("dbpedia14", inputs, model_version="7")
+    assert client.infer("dbpedia14", inputs, parameters={"content_type": "str"}).as_numpy("label").shape == (3,)
+    unknown, twice = triton.InferRequestedOutput("label", class_count=2), triton.InferRequestedOutput("label")
+    for outputs in [[unknown], [twice, twice]]:
+        with pytest.raises(triton.InferenceServerException, match="INVALID_ARGUMENT"):
+            client.infer("dbpedia14", inputs, outputs=outputs)
+
+
+def test_a_stuck_call_keeps_nothing_else_open(model):
+    server = Server(model, "--drain-timeout", "20")
+    codes = []
+
+    def ask():
+        session = requests.Session()
+        try:
+            while True:
+                codes.append(session.post(server.url + "/predict", json={"inputs": "a b"}, timeout=30).status_code)
+        except requests.ConnectionError:
+            pass
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    # A call whose request never comes: SIGTERM waits for it as long as it may.
+    release = threading.Event()
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        stuck = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes).future(
+            (b"" for _ in [0] if release.wait(60)), wait_for_ready=True)
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        asking.join(10)
+        assert not asking.is_alive() and len(codes) > 2 and set(codes) == {200}, set(codes)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(server.url + "/v2/health/ready", timeout=5)
+        assert server.process.poll() is None
+        release.set()
+        stuck.cancel()
+    code, log = server.stop()
+    assert code == 0, log
 
 
 def test_the_token_is_asked_for(model):

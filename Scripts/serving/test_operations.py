@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -10,7 +11,9 @@ import subprocess
 import threading
 import time
 
+import pytest
 import requests
+import tritonclient.grpc as triton
 from conftest import BIN, ROOT, Server
 
 SECRET_TEXT = "Wittgenstein's unforgettable teapot"
@@ -43,6 +46,75 @@ def test_options_come_from_the_environment(model):
     wrong = subprocess.run(
         [BIN / "mp-serve", model], env={**os.environ, "MP_SERVE_COLOUR": "red"}, capture_output=True, text=True)
     assert wrong.returncode == 64 and "--colour" in wrong.stderr
+
+
+def test_flags_and_other_options_of_the_environment_are_told_apart(tmp_path):
+    dumped = subprocess.run([BIN / "mp-serve", "--experimental-dump-help"], capture_output=True, check=True)
+    arguments = [a for a in json.loads(dumped.stdout)["command"]["arguments"] if a["kind"] != "positional"]
+    names = {a["preferredName"]["name"]: a["kind"] for a in arguments} | {"help": None, "version": None}
+    flags = [name for name, kind in names.items() if kind == "flag"]
+    assert flags and len(names) > 30
+    for name in flags:
+        for value in "10":
+            variable = {"MP_SERVE_" + name.upper().replace("-", "_"): value}
+            ran = subprocess.run(
+                [BIN / "mp-serve", tmp_path / "none.mpc", "--port", "0", "--grpc-port", "0"],
+                env={**os.environ, **variable}, capture_output=True, text=True, timeout=60)
+            assert ran.returncode == 1 and "none.mpc" in ran.stderr, ran.stderr
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_option(model):
+    links = {
+        "PORT": "tcp://10.0.0.7:80", "SERVICE_HOST": "10.0.0.7", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80",
+        "PORT_80_TCP": "tcp://10.0.0.7:80", "PORT_80_TCP_PROTO": "tcp", "PORT_80_TCP_PORT": "80",
+        "PORT_80_TCP_ADDR": "10.0.0.7", "GRPC_PORT": "tcp://10.0.0.8:81", "GRPC_SERVICE_HOST": "10.0.0.8",
+        "GRPC_SERVICE_PORT": "81", "GRPC_PORT_81_TCP_ADDR": "10.0.0.8",
+    }
+    server = Server(model, env={"MP_SERVE_" + name: value for name, value in links.items()})
+    code, log = server.stop()
+    assert code == 0, log
+
+
+def test_a_host_may_be_a_name(model):
+    server = Server(model, "--host", "localhost")
+    assert server.predict("a").status_code == 200
+    assert triton.InferenceServerClient(f"localhost:{server.grpc_port}").is_server_ready()
+    assert server.stop()[0] == 0
+
+
+def test_the_limit_of_open_files_is_raised(model):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+    server = Server(model, preexec_fn=few)
+    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+    assert server.predict("a").status_code == 200
+    for connection in connections:
+        connection.close()
+    assert server.stop()[0] == 0
+
+
+def test_answers_that_nobody_waits_for_are_not_computed(model):
+    server = Server(model, "--threads", "1", "--exit", "entropy(threshold=0)", "--queue-tokens", "1000")
+    body = json.dumps({"inputs": [["some words of a text " * 100]] * 500, "truncate": True}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    # A connection that answered before, and stays.
+    session = requests.Session()
+
+    def metrics():
+        return session.get(server.url + "/metrics", timeout=30).text
+
+    assert session.post(server.url + "/predict", json={"inputs": "a"}, timeout=30).status_code == 200
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + body)
+        while 'mp_queue_requests{model="dbpedia14",version="1"} 1' not in metrics():
+            time.sleep(0.02)
+    end = time.time() + 20
+    while 'protocol="predict",outcome="lost"} 1' not in metrics():
+        assert time.time() < end, "it is still computed"
+        time.sleep(0.1)
+    assert 'mp_texts_total{model="dbpedia14",version="1"} 1\n' in metrics()
+    assert server.stop()[0] == 0
 
 
 def test_a_broken_model_ends_the_start(tmp_path):

@@ -72,6 +72,14 @@ public final class Executor: Sendable {
     if batch.sampleCount == 0 { return [] }
     let request = Request()
     request.prepare(batch, into: table, terms: terms)
+    // While waves are full the queue is looked at seldom, and who waits for room shall know at the deadline.
+    let alarm = terms.deadline.map { deadline in
+      Task { [queue] in
+        try await Task.sleep(until: deadline, clock: .continuous)
+        queue.cancel(request, isLate: true)
+      }
+    }
+    defer { alarm?.cancel() }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         queue.append(request, resuming: continuation)
@@ -89,6 +97,10 @@ public final class Executor: Sendable {
 
   /// Checks a batch and makes room for its answers.
   private func prepare(_ batch: PackedBatch, _ table: AnswerTable) throws {
+    guard thread.isOfThisProcess else {
+      throw RuntimeError(
+        "the model was opened before this process was forked, which has no thread for it: open it again")
+    }
     for sample in 0..<batch.sampleCount {
       let length = batch.length(of: sample)
       guard length <= options.roomForTokens else {

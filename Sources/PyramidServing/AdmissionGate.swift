@@ -26,18 +26,20 @@ public final class AdmissionGate: Sendable {
   /// The filled part, 0 to 1.
   public var fill: Double { min(1, Double(tokens) / Double(capacity)) }
 
-  /// Throws when there is no room for anything, before a text is cut into tokens for nothing.
-  public func refuseIfFull() throws(ServingError) {
-    let full = state.withLock { $0.tokens >= capacity ? $0 : nil }
+  /// Throws when there is no room for a request of at least so many tokens, before its texts are cut for nothing.
+  public func refuseIfFull(atLeast tokens: Int = 1) throws(ServingError) {
+    let full = state.withLock { $0.tokens > 0 && $0.tokens + tokens > capacity ? $0 : nil }
     if let full { throw Self.refusal(full) }
   }
 
   /// Runs `body` with room for a request of so many tokens, which may be more than the capacity when nothing else is there.
+  /// Of the capacity it gets in as long as `share` is not filled.
   public func admit<Result: Sendable>(
-    tokens: Int, clock: ContinuousClock = ContinuousClock(), _ body: () async throws -> Result
+    tokens: Int, upTo share: Double = 1, clock: ContinuousClock = ContinuousClock(),
+    _ body: () async throws -> Result
   ) async throws -> Result {
     let full = state.withLock { state -> State? in
-      guard state.tokens == 0 || state.tokens + tokens <= capacity else { return state }
+      guard state.tokens == 0 || state.tokens + tokens <= Int(share * Double(capacity)) else { return state }
       state.tokens += tokens
       state.requests += 1
       return nil

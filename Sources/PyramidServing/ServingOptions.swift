@@ -11,6 +11,8 @@ public struct ServingOptions: Sendable {
   public var queueTokens = 65_536
   /// Most texts of a request.
   public var maxTexts = 1024
+  /// Most bytes of a request's texts, which are cut into tokens before it waits; a query counts with each of its texts.
+  public var maxTextBytes = 8 << 20
   /// Every request ends by then, and may ask for less; nil for no end.
   public var deadline: Duration?
   /// Layers that run at most, from 1; requests may ask for less.

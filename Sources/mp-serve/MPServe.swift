@@ -147,6 +147,7 @@
       options.classifier.batchTokens = batchTokens
       options.classifier.labelThreshold = labelThreshold
       (options.queueTokens, options.maxTexts, options.maxLayers) = (queueTokens, maxTexts, maxLayers)
+      options.maxTextBytes = maxBody
       options.deadline = deadlineMs > 0 ? .milliseconds(deadlineMs) : nil
       (options.exitRange, options.pruneRange) = (exitRange, pruneRange)
       (options.isAdaptive, options.shadow) = (adaptive, shadow)

@@ -57,6 +57,27 @@ import Testing
     #expect(try await executor.run(PackedBatch([[2, 5]]), on: RequestTerms(deadline: .now + .seconds(100))).count == 1)
   }
 
+  @Test func `with a deadline are given up then, though the engine is busy with others`() async throws {
+    // A team size that no other test has: theirs would wait, too, with the threads that this one needs to go on.
+    let executor = try Sieve.compiled(.portable).executor(threads: 5)
+    let (thread, free) = (try InferenceThread.shared(threads: 5), Semaphore())
+    thread.wake(
+      InferenceWork {
+        free.wait()
+        return false
+      })
+    let atLast = Task {
+      try await Task.sleep(for: .seconds(60))
+      free.signal()
+    }
+    await #expect(throws: DeadlinePassed.self) {
+      try await executor.run(PackedBatch(Sieve.samples), on: RequestTerms(deadline: .now + .milliseconds(50)))
+    }
+    atLast.cancel()
+    await #expect(throws: CancellationError.self, "the engine was free by then") { try await atLast.value }
+    free.signal()
+  }
+
   /// The loop stands still between turns, so the moment is the test's.
   @Test func `with a deadline that passes on the way are answered by the next head`() throws {
     let compiled = try Sieve.compiled(.portable, exit: "never-exit")

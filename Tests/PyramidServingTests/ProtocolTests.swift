@@ -54,6 +54,15 @@ import Testing
       "no output \"colour\""
     ),
     (
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["x"]}],"#
+        + #""outputs":[{"name":"logits"},{"name":"score"},{"name":"logits"}]}"#,
+      "output \"logits\" is asked for twice"
+    ),
+    (
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["x"]}],"parameters":{"content_type":"np"}}"#,
+      "parameters.content_type"
+    ),
+    (
       #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":9}}]}"#,
       "0 bytes are left"
     ),
@@ -62,6 +71,22 @@ import Testing
     let error = #expect(throws: ServingError.self) { try read(json) }
     #expect(error?.kind == .invalid)
     #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+  }
+
+  @Test func `as gRPC has them name an output once`() throws {
+    func read(_ outputs: [String]) throws -> OpenInferenceRequest {
+      try OpenInferenceRequest(
+        id: nil, tensors: [("text", "BYTES", [1], ["x"])], parameters: [("content_type", "str")], outputs: outputs)
+    }
+    #expect(try read(["score", "label"]).outputs.map(\.output) == [.score, .label])
+    #expect(throws: ServingError.self) { try read(["score", "score"]) }
+  }
+
+  @Test func `may say that texts are strings, as MLServer's clients do`() throws {
+    let request = try read(
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"parameters":{"content_type":"str"},"data":["x"]}],"#
+        + #""parameters":{"content_type":"str"}}"#)
+    #expect(request.request.texts.map(\.first) == ["x"])
   }
 
   @Test(arguments: [[1, 0, 0], [9, 0, 0, 0, 0x78], [1, 0, 0, 0, 0xFF], [255, 255, 255, 255]] as [[UInt8]])

@@ -7,9 +7,9 @@ import PyramidTestSupport
 import Testing
 
 @Suite struct `A repository` {
-  private func repository(_ path: String) throws -> ModelRepository {
+  private func repository(_ path: String, _ metrics: MetricRegistry = MetricRegistry()) throws -> ModelRepository {
     ModelRepository(
-      path: path, options: ServingOptions(), registry: try PolicyCatalogue.registry(), metrics: MetricRegistry())
+      path: path, options: ServingOptions(), registry: try PolicyCatalogue.registry(), metrics: metrics)
   }
 
   private func names(_ repository: ModelRepository) -> [String] {
@@ -41,6 +41,37 @@ import Testing
     #expect(names(repository).first == "a/1")
     await #expect(throws: ServingError.self) { try await repository.load("c") }
     await #expect(throws: ServingError.self) { try await repository.unload("c") }
+    // What was not there to be unloaded is loaded as any other once it is.
+    try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "c.mpc")
+    try await repository.load()
+    #expect(names(repository).last == "c/1")
+  }
+
+  @Test func `is ready when all models are loaded, not when one is`() async throws {
+    let folder = try TemporaryFolder()
+    for name in ["a.mpc", "b.mpc"] { try ServedFixture.compile(CheckpointRecipe(), in: folder, name: name) }
+    let repository = try repository(folder.path)
+    try await repository.load("a")
+    #expect(!repository.isReady)
+    try await repository.load()
+    #expect(repository.isReady)
+  }
+
+  @Test func `keeps no gauge of a model that is gone or was replaced`() async throws {
+    let (folder, metrics) = (try TemporaryFolder(), MetricRegistry())
+    for name in ["a.mpc", "b.mpc"] { try ServedFixture.compile(CheckpointRecipe(), in: folder, name: name) }
+    let repository = try repository(folder.path, metrics)
+    func gauged() -> [String] {
+      ["a", "b"].filter { metrics.text.contains("mp_queue_tokens{model=\"\($0)\"") }
+    }
+    try await repository.load()
+    for model in repository.models { model.refreshMetrics() }
+    #expect(gauged() == ["a", "b"])
+    try await repository.unload("a")
+    #expect(gauged() == ["b"])
+    try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "b.mpc")
+    try await repository.load()
+    #expect(gauged() == [])
   }
 
   @Test func `serves no model whose weights are not those that were compiled`() async throws {

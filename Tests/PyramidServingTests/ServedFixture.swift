@@ -16,14 +16,14 @@ struct ServedFixture {
   static let exit = "entropy(threshold=0.8)"
 
   init(
-    exit: String? = exit, classes: Int = 3, isCertified: Bool = false,
+    exit: String? = exit, prune: String? = nil, classes: Int = 3, isCertified: Bool = false,
     _ change: (inout ServingOptions) throws -> Void = { _ in }
   ) throws {
     folder = try TemporaryFolder()
     var recipe = CheckpointRecipe()
     recipe.classes = classes
     path = try Self.compile(
-      recipe, exit: classes > 1 ? exit : nil, in: folder, name: "model.mpc", isCertified: isCertified)
+      recipe, exit: classes > 1 ? exit : nil, prune: prune, in: folder, name: "model.mpc", isCertified: isCertified)
     var options = ServingOptions()
     try change(&options)
     model = try ServedModel(
@@ -33,19 +33,21 @@ struct ServedFixture {
   /// Writes and compiles a checkpoint to a file of the folder.
   @discardableResult
   static func compile(
-    _ recipe: CheckpointRecipe, exit: String? = nil, in folder: TemporaryFolder, name: String, isCertified: Bool = false
+    _ recipe: CheckpointRecipe, exit: String? = nil, prune: String? = nil, in folder: TemporaryFolder, name: String,
+    isCertified: Bool = false
   ) throws -> String {
     let path = folder.path(name)
     let checkpoint = try TemporaryFolder()
     var compilation = try Compilation(
       checkpoint: recipe.write(in: checkpoint),
-      policies: PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: nil),
+      policies: PolicyChoice(exit: try exit.map { try PolicySpec($0) }, prune: try prune.map { try PolicySpec($0) }),
       options: CompileOptions(target: .portable))
     _ = try compilation.write(to: path, skipsCheck: true)
     guard isCertified else { return path }
     compilation.certificate = Certificate(
       checkpoint: try LoadedModel(path: path).header.checkpoint, precision: "f32",
-      exit: try #require(compilation.policies.exit).spec.description, prune: nil,
+      exit: try #require(compilation.policies.exit).spec.description,
+      prune: compilation.policies.prune?.spec.description,
       dataChecksum: String(repeating: "0", count: 64), count: 100, maxDrop: 0.05, confidence: 0.95, against: "dense",
       missClass: nil, bounds: [Certificate.Bound(exit: nil, count: 100, losses: 0, bound: 0.05)])
     _ = try compilation.write(to: path, skipsCheck: true)

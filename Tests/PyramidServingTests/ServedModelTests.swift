@@ -62,6 +62,62 @@ import Testing
     #expect(error?.kind == .tooLarge)
   }
 
+  @Test func `refuses more bytes of text than it cuts at once, a query counted with each of its texts`() async throws {
+    let fixture = try ServedFixture { $0.maxTextBytes = 20 }
+    let query = String(repeating: "w7 ", count: 3)
+    #expect(try await fixture.model.answer(ServingRequest(texts: [(query, "w8")])).answers.count == 1)
+    let error = await #expect(throws: ServingError.self) {
+      try await fixture.model.answer(ServingRequest(texts: [(query, "w8"), (query, "w9")]))
+    }
+    #expect(error?.kind == .tooLarge && error?.description.contains("22 bytes") == true)
+  }
+
+  /// A request whose text is refused once it is cut.
+  private var refusedWhenCut: ServingRequest {
+    var request = ServingRequest(texts: Array(repeating: (String(repeating: "w7 ", count: 200), ""), count: 4))
+    request.refusesTruncation = true
+    return request
+  }
+
+  @Test func `cuts no texts that there is no room for, or that nobody waits for`() async throws {
+    let (model, request) = (try ServedFixture { $0.queueTokens = 10 }.model, refusedWhenCut)
+    try await model.gate.admit(tokens: 7) {
+      let error = await #expect(throws: ServingError.self) { try await model.answer(request) }
+      #expect(error?.kind == .busy(retryAfter: 1))
+    }
+    let task = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return try await model.answer(request)
+    }
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+
+  @Test func `shows the inside of a text within its limits, and counts all runs that it takes`() async throws {
+    let request = ServingRequest(texts: [("w7 w9 w11", "")])
+    let model = try ServedFixture(exit: "never-exit") { ($0.maxLayers, $0.queueTokens) = (2, 45) }.model
+    let shown = JSONField(try await model.pyramid(of: request), file: "reply")
+    #expect(try shown.required("heads").elements().map { try $0.required("layer").integer(in: 0...9) } == [1, 2])
+    #expect(try shown.required("exit_layer").integer(in: 0...9) == 2)
+    // Eight runs of five tokens.
+    try await model.gate.admit(tokens: 5) { _ = try await model.pyramid(of: request) }
+    try await model.gate.admit(tokens: 6) {
+      let error = await #expect(throws: ServingError.self) { try await model.pyramid(of: request) }
+      #expect(error?.kind == .busy(retryAfter: 1))
+    }
+    let hasty = try ServedFixture { $0.deadline = .nanoseconds(1) }.model
+    let error = await #expect(throws: ServingError.self) { try await hasty.pyramid(of: request) }
+    #expect(error?.kind == .late)
+  }
+
+  @Test func `answers drawn texts twice only where they fit into half of the queue`() async throws {
+    let fixture = try ServedFixture { ($0.shadow, $0.queueTokens) = (1, 10) }
+    try await fixture.model.gate.admit(tokens: 4) {
+      _ = try await fixture.model.answer(ServingRequest(texts: [("w7", "")]))
+      while !fixture.metrics.text.contains("mp_shadow_") { await Task.yield() }
+      #expect(fixture.metrics.text.contains(#"mp_shadow_skipped_total{model="model",version="1"} 1"#))
+    }
+  }
+
   @Test func `gives up a request whose deadline passed`() async throws {
     let fixture = try ServedFixture { $0.deadline = .nanoseconds(1) }
     let error = await #expect(throws: ServingError.self) {
@@ -98,6 +154,33 @@ import Testing
   @Test func `is adaptive only with a certificate, and from a stricter policy`() throws {
     #expect(throws: ServingError.self) { try ServedFixture { $0.isAdaptive = true } }
     #expect(throws: ServingError.self) { try ServedFixture(isCertified: true) { $0.isAdaptive = true } }
+    for (exit, prune, part) in [
+      ("entropy(threshold=0.9)", nil, "not known to be stricter"), ("margin(threshold=0.5)", nil, "no range"),
+      ("entropy(threshold=0.2)", "keep-all", "leave out --prune"),
+    ] {
+      let error = #expect(throws: ServingError.self) {
+        try ServedFixture(prune: "received-attention(thresholds=0.1)", isCertified: true) {
+          $0.classifier.policies = PolicyChoice(exit: try PolicySpec(exit), prune: try prune.map { try PolicySpec($0) })
+          $0.isAdaptive = true
+        }
+      }
+      #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+    }
+  }
+
+  @Test(arguments: [
+    ("max-probability(threshold=0.9)", "max-probability(threshold=0.7)"),
+    ("margin(threshold=0.6)", "margin(threshold=0.4)"),
+  ])
+  func `is adaptive from what leaves later, whichever way its numbers go`(strict: String, certified: String) throws {
+    func model(_ exit: String, _ compiled: String) throws -> ServedModel {
+      try ServedFixture(exit: compiled, isCertified: true) {
+        $0.classifier.policies.exit = try PolicySpec(exit)
+        $0.isAdaptive = true
+      }.model
+    }
+    _ = try model(strict, certified)
+    #expect(throws: ServingError.self) { try model(certified, strict) }
   }
 
   private func refused(_ request: ServingRequest, by fixture: ServedFixture, _ part: String) async {
@@ -183,5 +266,16 @@ import Testing
         b_total{a="y"} 0.5
 
         """)
+  }
+
+  @Test func `have the bounds that each series is made with, and may be observed without any`() {
+    let registry = MetricRegistry()
+    registry.series("a", .histogram([1]), labels: ["m": "x"]).observe(2)
+    registry.series("a", .histogram([1, 2]), labels: ["m": "y"]).observe(2)
+    registry.series("b", .gauge).observe(3)
+    #expect(registry.text.contains(#"a_bucket{m="y",le="2"} 1"#) && !registry.text.contains(#"a_bucket{m="x",le="2"}"#))
+    #expect(registry.text.contains("\nb 3\n"))
+    registry.series("a", .histogram([1, 2, 3]), labels: ["m": "x"]).observe(3)
+    #expect(registry.text.contains(#"a_bucket{m="x",le="3"} 1"#))
   }
 }

@@ -68,9 +68,15 @@ static void start_runtime(void) {
   }
 }
 
+static pthread_once_t prepared = PTHREAD_ONCE_INIT;
+
+/// A fork's libomp starts anew, and needs its settings again.
+static void forget(void) { prepared = (pthread_once_t)PTHREAD_ONCE_INIT; }
+
 /// Waiting threads yield only when there are more of them than processors (2), and sleep after a millisecond (1):
 /// longer than the gap between two kernels, short enough to be idle between requests.
 static void prepare(void) {
+  (void)pthread_atfork(NULL, NULL, forget);
   const int user_places = getenv("OMP_PROC_BIND") || getenv("OMP_PLACES") || getenv("KMP_AFFINITY");
   const int is_known = sched_getaffinity(0, sizeof processors, &processors) == 0;
   placement_wanted = is_known && !user_places;
@@ -101,7 +107,6 @@ __attribute__((noinline)) static void place_team(int threads) {
 }
 
 void mp_set_team(int threads) {
-  static pthread_once_t prepared = PTHREAD_ONCE_INIT;
   const int count = threads < 1 ? 1 : threads;
   pthread_once(&prepared, prepare);
   omp_set_dynamic(0);

@@ -27,6 +27,7 @@ char *magic_pyramid_version(void);
 
 /// Opens a model that mp-compile made. `options` is NULL or a JSON object with any of `exit` and `prune` (policies in place of
 /// the compiled ones, as mp-run spells them), `threads`, `batch_tokens`, `batch_samples` and `label_threshold`.
+/// In a forked process the classifiers of its parent give errors; it opens its own.
 magic_pyramid_classifier *magic_pyramid_open(const char *path, const char *options, char **error);
 
 /// Lets a classifier go; no call may be under way. NULL is not a classifier.

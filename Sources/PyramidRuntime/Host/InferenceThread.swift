@@ -66,10 +66,10 @@ final class InferenceThread: Sendable {
 
   private struct WeakReference: Sendable { weak var thread: InferenceThread? }
 
-  /// The process's thread with a team of `threads`, started when there is none.
+  /// The process's thread with a team of `threads`, started when there is none; a fork has none of its parent's.
   static func shared(threads: Int) throws -> InferenceThread {
     try running.withLock { running in
-      if let thread = running[threads]?.thread { return thread }
+      if let thread = running[threads]?.thread, thread.isOfThisProcess { return thread }
       let thread = try InferenceThread(threads: threads)
       running[threads] = WeakReference(thread: thread)
       return thread
@@ -94,6 +94,10 @@ final class InferenceThread: Sendable {
   }
 
   private let thread: pthread_t
+  private let process = getpid()
+
+  /// Whether the thread runs in this process, and not in one that this was forked from.
+  var isOfThisProcess: Bool { getpid() == process }
 
   /// Whether the caller is this thread.
   var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
@@ -102,6 +106,7 @@ final class InferenceThread: Sendable {
   func wake(_ work: InferenceWork) { line.append(work) }
 
   deinit {
+    guard isOfThisProcess else { return }
     line.arrivals.signal()
     pthread_join(thread, nil)
   }

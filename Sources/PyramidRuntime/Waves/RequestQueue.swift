@@ -86,7 +86,7 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   func append(_ request: Request, resuming continuation: CheckedContinuation<Void, any Error>? = nil) {
     lock.lock()
     request.continuation = continuation
-    request.isQueued = !request.isCancelled
+    request.isQueued = !request.isCancelled && !request.isLate
     if let trace, request.isQueued {
       count &+= 1
       request.number = count
@@ -100,14 +100,14 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     if !request.isQueued { request.finish() }
   }
 
-  /// Gives up the samples of a request that were not admitted yet: it ends with `CancellationError` as soon as the
-  /// others are answered. Does nothing when there are none; may come before `append`, which then ends the request at
-  /// once.
-  func cancel(_ request: Request) {
+  /// Gives up the samples of a request that were not admitted yet: it ends with `CancellationError`, or `DeadlinePassed`
+  /// where it `isLate`, as soon as the others are answered. Does nothing when there are none; may come before `append`,
+  /// which then ends the request at once.
+  func cancel(_ request: Request, isLate: Bool = false) {
     lock.lock()
     var isComplete = false
     if request.admitted < request.wanted {
-      request.isCancelled = true
+      if isLate { request.isLate = true } else { request.isCancelled = true }
       if request.isQueued {
         remove(request)
         request.wanted = request.admitted

@@ -26,8 +26,9 @@ public final class MetricSeries: Sendable {
   /// Sets a gauge.
   public func set(_ value: Double) { state.withLock { $0.value = value } }
 
-  /// Counts an observation of a histogram, `times` over.
+  /// Counts an observation of a histogram, `times` over; what has no bounds is set.
   public func observe(_ value: Double, times: Int = 1) {
+    guard !bounds.isEmpty else { return set(value) }
     let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
     state.withLock { state in
       state.buckets[bucket] += times
@@ -75,7 +76,8 @@ public final class MetricRegistry: Sendable {
   /// Bounds for times in seconds, from 1 ms to 10 s.
   public static let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-  /// The series of a family with these labels, made when there is none. A family keeps the kind that it was made with.
+  /// The series of a family with these labels, made when there is none. A family keeps the kind that it was made with,
+  /// but histograms may differ in their bounds; one that gets others starts anew.
   public func series(
     _ name: String, _ kind: Kind, _ help: String = "", labels: KeyValuePairs<String, String> = [:]
   ) -> MetricSeries {
@@ -87,21 +89,35 @@ public final class MetricRegistry: Sendable {
     _ name: String, _ kind: Kind, _ help: String = "", labels: [(key: String, value: String)]
   ) -> MetricSeries {
     let name = Self.name(name)
-    let text = labels.map { "\(Self.name($0.key))=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
+    let text = Self.text(of: labels)
     return families.withLock { families in
-      let kind = families[name, default: Family(help: help, kind: kind)].kind
-      if let known = families[name]?.series[text] { return known }
-      let made = MetricSeries(bounds: kind.bounds)
-      families[name, default: Family(help: help, kind: kind)].series[text] = made
+      let family = families[name, default: Family(help: help, kind: kind)]
+      let bounds = (family.kind.word == kind.word ? kind : family.kind).bounds
+      if let known = family.series[text], known.bounds == bounds { return known }
+      let made = MetricSeries(bounds: bounds)
+      families[name, default: family].series[text] = made
       return made
     }
+  }
+
+  /// Takes the gauges with just these labels away: what they tell of is no more.
+  public func removeGauges(labels: [(key: String, value: String)]) {
+    families.withLock { families in
+      for name in families.keys where families[name]?.kind == .gauge {
+        families[name]?.series[Self.text(of: labels)] = nil
+      }
+    }
+  }
+
+  private static func text(of labels: [(key: String, value: String)]) -> String {
+    labels.map { "\(name($0.key))=\"\(escaped($0.value))\"" }.joined(separator: ",")
   }
 
   /// All numbers as Prometheus reads them, families and labels in order of their names.
   public var text: String {
     let families = families.withLock { $0 }
     var lines: [String] = []
-    for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+    for (name, family) in families.sorted(by: { $0.key < $1.key }) where !family.series.isEmpty {
       if !family.help.isEmpty { lines.append("# HELP \(name) \(family.help)") }
       lines.append("# TYPE \(name) \(family.kind.word)")
       for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) {

@@ -10,7 +10,6 @@ public final class ModelMetrics: Sendable {
   private let exits: MetricSeries
   private let tokens: [MetricSeries]
   private let drift: Mutex<Drift>
-  private let driftSeries: [MetricSeries]
 
   /// The numbers of a model with so many layers.
   init(_ registry: MetricRegistry, model: String, version: String, layers: Int) {
@@ -27,11 +26,6 @@ public final class ModelMetrics: Sendable {
         ])
     }
     drift = Mutex(Drift(layers: layers))
-    let labels = labels
-    driftSeries = [
-      ("mp_exit_layer_drift", "Distance of the exit layers of late from the first ones, 0 to 1."),
-      ("mp_tokens_alive_drift", "Layers' share of tokens alive of late, over that of the first texts."),
-    ].map { registry.series($0, .gauge, $1, labels: labels) }
   }
 
   /// Counts a request's end; `outcome` is `ok` or a word for what went wrong.
@@ -68,8 +62,14 @@ public final class ModelMetrics: Sendable {
       for answer in answers { drift.count(answer.answer) }
       return drift.values
     }
-    if let values { for (series, value) in zip(driftSeries, [values.exits, values.tokens]) { series.set(value) } }
+    guard let values else { return }
+    gauge("mp_exit_layer_drift", "Distance of the exit layers of late from the first ones, 0 to 1.", values.exits)
+    gauge(
+      "mp_tokens_alive_drift", "Layers' share of tokens alive of late, over that of the first texts.", values.tokens)
   }
+
+  /// Takes away what is measured now and then, once the model is no longer served.
+  func removeGauges() { registry.removeGauges(labels: labels) }
 
   /// Sets what is measured now and then.
   func gauge(_ name: String, _ help: String, _ value: Double) {

@@ -34,6 +34,8 @@ public final class ModelRepository: Sendable {
     /// Names that were unloaded, and stay so until they are loaded by name.
     var unloaded: Set<String> = []
     var isReady = false
+
+    var all: [ServedModel] { models.values.flatMap { $0.values.map(\.model) } }
   }
 
   /// The file or folder.
@@ -42,18 +44,18 @@ public final class ModelRepository: Sendable {
   public let options: ServingOptions
   private let registry: PolicyRegistry
   private let metrics: MetricRegistry
-  private let onAlarm: @Sendable (ServedModel) -> Void
+  private let onTrouble: @Sendable (ServedModel, String) -> Void
   private let state = Mutex(State())
   /// One loading at a time.
   private let turn = AsyncTurn()
 
-  /// A repository of a file or a folder, with nothing loaded.
+  /// A repository of a file or a folder, with nothing loaded; `onTrouble` is told what is for a log.
   public init(
     path: String, options: ServingOptions, registry: PolicyRegistry, metrics: MetricRegistry,
-    onAlarm: @escaping @Sendable (ServedModel) -> Void = { _ in }
+    onTrouble: @escaping @Sendable (ServedModel, String) -> Void = { _, _ in }
   ) {
     (self.path, self.options, self.registry, self.metrics) = (path, options, registry, metrics)
-    self.onAlarm = onAlarm
+    self.onTrouble = onTrouble
   }
 
   /// Whether all models were loaded and are warm.
@@ -61,9 +63,7 @@ public final class ModelRepository: Sendable {
 
   /// The models that are loaded, by name and version.
   public var models: [ServedModel] {
-    state.withLock { state in
-      state.models.values.flatMap { $0.values.map(\.model) }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
-    }
+    state.withLock { $0.all }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
   }
 
   /// The model of a name; without a version the latest. Throws `notFound`.
@@ -107,29 +107,40 @@ public final class ModelRepository: Sendable {
       }
       let model = try ServedModel(
         name: place.name, version: place.version, path: place.path, options: options, registry: registry,
-        metrics: metrics, onAlarm: onAlarm)
+        metrics: metrics, onTrouble: onTrouble)
       try await model.warmUp()
       loaded[place.name, default: [:]][place.version] = (place, model)
     }
-    state.withLock { [loaded] state in
+    change { [loaded] state in
       if let name {
         state.models[name] = loaded[name]
         state.unloaded.remove(name)
       } else {
         state.models = loaded
+        state.isReady = true
       }
-      state.isReady = true
     }
+  }
+
+  /// Puts models in place and lets others go, with what was measured of those now and then.
+  private func change(_ body: (inout State) -> Void) {
+    let gone = state.withLock { state in
+      let before = state.all
+      body(&state)
+      let now = state.all
+      return before.filter { old in !now.contains { $0 === old } }
+    }
+    for model in gone { model.metrics.removeGauges() }
   }
 
   /// Lets a model go; requests that have it are answered. Throws `notFound`.
   public func unload(_ name: String) async throws {
     try await turn.run {
-      let known = self.state.withLock { state in
+      _ = try self.model(name)
+      self.change { state in
         state.unloaded.insert(name)
-        return state.models.removeValue(forKey: name) != nil
+        state.models[name] = nil
       }
-      if !known { throw ServingError(.notFound, "there is no model \(name.quoted)") }
     }
   }
 

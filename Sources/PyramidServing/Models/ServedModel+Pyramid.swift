@@ -38,33 +38,36 @@ extension ServedModel {
   /// The first text of a request from the inside. Throws as `answer` does.
   public func pyramid(of request: ServingRequest) async throws -> JSONValue {
     let (terms, _) = try terms(of: request)
-    let encoding = try encodings(of: request)[0]
+    let encoding = try await encodings(of: request, until: terms.deadline)[0]
     let recorder = try recorder()
-    /// The answer, and the shortest time of a few runs.
+    let layers = recorder.model.graph.decisions.exits.map(\.number).sorted() + [recorder.model.graph.shape.layers]
+    let depths = layers.filter { $0 <= terms.maxLayers ?? $0 }
+    /// The answer, and the shortest time of a few runs. What a deadline cut short is not what is shown here.
     func run(_ terms: RequestTerms, times: Int = 1) async throws -> (answer: Classification, milliseconds: Double) {
       var (answer, least): (Classification?, Double) = (nil, .infinity)
       for _ in 0..<times {
         let start = ContinuousClock.now
         answer = try await recorder.classify(encodings: [encoding], on: terms)[0]
+        if answer?.answer.limit == .deadline { throw DeadlinePassed() }
         least = min(least, (ContinuousClock.now - start) / .milliseconds(1))
       }
       return (answer!, least)
     }
-    let tokens = encoding.ids.count
-    return try await gate.admit(tokens: tokens) {
+    return try await admitted(tokens: encoding.ids.count * (3 + depths.count + 3)) {
       let (answer, milliseconds) = try await run(terms, times: 3)
       var heads: [JSONValue] = []
-      let boundaries = recorder.model.graph.decisions.exits.map(\.number).sorted()
-      let pass = RequestTerms(policies: try controlPolicies(prune: terms.policies?.prune?.spec))
-      for layer in boundaries + [answer.layers] {
-        var terms = pass
-        terms.maxLayers = layer
-        let head = try await run(terms).answer
+      var pass = terms
+      pass.policies = try controlPolicies(prune: terms.policies?.prune?.spec)
+      for layer in depths {
+        pass.maxLayers = layer
+        let head = try await run(pass).answer
         heads.append(["layer": JSONValue(layer), "scores": .array(head.scores.map { JSONValue($0) })])
       }
       var dense: (answer: Classification, milliseconds: Double)?
       if let policies = try? controlPolicies(prune: PolicySpec("keep-all")) {
-        dense = try await run(RequestTerms(policies: policies), times: 3)
+        pass = terms
+        pass.policies = policies
+        dense = try await run(pass, times: 3)
       }
       guard case .object(var object) = answer.json(index: 0) else { return .null }
       object["labels_of_scores"] = .array(classifier.labels.map(JSONValue.string))

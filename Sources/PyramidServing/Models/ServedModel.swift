@@ -52,21 +52,21 @@ public final class ServedModel: Sendable {
   /// Exit policies from the strictest to the certified one; empty unless adaptive.
   private let levels: [PolicyPair<PolicyInstance>]
   private let shadow: ShadowTraffic?
-  private let onAlarm: @Sendable (ServedModel) -> Void
+  private let onTrouble: @Sendable (ServedModel, String) -> Void
   /// Policies that requests asked for already, by their text.
   private let asked = Mutex<[String: PolicyPair<PolicyInstance>]>([:])
   private static let mostAsked = 256
   /// What the page asks; nil until it does.
   let recording = Mutex<Classifier?>(nil)
-  static let levelCount = 5
 
-  /// Opens an artefact and checks that the operator's choices fit it. Throws what `Classifier` does, and `ServingError`.
+  /// Opens an artefact and checks that the operator's choices fit it; `onTrouble` is told what is for a log. Throws what
+  /// `Classifier` does, and `ServingError`.
   public init(
     name: String, version: Int, path: String, options: ServingOptions, registry: PolicyRegistry,
-    metrics: MetricRegistry, onAlarm: @escaping @Sendable (ServedModel) -> Void = { _ in }
+    metrics: MetricRegistry, onTrouble: @escaping @Sendable (ServedModel, String) -> Void = { _, _ in }
   ) throws {
     (self.name, self.version, self.path) = (name, version, path)
-    (self.options, self.registry, self.onAlarm) = (options, registry, onAlarm)
+    (self.options, self.registry, self.onTrouble) = (options, registry, onTrouble)
     classifier = try Classifier(path: path, registry: registry, options: options.classifier)
     try classifier.model.requireOneTask(for: "mp-serve's protocols are")
     try classifier.check(RequestTerms(maxLayers: options.maxLayers))
@@ -84,28 +84,8 @@ public final class ServedModel: Sendable {
     }
     ranges = PolicyPair(
       exit: try resolved(options.exitRange, .exit), prune: try resolved(options.pruneRange, .prune))
-    levels = options.isAdaptive ? try Self.levels(classifier, options, registry) : []
+    levels = options.isAdaptive ? try AdaptiveExits.levels(classifier, options, registry) : []
     shadow = options.shadow > 0 ? try ShadowTraffic(options, classifier, registry) : nil
-  }
-
-  private static func levels(
-    _ classifier: Classifier, _ options: ServingOptions, _ registry: PolicyRegistry
-  ) throws -> [PolicyPair<PolicyInstance>] {
-    let model = classifier.model
-    guard model.header.certificate != nil, let certified = try model.policies(registry: registry).exit?.spec else {
-      throw ServingError(
-        .invalid, "\(model.path): has no certificate to loosen exits within: mp-compare calibrate makes one")
-    }
-    guard let strict = classifier.policies.exit?.spec, strict != certified else {
-      throw ServingError(
-        .invalid,
-        "adaptive exits go from a stricter policy to the certified '\(certified)': give the stricter one (--exit)")
-    }
-    let range = try PolicyRange(strict, certified)
-    return try (0..<levelCount).map { level in
-      let spec = range.interpolated(Double(level) / Double(levelCount - 1))
-      return try model.policies(registry: registry, exit: spec, prune: options.classifier.policies.prune)
-    }
   }
 
   /// Compares the model with the checksum that it was compiled with, and runs texts of different lengths and a full wave, so
@@ -121,31 +101,29 @@ public final class ServedModel: Sendable {
 
   /// Answers a request. Throws `ServingError`, or `CancellationError` when nobody waits for the answer any more.
   public func answer(_ request: ServingRequest) async throws -> ServingResult {
-    let start = ContinuousClock.now
-    try gate.refuseIfFull()
+    try gate.refuseIfFull(atLeast: request.texts.count)
     do { try classifier.model.checkUnchanged() } catch { throw ServingError(.broken, error.description) }
     guard request.texts.count <= options.maxTexts else {
       throw ServingError(
         .tooLarge, "\(request.texts.count) texts, and a request may have \(options.maxTexts): send several")
     }
-    var (terms, level) = try terms(of: request)
-    if let deadline = [request.deadline, options.deadline].compactMap(\.self).min() {
-      terms.deadline = start + deadline
+    let (terms, level) = try terms(of: request)
+    let encodings = try await encodings(of: request, until: terms.deadline)
+    let answers = try await admitted(tokens: encodings.reduce(0) { $0 + $1.ids.count }) {
+      try await self.classifier.classify(encodings: encodings, on: terms)
     }
-    let encodings = try encodings(of: request)
-    let tokens = encodings.reduce(0) { $0 + $1.ids.count }
-    do {
-      let answers = try await gate.admit(tokens: tokens) {
-        try await self.classifier.classify(encodings: encodings, on: terms)
-      }
-      metrics.count(answers)
-      // What a request made of it is no fault of the exits.
-      if request.exit == nil, request.prune == nil { observe(answers, encodings) }
-      let policies = terms.policies ?? classifier.policies
-      return ServingResult(
-        answers: answers, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
-        loosened: level)
-    } catch let error as DeadlinePassed {
+    metrics.count(answers)
+    // What a request made of it is no fault of the exits.
+    if request.exit == nil, request.prune == nil { observe(answers, encodings) }
+    let policies = terms.policies ?? classifier.policies
+    return ServingResult(
+      answers: answers, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
+      loosened: level)
+  }
+
+  /// Runs `body` with room for so many tokens; what goes wrong in it is a `ServingError`.
+  func admitted<Result: Sendable>(tokens: Int, _ body: () async throws -> Result) async throws -> Result {
+    do { return try await gate.admit(tokens: tokens, body) } catch let error as DeadlinePassed {
       throw ServingError(.late, error.description)
     } catch let error as RuntimeError {
       throw ServingError(.broken, error.description)
@@ -171,10 +149,23 @@ public final class ServedModel: Sendable {
     }
   }
 
-  func encodings(of request: ServingRequest) throws -> [Encoding] {
+  /// The texts in tokens. Other tasks get their turn after each of them, and nothing is cut that nobody waits for.
+  func encodings(
+    of request: ServingRequest, until deadline: ContinuousClock.Instant?
+  ) async throws -> [Encoding] {
+    let bytes = request.texts.reduce(0) { $0 + $1.first.utf8.count + $1.second.utf8.count }
+    guard bytes <= options.maxTextBytes else {
+      throw ServingError(
+        .tooLarge,
+        "the texts have \(bytes) bytes, a query counted with each of them, and a request may have "
+          + "\(options.maxTextBytes): send several")
+    }
     var encodings: [Encoding] = []
     encodings.reserveCapacity(request.texts.count)
     for (index, text) in request.texts.enumerated() {
+      await Task.yield()
+      try Task.checkCancellation()
+      if let deadline, ContinuousClock.now >= deadline { throw ServingError(.late, DeadlinePassed().description) }
       if !text.second.isEmpty, !classifier.acceptsPairs {
         throw ServingError(.invalid, "text \(index + 1) is a pair, and the model takes single texts only")
       }
@@ -197,6 +188,7 @@ public final class ServedModel: Sendable {
   func terms(of request: ServingRequest) throws -> (RequestTerms, loosened: Double?) {
     var terms = RequestTerms()
     terms.maxLayers = [request.maxLayers, options.maxLayers].compactMap(\.self).min()
+    terms.deadline = [request.deadline, options.deadline].compactMap(\.self).min().map { .now + $0 }
     var loosened: Double?
     if request.exit != nil || request.prune != nil {
       terms.policies = try policies(exit: request.exit, prune: request.prune)
@@ -249,12 +241,15 @@ public final class ServedModel: Sendable {
   private func observe(_ answers: [Classification], _ encodings: [Encoding]) {
     guard let shadow else { return }
     for (answer, encoding) in zip(answers, encodings) where answer.answer.limit == nil && shadow.draws() {
-      guard gate.fill < 0.5 else {
-        metrics.add("mp_shadow_skipped_total", "Drawn texts that were not answered twice, since the queue was long.")
-        continue
-      }
       Task {
-        if try await shadow.compare(answer, of: encoding, self) { onAlarm(self) }
+        do {
+          let isAlarming = try await gate.admit(tokens: encoding.ids.count, upTo: 0.5) {
+            try await shadow.compare(answer, of: encoding, self)
+          }
+          if isAlarming { onTrouble(self, "answers disagree with dense more often than the certificate allows") }
+        } catch is ServingError {
+          metrics.add("mp_shadow_skipped_total", "Drawn texts that were not answered twice, since the queue was long.")
+        } catch { onTrouble(self, "a text that was drawn has no answer without policies: \(error)") }
       }
     }
   }

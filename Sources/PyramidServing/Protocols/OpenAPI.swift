@@ -74,7 +74,7 @@ public enum OpenAPI {
       "properties": [
         "exit": string, "prune": string, "max_layers": ["type": "integer", "minimum": 0],
         "deadline_ms": ["type": "integer", "minimum": 1], "timeout": ["type": "integer", "minimum": 1],
-        "binary_data_output": ["type": "boolean"],
+        "binary_data_output": ["type": "boolean"], "content_type": ["enum": ["str"]],
       ],
     ]
     let names = OpenInferenceOutput.allCases.map { JSONValue.string($0.rawValue) }

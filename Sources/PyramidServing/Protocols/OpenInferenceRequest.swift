@@ -49,7 +49,7 @@ public struct OpenInferenceRequest: Sendable {
         try take(parameter: key, JSONField(value, file: "request", place: "parameters.\(key.printable(limit: 80))"))
       } catch { throw ServingError(.invalid, "\(error)") }
     }
-    for name in names { outputs.append((try OpenInferenceOutput(asked: name), true)) }
+    for name in names { try take(output: name, isBinary: true) }
     if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, true) } }
   }
 
@@ -62,11 +62,10 @@ public struct OpenInferenceRequest: Sendable {
       let shape = try input.required("shape").elements().map { try $0.integer(in: 0...(1 << 30)) }
       var size: Int?
       for (key, parameter) in try input.optional("parameters")?.members() ?? [] {
-        switch key {
-        case "binary_data_size": size = try parameter.integer(in: 0...(1 << 40))
-        // What MLServer's clients say of strings.
-        case "content_type" where parameter.value == .string("str"): break
-        default: throw parameter.failure("is not understood")
+        if key == "binary_data_size" {
+          size = try parameter.integer(in: 0...(1 << 40))
+        } else if !Self.isContentType(key, parameter.value) {
+          throw parameter.failure("is not understood")
         }
       }
       try inputs.take(try input.required("name").string(), try input.required("datatype").string(), shape) {
@@ -90,9 +89,23 @@ public struct OpenInferenceRequest: Sendable {
         guard key == "binary_data" else { throw parameter.failure("is not understood") }
         binary = try parameter.bool()
       }
-      outputs.append((try OpenInferenceOutput(asked: output.required("name").string()), binary))
+      try take(output: output.required("name").string(), isBinary: binary)
     }
     if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, isBinary) } }
+  }
+
+  /// Whether a parameter is what MLServer's clients say of strings, of a tensor and of the request.
+  public static func isContentType(_ key: String, _ value: JSONValue) -> Bool {
+    key == "content_type" && value == .string("str")
+  }
+
+  /// Each output is there once, so that a reply is no larger than the answers.
+  private mutating func take(output name: String, isBinary: Bool) throws(ServingError) {
+    let output = try OpenInferenceOutput(asked: name)
+    guard !outputs.contains(where: { $0.output == output }) else {
+      throw ServingError(.invalid, "output \(name.quoted) is asked for twice")
+    }
+    outputs.append((output, isBinary))
   }
 
   private mutating func take(parameter key: String, _ field: JSONField) throws(FormatError) {
@@ -103,6 +116,7 @@ public struct OpenInferenceRequest: Sendable {
     case "deadline_ms": request.deadline = .milliseconds(try field.integer(in: 1...86_400_000))
     // What Triton's clients call it, in microseconds.
     case "timeout": request.deadline = .microseconds(try field.integer(in: 1...86_400_000_000))
+    case _ where Self.isContentType(key, field.value): break
     default: throw field.failure("is not understood; known are exit, prune, max_layers, deadline_ms and timeout")
     }
   }

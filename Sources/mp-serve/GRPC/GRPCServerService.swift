@@ -4,6 +4,7 @@
   import GRPCCore
   import GRPCNIOTransportHTTP2
   import Logging
+  import NIOCore
   import PyramidServing
   import ServiceLifecycle
 
@@ -12,15 +13,18 @@
     private let logger: Logger
     private let port: Int
 
-    init(_ options: MPServe, _ repository: ModelRepository, _ token: BearerToken?, _ logger: Logger) {
+    init(_ options: MPServe, _ repository: ModelRepository, _ token: BearerToken?, _ logger: Logger) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
       if let certificate = options.tlsCertificate, let key = options.tlsKey {
         security = .tls(
           certificateChain: [.file(path: certificate, format: .pem)], privateKey: .file(path: key, format: .pem))
       }
+      // The transport takes no names.
+      let address = try NIOCore.SocketAddress.makeAddressResolvingHost(options.host, port: options.grpcPort)
+      let host = address.ipAddress ?? options.host
       let transport = HTTP2ServerTransport.Posix(
-        address: options.host.contains(":")
-          ? .ipv6(host: options.host, port: options.grpcPort) : .ipv4(host: options.host, port: options.grpcPort),
+        address: address.protocol == .inet6
+          ? .ipv6(host: host, port: options.grpcPort) : .ipv4(host: host, port: options.grpcPort),
         transportSecurity: security, config: .defaults { $0.rpc.maxRequestPayloadSize = options.maxBody })
       server = GRPCServer(
         transport: transport, services: [InferenceService(repository: repository)],

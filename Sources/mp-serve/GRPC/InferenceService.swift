@@ -107,6 +107,9 @@
         guard raw.isEmpty || !input.hasContents else {
           throw ServingError(.invalid, "input \(input.name.quoted) has both contents and raw contents")
         }
+        if let key = input.parameters.first(where: { !Self.isContentType($0.key, $0.value.json) })?.key {
+          throw ServingError(.invalid, "input \(input.name.quoted): parameter \(key.quoted) is not understood")
+        }
         let texts =
           raw.isEmpty
           ? try input.contents.bytesContents.map { bytes in
@@ -119,20 +122,27 @@
       }
       var parameters: [(key: String, value: JSONValue)] = []
       for (key, parameter) in message.parameters.sorted(by: { $0.key < $1.key }) {
-        let value: JSONValue =
-          switch parameter.parameterChoice {
-          case .boolParam(let value): .bool(value)
-          case .int64Param(let value): JSONValue(Int(value))
-          case .uint64Param(let value): JSONValue(Int(clamping: value))
-          case .doubleParam(let value): JSONValue(value)
-          case .stringParam(let value): .string(value)
-          case nil: .null
-          }
-        parameters.append((key, value))
+        parameters.append((key, parameter.json))
+      }
+      if let output = message.outputs.first(where: { !$0.parameters.isEmpty }) {
+        throw ServingError(.invalid, "output \(output.name.quoted): its parameters are not understood")
       }
       try self.init(
         id: message.id.isEmpty ? nil : message.id, tensors: tensors, parameters: parameters,
         outputs: message.outputs.map(\.name))
+    }
+  }
+
+  extension Inference_InferParameter {
+    fileprivate var json: JSONValue {
+      switch parameterChoice {
+      case .boolParam(let value): .bool(value)
+      case .int64Param(let value): JSONValue(Int(value))
+      case .uint64Param(let value): JSONValue(Int(clamping: value))
+      case .doubleParam(let value): JSONValue(value)
+      case .stringParam(let value): .string(value)
+      case nil: .null
+      }
     }
   }
 

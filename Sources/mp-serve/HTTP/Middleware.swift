@@ -8,8 +8,6 @@
   import PyramidFormats
   import PyramidServing
 
-  typealias Context = BasicRequestContext
-
   /// One line for each request: what was asked, how it ended, how long it took.
   struct RequestLog: RouterMiddleware {
     let logger: Logger
@@ -38,7 +36,7 @@
       do { return try await next(request, context) } catch let error as ServingError {
         return reply(error, to: request)
       } catch is CancellationError {
-        return reply(ServingError(.unavailable, "the server ends"), to: request)
+        return reply(ServingError(.unavailable, "the client closed its connection, or the server ends"), to: request)
       } catch let error as any HTTPResponseError {
         let text = error.status == .notFound ? "there is nothing at this path" : error.status.reasonPhrase
         return .json(["error": .string(text)], status: error.status)

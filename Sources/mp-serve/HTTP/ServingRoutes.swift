@@ -26,8 +26,8 @@
       }
       router.get("/openapi.json") { _, _ in Response.json(OpenAPI.document) }
       router.get("/info") { _, _ in Response.json(try repository.onlyModel().info) }
-      router.post("/predict") { request, _ in try await predict(request) }
-      router.post("/rerank") { request, _ in try await rerank(request) }
+      router.post("/predict") { request, context in try await context.whileAwaited { try await predict(request) } }
+      router.post("/rerank") { request, context in try await context.whileAwaited { try await rerank(request) } }
       addPage(to: router)
       addOpenInference(to: router.group("/v2"))
     }
@@ -74,7 +74,10 @@
           let model = try self.model(context)
           return Response.json(["name": .string(model.name), "ready": true])
         }
-        model.post("infer") { request, context in try await infer(request, try self.model(context)) }
+        model.post("infer") { request, context in
+          let model = try self.model(context)
+          return try await context.whileAwaited { try await infer(request, model) }
+        }
       }
       group.post("repository/index") { _, _ in Response.json(repository.index) }
       group.post("repository/models/:model/load") { _, context in

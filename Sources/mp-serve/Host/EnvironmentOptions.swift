@@ -36,12 +36,20 @@
       var (found, next) = ([(String, String)](), environ)
       while let entry = next.pointee {
         let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        if parts.count == 2, parts[0].hasPrefix(prefix) {
+        if parts.count == 2, parts[0].hasPrefix(prefix), !isServiceLink(parts[0], parts[1]) {
           found.append((String(parts[0].dropFirst(prefix.count)), String(parts[1])))
         }
         next += 1
       }
       return found.sorted { $0.0 < $1.0 }
+    }
+
+    /// Whether Kubernetes sets a variable so, for a Service whose name begins with mp-serve: SERVICE_HOST,
+    /// SERVICE_PORT_HTTP, PORT=tcp://10.0.0.1:80, PORT_80_TCP_ADDR.
+    private static func isServiceLink(_ name: Substring, _ value: Substring) -> Bool {
+      name.hasSuffix("_SERVICE_HOST") || name.contains("_SERVICE_PORT")
+        || name.hasSuffix("PORT") && value.contains("://")
+        || name.contains("_PORT_") && ["_TCP", "_UDP", "_SCTP"].contains { name.contains($0) }
     }
   }
 #endif

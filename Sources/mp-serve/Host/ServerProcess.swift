@@ -41,16 +41,15 @@
       serving.classifier.trace = trace
       repository = ModelRepository(
         path: options.model, options: serving, registry: try options.plugins.registry(), metrics: registry
-      ) { model in
-        logger.error(
-          "answers disagree with dense more often than the certificate allows",
-          metadata: ["model": "\(model.name)", "version": "\(model.version)"])
+      ) { model, trouble in
+        logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
       }
     }
 
     func run() async throws {
+      raiseFileLimit()
       let service = ServingRoutes(repository: repository, metrics: registry, maxBody: options.maxBody, logger: logger)
-      var router = Router(context: BasicRequestContext.self)
+      var router = Router(context: Context.self)
       router.add(middleware: RequestLog(logger: logger))
       router.add(middleware: ErrorReplies())
       router.add(middleware: HeaderLimit(bytes: options.maxHeader))
@@ -67,10 +66,11 @@
       if token == nil, !["127.0.0.1", "::1", "localhost"].contains(options.host) {
         logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
       }
-      var services: [any Service] = [ModelLoading(repository: repository, logger: logger), application]
-      if options.grpcPort > 0 { services.append(GRPCServerService(options, repository, token, logger)) }
+      var transports: [any Service] = [application]
+      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, token, logger)) }
       var configuration = ServiceGroupConfiguration(
-        services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports)],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
       // What was traced is as telling after a failure.
       var failure: (any Error)?
@@ -79,12 +79,23 @@
       if let failure { throw failure }
     }
 
+    /// A connection is an open file, and shells often allow a thousand where the system has room for more.
+    private func raiseFileLimit() {
+      let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+      var limit = rlimit()
+      guard getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+      limit.rlim_cur = limit.rlim_max
+      if setrlimit(files, &limit) != 0 {
+        logger.warning("open files stay limited", metadata: ["error": "\(String(cString: strerror(errno)))"])
+      }
+    }
+
     private func server() throws -> HTTPServerBuilder {
       // Beyond it the decoder itself gives up, with a plain 400; up to there `HeaderLimit` answers as HTTP wants it.
       let hardLimit = 4 * options.maxHeader
       let http = HTTPServerBuilder.http1(
         configuration: HTTP1Channel.Configuration(
-          idleTimeout: .seconds(Int64(options.idleTimeout)),
+          additionalChannelHandlers: [ClientWatch()], idleTimeout: .seconds(Int64(options.idleTimeout)),
           httpDecoderConfiguration: .init(
             maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
       guard let certificate = options.tlsCertificate, let key = options.tlsKey else { return http }
@@ -92,6 +103,19 @@
       let configuration = TLSConfiguration.makeServerConfiguration(
         certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
       return try .tls(http, tlsConfiguration: configuration)
+    }
+  }
+
+  /// HTTP and gRPC as one: a service group ends its services one after another, and a stuck call of one would keep the
+  /// other open, and then have its requests cancelled.
+  private struct Transports: Service {
+    let services: [any Service]
+
+    func run() async throws {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for service in services { group.addTask { try await service.run() } }
+        for try await _ in group {}
+      }
     }
   }
 

@@ -63,11 +63,18 @@ class Classifier:
             raise MagicPyramidError(_library.take(error))
         self.info: dict[str, Any] = json.loads(_library.take(_library.describe(self._handle)))
         self.labels: list[str] = self.info["labels"]
+        self._process = os.getpid()
 
     def __del__(self) -> None:
         handle, self._handle = getattr(self, "_handle", None), None
-        if handle:
+        if handle and self._process == os.getpid():
             _library.close_classifier(handle)
+
+    def _open(self) -> Any:
+        """The handle. A forked child has none of its parent's threads, and opens the file again."""
+        if self._process != os.getpid():
+            Classifier.__init__(self, self._arguments[0], **self._arguments[1])
+        return self._handle
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Workers of other processes open the file again.
@@ -77,10 +84,10 @@ class Classifier:
         """Classifies texts, or pairs of them: the fields of `mp-run --format jsonl` for each."""
         columns = _columns(texts, pairs)
         error = ctypes.c_void_p()
-        lines = _library.classify_json(self._handle, *columns.arguments, ctypes.byref(error))
+        lines = _library.classify_json(self._open(), *columns.arguments, ctypes.byref(error))
         if not lines:
             raise MagicPyramidError(_library.take(error))
-        return [json.loads(line) for line in _library.take(lines).splitlines()]
+        return [json.loads(line) for line in _library.take(lines).split("\n") if line]
 
     def predict_numpy(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Numbers:
         """Classifies texts, or pairs of them, into arrays."""
@@ -127,13 +134,14 @@ class Classifier:
         return pipeline
 
     def _numbers(self, columns: _Columns) -> Numbers:
+        handle = self._open()
         count, classes = columns.count, self.info["classes"]
         numbers = Numbers(
             np.empty(count, np.int32), np.empty(count, np.float32), np.empty((count, classes), np.float32),
             np.empty(count, np.int32), np.empty(count, np.bool_))
         error = ctypes.c_void_p()
         code = _library.classify(
-            self._handle, *columns.arguments, *[array.ctypes.data for array in numbers], ctypes.byref(error))
+            handle, *columns.arguments, *[array.ctypes.data for array in numbers], ctypes.byref(error))
         if code != 0:
             raise MagicPyramidError(_library.take(error))
         return numbers

@@ -5,8 +5,11 @@ import json
 import os
 import pathlib
 import pickle
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -108,6 +111,62 @@ def test_threads_share_a_classifier(classifier):
 def test_a_classifier_goes_to_other_processes(classifier):
     other = pickle.loads(pickle.dumps(classifier))
     assert other.predict(TEXTS) == classifier.predict(TEXTS)
+
+
+def in_fork(work):
+    """The exit code of a forked child: 0 where `work` is true there, and 9 where it hangs."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if work() else 2
+        finally:
+            os._exit(code)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return 9
+
+
+def test_a_forked_child_classifies(model, classifier):
+    expected = classifier.predict(TEXTS)
+    assert in_fork(lambda: classifier.predict(TEXTS) == expected) == 0
+    assert in_fork(lambda: classifier.predict_numpy(TEXTS).label.shape == (len(TEXTS),)) == 0
+    assert in_fork(lambda: Classifier(model).predict(TEXTS) == expected) == 0
+
+    def child_of_a_child():
+        return classifier.predict(TEXTS) == expected and in_fork(lambda: classifier.predict(TEXTS) == expected) == 0
+
+    assert in_fork(child_of_a_child) == 0
+    assert classifier.predict(TEXTS) == expected
+
+
+def test_the_library_refuses_what_was_opened_before_a_fork(classifier):
+    def use():
+        classifier._process = os.getpid()
+        try:
+            classifier.predict(TEXTS)
+        except MagicPyramidError as error:
+            return "open it again" in str(error)
+
+    classifier.predict(TEXTS)
+    assert in_fork(use) == 0
+
+
+def test_labels_may_hold_any_character(model, tmp_path):
+    shutil.copytree(ROOT / "Graphs/dbpedia14", tmp_path / "checkpoint")
+    config = json.loads((tmp_path / "checkpoint/config.json").read_text())
+    names = {str(i): f"a\x85b\u2028c\x0b{i}" for i in range(14)}
+    config["id2label"], config["label2id"] = names, {name: int(i) for i, name in names.items()}
+    (tmp_path / "checkpoint/config.json").write_text(json.dumps(config))
+    subprocess.run(
+        [BIN / "mp-compile", tmp_path / "checkpoint", "-o", tmp_path / "model.mpc", "--quiet"], check=True)
+    labels = [answer["label"] for answer in Classifier(tmp_path / "model.mpc").predict(TEXTS)]
+    assert len(labels) == 4 and all(label.startswith("a\x85b\u2028c\x0b") for label in labels)
 
 
 @pytest.mark.parametrize("order", ["import torch, magic_pyramid", "import magic_pyramid, torch"])
