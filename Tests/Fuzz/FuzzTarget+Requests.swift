@@ -1,4 +1,4 @@
-// What clients send to the server: bodies of HTTP requests, behind two bytes that say which and how.
+// What clients send to the server: bodies of HTTP requests, after two bytes that say which and how.
 
 import PyramidServing
 

@@ -100,7 +100,7 @@ public final class MetricRegistry: Sendable {
     }
   }
 
-  /// Takes the gauges with just these labels away: what they tell of is no more.
+  /// Takes the gauges with just these labels away: what they tell of does not exist any longer.
   public func removeGauges(labels: [(key: String, value: String)]) {
     families.withLock { families in
       for name in families.keys where families[name]?.kind == .gauge {
