@@ -33,8 +33,10 @@ public struct Answer: Sendable, Equatable {
   /// Softmax or sigmoid of the logits, [C]; empty for regression and for several tasks, which have their own.
   public var probabilities: [Float] { tasks.isEmpty ? task.probabilities(logits) ?? [] : [] }
 
-  /// Whether a logit is no number, so that nothing follows from the answer.
-  public var isBroken: Bool { logits.contains { $0.isNaN } }
+  /// Whether nothing follows from the answer, of any task: `ModelTask.isBroken`.
+  public var isBroken: Bool {
+    tasks.isEmpty ? task.isBroken(logits) : tasks.contains { $0.task.isBroken($0.logits) }
+  }
 
   /// The class with the largest logit; the first of equal ones, and 0 if there is no number among them.
   public var label: Int { logits.best }

@@ -16,6 +16,8 @@ public final class Tokenizer: Sendable {
   /// Builds the tables that the rules ask for. Of two equal tokens the later one counts.
   public init(_ rules: TokenizerRules) throws(TokenizerError) {
     self.rules = rules
+    try rules.vocabulary.checkSize()
+    try rules.check()
     speller = try Speller(rules)
     let normaliser = try Normaliser(rules.normaliser)
     (self.normaliser, splitter) = (normaliser, try Splitter(rules.splitter))
@@ -31,7 +33,6 @@ public final class Tokenizer: Sendable {
       if let switches = rules.bert, normalisedTokens.isEmpty, case .wordPiece(_, let limit) = rules.model {
         WordSplitter(switches, wordLimit: limit)
       } else { nil }
-    try rules.check()
   }
 
   /// The ids of a text, or of a text and its pair, with the template's special tokens.
@@ -246,7 +247,8 @@ extension TokenizerRules {
     case .unigram(let rules): ids.append(("unknown", rules.unknownID))
     case .wordPiece, .characters: break
     }
-    for (role, id) in ids where id < 0 || Int(id) >= vocabulary.count && !addedTokens.contains(where: { $0.id == id }) {
+    let added = Set(addedTokens.map(\.id))
+    for (role, id) in ids where id < 0 || Int(id) >= vocabulary.count && !added.contains(id) {
       throw .idOutOfRange(role: role, id: id)
     }
     if let token = addedTokens.first(where: { $0.id < 0 }) { throw .idOutOfRange(role: token.content, id: token.id) }

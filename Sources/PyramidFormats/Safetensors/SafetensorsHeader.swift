@@ -28,6 +28,8 @@ struct SafetensorsHeader: Sendable {
 
   /// The names that `SafetensorsWriter` gives to the bytes between aligned tensors start like this.
   static let paddingPrefix = "__padding__."
+  /// Bytes of a padding: nothing needs more to begin at a page.
+  private static let longestPadding = 4096
   /// The reference implementation's bound on the header's length.
   static let maximumLength = 100_000_000
   /// Values of the JSON; a tensor has six or seven.
@@ -57,6 +59,10 @@ struct SafetensorsHeader: Sendable {
     try Self.checkCoverage(tensors, data: data, file: file)
     self.metadata = metadata
     self.tensors = tensors.filter { !$0.name.hasPrefix(Self.paddingPrefix) }
+    let padding = tensors.lazy.filter { $0.name.hasPrefix(Self.paddingPrefix) }
+    guard let long = padding.first(where: { $0.byteRange.count > Self.longestPadding }) else { return }
+    throw FormatError(
+      file: file, place: long.name.printable(limit: 80), problem: "is padding of \(long.byteRange.count) bytes")
   }
 
   /// The bytes of the JSON text, by the length in front of it.

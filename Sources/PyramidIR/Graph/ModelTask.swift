@@ -41,6 +41,12 @@ public enum ModelTask: String, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// Whether nothing follows from logits, [C]: one is NaN, or the largest is infinite, or a number that is the answer is.
+  public func isBroken(_ logits: [Float]) -> Bool {
+    if answers == .value { return !logits.allSatisfy(\.isFinite) }
+    return logits.contains(where: \.isNaN) || !(logits.max() ?? 0).isFinite
+  }
+
   /// The scores where they are probabilities; nil for regression.
   public func probabilities(_ logits: [Float]) -> [Float]? { self == .regression ? nil : scores(logits) }
 

@@ -94,7 +94,7 @@ public enum Op: Hashable, Sendable {
   /// (C1) the operands are f32[T, H], f32[T, 3 H] where joined; %q is f32[B, H] of first tokens. (C2) %segments is
   /// i32[B + 1] and counts T. (C3) heads divides H. (C4) emissions are as attention's; of first tokens only from-first.
   /// (C5) %sizes is f32[T]. (C6) %positions is i32[T]. (C7) one table for each term: f32[rows, heads] for a bias,
-  /// f32[rows, H] for a product. (C8) the window is positive, and the buckets are such as there are.
+  /// f32[rows, H] for a product. (C8) the window is 1 to 2^24, and the buckets are such as there are.
   case relativeAttention(RelativeAttention, emits: [Emission])
   /// `first_rows %x, %segments`: the row of each sample's first token, f32[B, N].
   /// (C1) %x is f32[T, N]. (C2) %segments is i32[B + 1].
@@ -112,7 +112,7 @@ public enum Op: Hashable, Sendable {
   /// separator, which ends the first text of a pair. Truncated ids are read; without a token the logits are the bias.
   /// (C1) %ids is i32[T]. (C2) %segments is i32[B + 1] and counts T. (C3) #table is f32[V, C], #bias is f32[C].
   /// (C4) #bigrams is f32[M, C], M a power of two. (C5) `skip` holds rows of #table, ascending, the separator among
-  /// them.
+  /// them, at most 64 in all: each token is compared with them.
   case bagLogits(skip: [Int32], separator: Int32)
   /// `softmax %x`: over each row, same type. (C1) %x is f32[R, C].
   case softmax

@@ -154,6 +154,7 @@ struct OperandCheck {
         case .fixed(let pairs) = weights[1].rows, pairs > 0, pairs & (pairs - 1) == 0
       else { throw error(4, "#bigrams is \(weights[1]), expected f32[M, \(table.columns)], M a power of two") }
     }
+    try require(skip.count <= 64, 5, "skips \(skip.count) ids, expected at most 64")
     try require(
       skip.contains(separator) && zip(skip, skip.dropFirst()).allSatisfy { $0 < $1 } && skip[0] >= 0
         && Int(skip[skip.count - 1]) < rows, 5,

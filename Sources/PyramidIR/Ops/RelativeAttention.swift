@@ -166,7 +166,10 @@ extension OperandCheck {
     try require(
       relative.terms == RelativeAttention.Term.allCases.filter(relative.terms.contains), 7,
       "terms are bias, query-product, key-product in this order, each once")
-    try require(relative.window.map { $0 > 0 } ?? true, 8, "the window is \(relative.window ?? 0)")
+    let widest = Verifier.largestAxis
+    try require(
+      relative.window.map { $0 > 0 && $0 <= widest } ?? true, 8,
+      "the window is \(relative.window ?? 0), expected 1 to \(widest)")
     try require(
       relative.terms.isEmpty == (relative.buckets == nil) && relative.buckets?.exist ?? true, 8,
       "there are no such buckets for \(relative.terms.count) terms")

@@ -25,6 +25,8 @@ public final class LoadedModel: Sendable {
   /// when it is malformed, `RuntimeError` when this machine can't run it, `KernelError` when MP_ISA makes no sense.
   public init(path: String, copying: Bool = false) throws {
     self.path = path
+    // What is copied is looked at first: a small file may say that it is a large one.
+    if copying { _ = try LoadedModel(path: path) }
     let file = try SafetensorsFile(path: path, copying: copying)
     self.file = file
     header = try ArtefactHeader(reading: file)
@@ -45,6 +47,14 @@ public final class LoadedModel: Sendable {
     try Self.checkMachine(set, path)
     learned = try Self.learned(header.learned, file)
     for weight in graph.weights { _ = try address(of: weight) }
+    try checkNames()
+  }
+
+  /// Throws where the file holds a tensor that nothing reads, which would only be there to be hashed or copied.
+  private func checkNames() throws(FormatError) {
+    let known = Set(graph.weights.map(\.name)).union(learned.keys.map { ArtefactHeader.learnedPrefix + $0 })
+    guard let other = ArtefactHeader.body(of: file).first(where: { !known.contains($0.name) }) else { return }
+    throw FormatError(file: path, place: other.name.printable(limit: 80), problem: "is a tensor that nothing reads")
   }
 
   /// Reads all of the file and throws `FormatError` unless weights and vocabulary are, bit for bit, what was compiled.

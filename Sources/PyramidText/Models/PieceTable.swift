@@ -15,8 +15,9 @@ struct PieceTable: Sendable {
   static var emptyHash: UInt64 { 0xCBF2_9CE4_8422_2325 }
 
   @inline(__always)
-  static func extend(_ hash: UInt64, by byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x9E37_79B9_7F4A_7C15 }
+  func extend(_ hash: UInt64, by byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* factor }
 
+  private let factor = HashPlaces.factor
   private var slots: [Slot]
   private let mask: Int
   private let bytes: [UInt8]
@@ -37,7 +38,7 @@ struct PieceTable: Sendable {
   mutating func insert(_ range: Range<Int>, id: Int32) {
     let (hash, place) = bytes.withUnsafeBufferPointer { bytes in
       let entry = UnsafeBufferPointer(rebasing: bytes[range])
-      let hash = entry.reduce(Self.emptyHash) { Self.extend($0, by: $1) }
+      let hash = entry.reduce(Self.emptyHash) { extend($0, by: $1) }
       return (hash, find(entry, hash, bytes: bytes))
     }
     slots[place] = Slot(
@@ -54,7 +55,7 @@ struct PieceTable: Sendable {
 
   /// The id of some bytes, or -1.
   func id(of slice: UnsafeBufferPointer<UInt8>) -> Int32 {
-    id(of: slice, hash: slice.reduce(Self.emptyHash) { Self.extend($0, by: $1) })
+    id(of: slice, hash: slice.reduce(Self.emptyHash) { extend($0, by: $1) })
   }
 
   /// The id of some bytes, or -1.

@@ -161,13 +161,13 @@ struct MergeTable: Sendable {
   fileprivate static let scanned = 32
 
   private var slots: [Slot]
-  private let mask: Int
+  private let places: HashPlaces
 
   init(_ merges: [BytePairRules.Merge]) {
     var size = 16
     while size < merges.count * 2 { size *= 2 }
     slots = Array(repeating: Slot(key: Self.empty, rank: 0, result: 0), count: size)
-    mask = size - 1
+    places = HashPlaces(size: size)
     for (rank, merge) in merges.enumerated() {
       let key = Self.key(merge.left, merge.right)
       slots[place(of: key)] = Slot(key: key, rank: UInt32(rank), result: merge.result)
@@ -181,27 +181,27 @@ struct MergeTable: Sendable {
 
   @inline(__always)
   private func place(of key: UInt64) -> Int {
-    var place = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
-    while slots[place].key != key, slots[place].key != Self.empty { place = (place + 1) & mask }
+    var place = places.first(key)
+    while slots[place].key != key, slots[place].key != Self.empty { place = places.after(place) }
     return place
   }
 
   /// The merge of a pair; its rank is `none` where there is none.
   @inline(__always)
   private static func merge(
-    _ left: Int32, _ right: Int32, _ slots: UnsafeBufferPointer<Slot>, _ mask: Int
+    _ left: Int32, _ right: Int32, _ slots: UnsafeBufferPointer<Slot>, _ places: HashPlaces
   ) -> (rank: UInt32, result: Int32) {
     let key = key(left, right)
-    var place = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+    var place = places.first(key)
     while slots[place].key != key {
       if slots[place].key == empty { return (none, 0) }
-      place = (place + 1) & mask
+      place = places.after(place)
     }
     return (slots[place].rank, slots[place].result)
   }
 
   private func merge(_ left: Int32, _ right: Int32) -> (rank: UInt32, result: Int32) {
-    slots.withUnsafeBufferPointer { Self.merge(left, right, $0, mask) }
+    slots.withUnsafeBufferPointer { Self.merge(left, right, $0, places) }
   }
 
   /// Merges the symbols of a word until no pair merges.
@@ -226,7 +226,7 @@ struct MergeTable: Sendable {
     var count = ids.count
     withUnsafeTemporaryAllocation(of: (rank: UInt32, result: Int32).self, capacity: Self.scanned) { pairs in
       slots.withUnsafeBufferPointer { slots in
-        for index in 0..<max(0, count - 1) { pairs[index] = Self.merge(ids[index], ids[index + 1], slots, mask) }
+        for index in 0..<max(0, count - 1) { pairs[index] = Self.merge(ids[index], ids[index + 1], slots, places) }
         while count > 1 {
           var (best, place) = (Self.none, 0)
           for index in 0..<count - 1 where pairs[index].rank < best { (best, place) = (pairs[index].rank, index) }
@@ -235,8 +235,8 @@ struct MergeTable: Sendable {
           for index in place + 1..<count - 1 { ids[index] = ids[index + 1] }
           for index in place + 1..<max(place + 1, count - 2) { pairs[index] = pairs[index + 1] }
           count -= 1
-          if place > 0 { pairs[place - 1] = Self.merge(ids[place - 1], ids[place], slots, mask) }
-          if place + 1 < count { pairs[place] = Self.merge(ids[place], ids[place + 1], slots, mask) }
+          if place > 0 { pairs[place - 1] = Self.merge(ids[place - 1], ids[place], slots, places) }
+          if place + 1 < count { pairs[place] = Self.merge(ids[place], ids[place + 1], slots, places) }
         }
       }
     }

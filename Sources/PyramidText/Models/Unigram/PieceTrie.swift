@@ -16,13 +16,13 @@ struct PieceTrie: Sendable {
   private static let maximumNodes = 1 << 24
 
   private var slots: [Slot]
-  private var mask: Int
+  private var places: HashPlaces
   private var nodes: UInt32 = 1
 
   /// Throws when the pieces have too many different beginnings. Of two equal pieces the later one counts.
   init(_ vocabulary: Vocabulary) throws(TokenizerError) {
-    (slots, mask) = (Array(repeating: Slot(edge: Self.empty, child: 0, id: -1), count: 1 << 12), 1 << 12 - 1)
-    mask = slots.count - 1
+    slots = Array(repeating: Slot(edge: Self.empty, child: 0, id: -1), count: 1 << 12)
+    places = HashPlaces(size: slots.count)
     for id in vocabulary.modelIDs {
       var (node, last) = (UInt32(0), -1)
       for byte in vocabulary.bytes[vocabulary.range(of: id)] {
@@ -46,15 +46,15 @@ struct PieceTrie: Sendable {
   private mutating func grow() {
     let old = slots
     slots = Array(repeating: Slot(edge: Self.empty, child: 0, id: -1), count: old.count * 2)
-    mask = slots.count - 1
+    places = HashPlaces(size: slots.count)
     for slot in old where slot.edge != Self.empty { slots[place(of: slot.edge)] = slot }
   }
 
   /// The place of an edge or, where there is none, the empty one that it would take.
   @inline(__always)
   private func place(of edge: UInt32) -> Int {
-    var place = Int(truncatingIfNeeded: (UInt64(edge) &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
-    while slots[place].edge != edge, slots[place].edge != Self.empty { place = (place + 1) & mask }
+    var place = places.first(UInt64(edge))
+    while slots[place].edge != edge, slots[place].edge != Self.empty { place = places.after(place) }
     return place
   }
 
@@ -65,10 +65,10 @@ struct PieceTrie: Sendable {
     slots.withUnsafeBufferPointer { slots in
       while position < text.count {
         let edge = node << 8 | UInt32(text[position])
-        var place = Int(truncatingIfNeeded: (UInt64(edge) &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+        var place = places.first(UInt64(edge))
         while slots[place].edge != edge {
           if slots[place].edge == Self.empty { return }
-          place = (place + 1) & mask
+          place = places.after(place)
         }
         position += 1
         if slots[place].id >= 0 { body(slots[place].id, position) }

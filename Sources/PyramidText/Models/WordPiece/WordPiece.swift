@@ -54,7 +54,7 @@ final class WordPiece: Sendable {
     return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: longest) { hashes in
       var hash = PieceTable.emptyHash
       for index in 0..<longest {
-        hash = PieceTable.extend(hash, by: text[index])
+        hash = table.extend(hash, by: text[index])
         hashes[index] = hash
       }
       var length = longest
