@@ -19,7 +19,7 @@ struct Peak: ParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case markdown, json }
 
   func run() throws {
-    let rows = measure()
+    let rows = try measure()
     let out = StandardOutput()
     switch format {
     case .markdown:
@@ -41,7 +41,9 @@ struct Peak: ParsableCommand {
   }
 
   /// One thread and all of them; an instruction that the machine lacks is left out.
-  private func measure() -> [(peak: PeakRate, threads: Int, gflops: Double)] {
+  private func measure() throws -> [(peak: PeakRate, threads: Int, gflops: Double)] {
+    // Throws where MP_ISA or MP_FEATURES make no sense.
+    _ = try InstructionSet.native()
     let threads = ThreadCount.choose(requested: team.threads)
     Team.setUp(threads: threads)
     return PeakRate.all.flatMap { peak in

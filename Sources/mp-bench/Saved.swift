@@ -69,6 +69,15 @@ struct Saved: ParsableCommand {
     guard models[0].classifier.policies.isEmpty else {
       throw RuntimeError("\(dense) has policies: give it first without")
     }
+    guard !models[1].classifier.policies.isEmpty else {
+      throw RuntimeError("\(policies) has no policies that could save anything")
+    }
+    let graphs = models.map(\.classifier.model.graph)
+    for (name, values) in [
+      ("precision", graphs.map(\.precisionText)), ("target", graphs.map { $0.target?.rawValue ?? "" }),
+    ] where values[0] != values[1] {
+      throw RuntimeError("\(dense) and \(policies) were compiled with different --\(name): \(values[0]), \(values[1])")
+    }
     let records = try LabelledRecords(path: data, layout: reading.layout(of: data, else: .tsv), limit: limit).records
     let encodings = records.map { models[0].classifier.encode($0.text, pair: $0.record.pair) }
     let rows = try batches.map { try measure(models, encodings, batch: $0) }

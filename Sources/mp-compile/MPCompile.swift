@@ -134,6 +134,12 @@ struct MPCompile: ParsableCommand {
       if isForCompiling {
         throw ValidationError("--inspect compiles nothing: leave -o, --emit, --explain and such out")
       }
+      let isMore =
+        exit != nil || prune != nil || precision != .f32 || profile != nil || certificate != nil || skipCheck
+        || !disablePass.isEmpty || search.isGiven
+      if isMore {
+        throw ValidationError("--inspect compiles nothing: leave policies, --precision and how to compile out")
+      }
       return
     }
     if !isForCompiling {

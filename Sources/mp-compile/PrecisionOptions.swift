@@ -17,10 +17,13 @@ struct PrecisionOptions: ParsableArguments {
 
   @OptionGroup var reading: InputOptions
 
+  /// Whether any of them is given.
+  var isGiven: Bool { data != nil || maxDrop != nil || reading.isGiven }
+
   /// Refuses what says nothing of the precision that was asked for.
   func validate(isAuto: Bool) throws {
     guard isAuto else {
-      if data != nil || maxDrop != nil || reading.isGiven {
+      if isGiven {
         throw ValidationError("--data, --max-drop and how data are read are for --precision auto")
       }
       return

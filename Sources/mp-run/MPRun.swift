@@ -56,8 +56,8 @@ struct MPRun: ParsableCommand {
   @Option(help: "Most tokens computed at once, by default what the model admits; a longer text goes alone.")
   var batchTokens: Int?
 
-  @Option(help: "A model with several labels answers those with at least this probability.")
-  var labelThreshold: Float = 0.5
+  @Option(help: "A model with several labels answers those with at least this probability, by default 0.5.")
+  var labelThreshold: Float?
 
   @Option(
     help: """
@@ -110,7 +110,8 @@ struct MPRun: ParsableCommand {
     if info {
       let isMore =
         exit != nil || prune != nil || pyramid != nil || writeProfile != nil || batchTokens != nil
-        || trace.trace != nil || tasks != nil
+        || trace.trace != nil || tasks != nil || reading.isGiven || windows.isGiven || groupBy != nil
+        || !zeroShot.isEmpty || labelThreshold != nil || team.threads != nil || format != .pretty
       if !texts.isEmpty || input != nil || isMore {
         throw ValidationError("--info classifies nothing: leave texts, policies and outputs out")
       }
@@ -118,6 +119,9 @@ struct MPRun: ParsableCommand {
       throw ValidationError("no texts: give some, or --input FILE, or - for standard input")
     }
     if !texts.isEmpty && input != nil { throw ValidationError("texts are given both as arguments and by --input") }
+    if reading.isGiven && input == nil && texts != ["-"] && !info {
+      throw ValidationError("--input-format, --text-column and such are for --input FILE, or - for standard input")
+    }
     if [groupBy != nil, windows.isGiven, !zeroShot.isEmpty].count(where: { $0 }) > 1 {
       throw ValidationError("--group-by, --window and --zero-shot don't go together: give one of them")
     }
@@ -130,7 +134,9 @@ struct MPRun: ParsableCommand {
     }
     if let topK, topK < 1 { throw ValidationError("--top-k must be at least 1, not \(topK)") }
     if let batchTokens, batchTokens < 1 { throw ValidationError("--batch-tokens must be at least 1") }
-    if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
+    if let labelThreshold, !(0...1).contains(labelThreshold) {
+      throw ValidationError("--label-threshold must be 0 to 1")
+    }
     if let pyramid, !pyramid.hasSuffix(".svg"), !pyramid.hasSuffix(".html") {
       throw ValidationError("--pyramid wants a file that ends in .svg or .html")
     }
@@ -147,8 +153,8 @@ struct MPRun: ParsableCommand {
     if !zeroShot.isEmpty {
       return .zeroShot(
         try ZeroShot(
-          zeroShot, hypothesis: hypothesis ?? "This example is {}.", isMulti: multiLabel, threshold: labelThreshold,
-          for: classifier))
+          zeroShot, hypothesis: hypothesis ?? "This example is {}.", isMulti: multiLabel,
+          threshold: labelThreshold ?? ClassifierOptions().labelThreshold, for: classifier))
     }
     return try windows.plan(for: classifier)
   }
@@ -158,7 +164,7 @@ struct MPRun: ParsableCommand {
     options.policies = PolicyChoice(exit: exit, prune: prune)
     options.threads = team.threads
     options.batchTokens = batchTokens
-    options.labelThreshold = labelThreshold
+    if let labelThreshold { options.labelThreshold = labelThreshold }
     options.recordsPositions = pyramid != nil
     options.trace = trace.recorder
     options.tasks = tasks?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
@@ -171,6 +177,10 @@ struct MPRun: ParsableCommand {
     let loaded = try LoadedModel(path: model, copying: copy)
     if verify { try loaded.verify() }
     if info { return try ModelInfo(loaded).print() }
+    let isOfSeveralLabels = loaded.graph.shape.answered.contains { $0.task.task == .multiLabel }
+    if labelThreshold != nil && !isOfSeveralLabels && !multiLabel {
+      throw FormatError(file: model, problem: "answers with one label: --label-threshold is for a model of several")
+    }
     let classifier = try Classifier(model: loaded, registry: plugins.registry(), options: options)
     // Refuses a place that can't be written before the work, not after it.
     if let writeProfile { _ = try OutputFile(path: writeProfile) }

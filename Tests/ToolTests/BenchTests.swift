@@ -49,6 +49,8 @@ import Testing
     let operations = rows.compactMap { $0["operations"] as? Double }
     #expect(operations.count == 2 && operations[0] > 1.5 && operations[0] == operations[1])
     let swapped = try Tool.bench("saved", Models.pyramid.get(), Models.dense.get(), "--data", data)
+    let same = try Tool.bench("saved", Models.dense.get(), Models.dense.get(), "--data", data)
+    #expect(same.code == 1 && same.notes.contains("has no policies that could save anything"), "\(same.notes)")
     #expect(swapped.code == 1 && swapped.notes.contains("has policies: give it first without"), "\(swapped.notes)")
   }
 

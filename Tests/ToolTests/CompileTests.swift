@@ -76,6 +76,10 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.folder) == ["m.mpc"])
     let both = try Tool.compile(checkpoint, "--inspect", "-o", scratch.path("n.mpc"))
     #expect(both.code == 64 && both.notes.contains("--inspect compiles nothing"))
+    for option in [["--exit", "entropy"], ["--precision", "int8"], ["--skip-check"], ["--disable-pass", "peek"]] {
+      let refused = try Tool.compile.run([checkpoint, "--inspect"] + option)
+      #expect(refused.code == 64 && refused.notes.contains("leave policies, --precision"), "\(option)")
+    }
   }
 
   @Test func `The graph can be printed as IR, DOT and JSON`() throws {

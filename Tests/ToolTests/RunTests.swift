@@ -22,6 +22,18 @@ import Testing
     #expect(answer?["gflop_paper"] is Double)
   }
 
+  @Test(arguments: [
+    (["a text", "--text-column", "review"], "are for --input FILE"), (["a text", "--header"], "are for --input FILE"),
+    (["--info", "--format", "csv"], "--info classifies nothing"),
+    (["--info", "--threads", "2"], "--info classifies nothing"),
+    (["--info", "--window", "8"], "--info classifies nothing"),
+    (["a text", "--label-threshold", "0.9"], "--label-threshold is for a model of several"),
+  ])
+  func `An option that nothing would read is refused`(arguments: [String], words: String) throws {
+    let result = try Tool.run.run([Models.dense.get()] + arguments)
+    #expect(result.code == (words.contains("several") ? 1 : 64) && result.notes.contains(words), "\(result.notes)")
+  }
+
   @Test func `Without policies a text goes through all layers with all tokens`() throws {
     let result = try Tool.run(Models.dense.get(), "--format", "jsonl", Self.river)
     let answer = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
