@@ -26,7 +26,8 @@ public enum PolicyTrapReporter {
   /// threads that run policies start. Nothing in the library calls it, as signals belong to the program.
   ///
   /// A report is one line, "policy @name of plugin FILE trapped (SIGILL) in shouldExit", and exit status 1. So it is when
-  /// a policy, or a library that is being loaded, calls `exit`, whatever status it asks for. A stack overflow is reported on the calling thread only, as other threads have no stack for handlers.
+  /// a policy, or a library that is being loaded, calls `exit`, whatever status it asks for. A stack overflow is reported
+  /// on the calling thread only, as other threads have no stack for handlers.
   public static func install() { _ = installed }
 
   /// A policy that recurses without end leaves no stack to report it on.

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Inputs of `mp_first_attention`.
-private struct FirstCase {
+struct FirstCase {
   let lengths: [Int]
   let heads, dim, depth: Int
   let q, x, wk, wv, bv: [Float]

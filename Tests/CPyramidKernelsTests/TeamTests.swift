@@ -38,7 +38,8 @@ extension Kernels {
       init(_ work: @escaping () -> [[UInt32]]) { self.work = work }
     }
 
-    /// Bits of layers in every precision, with barriers in them, of an attention and of a first attention's scores.
+    /// Bits of layers in every precision, with barriers in them, and of attention: of all tokens, of first tokens, and where
+    /// positions count.
     private func results(_ path: Path, threads: Int32) -> [[UInt32]] {
       let (rows, depth, columns) = (37, 128, 192)
       var numbers = Numbers(7), bits: [[UInt32]] = []
@@ -58,6 +59,18 @@ extension Kernels {
         let batch = AttentionCase(lengths: [40, 1, 17, 9], heads: 3, dim: 16, seed: 3)
         let run = batch.run(path.isa, threads: threads, precision)
         bits += [run.out.bits, run.received.bits, run.fromFirst.bits, run.fromOthers.bits]
+      }
+      let lengths = [40, 1, 17, 9]
+      let first = FirstCase(lengths: lengths, heads: 3, dim: 16, depth: 48, seed: 4)
+      for precision in [MP_PRECISION_F32, MP_PRECISION_BF16, MP_PRECISION_INT8] {
+        let run = first.run(path.isa, threads: threads, precision)
+        bits += [run.out.bits, run.fromFirst.bits]
+      }
+      for isOfFirst in [false, true] {
+        let relative = RelativeCase(
+          lengths: lengths, heads: 3, dim: 16, seed: 5, window: 12, hasBias: true, isOfFirst: isOfFirst)
+        let run = relative.run(path.isa, threads: threads)
+        bits += [run.out.bits, run.received.bits, run.fromFirst.bits]
       }
       return bits
     }

@@ -1,4 +1,4 @@
-// The kernel templates, compiled for AVX-512 whatever the compiler's target is. cpu.c decides at run time who calls
+// The kernel templates, compiled for AVX-512 whatever the compiler's target is. paths.c decides at run time who calls
 // this.
 #include "operations/training/training_table.h"
 

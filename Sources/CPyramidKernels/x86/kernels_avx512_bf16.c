@@ -1,5 +1,5 @@
 // The templates of reduced precision, compiled for AVX-512 with dot products of bytes (VNNI) and of bf16. Everything
-// else on such a machine is in kernels_avx512.c; cpu.c puts the two together.
+// else on such a machine is in kernels_avx512.c; paths.c puts the two together.
 #include "operations/kernel_table.h"
 
 #if defined(__x86_64__)
