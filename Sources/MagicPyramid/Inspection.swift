@@ -103,6 +103,7 @@ extension ModelCompiler {
     let place = lowered.exitHeads.count == 1 ? "after layer" : "after layers"
     return "\(place) " + kinds.map { "\(list($1)) (\($0))" }.joined(separator: " and ")
       + (lowered.headInput == .first ? ", on [CLS]" : ", on [CLS] and the mean of the layer's input")
+      + (lowered.entryReaders.isEmpty ? "" : "; what the entry says is added after \(list(lowered.entryReaders))")
       + (checkpoint.importedHeads.map { ", imported from \($0)" } ?? "")
   }
 

@@ -96,10 +96,8 @@ public struct ModelCompiler: Sendable {
 
   private func context(_ policies: PolicyPair<PolicyInstance>, _ options: CompileOptions) -> PassContext {
     var context = PassContext(
-      policies: policies, exitHeads: lowered.exitHeads, linearHeads: lowered.linearHeads,
-      headInput: lowered.headInput, entryHead: lowered.entryHead, tasks: lowered.tasks,
-      checkpointArgument: checkpoint.path.shellQuoted, target: options.target, precision: options.precision,
-      profile: options.profile)
+      lowered, policies: policies, checkpointArgument: checkpoint.path.shellQuoted, target: options.target,
+      precision: options.precision, profile: options.profile)
     context.partPrecisions = options.partPrecisions
     return context
   }

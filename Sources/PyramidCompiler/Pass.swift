@@ -14,6 +14,8 @@ public struct PassContext: Sendable {
   public var exitHeads: Set<Int>
   /// Those of them that are linear.
   public var linearHeads: Set<Int>
+  /// Those that add what the entry's head said.
+  public var entryReaders: Set<Int>
   /// What these heads read.
   public var headInput: HeadInput
   /// The checkpoint's folder as a shell takes it, for errors that name a command.
@@ -34,17 +36,28 @@ public struct PassContext: Sendable {
   /// A context; without policies the compiled graph equals the plain one.
   public init(
     policies: PolicyPair<PolicyInstance> = PolicyPair(), exitHeads: Set<Int> = [], linearHeads: Set<Int> = [],
-    headInput: HeadInput = .first, entryHead: EntryHead? = nil, tasks: [TaskHeads] = [],
+    entryReaders: Set<Int> = [], headInput: HeadInput = .first, entryHead: EntryHead? = nil, tasks: [TaskHeads] = [],
     checkpointArgument: String = "CHECKPOINT",
     target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
   ) {
     self.policies = policies
-    (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
+    (self.exitHeads, self.linearHeads, self.entryReaders) = (exitHeads, linearHeads, entryReaders)
     (self.headInput, self.entryHead, self.tasks) = (headInput, entryHead, tasks)
     self.checkpointArgument = checkpointArgument
     self.target = target
     self.precision = precision
     self.profile = profile
+  }
+
+  /// A context with the heads of a model.
+  public init(
+    _ model: LoweredModel, policies: PolicyPair<PolicyInstance>, checkpointArgument: String = "CHECKPOINT",
+    target: InstructionSet, precision: Precision = .f32, profile: PolicyProfile? = nil
+  ) {
+    self.init(
+      policies: policies, exitHeads: model.exitHeads, linearHeads: model.linearHeads,
+      entryReaders: model.entryReaders, headInput: model.headInput, entryHead: model.entryHead, tasks: model.tasks,
+      checkpointArgument: checkpointArgument, target: target, precision: precision, profile: profile)
   }
 }
 

@@ -16,7 +16,9 @@ public enum HeadInput: String, Hashable, Sendable, CaseIterable {
 }
 
 /// An exit head after a layer: `exits.<layer>.dense`, tanh, `exits.<layer>.classifier`, layer counted from 0. A linear one
-/// is the classifier alone.
+/// is the classifier alone. One that adds the entry has `exits.<layer>.entry` besides, a linear layer over the logits of the
+/// entry's head, whose result is added to its own logits: with a multiple of the identity that is the geometric mean of
+/// both heads' probabilities (the ensembles of Zero Time Waste, Wolczyk et al. 2021, 2106.05409, of two heads).
 public struct ExitHead: Sendable {
   /// The layer that it reads the [CLS] rows of.
   public let layer: Int
@@ -24,12 +26,30 @@ public struct ExitHead: Sendable {
   public let input: HeadInput
   /// Whether it has no dense layer.
   public let isLinear: Bool
+  /// Whether it adds what the entry's head said.
+  public let addsEntry: Bool
   /// What its tensors' names begin with; empty for the head of a model of one task.
   public var prefix = ""
 
   /// The head of a layer.
-  public init(layer: Int, input: HeadInput, isLinear: Bool = false) {
-    (self.layer, self.input, self.isLinear) = (layer, input, isLinear)
+  public init(layer: Int, input: HeadInput, isLinear: Bool = false, addsEntry: Bool = false) {
+    (self.layer, self.input, self.isLinear, self.addsEntry) = (layer, input, isLinear, addsEntry)
+  }
+
+  /// The canonical name of a part of what is added of the entry, `weight` or `bias`, in a model of one task.
+  public static func entryTensor(layer: Int, _ part: String) -> String { "exits.\(layer).entry.\(part)" }
+
+  /// Whether a head of a layer adds the entry, by which tensors there are.
+  public static func addsEntry(layer: Int, has: (_ tensor: String) -> Bool) -> Bool {
+    ["weight", "bias"].contains { has(entryTensor(layer: layer, $0)) }
+  }
+
+  /// Canonical names and shapes of what is added of the entry: weight [classes, classes], bias [classes].
+  public func entryTensors(of shape: ModelShape) -> [(name: String, shape: [Int])] {
+    [
+      (prefix + Self.entryTensor(layer: layer, "weight"), [shape.classes, shape.classes]),
+      (prefix + Self.entryTensor(layer: layer, "bias"), [shape.classes]),
+    ]
   }
 
   /// Canonical names and shapes: dense [hidden, width of the input] with its bias, classifier [classes, hidden] with
@@ -65,16 +85,22 @@ public struct ExitHead: Sendable {
     return try builder.add(.concat, [first, mean], name: "head\(layer)")
   }
 
-  /// Appends the head's layers to a graph and returns its logits [B, classes]; `feature` is what it reads, `shape` that of
-  /// its task where that is not the graph's.
+  /// Appends the head's layers to a graph and returns its logits [B, classes]; `feature` is what it reads, `entry` the
+  /// logits of the entry's head [B, classes] where it adds them, `shape` that of its task where that is not the graph's.
   public func lower(
-    into builder: inout GraphBuilder, reading feature: ValueID, shape: ModelShape? = nil
+    into builder: inout GraphBuilder, reading feature: ValueID, entry: ValueID? = nil, shape: ModelShape? = nil
   ) throws(GraphError) -> ValueID {
-    let weights = tensors(of: shape ?? builder.graph.shape).map { name, sizes in
-      builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
+    let shape = shape ?? builder.graph.shape
+    func weights(_ tensors: [(name: String, shape: [Int])]) -> [WeightID] {
+      tensors.map { name, sizes in
+        builder.graph.weight(name, TensorType(.f32, sizes.map { .fixed($0) }), sources: [name])
+      }
     }
-    let read =
-      isLinear ? feature : try builder.add(.linear(.tanh), [feature], Array(weights[..<2]), name: "pooled\(layer)")
-    return try builder.add(.linear(.none), [read], Array(weights.suffix(2)), name: "logits\(layer)")
+    let own = weights(tensors(of: shape))
+    let read = isLinear ? feature : try builder.add(.linear(.tanh), [feature], Array(own[..<2]), name: "pooled\(layer)")
+    let logits = try builder.add(.linear(.none), [read], Array(own.suffix(2)), name: "logits\(layer)")
+    guard addsEntry, let entry else { return logits }
+    let share = try builder.add(.linear(.none), [entry], weights(entryTensors(of: shape)), name: "entryShare\(layer)")
+    return try builder.add(.add, [logits, share], name: "mixed\(layer)")
   }
 }

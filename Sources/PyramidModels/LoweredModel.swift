@@ -20,6 +20,8 @@ public struct LoweredModel: Sendable {
   public let exitHeads: Set<Int>
   /// Those of them whose head is linear.
   public let linearHeads: Set<Int>
+  /// Those whose head adds what the entry's said.
+  public let entryReaders: Set<Int>
   /// What they read.
   public let headInput: HeadInput
   /// The exit head before layer 1; nil when the checkpoint has none, or one of several tasks has none.
@@ -51,15 +53,20 @@ public struct LoweredModel: Sendable {
     try checkpoint.family.build(&model)
 
     // Only `schedule-policies` knows which exit heads are wanted; their tensors are checked here.
-    var (exitHeads, linearHeads): (Set<Int>, Set<Int>) = ([], [])
+    var (exitHeads, linearHeads, entryReaders): (Set<Int>, Set<Int>, Set<Int>) = ([], [], [])
+    let entryHead = try EntryHead(checkpoint)
     for layer in 0..<max(configuration.layers - 1, 0) {
       guard let isLinear = ExitHead.isLinear(layer: layer, has: { weights.originals[$0] != nil }) else { continue }
-      let head = ExitHead(layer: layer, input: configuration.headInput, isLinear: isLinear)
+      let addsEntry = ExitHead.addsEntry(layer: layer) { weights.originals[$0] != nil }
+      let head = ExitHead(
+        layer: layer, input: configuration.headInput, isLinear: isLinear, addsEntry: addsEntry && entryHead != nil)
       for (name, shape) in head.tensors(of: shape) { model.inventory.want(name, shape) }
       exitHeads.insert(layer)
       if isLinear { linearHeads.insert(layer) }
+      guard head.addsEntry else { continue }
+      for (name, shape) in head.entryTensors(of: shape) { model.inventory.want(name, shape) }
+      entryReaders.insert(layer)
     }
-    let entryHead = try EntryHead(checkpoint)
     for (name, shape) in entryHead?.tensors(of: shape) ?? [] { model.inventory.want(name, shape) }
     model.inventory.allow(Temperatures.entry, [1])
     TokenTable.want(of: checkpoint, in: &model.inventory)
@@ -71,7 +78,7 @@ public struct LoweredModel: Sendable {
     tensors = model.inventory.trained(from: weights)
 
     (graph, tasks) = (model.builder.graph, [])
-    (self.exitHeads, self.linearHeads) = (exitHeads, linearHeads)
+    (self.exitHeads, self.linearHeads, self.entryReaders) = (exitHeads, linearHeads, entryReaders)
     headInput = configuration.headInput
     self.entryHead = entryHead
     var learned = try TokenTable.values(of: checkpoint).mapValues { LearnedTensor($0) }
@@ -91,7 +98,7 @@ public struct LoweredModel: Sendable {
     (self.graph, self.tasks, self.learned, self.labels) = (graph, tasks, learned, labels)
     (self.tensors, self.notes) = (tensors, notes)
     exitHeads = tasks.dropFirst().reduce(tasks[0].exitHeads) { $0.intersection($1.exitHeads) }
-    (linearHeads, headInput) = (tasks[0].linearHeads, tasks[0].headInput)
+    (linearHeads, entryReaders, headInput) = (tasks[0].linearHeads, tasks[0].entryReaders, tasks[0].headInput)
     entryHead = tasks.allSatisfy { $0.entryHead != nil } ? tasks[0].entryHead : nil
   }
 }

@@ -13,6 +13,8 @@ public struct TaskHeads: Sendable {
   public let exitHeads: Set<Int>
   /// Those of them whose head is linear.
   public let linearHeads: Set<Int>
+  /// Those whose head adds what the entry's said.
+  public let entryReaders: Set<Int>
   /// What they read.
   public let headInput: HeadInput
   /// Its head before layer 1.
@@ -22,6 +24,7 @@ public struct TaskHeads: Sendable {
   init(_ task: TaskShape, of model: LoweredModel) {
     (self.task, shape) = (task, model.graph.shape)
     (exitHeads, linearHeads, headInput) = (model.exitHeads, model.linearHeads, model.headInput)
+    entryReaders = model.entryReaders
     var entry = model.entryHead
     entry?.task = TaskShape.prefix(task.name)
     entryHead = entry
@@ -29,7 +32,8 @@ public struct TaskHeads: Sendable {
 
   /// The head after a layer.
   public func head(_ layer: Int) -> ExitHead {
-    var head = ExitHead(layer: layer, input: headInput, isLinear: linearHeads.contains(layer))
+    var head = ExitHead(
+      layer: layer, input: headInput, isLinear: linearHeads.contains(layer), addsEntry: entryReaders.contains(layer))
     head.prefix = TaskShape.prefix(task.name)
     return head
   }

@@ -18,28 +18,14 @@ public struct Training {
     _ checkpoint: Checkpoint, _ data: TrainingData, _ options: TrainingOptions, threads: Int? = nil,
     progress: @escaping (String) -> Void = { _ in }
   ) throws {
-    if let type = checkpoint.configuration.problemType, type != .singleLabel {
-      throw TrainingError(
-        "\(checkpoint.path): its problem_type is \(type.rawValue), and training is for one label of several; for that, take "
-          + "problem_type and the head out of a copy")
-    }
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
-    let limit = checkpoint.maxTokens
-    if let wanted = options.maximumTokens, wanted > limit {
-      throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
-    }
-    if options.stages.contains(.entry) || options.stages.contains(.exits) {
-      _ = try options.exits(layers: checkpoint.configuration.layers)
-    }
-    if options.teachers.contains(Teachers.entry), !options.stages.contains(.entry),
-      checkpoint.weights.shape(of: "exits.entry.table") == nil
-    {
-      throw TrainingError("--teacher entry: there is no bag head; train it too: --stages entry,...")
-    }
-    func encode(_ rows: [LabelledDataSet.Row], _ name: String) -> EncodedTexts {
+    try options.check(checkpoint, data)
+    func encode(_ rows: [LabelledDataSet.Row], _ name: String) throws -> EncodedTexts {
       progress("reading \(name)")
-      return EncodedTexts(rows, tokenizer: checkpoint.tokenizer, limit: options.maximumTokens ?? limit)
+      return try EncodedTexts(
+        rows, name: name, tokenizer: checkpoint.tokenizer, limit: options.maximumTokens ?? checkpoint.maxTokens,
+        vocabulary: checkpoint.configuration.vocabularySize)
     }
     context = try TrainingContext(
       checkpoint: checkpoint, labels: data.labels, options: options, train: encode(data.train, "train"),
@@ -47,6 +33,15 @@ public struct Training {
       progress: progress)
     heldOutRows = data.heldOutRows
     let model = try LoweredModel(checkpoint, name: "training", training: data.labels)
+    let most = model.graph.admitted(.tokens)
+    guard options.batchTokens <= most else {
+      throw TrainingError("--batch-tokens \(options.batchTokens): at most \(most) go through this model at once")
+    }
+    if !model.entryReaders.isEmpty, options.stages.contains(.entry), !options.trainsExits, !options.trainsLayers {
+      throw TrainingError(
+        "\(checkpoint.path): its exit heads add what the entry says, which stage entry makes anew; train them again, too: "
+          + "--stages entry,4")
+    }
     if options.trainsLayers {
       do { _ = try model.graph.trainingGraph().differentiated() } catch is DifferentiationError {
         throw TrainingError(
@@ -54,7 +49,9 @@ public struct Training {
             + "the model as it is")
       }
     }
-    notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint)
+    // One that can't be read is an error now, not when the first stage asks it.
+    _ = try context.teachers.get()
+    notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
@@ -67,12 +64,18 @@ public struct Training {
   }
 
   /// Trains in `folder`, which holds the result afterwards, and returns the table of its stages. A training that is
-  /// finished already is not run again. Throws what `Trainer.run` throws.
+  /// finished already is not run again. Throws what `Trainer.run` throws, and for one that is finished with weights in
+  /// another format.
   public func run(
     in folder: TrainingFolder, saveMinutes: Double, console: TrainingConsole,
     make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = StageCatalogue.make
   ) throws -> StageSummary {
     if folder.isFinished {
+      let format = try JSONField(path: folder.file("training-report.json")).required("weights").string()
+      guard format == context.options.weights.rawValue else {
+        throw TrainingError(
+          "\(folder.path): is finished, with weights in \(format); for others train again, with --overwrite")
+      }
       console.note("the training in \(folder.path) is finished")
       return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
     }

@@ -80,6 +80,8 @@ public struct TrainingOptions: Sendable {
   public var exitsTraining = ExitsTraining.frozen
   /// What exit heads read.
   public var headInput = HeadInput.first
+  /// Whether exit heads add what the entry says to their own logits, as much as fits dev best.
+  public var addsEntry = false
   /// What the bag head counts.
   public var bag = BagKind.unigrams
   /// Checkpoint folders to distil from, or `entry` for the bag head of the training; none to learn from labels alone.
@@ -116,11 +118,14 @@ public struct TrainingOptions: Sendable {
   /// The defaults.
   public init() {}
 
-  /// Whether layers change: not when heads are added to a model that stays as it is.
-  var trainsLayers: Bool {
-    let others: Set<StageName> = [.entry, .exits]
-    return !others.isSuperset(of: stages) || stages.contains(.exits) && exitsTraining != .frozen
-  }
+  /// Whether layers and the last head change: not when heads are added to a model that stays as it is.
+  public var trainsLayers: Bool { trainsModel || stages.contains(.exits) && exitsTraining != .frozen }
+
+  /// Whether a stage that runs trains exit heads.
+  public var trainsExits: Bool { stages.contains(.exits) || trainsModel && exitsTraining != .frozen }
+
+  /// Whether one of stages 1 to 3 runs.
+  private var trainsModel: Bool { stages.contains { $0 != .entry && $0 != .exits } }
 
   /// Epochs of a stage: of the four of the paper when four are given, else of those numbered stages that run.
   public func epochs(of stage: StageName) -> Int {
@@ -149,6 +154,7 @@ public struct TrainingOptions: Sendable {
     object["exits"] = .string(exits?.description ?? "all")
     object["exits-training"] = .string(exitsTraining.rawValue)
     object["head-input"] = .string(headInput.rawValue)
+    if addsEntry { object["add-entry"] = .bool(true) }
     object["bag"] = .string(bag.rawValue)
     object["teacher"] = .array(teachers.map(JSONValue.string))
     object["layers"] = layers.map { JSONValue($0) } ?? "all"

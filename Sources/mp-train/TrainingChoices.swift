@@ -26,6 +26,9 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "What exit heads read: [CLS], or it and the mean of the layer's input.")
   var headInput = usual.headInput
 
+  @Flag(help: "Exit heads add what the entry says to their own logits, as much as fits dev best.")
+  var addEntry = false
+
   @Option(help: "What the bag head counts: word pieces, or also pairs of them.")
   var bag = usual.bag
 
@@ -81,19 +84,32 @@ struct TrainingChoices: ParsableArguments {
 
   /// An option that no stage which runs would read.
   private var idle: (option: String, stage: String)? {
-    let (given, stages) = (options, Set(options.stages))
-    if !stages.contains(.exits), exitsTraining == .frozen {
-      if headInput != usual.headInput { return ("--head-input", "4, or other --exits-training,") }
-      if exits.map({ !$0.layers.isEmpty }) ?? false { return ("--exits", "4, or other --exits-training,") }
+    let given = options
+    func has(_ stage: StageName) -> Bool { given.stages.contains(stage) }
+    func first(_ changes: KeyValuePairs<String, Bool>) -> String? { changes.first { $0.value }?.key }
+    let ofNumbered = first([
+      "--exits-training": exitsTraining != usual.exitsTraining, "--epochs": epochs.numbers != usual.epochs,
+      "--head-learning-rate": headLearningRate != usual.headLearningRate,
+      "--weight-decay": weightDecay != usual.weightDecay, "--warm-up": warmUp != usual.warmUp,
+      "--accumulate": accumulate != usual.accumulate, "--patience": patience != nil,
+    ])
+    if given.stages == [.entry], let ofNumbered { return (ofNumbered, "1, 2, 3 or 4") }
+    // The exit at the entry is stage entry's as well.
+    let choosesExits = exits.map { !$0.layers.isEmpty || !has(.entry) } ?? false
+    let ofExits = first([
+      "--head-input": headInput != usual.headInput, "--add-entry": addEntry, "--exits": choosesExits,
+    ])
+    if !given.trainsExits, let ofExits { return (ofExits, "4 or other --exits-training") }
+    if !given.trainsLayers, learningRate != usual.learningRate {
+      return ("--learning-rate", "1, 2 or 3, or 4 with other --exits-training")
     }
-    if !stages.contains(.entry), bag != usual.bag { return ("--bag", "entry") }
-    guard !stages.contains(.softPruning) else { return nil }
-    let ofSoft = [
-      ("--threshold-learning-rate", given.thresholdLearningRate != usual.thresholdLearningRate),
-      ("--regularisation", given.regularisation != usual.regularisation),
-      ("--soft-temperature", given.softTemperature != usual.softTemperature),
-    ]
-    return ofSoft.first(where: \.1).map { ($0.0, "2") }
+    if !has(.entry), bag != usual.bag { return ("--bag", "entry") }
+    let ofSoft = first([
+      "--threshold-learning-rate": thresholdLearningRate != usual.thresholdLearningRate,
+      "--regularisation": regularisation != usual.regularisation,
+      "--soft-temperature": softTemperature != usual.softTemperature,
+    ])
+    return has(.softPruning) ? nil : ofSoft.map { ($0, "2") }
   }
 
   /// The first option, as it is typed, that says something else than usual about what is trained; options that a fit
@@ -115,6 +131,7 @@ struct TrainingChoices: ParsableArguments {
       options.stages.insert(.entry, at: 0)
     }
     (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
+    options.addsEntry = addEntry
     (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs.numbers)
     options.layers = layers
     options.learningRate = learningRate

@@ -34,6 +34,7 @@ struct TrainingSession {
     terminal.note(
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
         + "\(data.labels.count) classes")
+    let isFinished = folder.isFinished
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,
       console: TrainingConsole(progress: terminal.progress, note: note))
@@ -41,7 +42,7 @@ struct TrainingSession {
     let out = StandardOutput()
     try out.print(summary.markdown, terminator: "")
     try out.flush()
-    terminal.note("wrote \(command.files.output)")
+    if !isFinished { terminal.note("wrote \(command.files.output)") }
   }
 
   private func note(_ text: String) {

@@ -1,7 +1,7 @@
 // `; test pass NAME[, NAME...]`: runs passes over the graph, verifying after each. The header says what passes may know:
 //
 //     ; exit entropy(threshold=0.2)    ; prune top-k(fraction=0.5)    ; heads 0 1
-//     ; head-input first+mean    ; target avx2    ; precision int8
+//     ; head-input first+mean    ; target avx2    ; precision int8    ; adds-entry 0 1
 //     ; entry 40 64                    rows of the table of the entry's head, and of its pairs if it reads any
 //     ; profile 9/4 90/40/30, 5/0 30/0/20, 5/5 20/20/0
 //                   layer by layer: samples that entered and left, tokens that entered, left and were kept; first the
@@ -56,7 +56,7 @@ extension Filetest {
   }
 
   private func passContext(for graph: Graph) throws -> PassContext {
-    let heads = (option("heads") ?? "").split(separator: " ").compactMap { Int($0) }
+    func layers(_ word: String) -> Set<Int> { Set((option(word) ?? "").split(separator: " ").compactMap { Int($0) }) }
     guard let target = InstructionSet(rawValue: option("target") ?? "avx512") else {
       throw FiletestFormatError(description: "\(name): no such target")
     }
@@ -67,9 +67,8 @@ extension Filetest {
       throw FiletestFormatError(description: "\(name): no such head input")
     }
     return try PassContext(
-      policies: policies(for: graph), exitHeads: Set(heads), headInput: headInput, entryHead: entryHead, target: target,
-      precision: precision,
-      profile: profile(for: graph))
+      policies: policies(for: graph), exitHeads: layers("heads"), entryReaders: layers("adds-entry"),
+      headInput: headInput, entryHead: entryHead, target: target, precision: precision, profile: profile(for: graph))
   }
 
   /// The entry's head; ids from 0 to 3 are no words.

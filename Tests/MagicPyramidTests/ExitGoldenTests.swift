@@ -174,9 +174,7 @@ private struct ExitGolden {
       let classifier = try Classifier(model: compiled.model, registry: compiled.registry)
       let (lowered, weights) = (compiled.compiler.lowered, compiled.compiler.weights)
       var graph = lowered.graph
-      let context = PassContext(
-        policies: policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, entryHead: lowered.entryHead,
-        target: .portable)
+      let context = PassContext(lowered, policies: policies, target: .portable)
       try Pipeline.schedulePolicies(on: &graph, context)
       let oracle = try ReferenceInterpreter(
         graph: graph, weight: { try weights.values(of: $0) }, policies: policies)

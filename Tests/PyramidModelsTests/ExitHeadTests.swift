@@ -75,6 +75,23 @@ import Testing
     #expect(error?.description.contains("missing (2): exits.1.dense.bias, exits.2.classifier.bias") == true)
   }
 
+  @Test func `A head that adds the entry has both tensors for it, and an entry`() throws {
+    var recipe = Self.recipe
+    (recipe.entry, recipe.addsEntry) = (.tokens, true)
+    #expect(try lowered(recipe).model.entryReaders == [0, 1, 2])
+    recipe.leavesOut = ["exits.1.entry.weight", "exits.1.entry.bias"]
+    #expect(try lowered(recipe).model.entryReaders == [0, 2])
+    recipe.leavesOut = ["exits.1.entry.bias"]
+    let half = #expect(throws: CheckpointError.self) { try lowered(recipe) }
+    #expect(half?.description.contains("missing (1): exits.1.entry.bias") == true)
+    (recipe.leavesOut, recipe.reshapes) = ([], ["exits.1.entry.weight": [3, 2]])
+    let misshapen = #expect(throws: CheckpointError.self) { try lowered(recipe) }
+    #expect(misshapen?.description.contains("exits.1.entry.weight has shape [3, 2], expected [3, 3]") == true)
+    (recipe.reshapes, recipe.entry) = ([:], nil)
+    let alone = #expect(throws: CheckpointError.self) { try lowered(recipe) }
+    #expect(alone?.description.contains("unknown (6): exits.0.entry.bias, exits.0.entry.weight") == true)
+  }
+
   @Test func `A head over [CLS] and the mean is twice as wide, and must be said to be`() throws {
     var recipe = Self.recipe
     recipe.readsMean = true

@@ -3,6 +3,7 @@
 
 import Glibc
 import MagicPyramid
+import PyramidFormats
 import PyramidReference
 import PyramidTestSupport
 import Testing
@@ -65,6 +66,42 @@ enum Doorway {
       // Two table rows of 3 for a token, a division and the bias, and what the decision reads.
       #expect(answer.operations.executed == 6 * count + 2 * 3 + 3)
       #expect(answer.operations.paper == 0 && answer.operations.densePaper > 0)
+    }
+  }
+
+  @Test(arguments: [false, true], Precision.allCases)
+  func `is added by the heads above it as their tensors say, by other heads not`(
+    pairs: Bool, precision: Precision
+  ) throws {
+    var recipe = Doorway.recipe
+    recipe.entry = pairs ? .pairs(64) : .tokens
+    func logits(_ recipe: CheckpointRecipe, layer: Int) throws -> [[Float]] {
+      let exit = "fixed-layer(layer=\(layer))"
+      let compiled = try CompiledCheckpoint(recipe, for: .portable, exit: exit, precision: precision)
+      let answers = try compiled.executor().run(PackedBatch(Doorway.samples))
+      #expect(answers.allSatisfy { $0.exitLayer == layer })
+      return answers.map(\.logits)
+    }
+    let (entry, own) = (try logits(recipe, layer: 0), try (1...3).map { try logits(recipe, layer: $0) })
+    recipe.addsEntry = true
+    recipe.leavesOut = ["exits.1.entry.weight", "exits.1.entry.bias"]
+    let folder = try TemporaryFolder()
+    let file = try SafetensorsFile(path: recipe.write(in: folder) + "/model.safetensors")
+    func tensor(_ name: String) throws -> [Float] {
+      try file.floats(of: try #require(file.tensors.first { $0.name == name }))
+    }
+    #expect(try logits(recipe, layer: 2) == own[1])
+    #expect(try logits(recipe, layer: 0) == entry)
+    for layer in [1, 3] {
+      let weight = try tensor("exits.\(layer - 1).entry.weight"), bias = try tensor("exits.\(layer - 1).entry.bias")
+      for (sample, found) in try logits(recipe, layer: layer).enumerated() {
+        let expected = found.indices.map { row in
+          found.indices.reduce(own[layer - 1][sample][row] + bias[row]) {
+            $0 + weight[row * found.count + $1] * entry[sample][$1]
+          }
+        }
+        #expect(found.largestDifference(to: expected) <= 1e-5, "sample \(sample) after layer \(layer)")
+      }
     }
   }
 

@@ -16,7 +16,7 @@ import Testing
     (recipe.layers, recipe.hidden, recipe.heads, recipe.seed) = (5, 12, 3, "placement \(number)")
     (recipe.embedding, recipe.readsMean) = (12, number % 2 == 0)
     recipe.thresholds = [0.5, 0.8, 0.9, 1]
-    if number % 2 == 0 { recipe.entry = number % 4 == 0 ? .pairs(16) : .tokens }
+    if number % 2 == 0 { (recipe.entry, recipe.addsEntry) = (number % 4 == 0 ? .pairs(16) : .tokens, number % 3 != 0) }
     return recipe
   }
 
@@ -66,9 +66,7 @@ import Testing
         prune: number % 4 == 3 ? nil : try PolicySpec(Self.prunes[number % 3]))
       let compilation = try Compilation(checkpoint: recipe.write(in: folder), policies: choice)
       let (compiler, policies) = (compilation.compiler, compilation.policies)
-      var context = PassContext(
-        policies: policies, exitHeads: compiler.lowered.exitHeads, headInput: compiler.lowered.headInput,
-        entryHead: compiler.lowered.entryHead, target: .portable)
+      var context = PassContext(compiler.lowered, policies: policies, target: .portable)
       context.profile = Self.profile(&random, context, compiler.lowered.graph)
       var (plain, placed) = (compiler.lowered.graph, compiler.lowered.graph)
       try Pipeline().run(on: &placed, context)
@@ -109,10 +107,7 @@ import Testing
     #expect(Set(answers.map(\.exitLayer)).count > 1 && answers.contains { $0.exitLayer == 0 } == (entry != nil))
     #expect(try PolicyProfile(reading: JSONField(profile.json, file: "")) == profile)
 
-    let context = PassContext(
-      policies: classifier.policies, exitHeads: compiled.compiler.lowered.exitHeads,
-      headInput: compiled.compiler.lowered.headInput, entryHead: compiled.compiler.lowered.entryHead,
-      target: .portable)
+    let context = PassContext(compiled.compiler.lowered, policies: classifier.policies, target: .portable)
     var fused = compiled.compiler.lowered.graph
     let pipeline = try Pipeline()
     for pass in pipeline.fusions { try pass.run(on: &fused, context) }

@@ -48,6 +48,7 @@ struct Scenario: Sendable, CustomStringConvertible {
     if number % 5 == 3 { recipe.temperatures = (1..<recipe.layers).map { 0.5 + Float($0) / 4 } }
     // Two of three have a head at the entry, half of these one that reads pairs.
     if number % 3 != number / 6 % 3 { recipe.entry = number % 2 == 0 ? .pairs(32) : .tokens }
+    recipe.addsEntry = recipe.entry != nil && number % 4 != 0
     recipe.entryTemperature = number % 4 == 1 && recipe.entry != nil ? 1.5 : nil
     recipe.salienceThreshold = 0.3
     let lengths = (0..<random.integer(in: 1...7)).map { _ in random.integer(in: 1...18) }

@@ -25,15 +25,20 @@ private func rows(_ labels: [String], count: Int = 40) -> String {
   (0..<count).map { "\(labels[$0 % labels.count])\ttext \($0)\n" }.joined()
 }
 
+/// Rows of as many classes, and rows whose columns are the wrong way round.
+private let lone = rows((0..<25).map { "\($0)" }, count: 25)
+private let swapped = (0..<120).map { "text \($0)\t\($0 % 2)\n" }.joined()
+
 @Suite("Training data")
 struct DataTests {
   @Test(
-    "Classes are those of LABELS.txt, else the checkpoint's where they match, else the data's in a fixed order",
+    "Classes are those of LABELS.txt, else the checkpoint's where they match, else the data's; the checkpoint's keep its order",
     arguments: [
       (["b", "a"], nil, [], ["a", "b"]),
       (["10", "9"], nil, [], ["9", "10"]),
       (["0", "1"], "0\tno\n1\tyes\n", [], ["no", "yes"]),
-      (["yes", "no"], "0\tno\n1\tyes\n", ["yes", "no"], ["no", "yes"]),
+      (["yes", "no"], "0\tno\n1\tyes\n", ["yes", "no"], ["yes", "no"]),
+      (["yes", "no"], "0\tno\n1\tyes\n", ["positive", "negative"], ["no", "yes"]),
       (["yes", "no"], nil, ["yes", "no"], ["yes", "no"]),
       (["1", "0"], nil, ["negative", "positive"], ["negative", "positive"]),
       (["b", "a"], nil, ["negative", "positive"], ["a", "b"]),
@@ -51,6 +56,15 @@ struct DataTests {
       "train.tsv": "1\ta\n0\tb\n0\tc\n1\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n",
     ])
     #expect(data.train.map(\.label) == [1, 0, 0, 1] && data.dev.map(\.label) == [1] && data.heldOutRows.isEmpty)
+  }
+
+  @Test("Numbers are those of LABELS.txt where the checkpoint has its classes in another order")
+  func renumbered() throws {
+    let data = try data(
+      ["train.tsv": "1\ta\n0\tb\n0\tc\n1\td\n", "dev.tsv": "yes\te\n", "LABELS.txt": "0\tno\n1\tyes\n"],
+      checkpoint: ["yes", "no"])
+    #expect(data.labels == ["yes", "no"] && data.train.map(\.label) == [0, 1, 1, 0] && data.dev.map(\.label) == [0])
+    #expect(data.train.map(\.text) == ["a", "b", "c", "d"])
   }
 
   @Test(
@@ -73,7 +87,18 @@ struct DataTests {
       ),
       (["test.tsv": rows(["a", "b"])], ": has no train.tsv, train.csv or train.jsonl"),
       (["train.tsv": rows(["a", "b"], count: 10)], "train.tsv: 10 rows are too few to hold some out; give --dev"),
+      (["train.tsv": lone], "25 rows are too few to hold some out; give --dev"),
       (["train.tsv": rows(["a", "b"]), "LABELS.txt": "1\ta\n"], "LABELS.txt: line 1: expected 0<TAB>name"),
+      (["train.tsv": "a\tx\n\ty\nb\tz\n"], "train.tsv: line 2: has an empty label"),
+      (["train.tsv": rows(["a", "b"]), "dev.tsv": "a\tx\n\ty\n"], "dev.tsv: line 2: has an empty label"),
+      (
+        ["train.jsonl": "{\"text\": \"x\", \"labels\": [\"a\", \"b\"]}\n"],
+        "train.jsonl: line 1: has a list of labels, and training is for one"
+      ),
+      (
+        ["train.tsv": swapped],
+        "train.tsv: 120 different labels in 120 rows: is the label where the text is? --label-column and --text-column say which column is which"
+      ),
     ] as [([String: String], String)])
   func errors(files: [String: String], problem: String) throws {
     let error = #expect(throws: FormatError.self) { try data(files) }

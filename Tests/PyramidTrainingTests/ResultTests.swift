@@ -37,6 +37,18 @@ struct ResultTests {
     #expect(FileKind(at: sample.folder.path("out/training-state.safetensors")) == .missing)
   }
 
+  @Test("A result that is written over another keeps nothing of that one's tokenizer, and what is no training's")
+  func overwritten() throws {
+    let sample = try TrainingSample()
+    try sample.train("out")
+    for name in ["tokenizer.json", "added_tokens.json", "notes.txt"] { try sample.folder.write("out/\(name)", "{}") }
+    try sample.train("out", .overwriting)
+    #expect(FileKind(at: sample.folder.path("out/tokenizer.json")) == .missing)
+    #expect(FileKind(at: sample.folder.path("out/added_tokens.json")) == .missing)
+    #expect(FileKind(at: sample.folder.path("out/vocab.txt")) == .regular)
+    #expect(FileKind(at: sample.folder.path("out/notes.txt")) == .regular)
+  }
+
   @Test("Matrices are stored as asked, vectors as f32, and the report names the rows that were held out")
   func halfPrecision() throws {
     let sample = try TrainingSample()
@@ -99,6 +111,33 @@ struct ResultTests {
     #expect(try ParameterSet(checkpoint, labels: labels, seed: 2)["classifier.weight"]!.array != values)
     // To compile it as it is stays an error.
     #expect(throws: CheckpointError.self) { try LoweredModel(checkpoint, name: "x") }
+  }
+
+  @Test("Layers that share their weights in groups are as many after a training as before")
+  func sharedLayers() throws {
+    let folder = try TemporaryFolder()
+    var recipe = CheckpointRecipe(.albert)
+    (recipe.layers, recipe.hasExits) = (2, false)
+    let path = try recipe.write(in: folder)
+    let file = try SafetensorsFile(path: path + "/model.safetensors")
+    var tensors = try file.tensors.map { (name: $0.name, shape: $0.shape, values: try file.floats(of: $0)) }
+    // The group's second layer, with weights of its own.
+    tensors += tensors.filter { $0.name.contains(".albert_layers.0.") }.map { tensor in
+      let name = tensor.name.replacing(".albert_layers.0.", with: ".albert_layers.1.")
+      return (name: name, shape: tensor.shape, values: tensor.values)
+    }
+    var writer = try SafetensorsWriter(
+      path: path + "/model.safetensors", tensors: tensors.map { TensorDeclaration($0.name, .F32, $0.shape) },
+      alignment: 1)
+    for tensor in tensors { try writer.append(tensor.values, to: tensor.name) }
+    try writer.finish()
+    var configuration = try JSONField(path: path + "/config.json").object()
+    configuration["inner_group_num"] = 2
+    try OutputFile.write(JSONWriter.string(.object(configuration)), to: path + "/config.json")
+    let sample = try TrainingSample(checkpoint: path, classes: 3, folder: folder)
+    try sample.train("out")
+    #expect(try Checkpoint(path: path).configuration.layers == 4)
+    #expect(try Checkpoint(path: folder.path("out")).configuration.layers == 4)
   }
 
   @Test("A classifier for other classes is not silently replaced")

@@ -103,6 +103,38 @@ struct StageTests {
             SafetensorsFile(path: sample.checkpoint + "/model.safetensors").tensors.first { $0.name == name })))
   }
 
+  @Test("Each of the ways to train exits with the layers makes other layers")
+  func ways() throws {
+    let sample = try sample()
+    let layers = try ExitsTraining.allCases.map { training in
+      let options = sample.stages([.fineTuning]) { $0.exitsTraining = training }
+      return try sample.run(training.rawValue, options).floats(of: "bert.encoder.layer.0.output.dense.weight")
+    }
+    #expect(Set(layers).count == ExitsTraining.allCases.count)
+  }
+
+  @Test(
+    "A training of all stages that stops in any of them goes on to the bit", arguments: [ExitsTraining.frozen, .joint])
+  func resumed(training: ExitsTraining) throws {
+    let sample = try sample()
+    let options = sample.stages(StageName.allCases) { ($0.exitsTraining, $0.addsEntry) = (training, true) }
+    var count = 0
+    let expected = try sample.train("whole", options: options) { name, context in
+      WatchedStage(try StageCatalogue.make(name, context)) { _ in count += 1 }
+    }
+    var start = TrainingStart.new
+    for point in [1, count / 3, count / 2, count * 2 / 3, count - 2] {
+      let (current, last) = (start, point)
+      #expect(throws: Stopped.self) {
+        try sample.train("parts", current, options: options, saveMinutes: 0) { name, context in
+          WatchedStage(try StageCatalogue.make(name, context)) { if $0.number == last { throw Stopped() } }
+        }
+      }
+      start = .resuming
+    }
+    #expect(try sample.train("parts", .resuming, options: options, make: StageCatalogue.make) == expected)
+  }
+
   @Test("Between blocks no gradient flows: without losses of their own the lower layers get none")
   func blocks() throws {
     let sample = try sample()
@@ -124,6 +156,34 @@ struct StageTests {
     #expect(try layers(recipe) == ["embeddings", "l0", "l1", "l2", "head", "exits"])
   }
 
+  @Test(
+    "Heads add as much of the entry as fits dev best, with layers that train and with those that stay",
+    arguments: [ExitsTraining.frozen, .joint])
+  func addedEntry(training: ExitsTraining) throws {
+    let sample = try sample()
+    let stages: [StageName] = training == .frozen ? [.entry, .exits] : [.entry, .fineTuning]
+    func run(_ name: String, adds: Bool) throws -> TensorCollection {
+      let options = sample.stages(stages) { ($0.exitsTraining, $0.addsEntry) = (training, adds) }
+      return try sample.run(name, options)
+    }
+    let (plain, mixed) = (try run("plain", adds: false), try run("mixed", adds: true))
+    #expect(!plain.names.contains { $0.contains(".entry.weight") })
+    #expect(try plain.floats(of: "exits.0.classifier.weight") == mixed.floats(of: "exits.0.classifier.weight"))
+    for layer in 0..<2 {
+      let weight = try mixed.floats(of: "exits.\(layer).entry.weight")
+      #expect(weight[0] > 0 && weight.enumerated().allSatisfy { $1 == ($0 % 4 == 0 ? weight[0] : 0) })
+      #expect(try mixed.floats(of: "exits.\(layer).entry.bias") == [0, 0, 0])
+    }
+    #expect(try LoweredModel(Checkpoint(path: sample.folder.path("mixed")), name: "mixed").entryReaders == [0, 1])
+    // Heads that are trained again are no longer what the share was fitted to, and an entry that is made anew neither.
+    let again = try TrainingSample(checkpoint: sample.folder.path("mixed"), classes: 3)
+    #expect(try !again.run("again", again.stages([.exits])).names.contains("exits.0.entry.weight"))
+    let error = #expect(throws: TrainingError.self) { try again.run("refused", again.stages([.entry])) }
+    #expect(error?.description.contains("--stages entry,4") == true)
+    let alone = sample.stages([.exits]) { $0.addsEntry = true }
+    #expect(throws: TrainingError.self) { try sample.run("alone", alone) }
+  }
+
   @Test("Heads that read something else replace the checkpoint's, which all read the same")
   func replacedHeads() throws {
     let sample = try sample(exits: true)
@@ -137,7 +197,7 @@ struct StageTests {
   @Test("A model cut to its lower layers is one of fewer layers, and says so")
   func cut() throws {
     let sample = try sample(exits: true)
-    _ = try sample.run("out", sample.stages([.fineTuning]) { $0.layers = 2 })
+    _ = try sample.run("out", sample.stages([.fineTuning]) { ($0.layers, $0.exitsTraining) = (2, .joint) })
     let checkpoint = try Checkpoint(path: sample.folder.path("out"))
     #expect(checkpoint.configuration.layers == 2)
     #expect(try LoweredModel(checkpoint, name: "out").exitHeads == [0])
@@ -165,6 +225,32 @@ struct StageTests {
   }
 }
 
+private struct Stopped: Error {}
+
+/// A stage that shows each batch before it is computed.
+private final class WatchedStage: TrainingStage {
+  private let stage: any TrainingStage
+  private let watch: (TrainingBatch) throws -> Void
+
+  init(_ stage: any TrainingStage, _ watch: @escaping (TrainingBatch) throws -> Void) {
+    (self.stage, self.watch) = (stage, watch)
+  }
+
+  var name: StageName { stage.name }
+  var heads: [String] { stage.heads }
+  var groups: [ParameterGroup] { stage.groups }
+  var epochs: Int { stage.epochs }
+  var keepsBest: Bool { stage.keepsBest }
+  func prepare() throws { try stage.prepare() }
+  func accumulate(_ batch: TrainingBatch) throws -> Double {
+    try watch(batch)
+    return try stage.accumulate(batch)
+  }
+  func predict(_ batch: TrainingBatch) throws -> [[Float]] { try stage.predict(batch) }
+  func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }
+  func finish() throws { try stage.finish() }
+}
+
 @Suite("Answers of heads")
 struct HeadAnswersTests {
   /// Two heads over two classes: the first is half as sure as it should be and right on all but every fifth sample.
@@ -176,6 +262,29 @@ struct HeadAnswersTests {
       answers.add(labels: [0], logits: [[isRight ? sure : -sure, 0], [2, 0]])
     }
     return answers
+  }
+
+  @Test("The share of another head's logits is the one at which the loss is least, and what says nothing gets none")
+  func share() {
+    var random = SeededValues("share")
+    func noise() -> Float { 2 * random.unit() }
+    // Two heads that see the class through noise of their own, and one that sees noise alone.
+    var answers = HeadAnswers(layers: [1, 2, 3], classes: 3)
+    for label in (0..<600).map({ $0 % 3 }) {
+      func seen(_ strength: Float) -> [Float] { (0..<3).map { ($0 == label ? strength : 0) + noise() } }
+      answers.add(labels: [Int32(label)], logits: [seen(1.5), seen(1.5).map { 4 * $0 }, seen(0)])
+    }
+    let share = answers.share(of: 1, for: 0)
+    // As sure of itself, in logits four times as large.
+    #expect(abs(share - 0.25) < 0.08)
+    #expect(answers.share(of: 2, for: 0) < 0.1)
+    func loss(_ share: Float) -> Double {
+      var mixed = answers
+      mixed.add(share, of: 1, to: 0)
+      return mixed.loss(head: 0, temperature: Double(mixed.temperature(head: 0)))
+    }
+    #expect(loss(share) < loss(share * 0.7) && loss(share) < loss(share * 1.4) && loss(share) < loss(0))
+    #expect(HeadAnswers(layers: [1, 2], classes: 3).share(of: 1, for: 0) == 0)
   }
 
   @Test("The temperature is the one at which the loss is least")

@@ -1,5 +1,6 @@
 // The loop: resumed to the bit, best kept, early stopping, losses that are not finite.
 
+import Glibc
 import PyramidEvaluation
 import PyramidFormats
 import PyramidModels
@@ -105,6 +106,26 @@ struct TrainerTests {
     #expect(try sample.train("parts", .resuming) == expected)
   }
 
+  @Test("A stage that is stopped while it finishes is resumed there: no batch is trained again")
+  func stoppedInFinish() throws {
+    let sample = try TrainingSample()
+    let expected = try sample.train("whole")
+    #expect(throws: Stop.self) {
+      try sample.train("parts", saveMinutes: 60) { FinishingStage(BagStage($0, $1)) { throw Stop() } }
+    }
+    var batches = 0
+    let weights = try sample.train("parts", .resuming, saveMinutes: 60) { name, context in
+      let stage = BagStage(name, context)
+      stage.disturbance = { _ in
+        if name == .fineTuning { batches += 1 }
+        return 0
+      }
+      return stage
+    }
+    #expect(batches == 0 && weights == expected)
+    #expect(try sample.events("parts", "epoch").count == 5)
+  }
+
   @Test(
     "A loss or gradient that is not finite ends the training, and the state before stays",
     arguments: [Double.nan, .infinity])
@@ -118,8 +139,8 @@ struct TrainerTests {
         return stage
       }
     }
-    let problem = "stage 1, epoch 1, update 10: the loss is not finite; try a lower learning rate; "
-    #expect(error?.description == problem + "\(sample.folder.path("parts")) keeps the last good state")
+    let problem = "stage 1, epoch 1, update 10: the loss is not finite; "
+    #expect(error?.description == problem + "start anew, with --overwrite and a lower learning rate")
     #expect(try sample.train("parts", .resuming) == expected)
   }
 
@@ -204,7 +225,56 @@ struct TrainerTests {
     let folder = try TrainingFolder(path: sample.folder.path("out"), .new, arguments: JSONObject(), source: "")
     let error = #expect(throws: TrainingError.self) { try sample.train("out", .overwriting) }
     #expect(error?.description.hasSuffix("another process trains into this folder") == true)
+    // Nor while it has not marked the folder yet, or has lost its mark.
+    unlink(sample.folder.path("out/training.json"))
+    #expect(throws: TrainingError.self) { try sample.train("out") }
     withExtendedLifetime(folder) {}
+  }
+
+  @Test("A finished training is not said to be written in another format of weights")
+  func finished() throws {
+    let sample = try TrainingSample()
+    let weights = try sample.train("out")
+    var options = sample.options
+    options.weights = .f16
+    let error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming, options: options) }
+    #expect(error?.description.contains("is finished, with weights in f32") == true)
+    #expect(try sample.weights("out") == weights)
+  }
+
+  @Test("The batches of an update have its number, which goes on through epochs and a resume", arguments: [1, 2])
+  func updateNumbers(accumulate: Int) throws {
+    let sample = try TrainingSample()
+    var options = sample.options
+    options.accumulate = accumulate
+    func numbers(_ name: String, stoppingAt last: Int? = nil) throws -> [Int] {
+      var numbers: [Int] = []
+      func make(_ stage: StageName, _ context: TrainingContext) -> any TrainingStage {
+        let stage = BagStage(stage, context)
+        stage.disturbance = { batch in
+          numbers.append(batch.update)
+          #expect(accumulate > 1 || batch.update == batch.number)
+          return 0
+        }
+        if let last { return StoppingStage(stage, at: last) }
+        return stage
+      }
+      if last != nil {
+        #expect(throws: Stop.self) { try sample.train(name, options: options, saveMinutes: 0, make: make) }
+      } else {
+        let start = FileKind(at: sample.folder.path(name)) == .missing ? TrainingStart.new : .resuming
+        try sample.train(name, start, options: options, make: make)
+      }
+      return numbers
+    }
+    let whole = try numbers("whole")
+    // But from the first stage to the second.
+    #expect(zip(whole, whole.dropFirst()).count { $1 != $0 && $1 != $0 + 1 } <= 1)
+    #expect(Dictionary(grouping: whole) { $0 }.values.allSatisfy { $0.count <= accumulate })
+    #expect(Set(whole).count < whole.count || accumulate == 1)
+    let first = try numbers("parts", stoppingAt: 30)
+    let rest = try numbers("parts")
+    #expect(Array(whole.suffix(rest.count)) == rest && first.count + rest.count >= whole.count)
   }
 }
 
@@ -221,6 +291,18 @@ private final class StoppingStage: WrappedStage {
     if batch.number == self.batch { throw Stop() }
     return stage.accumulate(batch)
   }
+}
+
+/// A stage that does something when it finishes.
+private final class FinishingStage: WrappedStage {
+  private let work: () throws -> Void
+
+  init(_ stage: BagStage, _ work: @escaping () throws -> Void) {
+    self.work = work
+    super.init(stage)
+  }
+
+  override func finish() throws { try work() }
 }
 
 /// A stage whose epochs have given scores.
@@ -250,4 +332,5 @@ private class WrappedStage: TrainingStage {
   func accumulate(_ batch: TrainingBatch) throws -> Double { stage.accumulate(batch) }
   func predict(_ batch: TrainingBatch) -> [[Float]] { stage.predict(batch) }
   func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }
+  func finish() throws {}
 }

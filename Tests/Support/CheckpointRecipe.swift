@@ -39,6 +39,8 @@ public struct CheckpointRecipe: Sendable, CustomStringConvertible {
   }
   /// The head before layer 1; nil for a checkpoint without.
   public var entry: Entry?
+  /// Whether every other head adds a linear layer of the entry's logits; only with an entry.
+  public var addsEntry = false
   /// `exits.entry.temperature`; nil for a checkpoint without.
   public var entryTemperature: Float?
   /// `prune.entry.threshold`, with a seeded table of salience from 0 to 1; nil for a checkpoint without.
@@ -194,6 +196,7 @@ extension CheckpointRecipe {
       let read = readsMean ? 2 * hidden : hidden
       if !linearExits.contains(layer) { linear("exits.\(layer).dense", hidden, read) }
       linear("exits.\(layer).classifier", classes, linearExits.contains(layer) ? read : hidden)
+      if addsEntry { linear("exits.\(layer).entry", classes, classes) }
     }
     if let temperatures { tensors.append(Tensor(name: "exits.temperatures", shape: [temperatures.count])) }
     if let entry {

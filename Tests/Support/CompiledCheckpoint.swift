@@ -81,10 +81,7 @@ public struct CompiledCheckpoint: Sendable {
     let policies = try policies(exit: exit, prune: prune)
     var graph = compiler.lowered.graph
     graph.placement = model.graph.decisions
-    let context = PassContext(
-      policies: policies, exitHeads: compiler.lowered.exitHeads, linearHeads: compiler.lowered.linearHeads,
-      headInput: compiler.lowered.headInput, entryHead: compiler.lowered.entryHead, tasks: compiler.lowered.tasks,
-      target: .portable)
+    let context = PassContext(compiler.lowered, policies: policies, target: .portable)
     try Pipeline.schedulePolicies(on: &graph, context)
     let weights = compiler.weights
     return try ReferenceInterpreter(

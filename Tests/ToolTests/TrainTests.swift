@@ -4,6 +4,8 @@ import Foundation
 import Testing
 
 @Suite struct TrainTests {
+  static let named = (0..<280).map { "class \($0 % 14)\ttext \($0)\n" }.joined()
+  static let swapped = (0..<280).map { "text \($0)\t\($0 % 14)\n" }.joined()
   static let rows = (0..<280).map { "\($0 % 14)\ttext \($0)\n" }.joined()
 
   @Test(arguments: [
@@ -13,6 +15,10 @@ import Testing
     (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "bf16"], "Unknown option '--precision'"),
     (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
     (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
+    (["--stages", "1", "--exits", "entry"], "--exits has no effect without stage 4"),
+    (["--stages", "4", "--learning-rate", "0.01"], "--learning-rate has no effect without stage 1, 2 or 3"),
+    (["--stages", "entry", "--exits-training", "joint"], "--exits-training has no effect without stage 1, 2, 3 or 4"),
+    (["--stages", "entry", "--epochs", "2"], "--epochs has no effect without stage 1, 2, 3 or 4"),
   ])
   func `A choice that makes no sense is a usage error`(words: [String], problem: String) throws {
     let scratch = try Scratch()
@@ -31,6 +37,9 @@ import Testing
       (["train.tsv": "Film\ta\nAlbum\n"], [], "train.tsv: line 2: has no label, expected label<TAB>text"),
       (["train.csv": "a,b\n"], [], "has both train.tsv and train.csv; give --data one file"),
       (["train.tsv": ""], [], "train.tsv: has no rows, expected label<TAB>text"),
+      (["train.tsv": named], ["--stages", "entry"], "which is which?"),
+      (["train.tsv": swapped], [], "--label-column and --text-column say which column is which"),
+      ([:], ["--batch-tokens", "9000"], "--batch-tokens 9000: at most 8192"),
     ] as [([String: String], [String], String)])
   func `What is wrong with the data is said before anything is written`(
     files: [String: String], words: [String], problem: String

@@ -96,8 +96,11 @@ private struct LayerWithExit {
     var made: Set<ValueID> = [first.results[0]]
     var head: [Node] = []
     for node in nodes where node.id != first.id && node.id != selection.id {
-      // A mean and another [CLS] row are only of a head, and known before the layer.
-      let isOfHead = node.op == .segmentMean || node.op == .firstRows || node.inputs.contains { made.contains($0) }
+      // What has a row of numbers for each sample is only of a head, and known before the layer: a mean, another [CLS] row,
+      // a share of the entry's logits.
+      let type = node.results.first.map { graph[$0].type }
+      let isOfSamples = type?.element == .f32 && type?.rows.dim?.family == .samples
+      let isOfHead = isOfSamples || node.inputs.contains { made.contains($0) }
       let movesSamples = node.op == .compact && node.inputs[1] == decision.results[0]
       if node.id == decision.id || movesSamples || isOfHead && node.op != .compactSegments {
         head.append(node)

@@ -57,6 +57,14 @@ extension PassContext {
     return everywhere.exits.contains(.entry) || everywhere.prunes.contains(.entry)
   }
 
+  /// Whether a head that decides under a placement adds what the entry's head says.
+  func readsEntry(_ placement: PolicyPlacement) -> Bool {
+    placement.exits.contains { boundary in
+      guard case .after(let layer) = boundary else { return false }
+      return entryReaders.contains(layer) || tasks.contains { $0.entryReaders.contains(layer) }
+    }
+  }
+
   /// Whether the checkpoint has an exit head there.
   func hasHead(_ boundary: Boundary) -> Bool {
     switch boundary {

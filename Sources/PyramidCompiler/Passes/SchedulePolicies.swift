@@ -35,7 +35,8 @@ struct SchedulePolicies: Pass {
       let exit = placement.exits.contains(boundary) ? context.policies.exit : nil
       let prune = placement.prunes.contains(boundary) ? context.policies.prune : nil
       let addsUp = boundary != .entry && lastSum.map { boundary <= $0 } ?? false
-      if exit == nil && prune == nil && !addsUp { continue }
+      let isRead = boundary == .entry && context.readsEntry(placement)
+      if exit == nil && prune == nil && !addsUp && !isRead { continue }
       let pools = prune.map { $0.remainder != .dropped } ?? false
       if let exit, pools, case .after(let layer) = boundary {
         // Rows go into others within the layer, so the exit is decided before it.
@@ -46,6 +47,7 @@ struct SchedulePolicies: Pass {
       }
       var built = try Self.start(boundary, of: graph, state, prune)
       if addsUp { try built.addReceived() }
+      if isRead { try built.addEntryLogits(context) }
       if let exit, !pools { try built.decideExit(exit, context) }
       if let prune { try built.decidePrune(prune) }
       if exit != nil || prune != nil { try built.compact() }
@@ -56,6 +58,7 @@ struct SchedulePolicies: Pass {
     for (kind, policy) in graph.policies.all where !asked.contains(policy.name) { graph.policies[kind] = nil }
   }
 
+  /// The boundary's builder; `prune` says where its decisions stand.
   private static func start(
     _ boundary: Boundary, of graph: Graph, _ state: BoundaryState, _ prune: PolicyInstance?
   ) throws -> BoundaryBuilder {

@@ -19,6 +19,8 @@ struct BoundaryState {
   var receivedSum: ValueID?
   /// Probabilities of earlier heads, first head first.
   var earlier: [ValueID] = []
+  /// Logits of the entry's head, one for each task, once they are made; nil for a task without such a head.
+  var entryLogits: [ValueID?] = []
 
   init(_ graph: Graph) throws {
     func found(_ kind: InputKind) -> ValueID? { graph.nodes.first { $0.op == .input(kind) }?.results[0] }
@@ -146,28 +148,39 @@ struct BoundaryBuilder {
     }
   }
 
+  /// Makes the logits of the entry's head, unless they are there.
+  mutating func addEntryLogits(_ context: PassContext) throws {
+    guard after.entryLogits.isEmpty else { return }
+    let heads = context.tasks.isEmpty ? [(context.entryHead, nil)] : context.tasks.map { ($0.entryHead, $0.shape) }
+    after.entryLogits = try heads.map { head, shape in
+      try head?.lower(into: &builder, ids: before.tokenIDs, segments: before.segments, shape: shape)
+    }
+  }
+
   /// The logits of the boundary's exit heads, one for each task, and the [CLS] rows that they read, of which there are none
   /// at the entry.
   private mutating func heads(_ context: PassContext) throws -> (logits: [ValueID], first: ValueID?) {
     guard case .after(let layer) = boundary, let hidden, let input else {
-      guard let head = context.entryHead else { throw CompileError("the checkpoint has no exit head at the entry") }
-      let heads = context.tasks.isEmpty ? [(head, nil)] : context.tasks.map { ($0.entryHead ?? head, $0.shape) }
-      return (
-        try heads.map { head, shape in
-          try head.lower(into: &builder, ids: before.tokenIDs, segments: before.segments, shape: shape)
-        }, nil
-      )
+      try addEntryLogits(context)
+      let logits = after.entryLogits.compactMap { $0 }
+      guard logits.count == after.entryLogits.count else {
+        throw CompileError("the checkpoint has no exit head at the entry")
+      }
+      return (logits, nil)
     }
     let first = try early?.rows ?? builder.add(.firstRows, [hidden, before.segments], name: "cls\(layer)")
-    let own = ExitHead(layer: layer, input: context.headInput, isLinear: context.linearHeads.contains(layer))
+    let own = ExitHead(
+      layer: layer, input: context.headInput, isLinear: context.linearHeads.contains(layer),
+      addsEntry: context.entryReaders.contains(layer))
     let heads = context.tasks.isEmpty ? [(own, nil)] : context.tasks.map { ($0.head(layer), $0.shape) }
     var features: [HeadInput: ValueID] = [:]
-    let logits = try heads.map { head, shape in
+    let logits = try heads.enumerated().map { number, head in
       let feature =
-        try features[head.input]
-        ?? head.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
-      features[head.input] = feature
-      return try head.lower(into: &builder, reading: feature, shape: shape)
+        try features[head.0.input]
+        ?? head.0.feature(into: &builder, first: first, layerInput: input, segments: before.segments)
+      features[head.0.input] = feature
+      let entry = before.entryLogits.isEmpty ? nil : before.entryLogits[number]
+      return try head.0.lower(into: &builder, reading: feature, entry: entry, shape: head.1)
     }
     return (logits, first)
   }
@@ -253,6 +266,9 @@ struct BoundaryBuilder {
       after.samples = try builder.add(.compact, [before.samples, stay], name: "samples\(suffix)")
       after.earlier = try after.earlier.enumerated().map { number, value in
         try builder.add(.compact, [value, stay], name: "earlier\(suffix).\(number)")
+      }
+      after.entryLogits = try after.entryLogits.enumerated().map { number, value in
+        try value.map { try builder.add(.compact, [$0, stay], name: "entryLogits\(suffix).\(number)") }
       }
     }
   }

@@ -14,8 +14,16 @@ public struct LabelledDataSet: Sendable {
     public let target: LabelTarget
     /// What it shares with others that are ranked together, where the layout says so.
     public let group: String?
+    /// `line 7`, for errors.
+    public let place: String
     /// Number of the class, an index into the model's labels; -1 where labels are not one class each.
     public var label: Int { target.index }
+
+    /// The row where class k is called number `numbers[k]`.
+    public func renumbered(_ numbers: [Int]) -> Row {
+      guard case .one(let index) = target else { return self }
+      return Row(text: text, pair: pair, target: .one(numbers[index]), group: group, place: place)
+    }
   }
 
   /// The file's path as it was given, or `standard input`.
@@ -51,7 +59,8 @@ public struct LabelledDataSet: Sendable {
     self.spelling = spelling
     rows = source.records.compactMap { entry in
       reading.target(of: entry.record, by: spelling).map {
-        Row(text: entry.record.text, pair: entry.record.pair, target: $0, group: entry.record.group)
+        Row(
+          text: entry.record.text, pair: entry.record.pair, target: $0, group: entry.record.group, place: entry.place)
       }
     }
   }
@@ -92,8 +101,7 @@ public struct LabelledRecords: Sendable {
       guard let label = record.label else { throw failure("has no label, expected \(layout.example)") }
       bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
       guard bytes <= LabelledDataSet.maximumBytes else {
-        throw failure(
-          "more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far; use a smaller file or --limit")
+        throw failure("more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far; use a smaller file")
       }
       records.append(Record(record: record, label: label, place: reader.location.place))
     }

@@ -48,11 +48,12 @@ public struct ModelParts: Sendable {
   /// The parts of a graph.
   public init(_ graph: Graph) {
     var logits = Set(graph.nodes.compactMap { $0.answered?.logits })
-    // Those of several tasks are put side by side.
-    for node in graph.nodes.reversed() where node.op == .concat && logits.contains(node.results[0]) {
+    // Those of several tasks are put side by side, those of two heads added.
+    let joins: [Op] = [.concat, .add]
+    for node in graph.nodes.reversed() where joins.contains(node.op) && logits.contains(node.results[0]) {
       logits.formUnion(node.inputs)
     }
-    let last = graph.nodes.filter { $0.op != .concat && $0.results.contains(where: logits.contains) }
+    let last = graph.nodes.filter { !joins.contains($0.op) && $0.results.contains(where: logits.contains) }
     var pooled = Set(last.map { $0.inputs[0] })
     for node in graph.nodes where node.results.contains(where: pooled.contains) {
       if case .linearAddNorm = node.op { pooled.subtract(node.results) }

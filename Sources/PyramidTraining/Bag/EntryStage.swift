@@ -11,12 +11,11 @@ public final class EntryStage: TrainingStage {
 
   private let context: TrainingContext
   private let vocabulary: BagVocabulary
-  private let teacher: [Float]?
   private var head: BagHead?
 
-  /// The stage; `teacher` holds probabilities of the texts of train, [texts][classes].
-  public init(_ context: TrainingContext, teacher: [Float]? = nil) {
-    (self.context, self.teacher) = (context, teacher)
+  /// The stage of a training, which hears all of its teachers but the entry.
+  public init(_ context: TrainingContext) {
+    self.context = context
     vocabulary = BagVocabulary(
       context.checkpoint, pairs: context.options.bag == .pairs ? BagOptions.usualPairs : nil)
   }
@@ -33,6 +32,7 @@ public final class EntryStage: TrainingStage {
     options.seed = context.options.seed
     let dev = BagTexts(context.dev, vocabulary: vocabulary)
     let classes = context.labels.count
+    let teacher = try context.teachers.get().probabilitiesOfModels()
     let head = BagTrainer.train(
       BagTexts(context.train, vocabulary: vocabulary), dev: dev, classes: classes, teacher: teacher, options: options
     ) { epoch, accuracy, _ in

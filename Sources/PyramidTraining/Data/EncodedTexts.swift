@@ -15,11 +15,19 @@ public final class EncodedTexts: Sendable {
   private let types: [UInt8]
   private let starts: [Int]
 
-  /// Encodes rows; no text has more than `limit` tokens.
-  public init(_ rows: [LabelledDataSet.Row], tokenizer: Tokenizer, limit: Int) {
+  /// Encodes rows, called `name` in errors; no text has more than `limit` tokens. Throws when a token's id is not below
+  /// `vocabulary`: it has no row in the tables that are looked up by it.
+  public init(
+    _ rows: [LabelledDataSet.Row], name: String, tokenizer: Tokenizer, limit: Int, vocabulary: Int
+  ) throws(TrainingError) {
     var (ids, types, starts, truncated): ([Int32], [UInt8], [Int], Int) = ([], [], [0], 0)
     for row in rows {
       let encoding = tokenizer.encode(row.text, pair: row.pair, limit: limit)
+      if let id = encoding.ids.first(where: { $0 >= vocabulary }) {
+        throw TrainingError(
+          "\(name): \(row.place): token \(tokenizer.rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in "
+            + "config.json is \(vocabulary); leave the row out, or give the tokenizer that the model was trained with")
+      }
       ids += encoding.ids
       types += encoding.typeIDs.lazy.map { UInt8($0) }
       starts.append(ids.count)
@@ -38,13 +46,13 @@ public final class EncodedTexts: Sendable {
   /// The token ids of a sample.
   public func tokens(of sample: Int) -> ArraySlice<Int32> { ids[starts[sample]..<starts[sample + 1]] }
 
-  /// Packs samples; `number` is that of the batch in the training.
-  public func batch(_ samples: [Int], number: Int = 0) -> TrainingBatch {
+  /// Packs samples; `number` and `update` are those of the batch in the training.
+  public func batch(_ samples: [Int], number: Int = 0, update: Int = 0) -> TrainingBatch {
     var packed = PackedBatch()
     for sample in samples {
       packed.append(
         tokenIDs: tokens(of: sample), typeIDs: types[starts[sample]..<starts[sample + 1]].lazy.map { Int32($0) })
     }
-    return TrainingBatch(texts: self, samples: samples, tokens: packed, number: number)
+    return TrainingBatch(texts: self, samples: samples, tokens: packed, number: number, update: update)
   }
 }

@@ -4,25 +4,61 @@
 import PyramidFormats
 
 /// The classes of a training.
-enum LabelNames {
-  /// The classes in order. LABELS.txt decides when there is one; then the checkpoint's own, where the data's labels are
-  /// among them, or are the numbers 0 to n - 1 of all of them; then what the data has: numbers in their order, names in
-  /// the order of their scalars. Throws when a class has no row in `train`, and when there is only one.
-  static func names(
-    train: LabelledRecords, file: String?, checkpoint: [String]
-  ) throws -> [String] {
+struct LabelNames {
+  /// The classes in order.
+  let names: [String]
+  /// The names by the numbers that files give classes.
+  private let numbered: [String]
+
+  /// LABELS.txt decides which classes there are when there is one; then the checkpoint, where the data's labels are among
+  /// its own, or are the numbers 0 to n - 1 of all of them; then the data: numbers in their order, names in the order of
+  /// their scalars. Where the classes are the checkpoint's, their order is its own. Throws when a class has no row in
+  /// `train`, when there is only one, and for labels that are no classes.
+  init(train: LabelledRecords, file: String?, checkpoint: [String]) throws {
+    try Self.check(train)
     let found = Set(train.records.lazy.map { ExactString($0.label) })
-    let names = try file.map { try read($0) } ?? matching(checkpoint, found) ?? sorted(found.map(\.text))
+    numbered = try file.map { try Self.read($0) } ?? Self.matching(checkpoint, found) ?? Self.sorted(found, train)
+    names = Self.areSame(numbered, checkpoint) ? checkpoint : numbered
     guard names.count > 1 else {
       throw FormatError(file: train.file, problem: "all rows have the label '\(names[0].printable(limit: 80))'")
     }
-    let rows = try LabelledDataSet(train, labels: names).rows
-    let used = Set(rows.map(\.label))
+    let used = Set(try rows(of: train).map(\.label))
     if let empty = names.indices.first(where: { !used.contains($0) }) {
       throw FormatError(
         file: train.file, problem: "no row has the label '\(names[empty].printable(limit: 80))' (class \(empty))")
     }
-    return names
+  }
+
+  /// The rows with the numbers of their classes. Throws for a label that is none of them.
+  func rows(of records: LabelledRecords) throws(FormatError) -> [LabelledDataSet.Row] {
+    try Self.check(records)
+    let rows = try LabelledDataSet(records, labels: numbered).rows
+    if names == numbered { return rows }
+    let places = ClassNumbering(names)
+    let numbers = numbered.map { places.index(of: $0, by: .name)! }
+    return rows.map { $0.renumbered(numbers) }
+  }
+
+  /// Whether names say what classes are: not LABEL_0, LABEL_1 and so on, nor their numbers.
+  static func areReal(_ names: [String]) -> Bool {
+    !names.isEmpty && names != names.indices.map { "LABEL_\($0)" } && names != names.indices.map { String($0) }
+  }
+
+  /// Whether the names are the same ones, each once, in whatever order.
+  static func areSame(_ names: [String], _ others: [String]) -> Bool {
+    let (one, other) = (Set(names.map { ExactString($0) }), Set(others.map { ExactString($0) }))
+    return one == other && names.count == one.count && others.count == one.count
+  }
+
+  /// Names of classes for an error.
+  static func list(_ names: [String]) -> String {
+    names.prefix(20).map { $0.printable(limit: 40) }.joined(separator: ", ") + (names.count > 20 ? ", ..." : "")
+  }
+
+  private static func check(_ records: LabelledRecords) throws(FormatError) {
+    guard let wrong = records.records.first(where: { $0.label.isEmpty || $0.record.labels != nil }) else { return }
+    let problem = wrong.record.labels == nil ? "has an empty label" : "has a list of labels, and training is for one"
+    throw FormatError(file: records.file, place: wrong.place, problem: problem)
   }
 
   private static func matching(_ names: [String], _ found: Set<ExactString>) -> [String]? {
@@ -31,7 +67,14 @@ enum LabelNames {
     return !names.isEmpty && found == numbers ? names : nil
   }
 
-  private static func sorted(_ found: [String]) -> [String] {
+  private static func sorted(_ found: Set<ExactString>, _ train: LabelledRecords) throws(FormatError) -> [String] {
+    if found.count > 50, found.count > train.records.count / 2 {
+      throw FormatError(
+        file: train.file,
+        problem: "\(found.count) different labels in \(train.records.count) rows: is the label where the text is? "
+          + "--label-column and --text-column say which column is which")
+    }
+    let found = found.map(\.text)
     let numbers = found.map { Int($0) }
     if numbers.contains(nil) { return found.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) } }
     return zip(found, numbers).sorted { ($0.1!, $0.0) < ($1.1!, $1.0) }.map(\.0)
@@ -41,10 +84,10 @@ enum LabelNames {
   private static func read(_ path: String) throws -> [String] {
     let rows = try LabelledRecords(path: path, layout: TextLayout(.tsv))
     return try rows.records.enumerated().map { index, row in
-      guard row.label == String(index) else {
+      guard row.label == String(index), !row.text.isEmpty else {
         throw FormatError(file: path, place: row.place, problem: "expected \(index)<TAB>name")
       }
-      return row.record.text
+      return row.text
     }
   }
 }

@@ -7,6 +7,8 @@ import PyramidFormats
 public struct TrainingData: Sendable {
   /// Class names in order.
   public let labels: [String]
+  /// Whether LABELS.txt says which class is which number.
+  let hasLabelFile: Bool
   /// Rows to learn from.
   public let train: [LabelledDataSet.Row]
   /// Rows that are not learned from.
@@ -22,7 +24,8 @@ public struct TrainingData: Sendable {
   /// Reads `path`, a file or a folder with `train.*`, perhaps `dev.*`, perhaps `LABELS.txt`. Without a dev file a
   /// random 5% of the rows, at most 2,000, whatever their classes, are held out by `seed`.
   ///
-  /// Throws for a row that can't be read, no rows, an unknown label in dev, a class without rows.
+  /// Throws for a row that can't be read, no rows, an unknown label in dev, a class without rows, and for labels that look
+  /// like texts: more than 50 of them, of more than half of the rows.
   ///
   /// - Parameters:
   ///   - checkpoint: class names of the checkpoint, empty when it names none.
@@ -40,21 +43,22 @@ public struct TrainingData: Sendable {
       throw TrainingError("training reads files, not standard input: a resumed one reads them again")
     }
     let records = try LabelledRecords(path: trainFile, layout: layout(trainFile))
-    labels = try LabelNames.names(train: records, file: labelFile, checkpoint: checkpoint)
-    let rows = try LabelledDataSet(records, labels: labels).rows
+    let names = try LabelNames(train: records, file: labelFile, checkpoint: checkpoint)
+    (labels, hasLabelFile) = (names.names, labelFile != nil)
+    let rows = try names.rows(of: records)
     var checksums = JSONObject()
     checksums["train"] = .string(try Self.checksum(trainFile))
     if let devFile {
-      self.dev = try LabelledDataSet(path: devFile, labels: labels, layout: layout(devFile)).rows
+      self.dev = try names.rows(of: LabelledRecords(path: devFile, layout: layout(devFile)))
       checksums["dev"] = .string(try Self.checksum(devFile))
       train = rows
       heldOutRows = []
     } else {
       let count = min(Int(Double(rows.count) * Self.heldOut.share), Self.heldOut.rows)
-      guard count > 0 else {
+      let held = Self.heldOut(count, of: rows, seed: seed)
+      guard !held.isEmpty else {
         throw FormatError(file: trainFile, problem: "\(rows.count) rows are too few to hold some out; give --dev")
       }
-      let held = Self.heldOut(count, of: rows, seed: seed)
       heldOutRows = held.sorted().map { $0 + 1 }
       self.dev = heldOutRows.map { rows[$0 - 1] }
       train = rows.indices.filter { !held.contains($0) }.map { rows[$0] }

@@ -101,20 +101,23 @@ struct ExitForecastTable {
   private let temperatures: [Float]?
   private let peek: Double
 
-  /// Asks all heads of a training's model about dev. Nil for a model without exits.
+  /// Asks all heads of a training's model about dev. Nil for a model without exits, and without rows of dev.
   init?(_ context: TrainingContext) throws {
     let entry = BagHead(context.parameters, context.checkpoint)
     var recipe = StageRecipe()
     (recipe.exits, recipe.last, recipe.trainsTrunk) = (context.exitHeads, nil, false)
-    if entry == nil && recipe.exits.isEmpty { return nil }
+    if entry == nil && recipe.exits.isEmpty || context.dev.count == 0 { return nil }
     (recipe.headInput, recipe.linearExits) = (context.headInput ?? .first, context.linearHeads)
     if context.parameters[Graph.thresholds] != nil { recipe.pruning = try StageCatalogue.hardPruning(context) }
     let graph = try StageGraph.evaluation(
       context.plainGraph(), recipe, target: context.target, precision: context.options.precision)
     let program = try StageProgram(graph, context, prune: recipe.prune)
     let layers = (entry == nil ? [] : [0]) + recipe.exits.map { $0 + 1 } + [context.layers]
+    let shares = EntryShares(context)
     answers = try context.devAnswers(layers: layers) { batch in
-      (entry.map { [$0.logits(batch)] } ?? []) + (try program.logits(of: batch))
+      var logits = try program.logits(of: batch)
+      shares?.add(to: &logits, layers: recipe.exits, batch)
+      return (entry.map { [$0.logits(batch)] } ?? []) + logits
     }
     let fitted = context.parameters["exits.temperatures"]?.array
     temperatures =

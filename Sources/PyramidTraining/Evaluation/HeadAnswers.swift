@@ -12,7 +12,7 @@ public struct HeadAnswers: Sendable {
   /// Class of each sample.
   public private(set) var labels: [Int32] = []
   /// By head: logits [samples][classes].
-  public private(set) var logits: [[Float]]
+  public internal(set) var logits: [[Float]]
 
   /// No samples yet.
   public init(layers: [Int], classes: Int) {
@@ -78,20 +78,25 @@ public struct HeadAnswers: Sendable {
 /// The temperature of the least loss between 1/20 and 20, by `steps` steps of golden section on its logarithm. The loss
 /// has one minimum, since it is convex in 1 / temperature (Guo et al. 2017, 1706.04599).
 func leastTemperature(steps: Int, loss: (Double) -> Double) -> Double {
+  exp(leastPoint(log(0.05), log(20.0), steps: steps) { loss(exp($0)) })
+}
+
+/// Where a function of one minimum between two points is least, by `steps` steps of golden section.
+func leastPoint(_ low: Double, _ high: Double, steps: Int, _ value: (Double) -> Double) -> Double {
   let ratio = (5.0.squareRoot() - 1) / 2
-  var (low, high) = (log(0.05), log(20.0))
+  var (low, high) = (low, high)
   var (left, right) = (high - ratio * (high - low), low + ratio * (high - low))
-  var (leftLoss, rightLoss) = (loss(exp(left)), loss(exp(right)))
+  var (leftValue, rightValue) = (value(left), value(right))
   for _ in 0..<steps {
-    if leftLoss < rightLoss {
-      (high, right, rightLoss) = (right, left, leftLoss)
+    if leftValue < rightValue {
+      (high, right, rightValue) = (right, left, leftValue)
       left = high - ratio * (high - low)
-      leftLoss = loss(exp(left))
+      leftValue = value(left)
     } else {
-      (low, left, leftLoss) = (left, right, rightLoss)
+      (low, left, leftValue) = (left, right, rightValue)
       right = low + ratio * (high - low)
-      rightLoss = loss(exp(right))
+      rightValue = value(right)
     }
   }
-  return exp((low + high) / 2)
+  return (low + high) / 2
 }

@@ -24,6 +24,8 @@ public final class Trainer {
   private let saveInterval: Duration
   private var log: TrainingLog
   private var position = TrainingPosition()
+  /// Batches of the stages before.
+  private var batchesBefore = 0
   /// The values of the stage's best epoch, by parameter.
   private var best: [String: [Float]] = [:]
   /// The state to go on from, until the stage in it has taken what it holds.
@@ -53,7 +55,7 @@ public final class Trainer {
   /// that is not finite, `OutputError` when the state can't be written, and `TrainingInterrupted` after a signal; the
   /// last state that was written stays.
   public func run() throws -> [JSONValue] {
-    let names = context.options.stages
+    let names = context.stages
     while position.stage < names.count {
       try Interruption.check()
       try run(make(names[position.stage], context))
@@ -80,6 +82,7 @@ public final class Trainer {
     let counts = plans.map { ($0.batches.count + context.options.accumulate - 1) / context.options.accumulate }
     let optimiser = Optimiser(
       stage.groups, thread: context.thread, updates: counts.reduce(0, +), context.options)
+    batchesBefore = position.batches - batches(done: plans)
     if let resumed, position.updates > 0 { best = try TrainingState.restoreMoments(resumed, into: context.parameters) }
     resumed = nil
     while position.epoch < stage.epochs, position.stale < context.options.patience ?? .max {
@@ -89,10 +92,19 @@ public final class Trainer {
       }
       try judge(stage)
     }
+    // What follows takes a while on a large dev, and a signal in it ends the training: only that is repeated then.
+    if stage.epochs > 0 { try save() }
     if stage.keepsBest { for (name, values) in best { context.parameters[name]!.array = values } }
     try stage.finish()
     try summarise(stage, updates: position.updates)
     for parameter in context.parameters.all { parameter.stopTraining() }
+  }
+
+  /// Batches of the stage that are done, by its plans.
+  private func batches(done plans: [BatchPlan]) -> Int {
+    let whole = plans.prefix(position.epoch).reduce(0) { $0 + $1.batches.count }
+    if position.step == 0 { return whole }
+    return whole + min(position.step * context.options.accumulate, plans[position.epoch].batches.count)
   }
 
   /// One update of the parameters.
@@ -101,7 +113,7 @@ public final class Trainer {
     let first = position.step * context.options.accumulate
     var (loss, samples) = (0.0, 0)
     for batch in plan.batches[first..<min(first + context.options.accumulate, plan.batches.count)] {
-      let batch = context.train.batch(batch, number: position.batches)
+      let batch = context.train.batch(batch, number: position.batches, update: batchesBefore + position.updates)
       loss += try stage.accumulate(batch)
       samples += batch.samples.count
       position.tokens += batch.tokens.tokenCount
@@ -132,8 +144,7 @@ public final class Trainer {
   private func notFinite(_ stage: any TrainingStage, _ what: String) -> TrainingError {
     TrainingError(
       "stage \(stage.name.rawValue), epoch \(position.epoch + 1), update \(position.updates + 1): the \(what) is not "
-        + "finite; try a lower learning rate"
-        + (folder.hasState ? "; \(folder.path) keeps the last good state" : ""))
+        + "finite; start anew, with --overwrite and a lower learning rate")
   }
 
   private func progress(_ stage: any TrainingStage, loss: Double, of updates: Int) -> String {

@@ -27,7 +27,12 @@ struct ResultFolder {
   /// Writes everything, the report last; with it the training is finished, and its state is removed.
   func write() throws {
     let source = try Folder(path: context.checkpoint.path)
-    for name in Self.copied where source.has(name) {
+    for name in Self.copied {
+      guard source.has(name) else {
+        // Of a training that was here before: a tokenizer.json would be read in place of the vocab.txt that is copied.
+        unlink(folder.file(name))
+        continue
+      }
       let file = try OutputFile(path: folder.file(name))
       try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
       try file.commit()
@@ -66,7 +71,10 @@ struct ResultFolder {
   private func configuration(of root: JSONField) throws -> JSONValue {
     var object = try root.object()
     object["architectures"] = [.string(context.checkpoint.architecture)]
-    object[context.checkpoint.layersKey] = JSONValue(context.layers)
+    if context.options.layers != nil {
+      let turn = context.checkpoint.configuration.sharing?.inner ?? 1
+      object[context.checkpoint.layersKey] = JSONValue(context.layers / turn)
+    }
     object["problem_type"] = "single_label_classification"
     var (names, numbers) = (JSONObject(), JSONObject())
     for (number, label) in context.labels.enumerated() {

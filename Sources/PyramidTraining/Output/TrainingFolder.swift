@@ -1,5 +1,6 @@
 // The output folder while a training runs: whose it is, what may be replaced in it, and what is there to go on from.
-// `training.json` marks it: what was asked for, and the checksums of what was read. Files of others are never removed.
+// `training.json` marks it: what was asked for, and the checksums of what was read. Files of others are
+// never removed, but for those of a tokenizer that the result does not have.
 
 import Glibc
 import PyramidFormats
@@ -30,7 +31,7 @@ public final class TrainingFolder {
   /// The log, a JSON object a line.
   public var logPath: String { file("training-log.jsonl") }
   /// Whether the training in the folder is finished.
-  var isFinished: Bool { has("training-report.json") && !has(Self.stateName) }
+  public var isFinished: Bool { has("training-report.json") && !has(Self.stateName) }
   /// Whether there is a state to go on from.
   var hasState: Bool { has(Self.stateName) }
 
@@ -58,8 +59,8 @@ public final class TrainingFolder {
     guard !Self.isSame(path, source) else {
       throw TrainingError("\(path): is the checkpoint that is read; give another --output")
     }
+    try takeLock()
     let isOurs = has(Self.marker)
-    if isOurs { try takeLock() }
     switch start {
     case .resuming:
       guard isOurs else { throw TrainingError("\(path): holds no training to resume") }
@@ -74,7 +75,6 @@ public final class TrainingFolder {
       // The old state goes first: were it to outlive its marker, it would be of no use to anybody.
       for name in [Self.stateName, "training-report.json", "training-log.jsonl"] { unlink(file(name)) }
       try OutputFile.write(text, to: file(Self.marker))
-      try takeLock()
     }
     // What a process that was killed while it wrote left behind.
     for name in Self.entries(of: path) where name.hasPrefix(".mp-") && name.hasSuffix(".tmp") { unlink(file(name)) }
@@ -85,11 +85,14 @@ public final class TrainingFolder {
 
   deinit { if lock >= 0 { close(lock) } }
 
-  /// Holds the marker, so that no second process writes here; the system lets go of it however this one ends.
+  /// Holds the folder itself, since files in it are replaced, so that no second process writes here; the system lets go of
+  /// it however this one ends.
   private func takeLock() throws {
-    if lock >= 0 { close(lock) }
-    lock = open(file(Self.marker), O_RDONLY | O_CLOEXEC)
-    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else {
+      throw OutputError(file: path, problem: "cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       throw TrainingError("\(path): another process trains into this folder")
     }
   }

@@ -31,8 +31,15 @@ final class TrainingLog {
     object["event"] = .string(event)
     for (key, value) in members { object[key] = value }
     let line = Array((JSONWriter.string(.object(object)) + "\n").utf8)
-    guard write(descriptor, line, line.count) == line.count else {
-      throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+    var rest = line[...]
+    while !rest.isEmpty {
+      // A disk that fills takes a part of the line; only the next call says why.
+      let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else {
+        throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
+      }
+      rest = rest.dropFirst(written)
     }
     byteCount += line.count
   }

@@ -23,6 +23,7 @@ final class FrozenModel {
   /// Boundaries between layers, and the width of a row.
   let boundaries, width: Int
   private let model, heads: StageProgram
+  private let shares: EntryShares?
   private let featureWidth: Int
 
   /// Readies the model. Heads that it lacks are made up, so that features are there at every boundary, and not believed; throws
@@ -39,6 +40,7 @@ final class FrozenModel {
     (recipe.exits, recipe.headInput) = (Array(0..<boundaries), context.headInput ?? .first)
     (recipe.trainsTrunk, recipe.last, recipe.linearExits) = (false, nil, context.linearHeads)
     featureWidth = recipe.headInput.width(hidden: width)
+    shares = EntryShares(context)
     context.addHeads(of: recipe)
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
@@ -57,7 +59,8 @@ final class FrozenModel {
       context.progress("\(name), \(100 * number / plan.batches.count)%")
       let batch = texts.batch(samples)
       let features = try model.features(of: batch).rows
-      let logits = try heads.logits(of: batch, features: features)
+      var logits = try heads.logits(of: batch, features: features)
+      shares?.add(to: &logits, layers: Array(0..<boundaries), batch)
       var answers = HeadAnswers(layers: Array(1...boundaries), classes: classes)
       answers.add(labels: batch.labels.map { Int32($0) }, logits: logits)
       // The row of [CLS] comes first in what a head reads.

@@ -27,6 +27,7 @@ final class ExitsStage: TrainingStage {
 
   func prepare() throws {
     context.addHeads(of: recipe)
+    context.removeEntryShares()
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
     model = try StageProgram(
@@ -53,10 +54,6 @@ final class ExitsStage: TrainingStage {
     var targets = known.lastLogits
     for row in 0..<batch.samples.count {
       HeadAnswers.softmax(&targets, row * classes..<(row + 1) * classes)
-    }
-    let given = try context.targets(of: batch)
-    for index in targets.indices {
-      targets[index] = recipe.exit.lastHead * targets[index] + recipe.exit.target * given[index]
     }
     return try training!.train(batch, targets: targets, features: known.rows)
   }

@@ -16,7 +16,7 @@ final class ModelStage: TrainingStage {
   private var training: [StageProgram] = []
   private var evaluation: StageProgram?
 
-  /// A stage of a training. `recipes` take turns batch by batch; they have the same exits and the same pruning.
+  /// A stage of a training. `recipes` take turns update by update; they have the same exits and the same pruning.
   init(_ name: StageName, _ context: TrainingContext, _ recipes: [StageRecipe], keepsBest: Bool = true) {
     (self.name, self.context, self.recipes, self.keepsBest) = (name, context, recipes, keepsBest)
     heads = recipes[0].exits.map { "\($0 + 1)" } + ["\(context.layers)"]
@@ -25,6 +25,7 @@ final class ModelStage: TrainingStage {
 
   func prepare() throws {
     context.addHeads(of: recipes[0])
+    if !recipes[0].exits.isEmpty { context.removeEntryShares() }
     if case .soft = recipes[0].pruning { context.addThresholds() }
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
@@ -39,7 +40,7 @@ final class ModelStage: TrainingStage {
   }
 
   func accumulate(_ batch: TrainingBatch) throws -> Double {
-    try training[batch.number % training.count].train(batch, targets: context.targets(of: batch))
+    try training[batch.update % training.count].train(batch, targets: context.targets(of: batch))
   }
 
   func predict(_ batch: TrainingBatch) throws -> [[Float]] { try evaluation!.logits(of: batch) }

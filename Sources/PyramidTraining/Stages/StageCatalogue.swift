@@ -20,13 +20,15 @@ public enum StageCatalogue {
       return ModelStage(name, context, try recipes(context, pruning), keepsBest: false)
     case .hardPruning: return ModelStage(name, context, try recipes(context, hardPruning(context)))
     case .exits:
+      let exits = try exits(context)
+      if exits.isEmpty { throw TrainingError("stage 4: there is no exit after a layer to train; see --exits") }
       let isAlone = !options.stages.contains { [.fineTuning, .softPruning, .hardPruning].contains($0) }
       let pruning = context.parameters[Graph.thresholds] == nil ? .none : try hardPruning(context)
       if options.exitsTraining != .frozen && isAlone {
         return ModelStage(name, context, try recipes(context, pruning))
       }
       var recipe = StageRecipe()
-      (recipe.exits, recipe.headInput, recipe.pruning) = (try exits(context), options.headInput, pruning)
+      (recipe.exits, recipe.headInput, recipe.pruning) = (exits, options.headInput, pruning)
       (recipe.trainsTrunk, recipe.last, recipe.linearExits) = (false, nil, context.linearHeads)
       return ExitsStage(context, recipe)
     }
@@ -61,11 +63,12 @@ public enum StageCatalogue {
     try context.options.exits(layers: context.layers).layers.map { $0 - 1 }
   }
 
+  /// What stage 3 says without stage 2 before it.
+  static let needsThresholds = TrainingError("stage 3 needs thresholds; train them first: --stages 2,3")
+
   /// Pruning by the learned thresholds, as the compiled model prunes.
   static func hardPruning(_ context: TrainingContext) throws -> PruningMode {
-    guard let thresholds = context.parameters[Graph.thresholds] else {
-      throw TrainingError("stage 3 needs thresholds; train them first: --stages 2,3")
-    }
+    guard let thresholds = context.parameters[Graph.thresholds] else { throw needsThresholds }
     let policy = try PolicyType(ReceivedAttention.self).make(
       PolicySpec(name: ReceivedAttention.name), model: context.plainGraph().shape.facts,
       learned: [thresholds.name: LearnedTensor(thresholds.array)])

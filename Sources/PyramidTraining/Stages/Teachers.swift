@@ -13,6 +13,7 @@ final class Teachers {
   private var models: [StageProgram] = []
   private let asksEntry: Bool
   private var entry: BagHead?
+  /// Of the training texts that were asked about: the sum of the models' probabilities, [classes].
   private var known: [Int: [Float]] = [:]
 
   /// The teachers that the options name. Throws when one can't be read, or knows other words or classes.
@@ -28,6 +29,12 @@ final class Teachers {
       guard checkpoint.classes == context.labels.count else {
         throw TrainingError("--teacher \(path): is no classifier for \(context.labels.count) classes")
       }
+      let own = checkpoint.configuration.labels
+      if own != context.labels, LabelNames.areReal(own), LabelNames.areReal(context.labels) {
+        throw TrainingError(
+          "--teacher \(path): its classes are \(LabelNames.list(own)); the data's are \(LabelNames.list(context.labels)): "
+            + "name the classes alike, and in the same order")
+      }
       let model = try LoweredModel(checkpoint, name: "teacher", training: context.labels)
       var recipe = StageRecipe()
       recipe.last = nil
@@ -38,24 +45,50 @@ final class Teachers {
     }
   }
 
-  /// The mean of what the teachers say of a batch of the training texts, [B, classes]; nil without teachers. Each text is
-  /// asked about once.
+  /// The mean of what the teachers say of a batch of the training texts, [B, classes]; nil without teachers. Each model is
+  /// asked about a text once.
   func probabilities(of batch: TrainingBatch) throws -> [Float]? {
     if models.isEmpty && !asksEntry { return nil }
+    var sums = try modelSums(of: batch)
+    if asksEntry {
+      let said = probabilities(try entryLogits(batch))
+      for index in sums.indices { sums[index] += said[index] }
+    }
+    let count = Float(models.count + (asksEntry ? 1 : 0))
+    return sums.map { $0 / count }
+  }
+
+  /// The mean of what the teachers but the entry say of all training texts, [texts, classes]; nil without such teachers.
+  func probabilitiesOfModels() throws -> [Float]? {
+    if models.isEmpty { return nil }
+    let (options, train) = (context.options, context.train)
+    let plan = BatchPlan(lengths: train.lengths, budget: options.batchTokens, samples: options.batchSamples)
+    for (number, samples) in plan.batches.enumerated() {
+      try Interruption.check()
+      context.progress("entry: teachers, \(100 * number / plan.batches.count)%")
+      _ = try modelSums(of: train.batch(samples))
+    }
+    return (0..<train.count).flatMap { known[$0]!.map { $0 / Float(models.count) } }
+  }
+
+  /// The sums of the models' probabilities of a batch, [B, classes]; zeros without models.
+  private func modelSums(of batch: TrainingBatch) throws -> [Float] {
     let classes = context.labels.count
     if batch.samples.contains(where: { known[$0] == nil }) {
-      var logits = try models.map { try $0.logits(of: batch)[0] }
-      if asksEntry { logits.append(try entryLogits(batch)) }
-      for index in logits.indices {
-        for row in batch.samples.indices { HeadAnswers.softmax(&logits[index], row * classes..<(row + 1) * classes) }
-      }
+      let said = try models.map { probabilities(try $0.logits(of: batch)[0]) }
       for (row, sample) in batch.samples.enumerated() {
-        known[sample] = (row * classes..<(row + 1) * classes).map { place in
-          logits.reduce(0) { $0 + $1[place] } / Float(logits.count)
-        }
+        known[sample] = (row * classes..<(row + 1) * classes).map { place in said.reduce(0) { $0 + $1[place] } }
       }
     }
     return batch.samples.flatMap { known[$0]! }
+  }
+
+  /// The probabilities of logits [B, classes].
+  private func probabilities(_ logits: [Float]) -> [Float] {
+    var values = logits
+    let classes = context.labels.count
+    for row in 0..<values.count / classes { HeadAnswers.softmax(&values, row * classes..<(row + 1) * classes) }
+    return values
   }
 
   private func entryLogits(_ batch: TrainingBatch) throws -> [Float] {

@@ -33,6 +33,33 @@ extension TrainingContext {
     }
   }
 
+  /// Takes out exits that the result shall not have: those that `--exits` does not name where exits are trained, and the
+  /// heads after layers that are trained without them, which they would no longer fit. Returns what to say of it.
+  func settleExits() -> [String] {
+    var notes = stages == options.stages ? [] : ["stage 4 is left out: the entry is the only exit"]
+    let kept = options.trainsExits ? options.exits : options.trainsLayers ? ExitChoice(entry: true, layers: []) : nil
+    guard let kept else { return notes }
+    let heads = exitHeads.filter { !kept.layers.contains($0 + 1) }
+    for layer in heads {
+      remove { $0.hasPrefix("exits.\(layer).") }
+      parameters["exits.temperatures"]?.values[layer] = 1
+    }
+    let losesEntry = !kept.entry && parameters["exits.entry.table"] != nil
+    if !kept.entry { remove { $0.hasPrefix("exits.entry.") || $0.hasPrefix("prune.entry.") } }
+    if exitHeads.isEmpty { parameters.remove("exits.temperatures") }
+    let gone = ExitChoice(entry: losesEntry, layers: heads.map { $0 + 1 }).description
+    if !gone.isEmpty {
+      notes.append(
+        "the checkpoint's exits \(gone) are taken out: "
+          + (options.trainsExits ? "--exits does not name them" : "its layers are trained without them"))
+    }
+    return notes
+  }
+
+  private func remove(_ isOut: (String) -> Bool) {
+    for parameter in parameters.all where isOut(parameter.name) { parameters.remove(parameter.name) }
+  }
+
   /// Layers, from 0, that have an exit head.
   var exitHeads: [Int] { (0..<layers).filter { isLinear($0) != nil } }
 
@@ -89,9 +116,22 @@ extension TrainingContext {
     return targets
   }
 
-  /// Fits the temperature of each exit on dev and writes `exits.temperatures` [layers - 1], 1 where there is no head.
+  /// Fits on dev how much of the entry's logits each exit adds, where that is asked, and the temperature of each exit,
+  /// `exits.temperatures` [layers - 1], 1 where there is no head.
   func fitTemperatures(exits: [Int], predict: (TrainingBatch) throws -> [[Float]]) throws {
-    let answers = try devAnswers(layers: exits.map { $0 + 1 } + [layers], predict: predict)
+    let bag = options.addsEntry ? BagHead(parameters, checkpoint) : nil
+    let heads = exits.map { $0 + 1 } + [layers]
+    var answers = try devAnswers(layers: heads + (bag == nil ? [] : [0])) { batch in
+      try predict(batch) + (bag.map { [$0.logits(batch)] } ?? [])
+    }
+    if bag != nil {
+      let entry = heads.count
+      for (number, layer) in exits.enumerated() {
+        let share = answers.share(of: entry, for: number)
+        answers.add(share, of: entry, to: number)
+        setEntryShare(share, layer: layer)
+      }
+    }
     let temperatures = parameters.add("exits.temperatures", [layers - 1]) { Array(repeating: 1, count: layers - 1) }
     for (number, layer) in exits.enumerated() { temperatures.values[layer] = answers.temperature(head: number) }
   }

@@ -39,6 +39,12 @@ public final class TrainingContext {
   /// What stages distil from beside the labels.
   private(set) lazy var teachers = Result { try Teachers(self) }
 
+  /// The stages that run, in their order: stage 4 has nothing to train where the entry is the only exit.
+  var stages: [StageName] {
+    let isAlone = options.stages.contains(.entry) && (try? options.exits(layers: layers).layers.isEmpty) ?? false
+    return options.stages.filter { $0 != .exits || !isAlone }
+  }
+
   /// Layers of the model.
   public var layers: Int { checkpoint.configuration.layers }
 }

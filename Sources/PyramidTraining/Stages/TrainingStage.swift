@@ -39,6 +39,8 @@ public struct TrainingBatch: Sendable {
   public let tokens: PackedBatch
   /// Batches of the whole training before this one: the step that dropout is drawn for.
   public let number: Int
+  /// Updates of the stage before its own, after the batches of the stages before: `number` where every batch is an update.
+  public let update: Int
 
   /// The classes of the samples, [B].
   public var labels: [Int] { samples.map { texts.labels[$0] } }
