@@ -49,6 +49,7 @@ public struct DifferentialCase {
       recipe.temperatures = (1..<recipe.layers).map { _ in 0.5 + abs(random.unit()) }
     }
     recipe.entry = [nil, .tokens, .pairs(32)].randomElement(using: &random)!
+    recipe.addsEntry = recipe.entry != nil && random.integer(in: 0...1) == 1
     recipe.salienceThreshold = 0.3
     let count = [1, 2, 5, 17, 64, 65].randomElement(using: &random)!
     let lengths = (0..<count).map { _ in random.integer(in: 1...(random.integer(in: 0...5) == 0 ? 60 : 14)) }

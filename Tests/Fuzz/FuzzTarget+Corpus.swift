@@ -19,8 +19,8 @@ extension FuzzTarget {
       case .json: Self.files(tests + "/Corpus/json") + Self.files(tests + "/Corpus/checkpoints", ".json")
       case .config:
         Self.files(tests + "/Corpus/checkpoints", "config.json") + Self.files(tests + "/Golden", "config.json")
-      case .graph: Self.files(Self.root + "/Graphs", ".mpir") + [try Self.artefactGraph()]
-      case .artefact: [try Self.artefactSeed()]
+      case .graph: Self.files(Self.root + "/Graphs", ".mpir") + (try Self.artefactGraphs())
+      case .artefact: try Self.artefactSeeds()
       case .tokenizer: Self.tokenizers()
       case .spec: Self.specs
       case .profile: Self.files(tests + "/Snapshots", "profile.json")
@@ -37,10 +37,13 @@ extension FuzzTarget {
     return Self.names(in: folder).compactMap { name in Self.read("\(folder)/\(name)").map { (name, $0) } }
   }
 
-  private static func artefactGraph() throws -> [UInt8] { Array(try artefactSeed().split(separator: separator)[0]) }
+  private static func artefactGraphs() throws -> [[UInt8]] {
+    try artefactSeeds().map { Array($0.split(separator: separator)[1]) }
+  }
 
   private static func tokenizers() -> [[UInt8]] {
-    let folders = ["/Tests/Corpus/checkpoints", "/Tests/Golden/families"].flatMap { folder in
+    // Those that are sound come first.
+    let folders = ["/Tests/Golden/tokenizer", "/Tests/Golden/families", "/Tests/Corpus/checkpoints"].flatMap { folder in
       names(in: root + folder).map { "\(root)\(folder)/\($0)" }
     }
     return folders.compactMap { folder in
@@ -55,10 +58,16 @@ extension FuzzTarget {
     "fixed-layer(layer=1)", "cascade(start=1, final=0.3)", "x(a=\"b\\\"c\", d=[ ], e=-1, f=word)",
   ].map { Array($0.utf8) }
 
-  private static let certificateText = """
-    {"checkpoint":"sha256:00","precision":"f32","exit":"entropy(threshold=0.1)","prune":null,"against":"dense",\
-    "max_drop":0.005,"confidence":0.95,"samples":100,"exits":[{"exit":1,"count":50,"losses":1,"bound":0.004}]}
-    """
+  private static let certificateText = JSONWriter.string(
+    Certificate(
+      checkpoint: "sha256:00", precision: "f32", exit: "entropy(threshold=0.1)", prune: nil,
+      dataChecksum: String(repeating: "0a", count: 32), count: 1000, maxDrop: 0.005, confidence: 0.95, against: "dense",
+      missClass: nil,
+      bounds: [
+        .init(exit: nil, count: 1000, losses: 2, bound: 0.005), .init(exit: 1, count: 400, losses: 1, bound: 0.005),
+        .init(exit: 2, count: 0, losses: 0, bound: nil),
+      ]
+    ).json)
 
   /// The first byte chooses the format.
   private static let recordTexts: [[UInt8]] = [
@@ -89,5 +98,5 @@ extension FuzzTarget {
     return names.sorted()
   }
 
-  private static func read(_ path: String) -> [UInt8]? { try? MappedFile(path: path).withBytes { Array($0) } }
+  static func read(_ path: String) -> [UInt8]? { try? MappedFile(path: path).withBytes { Array($0) } }
 }

@@ -33,19 +33,20 @@ extension FuzzTarget {
   ]
   private static let scratch = Result { try TemporaryFolder() }
 
-  /// Graph, labels, learned, max_tokens, tokenizer, vocabulary, and the shapes of the tensors.
+  /// What an input says of an artefact, after the number of the one that it changes; the vocabulary comes last.
   static let artefactParts = ["graph", "labels", "learned", "max_tokens", "tokenizer"]
 
   static func readArtefact(_ input: [UInt8]) throws {
-    let parts = input.split(separator: separator, maxSplits: 5, omittingEmptySubsequences: false)
-    guard parts.count == 6 else { return }
-    var file = try base.get()
-    for (key, part) in zip(artefactParts, parts) { file[key] = String(decoding: part, as: UTF8.self) }
+    let parts = input.split(separator: separator, maxSplits: 6, omittingEmptySubsequences: false)
+    guard parts.count == 7 else { throw FormatError(file: "input", problem: "has \(parts.count) parts") }
+    let bases = try bases.get()
+    var file = bases[Int(parts[0].first ?? 0) % bases.count]
+    for (key, part) in zip(artefactParts, parts[1...]) { file[key] = String(decoding: part, as: UTF8.self) }
     guard case .array(let range)? = file.header["vocabulary"]?["data_offsets"],
       case .number(let start) = range[0], let from = start.int
     else { return }
     // A vocabulary of another length would move what lies after it: as much as there is room for.
-    for (offset, byte) in parts[5].enumerated() where from + offset < file.data.count {
+    for (offset, byte) in parts[6].enumerated() where from + offset < file.data.count {
       file.data[from + offset] = byte
     }
     try MemoryFile(file.sealed).withPath { path in
@@ -57,31 +58,42 @@ extension FuzzTarget {
     }
   }
 
-  /// A small artefact with everything in it.
-  private static let base = Result {
+  /// A small artefact with everything in it, and others with what it lacks: positions that turn, distances with tables,
+  /// byte pairs.
+  private static let bases = Result {
     var recipe = CheckpointRecipe()
     (recipe.layers, recipe.hidden, recipe.intermediate, recipe.vocabulary) = (2, 8, 8, 24)
     recipe.thresholds = [0.7]
-    recipe.entry = .pairs(8)
+    (recipe.entry, recipe.addsEntry) = (.pairs(8), true)
     let folder = try TemporaryFolder()
-    let compilation = try Compilation(
-      checkpoint: recipe.write(in: folder),
-      policies: PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention")),
-      options: CompileOptions(target: .portable))
-    _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
-    return try ForgedFile(MappedFile(path: folder.path("model.mpc")).withBytes { Array($0) })
+    let policies = try PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention"))
+    let small = try recipe.write(in: folder)
+    recipe.vocabulary = 3000
+    let spelling = try recipe.write(in: folder, name: "spelling")
+    unlink(spelling + "/vocab.txt")
+    try folder.write("spelling/tokenizer.json", read(root + "/Tests/Golden/tokenizer/byte-pairs/tokenizer.json") ?? [])
+    try folder.write("spelling/tokenizer_config.json", #"{"tokenizer_class": "RobertaTokenizer"}"#)
+    let families = ["modernbert", "deberta-v3"].map { root + "/Tests/Golden/families/" + $0 }
+    let checkpoints = [(small, policies)] + (families + [spelling]).map { ($0, PolicyChoice()) }
+    return try checkpoints.map { checkpoint, policies in
+      let compilation = try Compilation(
+        checkpoint: checkpoint, policies: policies, options: CompileOptions(target: .portable))
+      _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
+      return try ForgedFile(MappedFile(path: folder.path("model.mpc")).withBytes { Array($0) })
+    }
   }
 
-  /// The parts of the small artefact, as an input.
-  static func artefactSeed() throws -> [UInt8] {
-    let file = try base.get()
-    var input: [UInt8] = []
-    for key in artefactParts { input += Array(file[key].utf8) + [separator] }
-    if case .array(let range)? = file.header["vocabulary"]?["data_offsets"], case .number(let start) = range[0],
-      case .number(let end) = range[1], let from = start.int, let to = end.int
-    {
-      input += file.data[from..<to]
+  /// The parts of each of these artefacts, as inputs.
+  static func artefactSeeds() throws -> [[UInt8]] {
+    try bases.get().enumerated().map { number, file in
+      var input = [UInt8(number), separator]
+      for key in artefactParts { input += Array(file[key].utf8) + [separator] }
+      if case .array(let range)? = file.header["vocabulary"]?["data_offsets"], case .number(let start) = range[0],
+        case .number(let end) = range[1], let from = start.int, let to = end.int
+      {
+        input += file.data[from..<to]
+      }
+      return input
     }
-    return input
   }
 }

@@ -17,8 +17,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     public init(description: String) { self.description = description }
   }
 
-  /// Reads an input. Throws `Broken`; what a reader refuses with one of its own errors is fine.
-  public func run(_ input: [UInt8]) throws {
+  /// Reads an input. Throws `Broken`; what a reader refuses with one of its own errors is fine, and false.
+  @discardableResult
+  public func run(_ input: [UInt8]) throws -> Bool {
     do {
       switch self {
       case .safetensors: try Self.readSafetensors(input)
@@ -33,10 +34,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .records: try Self.readRecords(input)
       case .http: try Self.readRequest(input)
       }
+      return true
     } catch let error where Self.isRefusal(error) {
       // A line for a terminal: neither empty nor without end.
       let text = "\(error)"
       if text.isEmpty || text.utf8.count > 1 << 20 { throw Broken(description: "an error of \(text.utf8.count) bytes") }
+      return false
     }
   }
 

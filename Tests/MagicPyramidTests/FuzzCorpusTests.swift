@@ -9,12 +9,16 @@ import Testing
   func `are read or refused`(target: FuzzTarget) throws {
     let corpus = try target.corpus()
     #expect(!corpus.isEmpty)
-    for input in corpus.prefix(40) { try target.run(input) }
+    // Changes to what is refused at the first look would get no further.
+    #expect(try corpus.prefix(40).count { try target.run($0) } > 0)
     for (name, input) in target.regressions() {
       do { try target.run(input) } catch { Issue.record("\(target.rawValue)/\(name): \(error)") }
     }
     var mutator = Mutator(corpus, seed: "test")
-    for _ in 0..<(target == .artefact ? 20 : 200) { try target.run(mutator.next()) }
+    let changed = target == .artefact ? 40 : 200
+    let taken = try (0..<changed).count { _ in try target.run(mutator.next()) }
+    // A record that makes no sense is one of the answers, not an error.
+    #expect(taken < changed || target == .records, "\(taken) of \(changed) changes are taken")
   }
 
   /// Requests to start from that nobody understands would lead nowhere.
@@ -22,9 +26,8 @@ import Testing
     for request in FuzzTarget.requests { try FuzzTarget.readRequest(request) }
   }
 
-  /// A target that takes anything would find nothing.
   @Test(arguments: FuzzTarget.allCases)
-  func `are not all the same to a target`(target: FuzzTarget) throws {
+  func `are changed by chance, and alike by the same seed`(target: FuzzTarget) throws {
     var mutator = Mutator(try target.corpus(), seed: "other")
     let (one, two) = (mutator.next(), mutator.next())
     #expect(one != two)
