@@ -102,7 +102,8 @@ def write_ranker(folder, layers=2, hidden=32, inner=64, heads=2):
         "layer_norm_eps": 1e-12, "max_position_embeddings": positions, "type_vocab_size": 2, "vocab_size": words,
         "pad_token_id": 0, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
     (folder / "config.json").write_text(json.dumps(config))
-    shapes = {"bert.embeddings.word_embeddings": [words, hidden], "bert.embeddings.position_embeddings": [positions, hidden],
+    shapes = {"bert.embeddings.word_embeddings": [words, hidden],
+              "bert.embeddings.position_embeddings": [positions, hidden],
               "bert.embeddings.token_type_embeddings": [2, hidden], "bert.pooler.dense": [hidden, hidden],
               "classifier": [1, hidden]}
     norms = ["bert.embeddings.LayerNorm"]

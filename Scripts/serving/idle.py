@@ -2,9 +2,9 @@
 
     MP_BIN=DIR python Scripts/serving/idle.py MODEL.mpc TEXTS.tsv [--idle 5000] [--slow 200]
 
-Idle connections are opened and never used; slow ones send a head and then a byte of the body a second (slow-loris). Texts are
-asked one after the other, before and beside them. Prints JSON, and fails on an error, where the median grows by more than a
-tenth, or where the connections are still open after the idle timeout.
+Idle connections are opened and never used; slow ones send a head and then a byte of the body a second (slow-loris).
+Texts are asked one after the other, before and beside them. Prints JSON, and fails on an error, where the median
+grows by more than a tenth, or where the connections are still open after the idle timeout.
 """
 
 import argparse

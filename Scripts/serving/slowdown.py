@@ -1,11 +1,13 @@
-"""A slowdown attack on a server with exits, and what it costs: texts edited word by word so that no head is sure of them.
+"""A slowdown attack on a server with exits, and what it costs: texts edited word by word so that no head is sure of
+them.
 
     MP_BIN=DIR python Scripts/serving/slowdown.py MODEL.mpc TEXTS.tsv [--texts 200] [--rounds 6]
 
-Greedy, as an attacker with answers only would do it: at each round every text tries some substitutions of a word by a word of
-other texts, and keeps the one after which it leaves latest (of equals, the one with the lowest score). Prints JSON: latency and
-throughput of the attacked texts with exits and without, and of ordinary texts beside each. Each number is the median of some
-rounds, in which the servers take turns, and fails above (throughput: below) its bar of the dense server's number.
+Greedy, as an attacker with answers only would do it: at each round every text tries some substitutions of a word by a
+word of other texts, and keeps the one after which it leaves latest (of equals, the one with the lowest score). Prints
+JSON: latency and throughput of the attacked texts with exits and without, and of ordinary texts beside each. Each
+number is the median of some rounds, in which the servers take turns, and fails above (throughput: below) its bar of
+the dense server's number.
 """
 
 import argparse
@@ -135,7 +137,8 @@ def main():
     parser.add_argument("--tries", type=int, default=16)
     parser.add_argument("--repetitions", type=int, default=5, help="rounds of measurement")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dense", help="the model compiled without policies; by default the same, with policies that never act")
+    parser.add_argument(
+        "--dense", help="the model compiled without policies; by default the same, with policies that never act")
     parser.add_argument("--never", default="entropy(threshold=0)", help="the model's policy with which no text leaves")
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -145,7 +148,8 @@ def main():
     ordinary = chance.sample(lines, options.texts)
     words = sorted({word for line in lines for word in line.split()})
     exits = Server(options.model, "--log-level", "error", "--exit-range", options.never)
-    kinds = [policy["kind"] for policy in requests.post(exits.url + "/pyramid/controls", json={}, timeout=30).json()["policies"]]
+    controls = requests.post(exits.url + "/pyramid/controls", json={}, timeout=30).json()
+    kinds = [policy["kind"] for policy in controls["policies"]]
     without = {"exit": ["--exit", "never-exit"], "prune": ["--prune", "keep-all"]}
     policies = [] if options.dense else [word for kind in kinds for word in without[kind]]
     dense = Server(options.dense or options.model, "--log-level", "error", *policies)

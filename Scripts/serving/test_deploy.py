@@ -1,5 +1,6 @@
-"""What Scripts/deploy holds, as far as it can be checked without a cluster: the manifest by KServe's own schema, every option of
-the manifests and units by mp-serve itself, the systemd unit by systemd."""
+"""What Scripts/deploy holds, as far as it can be checked without a cluster: the manifest by KServe's own schema,
+every option of the manifests and units by mp-serve itself, the systemd unit by systemd.
+"""
 
 import json
 import os
@@ -62,7 +63,8 @@ def test_the_manifest_is_as_kserve_defines_it():
     kinds = [(document["apiVersion"], document["kind"]) for document in documents()]
     assert [kind for _, kind in kinds] == ["ServingRuntime", "InferenceService"]
     for document, key in zip(documents(), kinds):
-        problems = [f"{error.json_path}: {error.message[:200]}" for error in validator(known[key]).iter_errors(document)]
+        errors = validator(known[key]).iter_errors(document)
+        problems = [f"{error.json_path}: {error.message[:200]}" for error in errors]
         assert not problems, problems
         # A check that finds nothing in what is wrong would find nothing here, either.
         for member, value in [("protocolVersion" + "z", "v2"), ("containers", 7), ("predictor", "x")]:

@@ -9,7 +9,8 @@ from conftest import Server
 from test_protocols import tensor
 
 QUERY = "a river in the south"
-TEXTS = ["The Bora River is a tributary of the Lotru River.", "Abbey Road is an album by the Beatles.", "naïve café 東京", "river"]
+TEXTS = [
+    "The Bora River is a tributary of the Lotru River.", "Abbey Road is an album by the Beatles.", "naïve café 東京", "river"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,8 @@ def test_texts_come_by_their_score_with_the_query(server):
     reply = rerank(server)
     assert reply.status_code == 200
     entries = reply.json()
-    assert sorted(entry["index"] for entry in entries) == [0, 1, 2, 3] and all(set(e) == {"index", "score"} for e in entries)
+    assert sorted(entry["index"] for entry in entries) == [0, 1, 2, 3]
+    assert all(set(entry) == {"index", "score"} for entry in entries)
     scores = [entry["score"] for entry in entries]
     assert scores == sorted(scores, reverse=True) and len(set(scores)) == 4
     expected = logits(server, [(QUERY, text) for text in TEXTS])

@@ -13,13 +13,13 @@ from test_protocols import TEXTS, tensor
 
 @pytest.fixture(scope="module")
 def folder(model, tmp_path_factory):
-    """Version 9 has exits, version 10 none, so that the depth tells who answered; nine comes after ten in the alphabet."""
+    """Version 9 has exits, version 10 none, so that the depth tells who answered; nine is after ten in the alphabet."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "m" / "10").mkdir(parents=True)
     shutil.copy(model, folder / "m" / "9.mpc")
     subprocess.run(
-        [BIN / "mp-compile", ROOT / "Graphs/dbpedia14", "-o", folder / "m/10/any.mpc", "--exit", "never-exit", "--quiet"],
-        check=True)
+        [BIN / "mp-compile", ROOT / "Graphs/dbpedia14", "-o", folder / "m/10/any.mpc", "--exit", "never-exit",
+         "--quiet"], check=True)
     return folder
 
 
