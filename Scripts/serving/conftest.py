@@ -1,5 +1,6 @@
 """A server for the tests: mp-serve and mp-compile are found in MP_BIN, models are compiled once."""
 
+import json
 import os
 import pathlib
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import time
 
+import numpy as np
 import pytest
 import requests
 
@@ -76,3 +78,53 @@ def server(model):
     yield running
     code, _ = running.stop()
     assert code == 0
+
+
+@pytest.fixture(scope="session")
+def ranker(tmp_path_factory):
+    """A small cross-encoder of random weights: one logit for a pair of texts."""
+    folder = tmp_path_factory.mktemp("ranker")
+    checkpoint, path = folder / "checkpoint", folder / "ranker.mpc"
+    write_ranker(checkpoint)
+    subprocess.run([BIN / "mp-compile", checkpoint, "-o", path, "--precision", "f32", "--quiet"], check=True)
+    return path
+
+
+def write_ranker(folder, layers=2, hidden=32, inner=64, heads=2):
+    """A BERT checkpoint as Hugging Face writes it, with the vocabulary of the default one."""
+    folder.mkdir()
+    vocabulary = (ROOT / "Graphs/dbpedia14/vocab.txt").read_bytes()
+    (folder / "vocab.txt").write_bytes(vocabulary)
+    words, positions = len(vocabulary.splitlines()), 128
+    config = {
+        "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": hidden,
+        "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": inner, "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12, "max_position_embeddings": positions, "type_vocab_size": 2, "vocab_size": words,
+        "pad_token_id": 0, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+    (folder / "config.json").write_text(json.dumps(config))
+    shapes = {"bert.embeddings.word_embeddings": [words, hidden],
+              "bert.embeddings.position_embeddings": [positions, hidden],
+              "bert.embeddings.token_type_embeddings": [2, hidden], "bert.pooler.dense": [hidden, hidden],
+              "classifier": [1, hidden]}
+    norms = ["bert.embeddings.LayerNorm"]
+    for layer in range(layers):
+        place = f"bert.encoder.layer.{layer}."
+        for part in ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"]:
+            shapes[place + part] = [hidden, hidden]
+        shapes[place + "intermediate.dense"], shapes[place + "output.dense"] = [inner, hidden], [hidden, inner]
+        norms += [place + "attention.output.LayerNorm", place + "output.LayerNorm"]
+    chance, tensors = np.random.default_rng(5), {}
+    for name, shape in shapes.items():
+        tensors[name + ".weight"] = chance.normal(0, 1 if "embeddings" in name else 0.3, shape)
+        if "embeddings" not in name:
+            tensors[name + ".bias"] = np.zeros(shape[0])
+    for name in norms:
+        tensors[name + ".weight"], tensors[name + ".bias"] = np.ones(hidden), np.zeros(hidden)
+    head, data = {}, b""
+    for name, values in tensors.items():
+        piece = values.astype("<f4").tobytes()
+        head[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(data), len(data) + len(piece)]}
+        data += piece
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)

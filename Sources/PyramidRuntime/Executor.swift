@@ -26,7 +26,9 @@ public final class Executor: Sendable {
     (indexLimits, paddingID) = (program.indexLimits, program.paddingID)
     terms = TermsCheck(model, policies)
     let trace = options.trace?.group(program.traceNames(model.graph))
-    let queue = RequestQueue(trace: trace)
+    // A quarter of a wave: several large requests keep a small one waiting for a wave, not for a wave each, and what is
+    // no larger goes whole, which is soonest for all of its kind.
+    let queue = RequestQueue(turn: max(1, options.tokens / 4), trace: trace)
     self.queue = queue
     let loop = try WaveLoop(
       program, of: model, policies: policies, options: options, source: queue, trace: trace)

@@ -7,7 +7,8 @@ import MagicPyramid
 public struct ServingOptions: Sendable {
   /// How classifiers run.
   public var classifier = ClassifierOptions()
-  /// Most tokens of admitted requests that are not answered yet; one request alone may have more.
+  /// Most tokens of admitted requests that are not answered yet. A request counts at most half of it, and one of more than
+  /// an eighth leaves a quarter to others.
   public var queueTokens = 65_536
   /// Most texts of a request.
   public var maxTexts = 1024

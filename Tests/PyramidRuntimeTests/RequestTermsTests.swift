@@ -81,7 +81,7 @@ import Testing
   /// The loop stands still between turns, so the moment is the test's.
   @Test func `with a deadline that passes on the way are answered by the next head`() throws {
     let compiled = try Sieve.compiled(.portable, exit: "never-exit")
-    let queue = RequestQueue()
+    let queue = RequestQueue(turn: .max)
     let options = ExecutorOptions(graph: compiled.model.graph, threads: 1)
     let program = try Program(
       compiled.model.graph, target: compiled.model.instructionSet, address: compiled.model.address(of:))

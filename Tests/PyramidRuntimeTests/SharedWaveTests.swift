@@ -9,14 +9,16 @@ import Testing
 @Suite struct `Requests` {
   /// A queue and the loop that it feeds.
   private struct Engine {
-    let queue = RequestQueue()
+    let queue: RequestQueue
     let loop: WaveLoop
     private let model: LoadedModel
 
-    init(exit: String? = Sieve.exit, samples: Int? = nil) throws {
+    init(exit: String? = Sieve.exit, samples: Int? = nil, tokens: Int? = nil, turn: Int = .max) throws {
+      queue = RequestQueue(turn: turn)
       let compiled = try Sieve.compiled(.portable, exit: exit)
       model = compiled.model
-      let options = ExecutorOptions(graph: model.graph, samples: samples, threads: 1, recordsPositions: true)
+      let options = ExecutorOptions(
+        graph: model.graph, samples: samples, tokens: tokens, threads: 1, recordsPositions: true)
       let program = try Program(model.graph, target: model.instructionSet, address: model.address(of:))
       loop = try WaveLoop(program, of: model, policies: compiled.policies(), options: options, source: queue)
     }
@@ -76,6 +78,50 @@ import Testing
     first.request.wait()
     #expect(engine.turns() == 7)
     second.request.wait()
+  }
+
+  /// Six sections: a wave takes seven turns of the loop at most.
+  private static let wave = 7
+
+  @Test func `of one text go with the next wave, however many texts there were before`() throws {
+    let engine = try Engine(exit: nil, samples: 2, turn: 4)
+    let long = engine.append(Array(repeating: Sieve.samples[4], count: 100))
+    for _ in 1...3 {
+      for _ in 1...4 { #expect(engine.loop.advance()) }
+      let short = engine.append([Sieve.samples[1]])
+      for _ in 1...2 * Self.wave { #expect(engine.loop.advance()) }
+      #expect(short.table.exitLayer(of: 0) == Sieve.recipe.layers)
+    }
+    _ = engine.turns()
+    long.request.wait()
+    #expect((0..<100).allSatisfy { long.table.exitLayer(of: $0) == Sieve.recipe.layers })
+  }
+
+  @Test func `of many texts go on, however many come after them`() throws {
+    let engine = try Engine(exit: nil, samples: 2, turn: 1)
+    let long = engine.append(Array(repeating: Sieve.samples[4], count: 8))
+    for _ in 1...8 {
+      _ = engine.append([Sieve.samples[1]])
+      _ = engine.append([Sieve.samples[1]])
+      for _ in 1...Self.wave { #expect(engine.loop.advance()) }
+    }
+    // Twice as many come as there is room for, and of the 16 places in 8 waves it still had every fourth.
+    #expect((0..<8).count { long.table.exitLayer(of: $0) > 0 } >= 4)
+  }
+
+  @Test func `leave to others what they can not fill of a wave`() throws {
+    // Samples of 33, 33 and 41 tokens, and one of 1.
+    let (long, short) = (Sieve.samples[2], Sieve.samples[1])
+    let engine = try Engine(exit: nil, tokens: 48, turn: 1000)
+    let first = engine.append([long, long, Sieve.samples[10]])
+    let others = (0..<30).map { _ in engine.append([short]) }
+    for _ in 1...Self.wave { #expect(engine.loop.advance()) }
+    #expect(first.table.exitLayer(of: 0) > 0 && others.count { $0.table.exitLayer(of: 0) > 0 } == 15)
+    // The others are through with the second wave, so that what is long is next.
+    for _ in 1...2 * Self.wave { #expect(engine.loop.advance()) }
+    #expect(first.table.exitLayer(of: 1) > 0 && others.allSatisfy { $0.table.exitLayer(of: 0) > 0 })
+    _ = engine.turns()
+    #expect(first.table.exitLayer(of: 2) > 0)
   }
 
   @Test func `that are cancelled lose the samples that were not admitted`() throws {

@@ -94,13 +94,13 @@ import Testing
 
   @Test func `shows the inside of a text within its limits, and counts all runs that it takes`() async throws {
     let request = ServingRequest(texts: [("w7 w9 w11", "")])
-    let model = try ServedFixture(exit: "never-exit") { ($0.maxLayers, $0.queueTokens) = (2, 45) }.model
+    let model = try ServedFixture(exit: "never-exit") { ($0.maxLayers, $0.queueTokens) = (2, 200) }.model
     let shown = JSONField(try await model.pyramid(of: request), file: "reply")
     #expect(try shown.required("heads").elements().map { try $0.required("layer").integer(in: 0...9) } == [1, 2])
     #expect(try shown.required("exit_layer").integer(in: 0...9) == 2)
-    // Eight runs of five tokens.
-    try await model.gate.admit(tokens: 5) { _ = try await model.pyramid(of: request) }
-    try await model.gate.admit(tokens: 6) {
+    // Eight runs of five tokens, which leave a quarter to small requests.
+    try await model.gate.filled(with: 110) { _ = try await model.pyramid(of: request) }
+    try await model.gate.filled(with: 111) {
       let error = await #expect(throws: ServingError.self) { try await model.pyramid(of: request) }
       // How long to wait follows from how long those before took.
       guard case .busy = error?.kind else {
@@ -150,8 +150,10 @@ import Testing
     }
     let model = fixture.model
     for (waiting, part, spec) in [(0, 0.0, "0.2"), (450, 0.5, "0.5"), (900, 1.0, "0.8")] {
-      let result = try await model.gate.admit(tokens: waiting) { try await model.answer(ServingRequest(texts: texts)) }
-      #expect(result.loosened == part && result.exit == "entropy(threshold=\(spec))")
+      try await model.gate.filled(with: waiting) {
+        let result = try await model.answer(ServingRequest(texts: texts))
+        #expect(result.loosened == part && result.exit == "entropy(threshold=\(spec))")
+      }
     }
   }
 
@@ -194,23 +196,50 @@ import Testing
   }
 }
 
+extension AdmissionGate {
+  /// Runs `body` while small requests of so many tokens together are there.
+  fileprivate func filled(with tokens: Int, _ body: () async throws -> Void) async throws {
+    if tokens == 0 { return try await body() }
+    let part = min(tokens, max(1, capacity / 8))
+    try await admit(tokens: part) { try await filled(with: tokens - part, body) }
+  }
+}
+
 @Suite struct `The gate` {
-  @Test func `refuses what would not fit, and lets a request in that fits alone`() async throws {
-    let gate = AdmissionGate(capacity: 10)
-    let count = try await gate.admit(tokens: 30) {
-      #expect(gate.tokens == 30 && gate.fill == 1)
-      #expect(throws: ServingError.self) { try gate.refuseIfFull() }
-      let error = await #expect(throws: ServingError.self) { try await gate.admit(tokens: 1) { 0 } }
-      #expect(error?.kind == .busy(retryAfter: 1))
-      return 7
-    }
-    #expect(count == 7 && gate.tokens == 0 && gate.requests == 0)
-    try await gate.admit(tokens: 6) {
-      try await gate.admit(tokens: 4) { #expect(gate.requests == 2) }
-      await #expect(throws: ServingError.self) { try await gate.admit(tokens: 5) {} }
+  @Test func `refuses what would not fit`() async throws {
+    let gate = AdmissionGate(capacity: 16)
+    try await gate.filled(with: 15) {
+      #expect(gate.tokens == 15 && gate.requests == 8)
+      try await gate.admit(tokens: 1) {
+        #expect(gate.fill == 1)
+        #expect(throws: ServingError.self) { try gate.refuseIfFull() }
+        let error = await #expect(throws: ServingError.self) { try await gate.admit(tokens: 1) {} }
+        #expect(error?.kind == .busy(retryAfter: 1))
+      }
+      await #expect(throws: ServingError.self) { try await gate.admit(tokens: 2) {} }
     }
     await #expect(throws: CancellationError.self) { try await gate.admit(tokens: 5) { throw CancellationError() } }
-    #expect(gate.tokens == 0)
+    #expect(gate.tokens == 0 && gate.requests == 0 && gate.fill == 0)
+  }
+
+  @Test func `lets small requests in beside one of any length, but not a second large one`() async throws {
+    let gate = AdmissionGate(capacity: 16)
+    let count = try await gate.admit(tokens: 1000) {
+      #expect(gate.tokens == 1000 && gate.fill == 0.5)
+      for tokens in [5, 1000] {
+        #expect(throws: ServingError.self) { try gate.refuseIfFull(atLeast: tokens) }
+        await #expect(throws: ServingError.self) { try await gate.admit(tokens: tokens) {} }
+      }
+      try gate.refuseIfFull(atLeast: 2)
+      try await gate.filled(with: 8) { #expect(gate.fill == 1) }
+      return 7
+    }
+    #expect(count == 7 && gate.tokens == 0)
+    // Where there is only a little, a large one leaves a quarter.
+    try await gate.filled(with: 4) { try await gate.admit(tokens: 8) {} }
+    try await gate.filled(with: 5) {
+      await #expect(throws: ServingError.self) { try await gate.admit(tokens: 8) {} }
+    }
   }
 }
 

@@ -1,5 +1,6 @@
-// Batches on their way, in the order of their arrival: the source of an executor's wave loop. Samples of several
-// requests go into one wave, and a request is complete when its own samples are answered, whatever else is in flight.
+// Batches on their way: the source of an executor's wave loop. Samples of several requests go into one wave, and a request
+// is complete when its own samples are answered, whatever else is in flight. Requests take turns by tokens: a small one is
+// given whole in its turn, as it arrived, and one of a thousand texts keeps nobody waiting for more than a turn of it.
 
 /// A batch, the table that it is answered into, and who is told when that is done. Reused by callers that wait, since a
 /// request must not allocate.
@@ -46,12 +47,15 @@ final class Request: @unchecked Sendable {
   }
 }
 
-/// Requests, first come, first served. Any thread may append; one thread drives the wave loop.
+/// Requests, which take turns in the order of their arrival. Any thread may append; one thread drives the wave loop.
 final class RequestQueue: SampleSource, @unchecked Sendable {
   private let lock = Lock()
   /// Requests with samples that were not admitted yet.
   private var first: Request?
   private var last: Request?
+  /// Tokens after which a request that is not through goes behind the others, and those that the first one was given.
+  private let turn: Int
+  private var given = 0
   /// Requests that are not in use.
   private var spares: Request?
   /// Complete requests whose callers were not told yet. The wave loop's thread alone uses it.
@@ -60,8 +64,8 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   /// Requests so far, in a trace.
   private var count: Int32 = 0
 
-  /// A queue without requests.
-  init(trace: TraceGroup? = nil) { self.trace = trace }
+  /// A queue without requests, whose turns are of `turn` tokens and what is left of the sample that they end in.
+  init(turn: Int, trace: TraceGroup? = nil) { (self.turn, self.trace) = (turn, trace) }
 
   /// A request that is not in use; give it back to `reuse` at the end.
   func spare() -> Request {
@@ -92,10 +96,7 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
       request.number = count
       trace.note(.request(count, samples: Int32(request.wanted)))
     }
-    if request.isQueued {
-      if let last { last.next = request } else { first = request }
-      last = request
-    }
+    if request.isQueued { appendToLine(request) }
     lock.unlock()
     if !request.isQueued { request.finish() }
   }
@@ -119,7 +120,13 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
     if isComplete { request.finish() }
   }
 
+  private func appendToLine(_ request: Request) {
+    if let last { last.next = request } else { first = request }
+    last = request
+  }
+
   private func remove(_ request: Request) {
+    if request === first { given = 0 }
     var previous: Request?
     var place = first
     while let current = place, current !== request { (previous, place) = (current, current.next) }
@@ -147,18 +154,33 @@ final class RequestQueue: SampleSource, @unchecked Sendable {
   func next(room: WaveRows, into inputs: TokenInputs) -> AdmittedSample? {
     lock.lock()
     defer { lock.unlock() }
-    dropLate()
-    guard let request = first, let batch = request.batch else { return nil }
-    let index = request.admitted
-    let group = batch.rows(ofGroupAt: index)
-    guard group.tokens <= room.tokens, group.samples <= room.samples else { return nil }
+    guard let request = firstInTurn(room), let batch = request.batch else { return nil }
+    let (index, tokens) = (request.admitted, batch.length(of: request.admitted))
     batch.copy(index, to: inputs)
     request.admitted += 1
+    given += tokens
     let isLast = request.admitted == request.wanted
     if isLast { remove(request) }
     return AdmittedSample(
-      id: SampleID(request: .passUnretained(request), index: index), tokens: batch.length(of: index), isLast: isLast,
+      id: SampleID(request: .passUnretained(request), index: index), tokens: tokens, isLast: isLast,
       joinsGroup: batch.groups[index] == 0)
+  }
+
+  /// The request whose next sample, with its group, is to be given; nil when it does not fit in `room`.
+  private func firstInTurn(_ room: WaveRows) -> Request? {
+    dropLate()
+    while let request = first, let batch = request.batch {
+      let group = batch.rows(ofGroupAt: request.admitted)
+      let fits = group.tokens <= room.tokens && group.samples <= room.samples
+      // A group is one piece. A wave that is nearly full is left to others, but by none that had nothing of its turn yet:
+      // however long its sample is, the next wave begins with it.
+      let isOver = given >= turn || !fits && given > 0
+      guard isOver, request.next != nil, batch.groups[request.admitted] != 0 else { return fits ? request : nil }
+      remove(request)
+      appendToLine(request)
+      dropLate()
+    }
+    return nil
   }
 
   /// Gives up what is left of the requests in front whose deadline has passed: nobody waits for their answers any more.

@@ -1,7 +1,7 @@
 // The seam between the wave loop and what has texts to classify. The loop knows no request, caller or queue: it asks
 // for the next sample when there is room, and hands back each answer as soon as the sample leaves. A server's bounds,
-// priorities and deadlines belong on the other side of this protocol; `RequestQueue` is the plain implementation, first
-// come, first served.
+// priorities and deadlines belong on the other side of this protocol; `RequestQueue` is the implementation, in
+// which requests take turns.
 
 /// Gives samples to a wave loop and takes their answers. All calls come from the one thread that drives the loop,
 /// between and in its turns; they must not wait for anything, since the whole engine would wait with them.
