@@ -100,13 +100,17 @@ import Testing
   @Test func `of many texts go on, however many come after them`() throws {
     let engine = try Engine(exit: nil, samples: 2, turn: 1)
     let long = engine.append(Array(repeating: Sieve.samples[4], count: 8))
+    // Whoever asks keeps a request until it is answered.
+    var others: [(request: Request, table: AnswerTable)] = []
     for _ in 1...8 {
-      _ = engine.append([Sieve.samples[1]])
-      _ = engine.append([Sieve.samples[1]])
+      for _ in 1...2 { others.append(engine.append([Sieve.samples[1]])) }
       for _ in 1...Self.wave { #expect(engine.loop.advance()) }
     }
+    #expect(others.count == 16)
     // Twice as many come as there is room for, and of the 16 places in 8 waves it still had every fourth.
     #expect((0..<8).count { long.table.exitLayer(of: $0) > 0 } >= 4)
+    _ = engine.turns()
+    #expect(others.allSatisfy { $0.table.exitLayer(of: 0) > 0 })
   }
 
   @Test func `leave to others what they can not fill of a wave`() throws {

@@ -189,9 +189,19 @@ struct PolicyExamination {
     return true
   }
 
-  /// The best of three, because a machine is never alone.
+  /// The best of three, in time of this thread: a machine is never alone.
   private func fastest(_ body: () -> Void) -> Duration {
-    (0..<3).map { _ in ContinuousClock().measure(body) }.min() ?? .zero
+    func now() -> Duration {
+      var time = timespec()
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+      return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+    let times = (0..<3).map { _ in
+      let start = now()
+      body()
+      return now() - start
+    }
+    return times.min() ?? .zero
   }
 }
 
