@@ -1,6 +1,6 @@
 // swift-tools-version:6.2
 // A package that uses this one, as a reader of the README would write it; Scripts/check-example builds and runs it. In a
-// package of your own the dependency has a URL and a version in place of the path.
+// package of your own the dependency has the path of your checkout, or a URL and a branch.
 
 import PackageDescription
 
