@@ -78,6 +78,24 @@ struct TrainingChecksTests {
     #expect(entry.contains("stage entry trains the exit at the entry"))
   }
 
+  @Test("An encoder without a classifier is refused where no stage trains one, and the stages that would are named")
+  func bareEncoder() throws {
+    let head = ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
+    let sample = try sample { $0.leavesOut = Set(head) }
+    for (stages, remedy) in [
+      ([StageName.exits], "1,4"), ([.entry, .exits], "entry,1,4"), ([.entry], "entry,1"),
+    ] {
+      let problem = sample.problem(stages)
+      #expect(problem.contains(": has no classifier, and no stage that runs trains one; "), "\(problem)")
+      #expect(problem.hasSuffix("train it, too: --stages \(remedy)"), "\(problem)")
+    }
+    #expect(sample.problem([.entry, .fineTuning, .exits]) == "")
+    #expect(sample.problem([.exits], { $0.exitsTraining = .joint }) == "")
+    // Half of one is none.
+    _ = try recipe { $0.leavesOut = ["bert.pooler.dense.weight"] }.write(in: sample.folder)
+    #expect(sample.problem([.exits]).contains("has no classifier"))
+  }
+
   @Test("Teachers are read at the start, and one that no stage hears is refused")
   func teachers() throws {
     let sample = try sample()
