@@ -36,7 +36,9 @@ public struct Training {
     try options.check(model, of: checkpoint)
     // One that can't be read is an error now, not when the first stage asks it.
     _ = try context.teachers.get()
-    notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
+    notes =
+      try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
+      + context.thresholdNotes
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))

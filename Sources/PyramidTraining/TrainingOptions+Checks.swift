@@ -18,7 +18,7 @@ extension TrainingOptions {
     }
     _ = try exits(layers: checkpoint.configuration.layers)
     if stages.contains(.hardPruning), !stages.contains(.softPruning),
-      checkpoint.weights.shape(of: Graph.thresholds) == nil
+      checkpoint.weights.shape(of: Graph.thresholds) == nil, checkpoint.importedThresholds == nil
     {
       throw StageCatalogue.needsThresholds
     }

@@ -56,6 +56,19 @@ extension TrainingSample {
     try OutputFile.write(JSONWriter.string(.object(object)), to: path)
   }
 
+  /// Adds thresholds to the checkpoint as LTP's code names them, one for each layer.
+  fileprivate func addThresholds(_ values: [Float]) throws {
+    let file = try SafetensorsFile(path: checkpoint + "/model.safetensors")
+    func pruner(_ layer: Int) -> String { "bert.encoder.layer.\(layer).attention.self.pruner.keep_threshold" }
+    var writer = try SafetensorsWriter(
+      path: file.path,
+      tensors: file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
+        + values.indices.map { TensorDeclaration(pruner($0), .F32, []) }, alignment: 1)
+    for tensor in file.tensors { try writer.append(file.bytes(of: tensor), to: tensor.name) }
+    for (layer, value) in values.enumerated() { try writer.append([value], to: pruner(layer)) }
+    try writer.finish()
+  }
+
   /// Labels the rows anew.
   fileprivate func label(_ labels: [String]) throws {
     try folder.write("train.tsv", (0..<90).map { "\(labels[$0 % labels.count])\tw\(5 + $0 % 30)\n" }.joined())
@@ -94,6 +107,27 @@ struct TrainingChecksTests {
     // Half of one is none.
     _ = try recipe { $0.leavesOut = ["bert.pooler.dense.weight"] }.write(in: sample.folder)
     #expect(sample.problem([.exits]).contains("has no classifier"))
+  }
+
+  @Test("Thresholds of LTP's code stay where no stage trains them, and the stages after them prune by them")
+  func importedThresholds() throws {
+    let sample = try sample()
+    try sample.addThresholds([0, 0.005, 0.002])
+    let expected: [Float] = [0, 0.005 * 128]
+    for stage in [StageName.entry, .exits, .hardPruning] {
+      let tensors = try sample.run("out \(stage)", [stage])
+      #expect(try tensors.floats(of: "prune.thresholds") == expected, "\(stage)")
+    }
+    // Soft pruning goes on from them.
+    let soft = try sample.run("soft", [.softPruning]) { $0.thresholdLearningRate = 0 }
+    #expect(try soft.floats(of: "prune.thresholds") == expected)
+    func isStale(_ stages: [StageName]) throws -> Bool {
+      try sample.training(of: sample.checkpoint, sample.chosen(stages, { _ in })).notes
+        .contains { $0.hasPrefix("prune.thresholds stay as they are") }
+    }
+    #expect(try isStale([.fineTuning, .exits]) && !isStale([.fineTuning, .softPruning]) && !isStale([.exits]))
+    // They are those of all layers.
+    #expect(sample.problem([.hardPruning], { $0.layers = 2 }).contains("stage 3 needs thresholds"))
   }
 
   @Test("Teachers are read at the start, and one that no stage hears is refused")

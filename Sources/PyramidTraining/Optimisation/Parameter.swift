@@ -98,6 +98,7 @@ public final class ParameterSet {
       }
       try add(name, shape) { try checkpoint.weights.tensors.floats(of: original) }
     }
+    if let thresholds = checkpoint.importedThresholds { add(Graph.thresholds, [thresholds.count]) { thresholds } }
   }
 
   /// What a weight that is not a parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
