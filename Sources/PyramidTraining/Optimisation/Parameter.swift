@@ -110,6 +110,14 @@ public final class ParameterSet {
     return parameter
   }
 
+  /// SHA-256 of the parameters with names that `isMeant` takes.
+  func checksum(of isMeant: (String) -> Bool) -> String {
+    let lines = all.filter { isMeant($0.name) }.map {
+      "\($0.name) \($0.shape) \(Checksum.sha256(of: UnsafeRawBufferPointer($0.values)))"
+    }
+    return Checksum.sha256(of: lines.joined(separator: "\n"))
+  }
+
   /// Removes the parameter of that name, if there is one.
   func remove(_ name: String) {
     places[name] = nil
