@@ -125,7 +125,11 @@ struct TrainingChecksTests {
       try sample.training(of: sample.checkpoint, sample.chosen(stages, { _ in })).notes
         .contains { $0.hasPrefix("prune.thresholds stay as they are") }
     }
-    #expect(try isStale([.fineTuning, .exits]) && !isStale([.fineTuning, .softPruning]) && !isStale([.exits]))
+    for (stages, stale) in [
+      ([StageName.fineTuning, .exits], true), ([.fineTuning, .softPruning], false), ([.exits], false),
+    ] {
+      #expect(try isStale(stages) == stale, "\(stages)")
+    }
     // They are those of all layers.
     #expect(sample.problem([.hardPruning], { $0.layers = 2 }).contains("stage 3 needs thresholds"))
   }
