@@ -26,8 +26,8 @@ public struct Checkpoint: Sendable {
   let family: any ModelFamily.Type
   /// Whose early-exit code the heads' names are of; nil for this project's own, or no heads.
   public let importedHeads: String?
-  /// LTP's thresholds, where the checkpoint has them.
-  let importedThresholds: [Float]?
+  /// LTP's thresholds as `prune.thresholds`, which no tensor holds; nil where the checkpoint has none.
+  public private(set) var importedThresholds: [Float]?
   /// The class of `transformers` that classifies texts with such a checkpoint.
   public var architecture: String { family.architecture }
   /// The key of config.json that says how many layers there are.
@@ -103,6 +103,7 @@ extension Checkpoint {
     var cut = self
     cut.configuration.layers = layers
     cut.weights = weights.withoutLayers(from: layers)
+    cut.importedThresholds = nil
     return cut
   }
 }

@@ -33,25 +33,12 @@ public struct Training {
       progress: progress)
     heldOutRows = data.heldOutRows
     let model = try LoweredModel(checkpoint, name: "training", training: data.labels)
-    let most = model.graph.admitted(.tokens)
-    guard options.batchTokens <= most else {
-      throw TrainingError("--batch-tokens \(options.batchTokens): at most \(most) go through this model at once")
-    }
-    if !model.entryReaders.isEmpty, options.stages.contains(.entry), !options.trainsExits, !options.trainsLayers {
-      throw TrainingError(
-        "\(checkpoint.path): its exit heads add what the entry says, which stage entry makes anew; train them again, too: "
-          + "--stages entry,4")
-    }
-    if options.trainsLayers {
-      do { _ = try model.graph.trainingGraph().differentiated() } catch is DifferentiationError {
-        throw TrainingError(
-          "\(checkpoint.path): layers of \(checkpoint.configuration.family) can't be trained here; --stages entry,4 adds exits to "
-            + "the model as it is")
-      }
-    }
+    try options.check(model, of: checkpoint)
     // One that can't be read is an error now, not when the first stage asks it.
     _ = try context.teachers.get()
-    notes = try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
+    notes =
+      try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
+      + context.thresholdNotes
     var arguments = options.arguments
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))

@@ -18,7 +18,7 @@ extension TrainingOptions {
     }
     _ = try exits(layers: checkpoint.configuration.layers)
     if stages.contains(.hardPruning), !stages.contains(.softPruning),
-      checkpoint.weights.shape(of: Graph.thresholds) == nil
+      checkpoint.weights.shape(of: Graph.thresholds) == nil, checkpoint.importedThresholds == nil
     {
       throw StageCatalogue.needsThresholds
     }
@@ -31,6 +31,34 @@ extension TrainingOptions {
           + "teachers but entry are heard by stage entry")
     }
     if !trainsLayers || keepsEntry { try checkClasses(checkpoint, data) }
+  }
+
+  /// Throws the first thing that the model itself does not allow.
+  func check(_ model: LoweredModel, of checkpoint: Checkpoint) throws {
+    let most = model.graph.admitted(.tokens)
+    guard batchTokens <= most else {
+      throw TrainingError("--batch-tokens \(batchTokens): at most \(most) go through this model at once")
+    }
+    if !model.entryReaders.isEmpty, stages.contains(.entry), !trainsExits, !trainsLayers {
+      throw TrainingError(
+        "\(checkpoint.path): its exit heads add what the entry says, which stage entry makes anew; train them again, too: "
+          + "--stages entry,4")
+    }
+    // A head that the checkpoint lacks begins at random, and exits that nobody takes lead to it.
+    let lacksHead = model.tensors.contains { checkpoint.weights.shape(of: $0.name) == nil }
+    guard trainsLayers else {
+      if !lacksHead { return }
+      let remedy = StageName.allCases.filter { $0 == .fineTuning || stages.contains($0) }.map(\.rawValue)
+      throw TrainingError(
+        "\(checkpoint.path): has no classifier, and no stage that runs trains one; start from a checkpoint that has one, or "
+          + "train it, too: --stages \(remedy.joined(separator: ","))")
+    }
+    do { _ = try model.graph.trainingGraph().differentiated() } catch is DifferentiationError {
+      throw TrainingError(
+        "\(checkpoint.path): layers of \(checkpoint.configuration.family) can't be trained here; "
+          + (lacksHead
+            ? "start from a checkpoint that has a classifier" : "--stages entry,4 adds exits to the model as it is"))
+    }
   }
 
   /// Whether the result has the checkpoint's head at the entry.

@@ -1,5 +1,6 @@
 // The stages of mp-train on a model of three small layers: what each of them changes, and what it leaves alone.
 
+import Glibc
 import PyramidFormats
 import PyramidIR
 import PyramidKernels
@@ -133,6 +134,50 @@ struct StageTests {
       start = .resuming
     }
     #expect(try sample.train("parts", .resuming, options: options, make: StageCatalogue.make) == expected)
+  }
+
+  @Test("Features outlive a stop: only those whose file is lost, or is of another training, are computed again")
+  func keptFeatures() throws {
+    let sample = try sample()
+    var computed = 0
+    let console = TrainingConsole(progress: { if $0.contains("features of train") { computed += 1 } })
+    func run(_ name: String, _ start: TrainingStart = .new, seed: UInt64 = 1, stops: Bool = false) throws -> [UInt8] {
+      computed = 0
+      let options = sample.stages([.exits]) { $0.seed = seed }
+      return try sample.train(name, start, options: options, saveMinutes: 0, console: console) { name, context in
+        WatchedStage(try StageCatalogue.make(name, context)) { _ in if stops { throw Stopped() } }
+      }
+    }
+    func file(_ name: String, _ batch: Int) -> String {
+      sample.folder.path("\(name)/training-features-train-\(batch).safetensors")
+    }
+    let (expected, all) = (try run("whole"), computed)
+    #expect(all > 4)
+    for (name, seed) in [("kept", 1), ("lost", 1), ("foreign", 1), ("other", 2)] {
+      #expect(throws: Stopped.self) { try run(name, seed: UInt64(seed), stops: true) }
+      #expect(computed == all && FileKind(at: file(name, all - 1)) == .regular, "\(name)")
+    }
+    unlink(file("lost", 2))
+    rename(file("other", 1), file("foreign", 1))
+    for (name, again) in [("kept", 0), ("lost", all - 2), ("foreign", all - 1)] {
+      #expect(try run(name, .resuming) == expected, "\(name)")
+      #expect(computed == again, "\(name)")
+      #expect(!TrainingFolder.entries(of: sample.folder.path(name)).contains { $0.hasPrefix("training-features") })
+    }
+  }
+
+  @Test("A disk that takes no features ends their keeping, not the training")
+  func refusedFeatures() throws {
+    let sample = try sample()
+    let options = sample.stages([.exits])
+    let expected = try sample.train("whole", options: options, make: StageCatalogue.make)
+    try sample.folder.makeFolder("out/training-features-train-0.safetensors")
+    var notes: [String] = []
+    let weights = try sample.train(
+      "out", .overwriting, options: options, console: TrainingConsole(note: { notes.append($0) }),
+      make: StageCatalogue.make)
+    #expect(weights == expected)
+    #expect(notes.contains { $0.hasPrefix("features are not kept") && $0.contains("is a folder, expected a file") })
   }
 
   @Test("Between blocks no gradient flows: without losses of their own the lower layers get none")

@@ -46,21 +46,24 @@ struct TrainingSample {
   @discardableResult
   func train(
     _ name: String, _ start: TrainingStart = .new, options: TrainingOptions? = nil, saveMinutes: Double = 1,
+    console: TrainingConsole = TrainingConsole(),
     make: @escaping (StageName, TrainingContext) throws -> any TrainingStage = { BagStage($0, $1) }
   ) throws -> [UInt8] {
-    let training = try training(of: checkpoint, options ?? self.options)
+    let training = try training(of: checkpoint, options ?? self.options, progress: console.progress)
     let output = try TrainingFolder(
       path: folder.path(name), start, arguments: training.arguments, source: self.checkpoint)
-    _ = try training.run(in: output, saveMinutes: saveMinutes, console: TrainingConsole(), make: make)
+    _ = try training.run(in: output, saveMinutes: saveMinutes, console: console, make: make)
     return try weights(name)
   }
 
   /// A training of a checkpoint on the rows, not begun.
-  func training(of path: String, _ options: TrainingOptions) throws -> Training {
+  func training(
+    of path: String, _ options: TrainingOptions, progress: @escaping (String) -> Void = { _ in }
+  ) throws -> Training {
     let checkpoint = try Checkpoint(path: path)
     let rows = try TrainingData(
       path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
-    return try Training(checkpoint, rows, options, threads: 1)
+    return try Training(checkpoint, rows, options, threads: 1, progress: progress)
   }
 
   func weights(_ name: String) throws -> [UInt8] {

@@ -56,6 +56,19 @@ extension TrainingSample {
     try OutputFile.write(JSONWriter.string(.object(object)), to: path)
   }
 
+  /// Adds thresholds to the checkpoint as LTP's code names them, one for each layer.
+  fileprivate func addThresholds(_ values: [Float]) throws {
+    let file = try SafetensorsFile(path: checkpoint + "/model.safetensors")
+    func pruner(_ layer: Int) -> String { "bert.encoder.layer.\(layer).attention.self.pruner.keep_threshold" }
+    var writer = try SafetensorsWriter(
+      path: file.path,
+      tensors: file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }
+        + values.indices.map { TensorDeclaration(pruner($0), .F32, []) }, alignment: 1)
+    for tensor in file.tensors { try writer.append(file.bytes(of: tensor), to: tensor.name) }
+    for (layer, value) in values.enumerated() { try writer.append([value], to: pruner(layer)) }
+    try writer.finish()
+  }
+
   /// Labels the rows anew.
   fileprivate func label(_ labels: [String]) throws {
     try folder.write("train.tsv", (0..<90).map { "\(labels[$0 % labels.count])\tw\(5 + $0 % 30)\n" }.joined())
@@ -76,6 +89,49 @@ struct TrainingChecksTests {
     #expect(sample.problem([.fineTuning], { $0.batchTokens = 8192 }) == "")
     let entry = sample.problem([.entry, .exits], { $0.exits = ExitChoice("1,2") })
     #expect(entry.contains("stage entry trains the exit at the entry"))
+  }
+
+  @Test("An encoder without a classifier is refused where no stage trains one, and the stages that would are named")
+  func bareEncoder() throws {
+    let head = ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
+    let sample = try sample { $0.leavesOut = Set(head) }
+    for (stages, remedy) in [
+      ([StageName.exits], "1,4"), ([.entry, .exits], "entry,1,4"), ([.entry], "entry,1"),
+    ] {
+      let problem = sample.problem(stages)
+      #expect(problem.contains(": has no classifier, and no stage that runs trains one; "), "\(problem)")
+      #expect(problem.hasSuffix("train it, too: --stages \(remedy)"), "\(problem)")
+    }
+    #expect(sample.problem([.entry, .fineTuning, .exits]) == "")
+    #expect(sample.problem([.exits], { $0.exitsTraining = .joint }) == "")
+    // Half of one is none.
+    _ = try recipe { $0.leavesOut = ["bert.pooler.dense.weight"] }.write(in: sample.folder)
+    #expect(sample.problem([.exits]).contains("has no classifier"))
+  }
+
+  @Test("Thresholds of LTP's code stay where no stage trains them, and the stages after them prune by them")
+  func importedThresholds() throws {
+    let sample = try sample()
+    try sample.addThresholds([0, 0.005, 0.002])
+    let expected: [Float] = [0, 0.005 * 128]
+    for stage in [StageName.entry, .exits, .hardPruning] {
+      let tensors = try sample.run("out \(stage)", [stage])
+      #expect(try tensors.floats(of: "prune.thresholds") == expected, "\(stage)")
+    }
+    // Soft pruning goes on from them.
+    let soft = try sample.run("soft", [.softPruning]) { $0.thresholdLearningRate = 0 }
+    #expect(try soft.floats(of: "prune.thresholds") == expected)
+    func isStale(_ stages: [StageName]) throws -> Bool {
+      try sample.training(of: sample.checkpoint, sample.chosen(stages, { _ in })).notes
+        .contains { $0.hasPrefix("prune.thresholds stay as they are") }
+    }
+    for (stages, stale) in [
+      ([StageName.fineTuning, .exits], true), ([.fineTuning, .softPruning], false), ([.exits], false),
+    ] {
+      #expect(try isStale(stages) == stale, "\(stages)")
+    }
+    // They are those of all layers.
+    #expect(sample.problem([.hardPruning], { $0.layers = 2 }).contains("stage 3 needs thresholds"))
   }
 
   @Test("Teachers are read at the start, and one that no stage hears is refused")

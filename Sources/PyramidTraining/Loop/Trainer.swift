@@ -49,6 +49,8 @@ public final class Trainer {
       (self.position, resumed) = (position, file)
     }
     log = try TrainingLog(path: folder.logPath, keeping: position.logBytes)
+    context.output = TrainingOutput(
+      folder: folder.path, arguments: folder.arguments, interval: saveInterval, note: console.note)
   }
 
   /// Runs the stages that are left and returns the log's events. Throws what stages throw, `TrainingError` for a loss
@@ -64,6 +66,7 @@ public final class Trainer {
       position = next
       best = [:]
       try save()
+      FeatureFiles.remove(from: folder.path)
     }
     return try log.events()
   }

@@ -98,6 +98,7 @@ public final class ParameterSet {
       }
       try add(name, shape) { try checkpoint.weights.tensors.floats(of: original) }
     }
+    if let thresholds = checkpoint.importedThresholds { add(Graph.thresholds, [thresholds.count]) { thresholds } }
   }
 
   /// What a weight that is not a parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
@@ -107,6 +108,14 @@ public final class ParameterSet {
     guard let weights else { throw TrainingError("#\(weight.name) is not a parameter, and there is no checkpoint") }
     parameter.array = try weights.values(of: weight)
     return parameter
+  }
+
+  /// SHA-256 of the parameters with names that `isMeant` takes.
+  func checksum(of isMeant: (String) -> Bool) -> String {
+    let lines = all.filter { isMeant($0.name) }.map {
+      "\($0.name) \($0.shape) \(Checksum.sha256(of: UnsafeRawBufferPointer($0.values)))"
+    }
+    return Checksum.sha256(of: lines.joined(separator: "\n"))
   }
 
   /// Removes the parameter of that name, if there is one.

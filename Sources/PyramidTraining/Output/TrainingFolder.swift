@@ -74,6 +74,7 @@ public final class TrainingFolder {
     case .new, .overwriting:
       // The old state goes first: were it to outlive its marker, it would be of no use to anybody.
       for name in [Self.stateName, "training-report.json", "training-log.jsonl"] { unlink(file(name)) }
+      FeatureFiles.remove(from: path)
       try OutputFile.write(text, to: file(Self.marker))
     }
     // What a process that was killed while it wrote left behind.
@@ -81,7 +82,10 @@ public final class TrainingFolder {
   }
 
   /// Removes the state of a training that is finished.
-  func removeState() { unlink(statePath) }
+  func removeState() {
+    unlink(statePath)
+    FeatureFiles.remove(from: path)
+  }
 
   deinit { if lock >= 0 { close(lock) } }
 

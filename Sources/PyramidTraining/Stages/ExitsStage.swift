@@ -41,8 +41,12 @@ final class ExitsStage: TrainingStage {
     training = try program(DropoutRates(classifier: context.checkpoint.configuration.dropout.classifier))
     evaluation = try program(nil)
     groups = try context.groups(of: Set(training!.trained))
+    // Of a resumed training the exits, which features do not depend on, are at some later step.
+    let checksum = context.parameters.checksum { !$0.hasPrefix("exits.") }
     for (texts, name) in [(context.train, "train"), (context.dev, "dev")] {
-      caches[ObjectIdentifier(texts)] = try FeatureCache(texts, context, model: model!) { [context] share in
+      caches[ObjectIdentifier(texts)] = try FeatureCache(
+        texts, context, model: model!, files: FeatureFiles(context, texts, name, model: checksum)
+      ) { [context] share in
         context.progress("4 exits: features of \(name), \(Int(100 * share))%")
       }
     }
@@ -74,53 +78,5 @@ final class ExitsStage: TrainingStage {
   private func features(of batch: TrainingBatch) throws -> FeatureCache.Features {
     if let cache = caches[ObjectIdentifier(batch.texts)], let known = cache.features(of: batch.samples) { return known }
     return try model!.features(of: batch)
-  }
-}
-
-/// What exit heads read, and what the last head says, for all samples of some texts.
-struct FeatureCache {
-  /// Features of a batch.
-  struct Features {
-    /// [B, exits * width].
-    var rows: [Float]
-    /// [B, classes].
-    var lastLogits: [Float]
-  }
-
-  /// More bytes than this are not kept, but computed again in each epoch.
-  static let largest = 4 << 30
-
-  private var rows: [Float] = []
-  private var logits: [Float] = []
-  private let width: Int
-  private let classes: Int
-
-  /// Computes the features of all texts, unless they are too many to be kept.
-  init(
-    _ texts: EncodedTexts, _ context: TrainingContext, model: StageProgram, progress: (Double) -> Void
-  ) throws {
-    (width, classes) = (model.featureWidth, context.labels.count)
-    if texts.count * width * 4 > Self.largest { return }
-    rows = [Float](repeating: 0, count: texts.count * width)
-    logits = [Float](repeating: 0, count: texts.count * classes)
-    let plan = BatchPlan(
-      lengths: texts.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
-    for (number, samples) in plan.batches.enumerated() {
-      try Interruption.check()
-      progress(Double(number) / Double(plan.batches.count))
-      let features = try model.features(of: texts.batch(samples))
-      for (row, sample) in samples.enumerated() {
-        for column in 0..<width { rows[sample * width + column] = features.rows[row * width + column] }
-        for column in 0..<classes { logits[sample * classes + column] = features.lastLogits[row * classes + column] }
-      }
-    }
-  }
-
-  /// The features of some samples; nil when none are kept.
-  func features(of samples: [Int]) -> Features? {
-    if rows.isEmpty { return nil }
-    return Features(
-      rows: samples.flatMap { rows[$0 * width..<($0 + 1) * width] },
-      lastLogits: samples.flatMap { logits[$0 * classes..<($0 + 1) * classes] })
   }
 }

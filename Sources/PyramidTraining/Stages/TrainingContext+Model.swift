@@ -85,6 +85,15 @@ extension TrainingContext {
     }
   }
 
+  /// What to say of thresholds that stay while the layers that they were learned for do not.
+  var thresholdNotes: [String] {
+    let isFit = options.stages.contains { [.softPruning, .hardPruning].contains($0) }
+    guard parameters[Graph.thresholds] != nil, options.stages.contains(.fineTuning), !isFit else { return [] }
+    return [
+      "prune.thresholds stay as they are, though stage 1 trains the layers without pruning; --stages 1,2,3 trains both"
+    ]
+  }
+
   /// The parameters of these names in groups: embeddings and layers; heads; thresholds.
   func groups(of names: Set<String>) throws -> [ParameterGroup] {
     let lastHead = Set(try plainGraph().weights.filter { $0.name.hasPrefix("head.") }.flatMap(\.sources))

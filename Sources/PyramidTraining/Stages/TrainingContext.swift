@@ -3,6 +3,16 @@
 import PyramidModels
 import PyramidRuntime
 
+/// Where a training runs: what stages may keep there until they are through.
+struct TrainingOutput {
+  /// The folder, and SHA-256 of what was asked for.
+  let folder, arguments: String
+  /// The most work that a killed process loses.
+  let interval: Duration
+  /// Tells the user something.
+  let note: (String) -> Void
+}
+
 /// Everything that stages read and the parameters that they change. Long work outside of batches calls
 /// `Interruption.check` now and then.
 public final class TrainingContext {
@@ -20,6 +30,8 @@ public final class TrainingContext {
   public let thread: TrainingThread
   /// Shows what is going on, on a terminal.
   public let progress: (String) -> Void
+  /// Where the training runs; nil for one that does not run yet.
+  var output: TrainingOutput?
 
   /// Puts the parts together. Throws when the checkpoint's tensors do not fit its configuration or the labels.
   public init(
