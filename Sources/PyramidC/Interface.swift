@@ -128,7 +128,10 @@ private struct TextColumn {
       guard first >= 0, last >= first else {
         throw RuntimeError("text \(index + 1): the offsets go from \(first) to \(last)")
       }
-      let text = UnsafeBufferPointer(start: bytes.map { $0 + Int(first) }, count: bytes == nil ? 0 : Int(last - first))
+      guard bytes != nil || last == first else {
+        throw RuntimeError("text \(index + 1) has \(last - first) bytes, and the bytes are NULL")
+      }
+      let text = UnsafeBufferPointer(start: bytes.map { $0 + Int(first) }, count: Int(last - first))
       guard let text = String(validating: text, as: UTF8.self) else {
         throw RuntimeError("text \(index + 1) is not UTF-8")
       }
@@ -153,7 +156,10 @@ private func classifierOptions(_ text: String) throws -> ClassifierOptions {
     case "threads": options.threads = try member.integer(in: 1...ThreadCount.limit)
     case "batch_tokens": options.batchTokens = try member.integer(in: 1...(1 << 30))
     case "batch_samples": options.batchSamples = try member.integer(in: 1...(1 << 30))
-    case "label_threshold": options.labelThreshold = Float(try member.double())
+    case "label_threshold":
+      let threshold = try member.double()
+      guard (0...1).contains(threshold) else { throw member.failure("expected 0 to 1, found \(threshold)") }
+      options.labelThreshold = Float(threshold)
     default: throw member.failure("is not understood")
     }
   }

@@ -85,10 +85,13 @@
     @Option(help: "Most bytes of a request's headers.")
     var maxHeader = 16 << 10
 
-    @Option(help: "Most connections at a time; others wait.")
+    @Flag(help: "Read models into memory, where nobody can change them, instead of mapping their files.")
+    var copy = false
+
+    @Option(help: "Most HTTP connections at a time; others wait.")
     var maxConnections = 16_384
 
-    @Option(help: "Seconds after which an idle connection is closed.")
+    @Option(help: "Seconds after which an idle connection is closed, and a body that is not there yet refused.")
     var idleTimeout = 60
 
     @Option(help: "Seconds that requests have to end after SIGTERM.")
@@ -150,7 +153,7 @@
       options.maxTextBytes = maxBody
       options.deadline = deadlineMs > 0 ? .milliseconds(deadlineMs) : nil
       (options.exitRange, options.pruneRange) = (exitRange, pruneRange)
-      (options.isAdaptive, options.shadow) = (adaptive, shadow)
+      (options.isAdaptive, options.shadow, options.copiesModels) = (adaptive, shadow, copy)
       return options
     }
 

@@ -34,8 +34,11 @@ public final class ModelMetrics: Sendable {
       "mp_requests_total", .counter, "Requests by outcome.",
       labels: labels + [("protocol", name), ("outcome", outcome)]
     ).add()
-    registry.series("mp_request_seconds", .histogram(MetricRegistry.seconds), "Time of a request.", labels: labels)
-      .observe(seconds)
+    // By outcome, since a refusal takes no time: with answers in one, an overload would look fast.
+    registry.series(
+      "mp_request_seconds", .histogram(MetricRegistry.seconds), "Time of a request, from its body to its reply.",
+      labels: labels + [("outcome", outcome)]
+    ).observe(seconds)
   }
 
   /// Counts answers.

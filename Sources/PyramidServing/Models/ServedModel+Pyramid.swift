@@ -64,7 +64,7 @@ extension ServedModel {
         heads.append(["layer": JSONValue(layer), "scores": .array(head.scores.map { JSONValue($0) })])
       }
       var dense: (answer: Classification, milliseconds: Double)?
-      if let policies = try? controlPolicies(prune: PolicySpec("keep-all")) {
+      if terms.maxLayers == nil, let policies = try? controlPolicies(prune: PolicySpec("keep-all")) {
         pass = terms
         pass.policies = policies
         dense = try await run(pass, times: 3)

@@ -67,7 +67,8 @@ public final class ServedModel: Sendable {
   ) throws {
     (self.name, self.version, self.path) = (name, version, path)
     (self.options, self.registry, self.onTrouble) = (options, registry, onTrouble)
-    classifier = try Classifier(path: path, registry: registry, options: options.classifier)
+    classifier = try Classifier(
+      model: LoadedModel(path: path, copying: options.copiesModels), registry: registry, options: options.classifier)
     try classifier.model.requireOneTask(for: "mp-serve's protocols are")
     try classifier.check(RequestTerms(maxLayers: options.maxLayers))
     gate = AdmissionGate(capacity: options.queueTokens)
@@ -101,20 +102,22 @@ public final class ServedModel: Sendable {
 
   /// Answers a request. Throws `ServingError`, or `CancellationError` when nobody waits for the answer any more.
   public func answer(_ request: ServingRequest) async throws -> ServingResult {
-    try gate.refuseIfFull(atLeast: request.texts.count)
-    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.broken, error.description) }
     guard request.texts.count <= options.maxTexts else {
       throw ServingError(
         .tooLarge, "\(request.texts.count) texts, and a request may have \(options.maxTexts): send several")
     }
+    try gate.refuseIfFull(atLeast: request.texts.count)
+    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.broken, error.description) }
     let (terms, level) = try terms(of: request)
     let encodings = try await encodings(of: request, until: terms.deadline)
     let answers = try await admitted(tokens: encodings.reduce(0) { $0 + $1.ids.count }) {
       try await self.classifier.classify(encodings: encodings, on: terms)
     }
     metrics.count(answers)
-    // What a request made of it is no fault of the exits.
-    if request.exit == nil, request.prune == nil { observe(answers, encodings) }
+    // What a request made of it is no fault of the exits; whether a text is drawn must not depend on its answer.
+    if request.exit == nil, request.prune == nil, request.maxLayers == nil, request.deadline == nil {
+      observe(answers, encodings)
+    }
     let policies = terms.policies ?? classifier.policies
     return ServingResult(
       answers: answers, exit: policies.exit?.spec.description, prune: policies.prune?.spec.description,
@@ -193,17 +196,27 @@ public final class ServedModel: Sendable {
     if request.exit != nil || request.prune != nil {
       terms.policies = try policies(exit: request.exit, prune: request.prune)
     } else if !levels.isEmpty {
-      let level = min(Int(gate.fill * Double(levels.count)), levels.count - 1)
-      terms.policies = levels[level]
-      loosened = Double(level) / Double(levels.count - 1)
-      metrics.gauge("mp_exit_loosened", "How far the exit policy is loosened, 0 to 1.", loosened!)
+      let level = level
+      (terms.policies, loosened) = (levels[level], Double(level) / Double(levels.count - 1))
     }
     do { try classifier.check(terms) } catch { throw ServingError(.invalid, "\(error)") }
     return (terms, loosened)
   }
 
+  /// The exit policy's place in `levels` at this fill of the queue.
+  private var level: Int { min(Int(gate.fill * Double(levels.count)), levels.count - 1) }
+
+  /// Throws `ServingError` when the model's file was written over, since it will not answer.
+  public func checkReady() throws(ServingError) {
+    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.unavailable, error.description) }
+  }
+
   /// Sets the numbers that are of the moment.
   public func refreshMetrics() {
+    if !levels.isEmpty {
+      metrics.gauge(
+        "mp_exit_loosened", "How far the exit policy is loosened, 0 to 1.", Double(level) / Double(levels.count - 1))
+    }
     metrics.gauge("mp_queue_tokens", "Tokens of requests that wait for answers.", Double(gate.tokens))
     metrics.gauge("mp_queue_requests", "Requests that wait for answers.", Double(gate.requests))
     metrics.gauge("mp_queue_capacity_tokens", "Tokens that may wait.", Double(gate.capacity))
@@ -240,7 +253,7 @@ public final class ServedModel: Sendable {
   /// Answers drawn texts again without policies, when there is time for it.
   private func observe(_ answers: [Classification], _ encodings: [Encoding]) {
     guard let shadow else { return }
-    for (answer, encoding) in zip(answers, encodings) where answer.answer.limit == nil && shadow.draws() {
+    for (answer, encoding) in zip(answers, encodings) where shadow.draws() {
       Task {
         do {
           let isAlarming = try await gate.admit(tokens: encoding.ids.count, upTo: 0.5) {

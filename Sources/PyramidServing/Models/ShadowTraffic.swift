@@ -55,8 +55,12 @@ final class ShadowTraffic: Sendable {
   private let state: Mutex<State>
 
   /// For a classifier, which has to admit `never-exit` and `keep-all` in place of its policies. A certificate that bounds
-  /// what dense answers otherwise is tested, unless the operator has other policies in force than it is for.
+  /// what dense answers otherwise is tested, unless the operator has other policies in force than it is for, or limits
+  /// that answer some texts before their policy would. Throws `ServingError` where answers are numbers, of which none agree.
   init(_ options: ServingOptions, _ classifier: Classifier, _ registry: PolicyRegistry) throws {
+    guard [.classification, .multiLabel].contains(classifier.task) else {
+      throw ServingError(.invalid, "--shadow compares labels, and this model answers with numbers")
+    }
     share = options.shadow
     let policies = classifier.policies
     terms = RequestTerms(
@@ -67,7 +71,10 @@ final class ShadowTraffic: Sendable {
     let certificate = classifier.model.header.certificate
     missClass = certificate?.missClass
     var test: ShareTest?
-    if let certificate, certificate.against == "dense", options.classifier.policies.isEmpty || options.isAdaptive {
+    let isForThis =
+      (options.classifier.policies.isEmpty || options.isAdaptive) && options.maxLayers == nil && options.deadline == nil
+      && (classifier.task == .classification || options.classifier.labelThreshold == 0.5)
+    if let certificate, certificate.against == "dense", isForThis {
       test = ShareTest(bound: certificate.maxDrop, alpha: 1 - certificate.confidence)
     }
     state = Mutex(State(test: test))
@@ -83,7 +90,8 @@ final class ShadowTraffic: Sendable {
     let (snapshot, isNew) = state.withLock { state in
       state.count += 1
       if agrees { state.agreeing += 1 }
-      if missClass == nil || missClass == dense.label { state.test?.count(isLost: !agrees) }
+      let isTested = missClass.map { dense.labels?.contains($0) ?? ($0 == dense.label) } ?? true
+      if isTested { state.test?.count(isLost: !agrees) }
       let isNew = state.test?.isAlarming == true && !state.isAlarming
       if isNew { state.isAlarming = true }
       return (state, isNew)

@@ -89,7 +89,7 @@ public enum OpenAPI {
       "InferRequest": [
         "type": "object", "required": ["inputs"], "additionalProperties": false,
         "properties": [
-          "id": string, "inputs": list(tensor(list(["oneOf": [string, list(string)]]))),
+          "id": string, "model_name": string, "inputs": list(tensor(list(["oneOf": [string, list(string)]]))),
           "outputs": list(["type": "object", "required": ["name"], "properties": ["name": ["enum": .array(names)]]]),
           "parameters": requestParameters,
         ],

@@ -10,6 +10,8 @@ import PyramidFormats
 public struct OpenInferenceRequest: Sendable {
   /// Given back with the answer.
   public var id: String?
+  /// The model that the body names, as KServe's client does beside the path; nil for none.
+  public private(set) var model: String?
   /// What is asked.
   public var request = ServingRequest(texts: [])
   /// The outputs wanted, in their order; all for a request that names none.
@@ -24,7 +26,7 @@ public struct OpenInferenceRequest: Sendable {
     }
     do {
       let value = try JSONReader.read(
-        Array(body[..<length]), file: "request", limits: JSONLimits(maximumDepth: 16, maximumValues: 200_000))
+        Array(body[..<length]), file: "request", limits: .request)
       try read(JSONField(value, file: "request"), rest: body[length...])
     } catch let error as FormatError {
       throw ServingError(.invalid, error.description)
@@ -55,9 +57,10 @@ public struct OpenInferenceRequest: Sendable {
 
   private mutating func read(_ field: JSONField, rest: ArraySlice<UInt8>) throws {
     var (rest, inputs) = (rest, Inputs())
-    let known: Set = ["id", "inputs", "outputs", "parameters"]
+    let known: Set = ["id", "model_name", "inputs", "outputs", "parameters"]
     for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
     id = try field.optional("id")?.string()
+    model = try field.optional("model_name")?.string()
     for input in try field.required("inputs").elements() {
       let shape = try input.required("shape").elements().map { try $0.integer(in: 0...(1 << 30)) }
       var size: Int?
@@ -138,6 +141,9 @@ public struct OpenInferenceRequest: Sendable {
   public static func texts(bytes: ArraySlice<UInt8>) throws(ServingError) -> [String] {
     var (texts, rest) = ([String](), bytes)
     while !rest.isEmpty {
+      guard texts.count < JSONLimits.request.maximumValues else {
+        throw ServingError(.tooLarge, "a BYTES tensor has more than \(texts.count) elements")
+      }
       guard rest.count >= 4 else { throw ServingError(.invalid, "a BYTES tensor ends within a length") }
       let length = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
       rest = rest.dropFirst(4)
@@ -152,6 +158,11 @@ public struct OpenInferenceRequest: Sendable {
     }
     return texts
   }
+}
+
+extension JSONLimits {
+  /// What a request's body may hold. A value takes a hundred times the bytes that it has in the body.
+  static let request = JSONLimits(maximumDepth: 16, maximumValues: 200_000)
 }
 
 /// The two tensors that a model takes.

@@ -12,7 +12,7 @@ public struct PageRequest: Sendable {
   /// Reads a body. Throws `ServingError`.
   public init(body: [UInt8]) throws(ServingError) {
     do {
-      let field = JSONField(try JSONReader.read(body, file: "request"), file: "request")
+      let field = JSONField(try JSONReader.read(body, file: "request", limits: .request), file: "request")
       let known: Set = ["model", "text", "text_pair", "exit", "prune"]
       for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
       model = try field.optional("model")?.string()

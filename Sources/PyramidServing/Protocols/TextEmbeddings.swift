@@ -14,7 +14,7 @@ public struct PredictRequest: Sendable {
   /// Reads a body. Throws `ServingError`.
   public init(body: [UInt8]) throws(ServingError) {
     do {
-      let field = JSONField(try JSONReader.read(body, file: "request"), file: "request")
+      let field = JSONField(try JSONReader.read(body, file: "request", limits: .request), file: "request")
       try field.refuseUnknown(["inputs", "raw_scores", "truncate", "truncation_direction"])
       let inputs = try field.required("inputs")
       switch inputs.value {
@@ -52,7 +52,7 @@ public struct RerankRequest: Sendable {
   /// Reads a body. Throws `ServingError`.
   public init(body: [UInt8]) throws(ServingError) {
     do {
-      let field = JSONField(try JSONReader.read(body, file: "request"), file: "request")
+      let field = JSONField(try JSONReader.read(body, file: "request", limits: .request), file: "request")
       try field.refuseUnknown(["query", "texts", "raw_scores", "return_text", "truncate", "truncation_direction"])
       let query = try field.required("query").string()
       let texts = try field.required("texts").elements()

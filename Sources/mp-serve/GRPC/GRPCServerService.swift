@@ -7,11 +7,13 @@
   import NIOCore
   import PyramidServing
   import ServiceLifecycle
+  import Synchronization
 
   struct GRPCServerService: Service {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let logger: Logger
     private let port: Int
+    private let ending = ServerEnding()
 
     init(_ options: MPServe, _ repository: ModelRepository, _ token: BearerToken?, _ logger: Logger) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
@@ -25,9 +27,15 @@
       let transport = HTTP2ServerTransport.Posix(
         address: address.protocol == .inet6
           ? .ipv6(host: host, port: options.grpcPort) : .ipv4(host: host, port: options.grpcPort),
-        transportSecurity: security, config: .defaults { $0.rpc.maxRequestPayloadSize = options.maxBody })
+        transportSecurity: security,
+        config: .defaults { config in
+          config.rpc.maxRequestPayloadSize = options.maxBody
+          config.connection.maxIdleTime = .seconds(options.idleTimeout)
+          config.connection.keepalive.time = .seconds(options.idleTimeout)
+          config.http2.maxConcurrentStreams = 256
+        })
       server = GRPCServer(
-        transport: transport, services: [InferenceService(repository: repository)],
+        transport: transport, services: [InferenceService(repository: repository, ending: ending)],
         interceptors: token.map { [TokenInterceptor(token: $0)] } ?? [])
       (self.logger, port) = (logger, options.grpcPort)
     }
@@ -37,7 +45,36 @@
       try await withGracefulShutdownHandler {
         try await server.serve()
       } onGracefulShutdown: {
+        ending.begin()
         server.beginGracefulShutdown()
+      }
+    }
+  }
+
+  /// Whether the server ends: it tells its calls so in the way that it tells them of a client that is gone.
+  final class ServerEnding: Sendable {
+    private let hasBegun = Atomic(false)
+
+    /// Says so, before the server does.
+    func begin() { hasBegun.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Runs a call's `body`, which is cancelled when the client closes its stream or its deadline passes.
+    func whileAwaited<Result: Sendable>(
+      _ context: ServerContext, _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+      let work = Task { try await body() }
+      let end: @Sendable () -> Void = { [self] in
+        if !hasBegun.load(ordering: .sequentiallyConsistent) { work.cancel() }
+      }
+      return try await withTaskCancellationHandler {
+        try await withRPCCancellationHandler {
+          if context.cancellation.isCancelled { end() }
+          return try await work.value
+        } onCancelRPC: {
+          end()
+        }
+      } onCancel: {
+        work.cancel()
       }
     }
   }

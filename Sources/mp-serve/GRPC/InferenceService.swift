@@ -12,6 +12,7 @@
 
   struct InferenceService: Inference_GRPCInferenceService.SimpleServiceProtocol {
     let repository: ModelRepository
+    let ending: ServerEnding
 
     func serverLive(
       request: Inference_ServerLiveRequest, context: ServerContext
@@ -24,7 +25,8 @@
     func modelReady(
       request: Inference_ModelReadyRequest, context: ServerContext
     ) async throws -> Inference_ModelReadyResponse {
-      _ = try model(request.name, request.version)
+      let model = try model(request.name, request.version)
+      do { try model.checkReady() } catch { throw RPCError(error) }
       return .with { $0.ready = true }
     }
 
@@ -57,11 +59,17 @@
     ) async throws -> Inference_ModelInferResponse {
       let model = try model(request.modelName, request.modelVersion)
       do {
-        return try await model.counted(protocol: "oip_grpc") {
-          let asked = try OpenInferenceRequest(request)
-          return reply(try await model.answer(asked.request), to: asked, from: model)
+        return try await ending.whileAwaited(context) {
+          try await model.counted(protocol: "oip_grpc") {
+            let asked = try OpenInferenceRequest(request)
+            return reply(try await model.answer(asked.request), to: asked, from: model)
+          }
         }
-      } catch let error as ServingError { throw RPCError(error) }
+      } catch let error as ServingError {
+        throw RPCError(error)
+      } catch is CancellationError {
+        throw RPCError(code: .cancelled, message: "the client closed the call, or the server ends")
+      }
     }
 
     private func reply(

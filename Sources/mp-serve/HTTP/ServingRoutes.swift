@@ -6,14 +6,13 @@
   import Hummingbird
   import Logging
   import MagicPyramid
-  import NIOCore
   import PyramidFormats
   import PyramidServing
 
   struct ServingRoutes {
     let repository: ModelRepository
     let metrics: MetricRegistry
-    let maxBody: Int
+    let bodies: RequestBodies
     let logger: Logger
 
     private static let jsonLength = HTTPField.Name("Inference-Header-Content-Length")!
@@ -40,12 +39,14 @@
         return response
       }
       router.post("/pyramid/controls") { request, _ in
-        Response.json(try model(of: try PageRequest(body: try await body(of: request))).controls)
+        Response.json(try model(of: try PageRequest(body: try await bodies.body(of: request))).controls)
       }
-      router.post("/pyramid") { request, _ in
-        let asked = try PageRequest(body: try await body(of: request))
-        let model = try model(of: asked)
-        return Response.json(try await model.counted(protocol: "page") { try await model.pyramid(of: asked.request) })
+      router.post("/pyramid") { request, context in
+        try await context.whileAwaited {
+          let asked = try PageRequest(body: try await bodies.body(of: request))
+          let model = try model(of: asked)
+          return Response.json(try await model.counted(protocol: "page") { try await model.pyramid(of: asked.request) })
+        }
       }
     }
 
@@ -72,6 +73,7 @@
         }
         model.get("ready") { _, context in
           let model = try self.model(context)
+          try model.checkReady()
           return Response.json(["name": .string(model.name), "ready": true])
         }
         model.post("infer") { request, context in
@@ -80,45 +82,45 @@
         }
       }
       group.post("repository/index") { _, _ in Response.json(repository.index) }
-      group.post("repository/models/:model/load") { _, context in
-        try await change(context) { try await repository.load($0) }
+      group.post("repository/models/:model/load") { request, context in
+        try await change(request, context) { try await repository.load($0) }
       }
-      group.post("repository/models/:model/unload") { _, context in
-        try await change(context) { try await repository.unload($0) }
+      group.post("repository/models/:model/unload") { request, context in
+        try await change(request, context) { try await repository.unload($0) }
       }
     }
 
     private func ready() throws(ServingError) -> Response {
       guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
+      for model in repository.models { try model.checkReady() }
       return Response.json(["ready": true])
     }
 
     private func model(_ context: Context) throws -> ServedModel {
       guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
-      return try repository.model(
-        try context.parameters.require("model"), version: context.parameters.get("version"))
+      return try repository.model(try name("model", context), version: try name("version", context))
     }
 
-    private func change(_ context: Context, _ body: (String) async throws -> Void) async throws -> Response {
-      do { try await body(try context.parameters.require("model")) } catch let error as ServingError {
+    /// A part of the path, which clients send percent-encoded; empty where the path has none.
+    private func name(_ part: String, _ context: Context) throws(ServingError) -> String {
+      guard let text = context.parameters.get(part) else { return "" }
+      guard let name = PercentEncoding.decoded(text) else {
+        throw ServingError(.invalid, "the path's \(part) \(text.quoted) is no percent-encoded UTF-8")
+      }
+      return name
+    }
+
+    private func change(
+      _ request: Request, _ context: Context, _ body: (String) async throws -> Void
+    ) async throws -> Response {
+      try ModelRepository.check(change: try await bodies.body(of: request))
+      do { try await body(try name("model", context)) } catch let error as ServingError {
         throw error
       } catch {
         logger.error("models stay as they were", metadata: ["error": "\(error)"])
         throw ServingError(.invalid, "\(error)")
       }
       return Response.json([:])
-    }
-
-    private func body(of request: Request) async throws -> [UInt8] {
-      if let encoding = request.headers[.contentEncoding], encoding != "identity" {
-        throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
-      }
-      if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maxBody {
-        throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(maxBody)")
-      }
-      do { return Array(buffer: try await request.body.collect(upTo: maxBody)) } catch is NIOTooManyBytesError {
-        throw ServingError(.tooLarge, "the body has more than the \(maxBody) bytes that this server takes")
-      }
     }
 
     private func infer(_ request: Request, _ model: ServedModel) async throws -> Response {
@@ -129,7 +131,10 @@
           }
           return length
         }
-        let asked = try OpenInferenceRequest(body: try await body(of: request), jsonLength: length)
+        let asked = try OpenInferenceRequest(body: try await bodies.body(of: request), jsonLength: length)
+        if let name = asked.model, name != model.name {
+          throw ServingError(.invalid, "model_name is \(name.quoted), and the path says \(model.name.quoted)")
+        }
         let reply = OpenInferenceReply(try await model.answer(asked.request), to: asked, from: model)
         guard let jsonLength = reply.jsonLength else { return Response.bytes(reply.body, type: "application/json") }
         var response = Response.bytes(reply.body, type: "application/octet-stream")
@@ -141,17 +146,19 @@
     private func predict(_ request: Request) async throws -> Response {
       let model = try onlyModel()
       return try await model.counted(protocol: "predict") {
-        let asked = try PredictRequest(body: try await body(of: request))
-        return Response.json(asked.reply(try await model.answer(asked.request), labels: model.classifier.labels))
+        let asked = try PredictRequest(body: try await bodies.body(of: request))
+        let result = try await model.answer(asked.request)
+        return Response.json(asked.reply(result, labels: model.classifier.labels)).noting(result)
       }
     }
 
     private func rerank(_ request: Request) async throws -> Response {
       let model = try onlyModel()
       return try await model.counted(protocol: "rerank") {
-        let asked = try RerankRequest(body: try await body(of: request))
+        let asked = try RerankRequest(body: try await bodies.body(of: request))
         try asked.check(model.classifier)
-        return Response.json(asked.reply(try await model.answer(asked.request)))
+        let result = try await model.answer(asked.request)
+        return Response.json(asked.reply(result)).noting(result)
       }
     }
 
@@ -159,5 +166,20 @@
       guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
       return try repository.onlyModel()
     }
+  }
+
+  extension Response {
+    /// Says in headers what text-embeddings-inference's replies have no place for: limits that made texts leave early, and
+    /// how far the exit policy was loosened.
+    fileprivate func noting(_ result: ServingResult) -> Response {
+      var response = self
+      let limits = Set(result.answers.compactMap { $0.answer.limit?.rawValue }).sorted()
+      if !limits.isEmpty { response.headers[Self.limitedBy] = limits.joined(separator: ",") }
+      if let loosened = result.loosened { response.headers[Self.loosened] = "\(loosened)" }
+      return response
+    }
+
+    private static let limitedBy = HTTPField.Name("X-Limited-By")!
+    private static let loosened = HTTPField.Name("X-Loosened")!
   }
 #endif

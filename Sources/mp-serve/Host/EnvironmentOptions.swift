@@ -8,7 +8,7 @@
   enum EnvironmentOptions {
     private static let prefix = "MP_SERVE_"
     /// Options without a value.
-    private static let flags: Set = ["--adaptive"]
+    private static let flags: Set = ["--adaptive", "--copy"]
 
     /// The process's arguments, after those that its environment stands for.
     static func arguments(for command: any ParsableCommand.Type) -> [String] {
@@ -22,7 +22,12 @@
         let option = "--" + name.lowercased().split(separator: "_").joined(separator: "-")
         if given.contains(where: { $0 == option || $0.hasPrefix(option + "=") }) { continue }
         if flags.contains(option) {
-          if ["1", "true", "yes"].contains(value.lowercased()) { options.append(option) }
+          switch value.lowercased() {
+          case "1", "true", "yes", "on": options.append(option)
+          case "0", "false", "no", "off", "": break
+          // The parser refuses a flag with a value, and names both.
+          default: options.append("\(option)=\(value)")
+          }
         } else {
           options.append("\(option)=\(value)")
         }

@@ -33,7 +33,7 @@
         text = JSONWriter.string(.object(object))
       case .text:
         let words = all.map { "\($0.key)=\("\($0.value)".printable(limit: 400))" }.joined(separator: " ")
-        text = "\(Self.time()) \(level.rawValue) \(message) \(words)"
+        text = "\(Self.time()) \(level.rawValue) \("\(message)".printable(limit: 400)) \(words)"
       }
       text += "\n"
       // One write a line, so that lines of several threads don't mix.

@@ -48,7 +48,8 @@
 
     func run() async throws {
       raiseFileLimit()
-      let service = ServingRoutes(repository: repository, metrics: registry, maxBody: options.maxBody, logger: logger)
+      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
+      let service = ServingRoutes(repository: repository, metrics: registry, bodies: bodies, logger: logger)
       var router = Router(context: Context.self)
       router.add(middleware: RequestLog(logger: logger))
       router.add(middleware: ErrorReplies())

@@ -1,0 +1,51 @@
+// What clients send is bounded before anything looks at it: a body by itself, all that are on their way together, and the
+// time that one takes.
+
+#if Server
+  import HTTPTypes
+  import Hummingbird
+  import NIOCore
+  import PyramidServing
+  import Synchronization
+
+  /// Reads requests' bodies.
+  final class RequestBodies: Sendable {
+    private let most: Int
+    private let time: Duration
+    private let underway = Atomic(0)
+    /// So many of the largest bodies may be on their way at once.
+    private static let together = 64
+
+    /// Bodies of at most `most` bytes that are there within `seconds`.
+    init(most: Int, seconds: Int) { (self.most, time) = (most, .seconds(seconds)) }
+
+    /// The body of a request. Throws `ServingError` where it is too large or too slow, is compressed, or where too many
+    /// bytes are on their way already.
+    func body(of request: Request) async throws -> [UInt8] {
+      if let encoding = request.headers[.contentEncoding], encoding != "identity" {
+        throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
+      }
+      if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > most {
+        throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
+      }
+      var bytes: [UInt8] = []
+      defer { underway.subtract(bytes.count, ordering: .relaxed) }
+      let start = ContinuousClock.now
+      // What a header promises is not counted: who sends nothing takes no room.
+      for try await part in request.body {
+        guard part.readableBytes <= most - bytes.count else {
+          throw ServingError(.tooLarge, "the body has more than the \(most) bytes that this server takes")
+        }
+        guard ContinuousClock.now - start < time else {
+          throw ServingError(.late, "the body is not there after \(time.components.seconds) s")
+        }
+        bytes += part.readableBytesView
+        let all = underway.add(part.readableBytes, ordering: .relaxed).newValue
+        guard all <= Self.together * most else {
+          throw ServingError(.busy(retryAfter: 1), "too many bytes are on their way to this server")
+        }
+      }
+      return bytes
+    }
+  }
+#endif
