@@ -33,7 +33,7 @@ struct ImportedExits {
       throw FormatError(
         file: weights.tensors.path(of: name), place: name.printable(limit: 80),
         problem: "an exit head with relu (BERxiT's of DistilBERT) is not supported, only tanh; take the tensors "
-          + "*.highway.* out and fit heads with: mp-train --stages 4")
+          + "*.highway.* out and fit heads with: mp-train COPY --data TRAIN.tsv --output DIR --stages 4")
     }
     let turns = configuration.layers / (configuration.sharing?.inner ?? 1)
     if has("encoder.highway.0.classifier") { importHighways(turns, configuration, family) }

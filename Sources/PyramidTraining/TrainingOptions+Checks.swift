@@ -16,6 +16,11 @@ extension TrainingOptions {
     if let wanted = maximumTokens, wanted > limit {
       throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
     }
+    if precision != .f32 { throw TrainingError("training multiplies in f32, not in \(precision.rawValue)") }
+    if let layers, !trainsLayers {
+      throw TrainingError(
+        "--layers \(layers): the classifier was not trained after that layer, and no stage that runs trains it; add 1")
+    }
     _ = try exits(layers: checkpoint.configuration.layers)
     if stages.contains(.hardPruning), !stages.contains(.softPruning),
       checkpoint.weights.shape(of: Graph.thresholds) == nil, checkpoint.importedThresholds == nil

@@ -108,7 +108,7 @@ public struct TrainingOptions: Sendable {
   public var maximumTokens: Int?
   /// Seed of order, initial values and dropout.
   public var seed: UInt64 = 1
-  /// Number format of products; parameters are f32 always.
+  /// Number format of products. Only f32 is there: training in another is refused.
   public var precision = Precision.f32
   /// Number format of the matrices in the result; vectors stay f32.
   public var weights = WeightFormat.f32

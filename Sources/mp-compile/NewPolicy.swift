@@ -64,7 +64,9 @@ struct NewPolicy: ParsableCommand {
   }
 
   private func dependency() throws -> PolicyPackage.Dependency {
-    let given = package ?? PolicyPackage.checkout ?? PolicyPackage.repository
+    guard let given = package ?? PolicyPackage.checkout else {
+      throw ValidationError("the checkout that this tool was built from is gone: give one with --package, or a URL")
+    }
     let isPath = FileKind(at: "\(given)/Package.swift") == .regular
     if !isPath, given.utf8.contains(UInt8(ascii: ":")) {
       return .url(given, from: packageVersion ?? magicPyramidVersion)

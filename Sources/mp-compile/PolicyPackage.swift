@@ -19,9 +19,6 @@ struct PolicyPackage {
     let text: String
   }
 
-  /// The repository that packages depend on where there is no checkout.
-  static let repository = "https://github.com/magic-pyramid/magic-pyramid.git"
-
   /// The checkout that the tool was built from; nil when it is not there.
   static var checkout: String? {
     let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")

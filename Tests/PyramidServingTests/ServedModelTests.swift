@@ -113,6 +113,16 @@ import Testing
     #expect(error?.kind == .late)
   }
 
+  @Test func `has a slider for each number that requests may change, whole ones in whole steps`() throws {
+    let model = try ServedFixture(exit: "patience(patience=2)") {
+      $0.exitRange = try PolicyRange("patience(patience=1)..patience(patience=3)")
+    }.model
+    let policy = try JSONField(model.controls, file: "reply").required("policies").elements()[0]
+    let slider = try policy.required("sliders").elements()[0]
+    #expect(try slider.required("name").string() == "patience")
+    #expect(try ["value", "least", "most", "step"].map { try slider.required($0).double() } == [2, 1, 3, 1])
+  }
+
   @Test func `answers drawn texts twice only where they fit into half of the queue`() async throws {
     let fixture = try ServedFixture { ($0.shadow, $0.queueTokens) = (1, 10) }
     try await fixture.model.gate.admit(tokens: 4) {

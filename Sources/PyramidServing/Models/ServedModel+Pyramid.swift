@@ -11,8 +11,15 @@ extension ServedModel {
     var policies: [JSONValue] = []
     for (kind, policy) in classifier.policies.all {
       let sliders = policy.type.parameters.compactMap { parameter -> JSONValue? in
-        guard case .number(_, let declared) = parameter.kind, case .number(let value)? = policy.spec[parameter.name]
-        else { return nil }
+        let declared: ClosedRange<Double>
+        var isWhole = false
+        switch parameter.kind {
+        case .number(_, let range): declared = range
+        case .integer(_, let range):
+          (declared, isWhole) = (Double(range.lowerBound)...Double(range.upperBound), true)
+        case .numbers, .word, .flag: return nil
+        }
+        guard case .number(let value)? = policy.spec[parameter.name] else { return nil }
         var bounds = value...value
         if let range = ranges[kind], case .number(let first)? = range.first[parameter.name],
           case .number(let last)? = range.last[parameter.name]
@@ -22,6 +29,7 @@ extension ServedModel {
         return [
           "name": .string(parameter.name), "help": .string(parameter.help), "value": JSONValue(value),
           "least": JSONValue(bounds.lowerBound), "most": JSONValue(bounds.upperBound),
+          "step": JSONValue(isWhole ? 1 : (bounds.upperBound - bounds.lowerBound) / 200),
         ]
       }
       policies.append([

@@ -30,7 +30,7 @@ public struct TrimmedCheckpoint {
     if let pairs = checkpoint.weights.originals.keys.first(where: { $0.hasSuffix("exits.entry.bigrams") }) {
       throw TrainingError(
         "\(checkpoint.path): \(pairs) is hashed by token ids; trim the vocabulary first, then train the entry: "
-          + "mp-train --stages entry")
+          + "mp-train TRIMMED --data TRAIN.tsv --output DIR --stages entry --bag pairs")
     }
   }
 
