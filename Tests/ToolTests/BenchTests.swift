@@ -62,7 +62,7 @@ import Testing
     process.arguments = ["-B", Models.root + "/Scripts/benchmark/test_report.py"]
     let notes = Pipe()
     process.standardError = notes
-    try process.run()
+    try process.runLimited()
     let text = String(decoding: notes.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 0, "\(text)")

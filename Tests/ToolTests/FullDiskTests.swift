@@ -14,7 +14,7 @@ import Testing
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["unshare"] + options + ["mount", "-t", "tmpfs", "none", "/mnt"]
     (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-    guard (try? process.run()) != nil else { return false }
+    guard (try? process.runLimited()) != nil else { return false }
     process.waitUntilExit()
     return process.terminationStatus == 0
   }
@@ -33,7 +33,7 @@ import Testing
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: output)
     process.standardError = FileHandle(forWritingAtPath: notes)
-    try process.run()
+    try process.runLimited()
     process.waitUntilExit()
     return ToolResult(
       output: try String(contentsOfFile: output, encoding: .utf8),

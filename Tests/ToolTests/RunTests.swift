@@ -110,7 +110,7 @@ import Testing
     let (input, output) = (Pipe(), Pipe())
     process.standardInput = input
     process.standardOutput = output
-    try process.run()
+    try process.runLimited()
     try input.fileHandleForWriting.write(contentsOf: Data("One text.\n".utf8))
     var text = ""
     // Blocks until the tool has written: were it to wait for more input first, neither side would go on.
@@ -137,7 +137,7 @@ import Testing
     let (input, output) = (Pipe(), Pipe())
     process.standardInput = input
     process.standardOutput = output
-    try process.run()
+    try process.runLimited()
     let newline = UInt8(ascii: "\n")
     // In rounds that fit a pipe, so that neither side waits for the other.
     func classify(rounds: Int) throws {

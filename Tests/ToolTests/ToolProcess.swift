@@ -47,12 +47,8 @@ enum Tool: String {
     process.standardInput = FileHandle(forReadingAtPath: inputFile)
     process.standardOutput = FileHandle(forWritingAtPath: outputFile)
     process.standardError = FileHandle(forWritingAtPath: notesFile)
-    try process.run()
-    // A tool that hangs is a failure, not a test run without end.
-    let deadline = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
-    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Self.limit), execute: deadline)
+    try process.runLimited()
     process.waitUntilExit()
-    deadline.cancel()
     func text(_ path: String) throws -> String {
       String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
     }
@@ -73,7 +69,7 @@ enum Tool: String {
   private static let sanitizers = ["ASAN_", "LSAN_", "TSAN_", "UBSAN_", "LLVM_PROFILE_"]
 
   /// Seconds after which a tool is ended: trainings and builds of plugins take a minute on a busy machine.
-  private static let limit = 600
+  static let limit = 600
 
   /// The executable, beside the test binary.
   var url: URL { Self.folder.appendingPathComponent(rawValue) }
@@ -89,7 +85,17 @@ extension Process {
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, &old)
     defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+    try runLimited()
+  }
+
+  /// Runs, and is killed when it has not ended after `Tool.limit`: a child that hangs is a failure, not a test run without
+  /// end.
+  func runLimited() throws {
     try run()
+    let deadline = DispatchWorkItem { [self] in
+      if isRunning { kill(processIdentifier, SIGKILL) }
+    }
+    DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Tool.limit), execute: deadline)
   }
 }
 

@@ -99,7 +99,7 @@ import Testing
     process.arguments = arguments + ["--output", scratch.path("parts")]
     let notes = Pipe()
     (process.standardError, process.standardOutput) = (notes, FileHandle.nullDevice)
-    try process.run()
+    try process.runLimited()
     var text = ""
     while !text.contains("epoch 1"), case let more = notes.fileHandleForReading.availableData, !more.isEmpty {
       text += String(decoding: more, as: UTF8.self)

@@ -30,7 +30,7 @@ import Testing
     process.arguments = [folder, name, start, minutes] + (waits ? [String(lines - 1)] : [])
     let output = Pipe()
     process.standardOutput = output
-    try process.run()
+    try process.runLimited()
     var text = Data()
     let newline = UInt8(ascii: "\n")
     while text.count(where: { $0 == newline }) < lines {
@@ -102,7 +102,7 @@ import Testing
     process.arguments = ["-c", command, Tool.trainingProbe.url.path, scratch.folder, "full", "resume", "0"]
     let output = Pipe()
     process.standardOutput = output
-    try process.run()
+    try process.runLimited()
     let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 1)

@@ -74,7 +74,7 @@ import Testing
     process.arguments = [model, "-", "--format", "csv", "--quiet"] + (isCopied ? ["--copy"] : [])
     let (input, output, notes) = (Pipe(), Pipe(), Pipe())
     (process.standardInput, process.standardOutput, process.standardError) = (input, output, notes)
-    try process.run()
+    try process.runLimited()
     try input.fileHandleForWriting.write(contentsOf: Data("One text.\n".utf8))
     var text = ""
     while !text.contains("\n0,") || text.last != "\n" {
