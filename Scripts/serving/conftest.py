@@ -58,6 +58,15 @@ class Server:
         _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """What went wrong beside a server leaves none behind; one that was stopped is gone already."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
     def predict(self, inputs, **fields):
         return requests.post(self.url + "/predict", json={"inputs": inputs, **fields}, timeout=30)
 

@@ -2,8 +2,11 @@
 and against infinity-emb, on the same texts. Scripts/serving/peers makes the environments and runs this.
 
 The dense model is a BERT-base of random weights, the same in each server, in int8; the other row is a trained Magic
-Pyramid. Servers run one after the other, each alone. The client is a process beside them and takes its part of the
-processors.
+Pyramid, with its accuracy on the texts that are asked. Servers run one after the other, each alone. The client is a
+process beside them and takes its part of the processors.
+
+Fails where a bar or --least-accuracy is missed, where a peer says something else of a text than the same model here,
+and where a peer does not run.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import os
 import pathlib
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +26,8 @@ from load import LIMIT_MS, Load, highest_rate, request
 
 HERE = pathlib.Path(__file__).resolve().parent
 BARS = {"dense": 1.5, "pyramid": 5.0}
+# Scores of the same model, by other roundings.
+MOST_DIFFERENCE = 0.05
 
 
 def note(text):
@@ -74,9 +80,18 @@ class Server:
 
     def __init__(self, name, kind, command, path, body, env=None, folder=HERE):
         self.name, self.kind, self.command, self.path, self.body = name, kind, command, path, body
-        self.env, self.folder = env or {}, folder
+        self.env, self.folder, self.process = env or {}, folder, None
 
     def start(self, port, log):
+        if not self.command:
+            raise RuntimeError(f"{self.name} is not installed")
+        with socket.socket() as probe:
+            # A port that was left a moment ago is free; one where somebody listens is not.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                sys.exit(f"peers: port {port} is taken ({error.strerror}); give another --port")
         command = [str(part).replace("{port}", str(port)) for part in self.command]
         self.process = subprocess.Popen(
             command, cwd=self.folder, env={**os.environ, **self.env}, stdout=log, stderr=subprocess.STDOUT,
@@ -94,6 +109,8 @@ class Server:
         raise RuntimeError(f"{self.name} does not start")
 
     def stop(self):
+        if self.process is None:
+            return
         if self.process.poll() is None:
             os.killpg(self.process.pid, 15)
         try:
@@ -106,7 +123,9 @@ class Server:
 def servers(options):
     checkpoint, onnx, infinity = make_dense(options)
     dense = compiled(options, checkpoint, "dense")
-    pyramid = compiled(options, options.pyramid, "pyramid", "--exit", options.exit, "--prune", options.prune)
+    policies = [("--exit", options.exit), ("--prune", options.prune)]
+    pyramid = compiled(
+        options, options.pyramid, "pyramid", *(part for policy in policies if policy[1] != "none" for part in policy))
 
     def ours(name, kind, model):
         return Server(
@@ -127,9 +146,7 @@ def servers(options):
     yield ours("mp-serve, Magic Pyramid, int8", "pyramid", pyramid)
     yield theirs(1, cores)
     yield theirs(cores, 1)
-    if not (options.work / "infinity-env/complete").exists():
-        note("infinity-emb is not installed; its row is missing")
-        return
+    is_installed = (options.work / "infinity-env/complete").exists()
     # It finds the quantised graph in the folder that it runs in alone, and its warm-up sends texts that no BERT has
     # positions for.
     for engine in options.infinity:
@@ -137,7 +154,7 @@ def servers(options):
             f"infinity-emb, {engine}", "peer",
             [options.work / "infinity-env/bin/infinity_emb", "v2", "--model-id", ".", "--served-model-name", "dense",
              "--engine", engine, "--device", "cpu", "--port", "{port}", "--url-prefix", "", "--log-level", "error",
-             "--no-bettertransformer", "--no-model-warmup"],
+             "--no-bettertransformer", "--no-model-warmup"] if is_installed else [],
             "/classify", lambda text: {"model": "dense", "input": [text]},
             {"DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0", "HF_HUB_OFFLINE": "1",
              "TOKENIZERS_PARALLELISM": "false"}, infinity)
@@ -151,16 +168,29 @@ def scores(server, reply):
     return {entry["label"]: entry["score"] for entry in found}
 
 
+async def answers(server, load, count, together):
+    """What the server says to the first texts, some of them asked together."""
+    said = []
+    for start in range(0, count, together):
+        for status, body in await asyncio.gather(*map(load.ask, load.requests[start:min(start + together, count)])):
+            if status != 200:
+                raise RuntimeError(f"{server.name}: status {status}: {body[:200]!r}")
+            said.append(scores(server, body))
+    return said
+
+
 def measure(server, number, texts, options):
-    """(rate, p50, p99), and what the server says to the first texts."""
+    """(rate, p50, p99), and what the server says to the first texts; a pyramid's answers are scored, to all of them."""
     with open(options.work / f"server-{number}.log", "wb") as log:
         port = options.port + number
-        server.start(port, log)
         try:
+            server.start(port, log)
             load = Load(port, [request(server.path, server.body(text)) for text in texts])
 
             async def all_of_it():
-                said = [scores(server, (await load.ask(data))[1]) for data in load.requests[:20]]
+                # One by one what is compared: a peer's rounding depends on what shares a batch.
+                many = (len(texts), 8) if server.kind == "pyramid" else (min(20, len(texts)), 1)
+                said = await answers(server, load, *many)
                 return await highest_rate(load, options.steps, options.answers, note), said
 
             return asyncio.run(all_of_it())
@@ -173,19 +203,47 @@ def difference(said, other):
     return max(abs(a[label] - b[label]) for a, b in zip(said, other) for label in a)
 
 
-def report(rows, missing):
+def sample(options):
+    """Texts of the table and the names of their labels, which the table has by name or by number."""
+    names = json.loads((options.pyramid / "config.json").read_text())["id2label"]
+    known = {**names, **{name: name for name in names.values()}}
+    with open(options.data, encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file]
+    lines = random.Random(1).sample(lines, min(options.texts, len(lines)))
+    for parts in lines:
+        if len(parts) < 2 or parts[0] not in known:
+            sys.exit(f"peers: {options.data}: {parts[0][:40]!r} is no label of {options.pyramid} (label<TAB>text)")
+    return [parts[-1] for parts in lines], [known[parts[0]] for parts in lines]
+
+
+def accuracy(said, labels):
+    """The share of texts whose label has the highest score."""
+    return sum(max(entry, key=entry.get) == label for entry, label in zip(said, labels, strict=True)) / len(labels)
+
+
+def report(rows, missing, labels, options):
     print(f"{processor()}, {len(os.sched_getaffinity(0))} processors; p99 under {LIMIT_MS} ms, Poisson arrivals\n")
-    print("| server | texts/s | p50 ms | p99 ms |\n|---|---|---|---|")
-    for server, (rate, p50, p99), _ in rows:
-        print(f"| {server.name} | {rate:.1f} | {p50:.1f} | {p99:.1f} |")
-    for name in missing:
-        print(f"| {name} | does not run here | | |")
+    print("| server | texts/s | p50 ms | p99 ms | accuracy % |\n|---|---|---|---|---|")
     peers = [(server.name, result[0]) for server, result, _ in rows if server.kind == "peer"]
-    failed = not any(rate for _, rate in peers)
+    failed = not any(rate for _, rate in peers) or bool(missing) and not options.allow_missing
+    for server, (rate, p50, p99), said in rows:
+        right = accuracy(said, labels) if server.kind == "pyramid" else None
+        row = f"| {server.name} | {rate:.1f} | {p50:.1f} | {p99:.1f} |"
+        if right is None:
+            print(f"{row} |")
+            continue
+        is_low = options.least_accuracy is not None and right < options.least_accuracy
+        failed |= is_low
+        print(f"{row} {100 * right:.2f}{f', under {100 * options.least_accuracy:g}' if is_low else ''} |")
+    for name in missing:
+        print(f"| {name} | does not run here | | | |")
     own = next((said for server, _, said in rows if server.kind == "dense"), None)
     for server, _, said in rows:
         if server.kind == "peer" and own:
-            print(f"\nlargest difference of a score to {server.name}: {difference(own, said):.3f}", end="")
+            most = difference(own, said)
+            failed |= not most <= MOST_DIFFERENCE
+            verdict = "" if most <= MOST_DIFFERENCE else f", more than {MOST_DIFFERENCE:g}: not the same model"
+            print(f"\nlargest difference of a score to {server.name}: {most:.3f}{verdict}", end="")
     print("\n")
     for server, (rate, _, _), _ in rows:
         for name, other in peers if server.kind in BARS else []:
@@ -202,8 +260,11 @@ def main():
     parser.add_argument("data", help="lines label<TAB>text")
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="where mp-serve and mp-compile are")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="environments and models, kept between runs")
-    parser.add_argument("--exit", default="entropy(threshold=0.3)")
-    parser.add_argument("--prune", default="received-attention")
+    parser.add_argument("--exit", default="entropy(threshold=0.3)", help="none for no exits")
+    parser.add_argument("--prune", default="received-attention", help="none for no pruning")
+    parser.add_argument(
+        "--least-accuracy", type=float, metavar="SHARE", help="of the pyramid's answers, 0 to 1; else only printed")
+    parser.add_argument("--allow-missing", action="store_true", help="peers that do not run here are no failure")
     parser.add_argument("--serve", nargs="*", default=[], metavar="OPTION", help="options of mp-serve")
     parser.add_argument("--infinity", nargs="*", default=["optimum"], help="its engines: optimum runs the int8 graph")
     parser.add_argument("--only", help="servers whose name holds this")
@@ -212,11 +273,11 @@ def main():
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--port", type=int, default=18700)
     options = parser.parse_args()
+    if options.least_accuracy is not None and not 0 <= options.least_accuracy <= 1:
+        parser.error("--least-accuracy must be 0 to 1")
     options.work, options.bin = options.work.resolve(), options.bin.resolve()
     options.pyramid = options.pyramid.resolve()
-    with open(options.data, encoding="utf-8") as file:
-        texts = [line.rstrip("\n").split("\t")[-1] for line in file]
-    texts = random.Random(1).sample(texts, min(options.texts, len(texts)))
+    texts, labels = sample(options)
     rows, missing = [], []
     for number, server in enumerate(servers(options)):
         if options.only and options.only not in server.name:
@@ -229,7 +290,7 @@ def main():
             if server.kind != "peer":
                 raise
             missing.append(server.name)
-    sys.exit(report(rows, missing))
+    sys.exit(report(rows, missing, labels, options))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ them.
 
 Greedy, as an attacker with answers only would do it: at each round every text tries some substitutions of a word by a
 word of other texts, and keeps the one after which it leaves latest (of equals, the one with the lowest score). Prints
-JSON: latency and throughput of the attacked texts with exits and without, and of ordinary texts beside each. Each
-number is the median of some rounds, in which the servers take turns, and fails above (throughput: below) its bar of
-the dense server's number.
+JSON: latency and throughput of the attacked texts with exits and without, and latency of ordinary texts beside the
+attacked ones, as they come and on terms on which no policy acts. Each number is the median of some rounds, in which
+the servers take turns, and fails above (throughput: below) its bar of the number without policies.
 """
 
 import argparse
@@ -89,13 +89,15 @@ def beside(server, ordinary, load, **parameters):
                 if stop.is_set():
                     return
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        return statistics.median(latencies(server, ordinary))
-    finally:
-        stop.set()
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other = pool.submit(run)
+        try:
+            median = statistics.median(latencies(server, ordinary))
+        finally:
+            stop.set()
+        # A load that failed was none.
+        other.result()
+    return median
 
 
 def percentile(times, part):
@@ -103,7 +105,7 @@ def percentile(times, part):
 
 
 def measure(exits, dense, attacked, ordinary, never, rounds):
-    """Of each number the exits' and the dense median of some rounds."""
+    """Of each number the exits' and the dense median of some rounds; `never` are terms on which no policy acts."""
     found = {name: ([], []) for name in BARS}
     for number in range(rounds):
         order = [(0, exits), (1, dense)] if number % 2 == 0 else [(1, dense), (0, exits)]
@@ -112,7 +114,7 @@ def measure(exits, dense, attacked, ordinary, never, rounds):
         for place, server in order:
             found["texts_per_s"][place].append(throughput(server, attacked))
         for place, _ in order:
-            terms = {"exit": never} if place else {}
+            terms = never if place else {}
             found["ordinary_p50_ms_beside"][place].append(beside(exits, ordinary, attacked, **terms))
     return {name: tuple(statistics.median(values) for values in pair) for name, pair in found.items()}
 
@@ -126,6 +128,26 @@ def verdicts(numbers):
         report[name] = {"exits": exits, "dense": dense, "ratio": ratio, "bar": bar, "met": is_met}
         met &= is_met
     return report, met
+
+
+def start(model, *options):
+    server = Server(model, "--log-level", "error", *options)
+    server.model = requests.post(server.url + "/v2/repository/index", timeout=30).json()[0]["name"]
+    reply = requests.post(server.url + "/pyramid/controls", json={}, timeout=30)
+    reply.raise_for_status()
+    server.kinds = [policy["kind"] for policy in reply.json()["policies"]]
+    server.layers = reply.json()["layers"]
+    return server
+
+
+def start_with_exits(model, never):
+    """The server, and the terms on which no policy acts. A model that prunes would do so on a policy that never exits,
+    so that one asks for the control, too, which takes a server that allows it and a model that has pruning."""
+    server = start(model, "--exit-range", never)
+    if "prune" not in server.kinds:
+        return server, {"exit": never}
+    server.stop()
+    return start(model, "--exit-range", never, "--prune-range", "keep-all"), {"exit": never, "prune": "keep-all"}
 
 
 def main():
@@ -147,25 +169,23 @@ def main():
     lines = [line for line in lines if len(line.split()) > 5]
     ordinary = chance.sample(lines, options.texts)
     words = sorted({word for line in lines for word in line.split()})
-    exits = Server(options.model, "--log-level", "error", "--exit-range", options.never)
-    controls = requests.post(exits.url + "/pyramid/controls", json={}, timeout=30).json()
-    kinds = [policy["kind"] for policy in controls["policies"]]
+    exits, never = start_with_exits(options.model, options.never)
     without = {"exit": ["--exit", "never-exit"], "prune": ["--prune", "keep-all"]}
-    policies = [] if options.dense else [word for kind in kinds for word in without[kind]]
-    dense = Server(options.dense or options.model, "--log-level", "error", *policies)
-    for server in (exits, dense):
-        server.model = requests.post(server.url + "/v2/repository/index", timeout=30).json()[0]["name"]
-    attacked, layers = attack(exits, ordinary, words, options.rounds, options.tries, chance)
-    before = [layer for layer, _ in infer(requests.Session(), exits, ordinary)]
-    for server in (exits, dense):
-        latencies(server, attacked[:20])
-    report, met = verdicts(measure(exits, dense, attacked, ordinary, options.never, options.repetitions))
-    print(json.dumps({
-        "texts": len(ordinary), "mean_exit_layer": statistics.mean(before),
-        "mean_exit_layer_attacked": statistics.mean(layers), **report}, indent=2))
-    for server in (exits, dense):
-        server.stop()
-    sys.exit(not met)
+    policies = [] if options.dense else [word for kind in exits.kinds for word in without[kind]]
+    with exits, start(options.dense or options.model, *policies) as dense:
+        attacked, layers = attack(exits, ordinary, words, options.rounds, options.tries, chance)
+        before = [layer for layer, _ in infer(requests.Session(), exits, ordinary)]
+        for server in (exits, dense):
+            latencies(server, attacked[:20])
+        left = [layer for layer, _ in infer(requests.Session(), exits, attacked, **never) if layer != exits.layers]
+        if left:
+            sys.exit(f"{len(left)} texts leave early on {never}: give the model's policy that never exits as --never")
+        report, met = verdicts(measure(exits, dense, attacked, ordinary, never, options.repetitions))
+        print(json.dumps({
+            "texts": len(ordinary), "mean_exit_layer": statistics.mean(before),
+            "mean_exit_layer_attacked": statistics.mean(layers), **report}, indent=2))
+        codes = [server.stop()[0] for server in (exits, dense)]
+    sys.exit(not met or any(codes))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,16 @@ def test_the_service_uses_the_runtime_that_is_defined():
     assert runtime["spec"]["containers"][0]["name"] == "kserve-container"
 
 
+def test_each_protocol_of_the_runtime_has_its_port():
+    runtime = documents()[0]["spec"]
+    # Whatever protocol a service asks for, it is routed to the container's one port: 8080 speaks HTTP, 8081 gRPC.
+    spoken = {8080: "v2", 8081: "grpc-v2"}
+    (port,) = runtime["containers"][0]["ports"]
+    assert runtime["protocolVersions"] == [spoken[port["containerPort"]]]
+    # What asks for HTTP/2 without TLS is the port's name.
+    assert (port.get("name") == "h2c") == (runtime["protocolVersions"] == ["grpc-v2"])
+
+
 def options():
     dumped = subprocess.run([BIN / "mp-serve", "--experimental-dump-help"], capture_output=True, check=True)
     arguments = json.loads(dumped.stdout)["command"]["arguments"]

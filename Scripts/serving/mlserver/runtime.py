@@ -12,10 +12,11 @@ class Texts(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         text = next(tensor for tensor in payload.inputs if tensor.name == "text")
-        count = len(StringCodec.decode_input(text))
+        count, classes = len(StringCodec.decode_input(text)), self.settings.parameters.extra["classes"]
         tensors = {
-            "score": np.full(count, 0.5, np.float32), "probabilities": np.full((count, 14), 1 / 14, np.float32),
-            "logits": np.zeros((count, 14), np.float32), "exit_layer": np.zeros(count, np.int32),
+            "score": np.full(count, 0.5, np.float32),
+            "probabilities": np.full((count, classes), 1 / classes, np.float32),
+            "logits": np.zeros((count, classes), np.float32), "exit_layer": np.zeros(count, np.int32),
         }
         outputs = [StringCodec.encode_output("label", ["Film"] * count, use_bytes=False)]
         outputs += [NumpyCodec.encode_output(name, value) for name, value in tensors.items()]

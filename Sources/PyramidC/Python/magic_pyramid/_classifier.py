@@ -53,12 +53,13 @@ class Classifier:
         label_threshold: float | None = None,
     ) -> None:
         """Opens a model that mp-compile made; `exit` and `prune` are policies in place of the compiled ones."""
-        self._arguments = (os.fspath(path), dict(
+        # Other processes, which open it again, may work in other folders.
+        self._arguments = (os.path.abspath(os.fspath(path)), dict(
             exit=exit, prune=prune, threads=threads, batch_tokens=batch_tokens, label_threshold=label_threshold))
         options = {key: value for key, value in self._arguments[1].items() if value is not None}
         error = ctypes.c_void_p()
         self._handle = _library.open_classifier(
-            self._arguments[0].encode(), json.dumps(options).encode(), ctypes.byref(error))
+            os.fsencode(self._arguments[0]), json.dumps(options).encode(), ctypes.byref(error))
         if not self._handle:
             raise MagicPyramidError(_library.take(error))
         self.info: dict[str, Any] = json.loads(_library.take(_library.describe(self._handle)))

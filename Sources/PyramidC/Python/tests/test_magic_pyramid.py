@@ -113,6 +113,15 @@ def test_a_classifier_goes_to_other_processes(classifier):
     assert other.predict(TEXTS) == classifier.predict(TEXTS)
 
 
+def test_a_relative_path_is_of_the_folder_that_it_was_opened_in(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    opened = Classifier(model.name)
+    expected, data = opened.predict(TEXTS), pickle.dumps(opened)
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(data).predict(TEXTS) == expected
+    assert in_fork(lambda: opened.predict(TEXTS) == expected) == 0
+
+
 def in_fork(work):
     """The exit code of a forked child: 0 where `work` is true there, and 9 where it hangs."""
     child = os.fork()
