@@ -208,7 +208,8 @@ def test_termination_under_load_answers_what_came_in(model):
 
 
 def test_overload_is_refused_at_once_and_what_is_accepted_is_answered(model):
-    server = Server(model, "--queue-tokens", "2000", "--threads", "1")
+    # Without exits, since answers come faster than this client asks with them.
+    server = Server(model, "--queue-tokens", "2000", "--threads", "1", "--exit", "never-exit", "--prune", "keep-all")
 
     def post(_):
         reply = requests.post(server.url + "/predict", json={"inputs": "some words of a text " * 20}, timeout=60)
