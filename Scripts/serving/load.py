@@ -129,20 +129,26 @@ def percentile(times, part):
 
 async def highest_rate(load, steps, answers, note):
     """The highest rate at which 99 of 100 answers come within the limit, by bisection below what clients in a closed
-    loop get; (rate, p50, p99). A trial has about `answers` answers, and from 5 to 20 seconds."""
+    loop get; (rate, p50, p99). A trial has about `answers` answers, and from 5 to 40 seconds. What two of three trials say
+    of a rate holds, since one disturbance of the machine would otherwise bound all rates after it."""
     await load.capacity(1)
     top = 1.1 * await load.capacity(2)
     best, low, high = (0.0, 0.0, 0.0), 0.0, top
     for step in range(steps):
-        rate = (low + high) / 2
-        times = await load.trial(rate, min(20, max(5, answers / rate)), seed=step)
-        p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
-        passes = p99 <= LIMIT_MS
-        note(f"  {rate:.1f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms{'' if passes else ', too late'}")
-        if passes:
-            best, low = (rate, p50, p99), rate
+        rate, passed, failed = (low + high) / 2, [], 0
+        while len(passed) < 2 and failed < 2:
+            times = await load.trial(rate, min(40, max(5, answers / rate)), seed=3 * step + len(passed) + failed)
+            p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
+            passes = p99 <= LIMIT_MS
+            note(f"  {rate:.1f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms{'' if passes else ', too late'}")
+            if passes:
+                passed.append((rate, p50, p99))
+            else:
+                failed += 1
+                # What was late is answered before the next trial.
+                await asyncio.sleep(0.5)
+        if len(passed) == 2:
+            best, low = max(passed, key=lambda trial: trial[2]), rate
         else:
             high = rate
-            # What was late is answered before the next trial.
-            await asyncio.sleep(0.5)
     return best

@@ -269,7 +269,7 @@ def main():
     parser.add_argument("--infinity", nargs="*", default=["optimum"], help="its engines: optimum runs the int8 graph")
     parser.add_argument("--only", help="servers whose name holds this")
     parser.add_argument("--steps", type=int, default=6, help="trials of the bisection")
-    parser.add_argument("--answers", type=int, default=500, help="answers of a trial, where 20 s are enough")
+    parser.add_argument("--answers", type=int, default=500, help="answers of a trial, where 40 s are enough")
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--port", type=int, default=18700)
     options = parser.parse_args()

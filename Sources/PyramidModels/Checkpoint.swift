@@ -96,8 +96,9 @@ extension Checkpoint {
     guard (1...configuration.layers).contains(layers) else {
       throw CheckpointError(description: "\(path): has \(configuration.layers) layers, not \(layers)")
     }
+    if layers == configuration.layers { return self }
     // With fewer layers, others would take the groups' turns.
-    if let sharing = configuration.sharing, sharing.groups > 1 || sharing.inner > 1, layers < configuration.layers {
+    if let sharing = configuration.sharing, sharing.groups > 1 || sharing.inner > 1 {
       throw CheckpointError(description: "\(path): its layers share weights in several groups; it can't be cut")
     }
     var cut = self

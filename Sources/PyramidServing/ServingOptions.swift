@@ -16,6 +16,8 @@ public struct ServingOptions: Sendable {
   public var maxTexts = 1024
   /// Most bytes of a request's texts, which are cut into tokens before it waits; a query counts with each of its texts.
   public var maxTextBytes = 8 << 20
+  /// Most bytes of one text and its second one: a model reads some hundred words, and what is cut is held in memory.
+  public var maxOneTextBytes = 1 << 20
   /// Every request ends by then, and may ask for less; nil for no end.
   public var deadline: Duration?
   /// Layers that run at most, from 1; requests may ask for less.

@@ -19,7 +19,7 @@ extension TrainingOptions {
     if precision != .f32 { throw TrainingError("training multiplies in f32, not in \(precision.rawValue)") }
     if let layers, !trainsLayers {
       throw TrainingError(
-        "--layers \(layers): the classifier was not trained after that layer, and no stage that runs trains it; add 1")
+        "--layers \(layers): no stage that runs trains the classifier after that layer; add 1, or leave the option out")
     }
     _ = try exits(layers: checkpoint.configuration.layers)
     if stages.contains(.hardPruning), !stages.contains(.softPruning),

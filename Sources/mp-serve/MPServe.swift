@@ -79,6 +79,9 @@
     @Option(help: "Most texts of a request.")
     var maxTexts = 1024
 
+    @Option(help: "Most bytes of one text.")
+    var maxText = 1 << 20
+
     @Option(help: "Most bytes of a request's body.")
     var maxBody = 8 << 20
 
@@ -129,7 +132,7 @@
       if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
       let counts = [
         ("--queue-tokens", queueTokens), ("--max-texts", maxTexts), ("--max-body", maxBody),
-        ("--max-header", maxHeader),
+        ("--max-text", maxText), ("--max-header", maxHeader),
         ("--max-connections", maxConnections), ("--idle-timeout", idleTimeout), ("--batch-tokens", batchTokens ?? 1),
       ]
       if let wrong = counts.first(where: { $0.1 < 1 }) { throw ValidationError("\(wrong.0) must be at least 1") }
@@ -150,7 +153,7 @@
       options.classifier.batchTokens = batchTokens
       options.classifier.labelThreshold = labelThreshold
       (options.queueTokens, options.maxTexts, options.maxLayers) = (queueTokens, maxTexts, maxLayers)
-      options.maxTextBytes = maxBody
+      (options.maxTextBytes, options.maxOneTextBytes) = (maxBody, maxText)
       options.deadline = deadlineMs > 0 ? .milliseconds(deadlineMs) : nil
       (options.exitRange, options.pruneRange) = (exitRange, pruneRange)
       (options.isAdaptive, options.shadow, options.copiesModels) = (adaptive, shadow, copy)

@@ -8,15 +8,11 @@ import Testing
 @Suite struct `Bodies of requests` {
   @Test func `have no more values than the protocols need, since each takes a hundred times its bytes`() {
     let pairs = "{\"inputs\":[" + String(repeating: "[\"\"],", count: 100_001) + "[\"\"]]}"
-    let texts = "{\"query\":\"a\",\"texts\":[" + String(repeating: "\"\",", count: 200_001) + "\"\"]}"
-    for error in [
-      #expect(throws: ServingError.self) { try PredictRequest(body: Array(pairs.utf8)) },
-      #expect(throws: ServingError.self) { try RerankRequest(body: Array(texts.utf8)) },
-    ] { #expect(error?.description.contains("values") == true, "\(error?.description ?? "")") }
+    let error = #expect(throws: ServingError.self) { try PredictRequest(body: Array(pairs.utf8)) }
+    #expect(error?.description.contains("values") == true, "\(error?.description ?? "")")
     let empty = [UInt8](repeating: 0, count: 4 * 200_001)
-    let error = #expect(throws: ServingError.self) { try OpenInferenceRequest.texts(bytes: empty[...]) }
-    #expect(error?.kind == .tooLarge)
-    #expect(throws: Never.self) { try OpenInferenceRequest.texts(bytes: empty.dropLast(4)) }
+    let larger = #expect(throws: ServingError.self) { try OpenInferenceRequest.texts(bytes: empty[...]) }
+    #expect(larger?.kind == .tooLarge)
   }
 
   @Test func `may name the model, as the client of KServe does`() throws {
@@ -59,7 +55,7 @@ import Testing
     }
     for request in requests { _ = try await fixture.model.answer(request) }
     // Drawn texts are admitted in tasks of their own, which begin some time after the answer.
-    for _ in 0..<200 where !fixture.metrics.text.contains("mp_shadow_texts") || fixture.model.gate.tokens > 0 {
+    for _ in 0..<3000 where !fixture.metrics.text.contains("mp_shadow_texts") || fixture.model.gate.tokens > 0 {
       try await Task.sleep(for: .milliseconds(10))
     }
     return fixture.metrics.text
@@ -80,17 +76,5 @@ import Testing
   @Test func `is refused where answers are numbers`() {
     let error = #expect(throws: ServingError.self) { try ServedFixture(classes: 1) { $0.shadow = 0.5 } }
     #expect(error?.description.contains("numbers") == true)
-  }
-
-  @Test func `a model that somebody has written over is not ready`() throws {
-    let fixture = try ServedFixture()
-    try fixture.model.checkReady()
-    try fixture.folder.flipLastByte("model.mpc")
-    let error = #expect(throws: ServingError.self) { try fixture.model.checkReady() }
-    #expect(error?.kind == .unavailable)
-    // One that was read into memory does not care.
-    let copied = try ServedFixture { $0.copiesModels = true }
-    try copied.folder.flipLastByte("model.mpc")
-    try copied.model.checkReady()
   }
 }

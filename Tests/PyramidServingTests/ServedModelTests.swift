@@ -54,6 +54,25 @@ import Testing
     #expect(error?.kind == .broken && error?.description.contains("was written over while it was in use") == true)
   }
 
+  @Test func `is not ready once somebody has written over its file, unless it was read into memory`() throws {
+    let fixture = try ServedFixture()
+    try fixture.model.checkReady()
+    try fixture.folder.flipLastByte("model.mpc")
+    let error = #expect(throws: ServingError.self) { try fixture.model.checkReady() }
+    #expect(error?.kind == .unavailable)
+    let copied = try ServedFixture { $0.copiesModels = true }
+    try copied.folder.flipLastByte("model.mpc")
+    try copied.model.checkReady()
+  }
+
+  @Test func `refuses one text that is too long by itself, and cuts large ones one after another`() async throws {
+    let fixture = try ServedFixture { $0.maxOneTextBytes = 100_000 }
+    let large = String(repeating: "w7 ", count: 30_000)
+    let answers = try await fixture.model.answer(ServingRequest(texts: [(large, ""), ("w7", "")])).answers
+    #expect(answers[0].isTruncated && !answers[1].isTruncated)
+    await refused(ServingRequest(texts: [(large + large, "")]), by: fixture, "180000 bytes", as: .tooLarge)
+  }
+
   @Test func `refuses too many texts, and pairs where it takes none`() async throws {
     let fixture = try ServedFixture { $0.maxTexts = 1 }
     let error = await #expect(throws: ServingError.self) {
@@ -199,9 +218,11 @@ import Testing
     #expect(throws: ServingError.self) { try model(certified, strict) }
   }
 
-  private func refused(_ request: ServingRequest, by fixture: ServedFixture, _ part: String) async {
+  private func refused(
+    _ request: ServingRequest, by fixture: ServedFixture, _ part: String, as kind: ServingError.Kind = .invalid
+  ) async {
     let error = await #expect(throws: ServingError.self) { try await fixture.model.answer(request) }
-    #expect(error?.kind == .invalid)
+    #expect(error?.kind == kind)
     #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
   }
 }

@@ -92,8 +92,8 @@ extension Process {
   /// end.
   func runLimited() throws {
     try run()
-    let deadline = DispatchWorkItem { [self] in
-      if isRunning { kill(processIdentifier, SIGKILL) }
+    let deadline = DispatchWorkItem { [weak self] in
+      if let self, isRunning { kill(processIdentifier, SIGKILL) }
     }
     DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Tool.limit), execute: deadline)
   }

@@ -26,10 +26,11 @@ extension ServedModel {
         {
           bounds = max(declared.lowerBound, min(first, last))...min(declared.upperBound, max(first, last))
         }
+        let step: Double = isWhole ? 1 : (bounds.upperBound - bounds.lowerBound) / 200
         return [
           "name": .string(parameter.name), "help": .string(parameter.help), "value": JSONValue(value),
           "least": JSONValue(bounds.lowerBound), "most": JSONValue(bounds.upperBound),
-          "step": JSONValue(isWhole ? 1 : (bounds.upperBound - bounds.lowerBound) / 200),
+          "step": JSONValue(step),
         ]
       }
       policies.append([

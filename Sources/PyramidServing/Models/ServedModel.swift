@@ -172,7 +172,7 @@ public final class ServedModel: Sendable {
       if !text.second.isEmpty, !classifier.acceptsPairs {
         throw ServingError(.invalid, "text \(index + 1) is a pair, and the model takes single texts only")
       }
-      let encoding = classifier.encode(text.first, pair: text.second)
+      let encoding = try await encoding(of: text, number: index + 1)
       if let problem = classifier.problem(of: encoding) {
         throw ServingError(.invalid, "text \(index + 1) \(problem)")
       }
@@ -185,6 +185,16 @@ public final class ServedModel: Sendable {
       encodings.append(encoding)
     }
     return encodings
+  }
+
+  private func encoding(of text: (first: String, second: String), number: Int) async throws -> Encoding {
+    let bytes = text.first.utf8.count + text.second.utf8.count
+    guard bytes <= options.maxOneTextBytes else {
+      throw ServingError(
+        .tooLarge, "text \(number) has \(bytes) bytes, and one may have \(options.maxOneTextBytes): shorten it")
+    }
+    if bytes <= LargeTexts.bytes { return classifier.encode(text.first, pair: text.second) }
+    return try await LargeTexts.shared.encoding(of: text, by: classifier)
   }
 
   /// The terms that a request is answered on, and how far its exit policy was loosened.
@@ -265,5 +275,18 @@ public final class ServedModel: Sendable {
         } catch { onTrouble(self, "a text that was drawn has no answer without policies: \(error)") }
       }
     }
+  }
+}
+
+/// Cuts large texts into tokens one after another, whoever asks: each takes memory for a while, and a thread that others'
+/// requests run on.
+private actor LargeTexts {
+  static let shared = LargeTexts()
+  /// Texts beyond this are large.
+  static let bytes = 64 << 10
+
+  func encoding(of text: (first: String, second: String), by classifier: Classifier) throws -> Encoding {
+    try Task.checkCancellation()
+    return classifier.encode(text.first, pair: text.second)
   }
 }

@@ -71,10 +71,10 @@ final class ShadowTraffic: Sendable {
     let certificate = classifier.model.header.certificate
     missClass = certificate?.missClass
     var test: ShareTest?
-    let isForThis =
-      (options.classifier.policies.isEmpty || options.isAdaptive) && options.maxLayers == nil && options.deadline == nil
-      && (classifier.task == .classification || options.classifier.labelThreshold == 0.5)
-    if let certificate, certificate.against == "dense", isForThis {
+    let isItsPolicy = options.classifier.policies.isEmpty || options.isAdaptive
+    let isUnlimited = options.maxLayers == nil && options.deadline == nil
+    let areItsLabels = classifier.task == .classification || options.classifier.labelThreshold == 0.5
+    if let certificate, certificate.against == "dense", isItsPolicy, isUnlimited, areItsLabels {
       test = ShareTest(bound: certificate.maxDrop, alpha: 1 - certificate.confidence)
     }
     state = Mutex(State(test: test))

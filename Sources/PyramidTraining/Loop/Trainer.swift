@@ -227,8 +227,15 @@ public final class Trainer {
 
   private func save() throws {
     position.logBytes = log.byteCount
-    try TrainingState.write(
-      to: folder.statePath, position, context.parameters, best: best, arguments: folder.arguments)
+    func write() throws {
+      try TrainingState.write(
+        to: folder.statePath, position, context.parameters, best: best, arguments: folder.arguments)
+    }
+    do { try write() } catch {
+      // Features can be computed again: the state needs their room more.
+      guard FeatureFiles.remove(from: folder.path) else { throw error }
+      try write()
+    }
     lastSave = clock.now
   }
 }

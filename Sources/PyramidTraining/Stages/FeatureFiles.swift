@@ -28,11 +28,12 @@ struct FeatureFiles {
     digest = Checksum.sha256(of: parts.joined(separator: " "))
   }
 
-  /// Removes all files of features from a folder.
-  static func remove(from folder: String) {
-    for name in TrainingFolder.entries(of: folder) where name.hasPrefix(Self.prefix) && name.hasSuffix(Self.suffix) {
-      unlink("\(folder)/\(name)")
-    }
+  /// Removes all files of features from a folder. Returns whether there were any.
+  @discardableResult
+  static func remove(from folder: String) -> Bool {
+    let names = TrainingFolder.entries(of: folder).filter { $0.hasPrefix(prefix) && $0.hasSuffix(suffix) }
+    for name in names { unlink("\(folder)/\(name)") }
+    return !names.isEmpty
   }
 
   private var path: String { "\(output.folder)/\(Self.prefix)\(name)-\(batches)\(Self.suffix)" }

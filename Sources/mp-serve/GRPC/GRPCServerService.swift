@@ -59,17 +59,14 @@
     func begin() { hasBegun.store(true, ordering: .sequentiallyConsistent) }
 
     /// Runs a call's `body`, which is cancelled when the client closes its stream or its deadline passes.
-    func whileAwaited<Result: Sendable>(
-      _ context: ServerContext, _ body: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
+    func whileAwaited<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
       let work = Task { try await body() }
       let end: @Sendable () -> Void = { [self] in
         if !hasBegun.load(ordering: .sequentiallyConsistent) { work.cancel() }
       }
       return try await withTaskCancellationHandler {
         try await withRPCCancellationHandler {
-          if context.cancellation.isCancelled { end() }
-          return try await work.value
+          try await work.value
         } onCancelRPC: {
           end()
         }

@@ -20,7 +20,9 @@
 
     func serverReady(
       request: Inference_ServerReadyRequest, context: ServerContext
-    ) async throws -> Inference_ServerReadyResponse { .with { $0.ready = repository.isReady } }
+    ) async throws -> Inference_ServerReadyResponse {
+      .with { $0.ready = repository.isReady && repository.models.allSatisfy { (try? $0.checkReady()) != nil } }
+    }
 
     func modelReady(
       request: Inference_ModelReadyRequest, context: ServerContext
@@ -59,7 +61,7 @@
     ) async throws -> Inference_ModelInferResponse {
       let model = try model(request.modelName, request.modelVersion)
       do {
-        return try await ending.whileAwaited(context) {
+        return try await ending.whileAwaited {
           try await model.counted(protocol: "oip_grpc") {
             let asked = try OpenInferenceRequest(request)
             return reply(try await model.answer(asked.request), to: asked, from: model)
@@ -68,7 +70,7 @@
       } catch let error as ServingError {
         throw RPCError(error)
       } catch is CancellationError {
-        throw RPCError(code: .cancelled, message: "the client closed the call, or the server ends")
+        throw RPCError(code: .cancelled, message: "the client closed the call, its deadline passed, or the server ends")
       }
     }
 

@@ -45,6 +45,8 @@
           throw ServingError(.busy(retryAfter: 1), "too many bytes are on their way to this server")
         }
       }
+      // The body of a client that is gone ends early.
+      try Task.checkCancellation()
       return bytes
     }
   }
