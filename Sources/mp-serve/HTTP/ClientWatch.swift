@@ -14,6 +14,11 @@
       (coreContext, channel) = (CoreRequestContextStorage(source: source), source.channel)
     }
 
+    /// Closes the connection, once there was time to send a reply.
+    func closeSoon() {
+      channel.eventLoop.scheduleTask(in: .seconds(1)) { [channel] in channel.close(promise: nil) }
+    }
+
     /// Runs `body`, which is cancelled when the client closes the connection, or its side of it, before the answer.
     func whileAwaited<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
       let work = Task { try await body() }

@@ -19,9 +19,9 @@
     /// Bodies of at most `most` bytes that are there within `seconds`.
     init(most: Int, seconds: Int) { (self.most, time) = (most, .seconds(seconds)) }
 
-    /// The body of a request. Throws `ServingError` where it is too large or too slow, is compressed, or where too many
-    /// bytes are on their way already.
-    func body(of request: Request) async throws -> [UInt8] {
+    /// The body of a request. Throws `ServingError` where it is too large or too slow, after which the connection is closed,
+    /// is compressed, or where too many bytes are on their way already.
+    func body(of request: Request, _ context: Context) async throws -> [UInt8] {
       if let encoding = request.headers[.contentEncoding], encoding != "identity" {
         throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
       }
@@ -37,6 +37,8 @@
           throw ServingError(.tooLarge, "the body has more than the \(most) bytes that this server takes")
         }
         guard ContinuousClock.now - start < time else {
+          // The rest would be read, however long it takes, so that the connection could be used again.
+          context.closeSoon()
           throw ServingError(.late, "the body is not there after \(time.components.seconds) s")
         }
         bytes += part.readableBytesView

@@ -25,8 +25,12 @@
       }
       router.get("/openapi.json") { _, _ in Response.json(OpenAPI.document) }
       router.get("/info") { _, _ in Response.json(try repository.onlyModel().info) }
-      router.post("/predict") { request, context in try await context.whileAwaited { try await predict(request) } }
-      router.post("/rerank") { request, context in try await context.whileAwaited { try await rerank(request) } }
+      router.post("/predict") { request, context in
+        try await context.whileAwaited { try await predict(request, context) }
+      }
+      router.post("/rerank") { request, context in
+        try await context.whileAwaited { try await rerank(request, context) }
+      }
       addPage(to: router)
       addOpenInference(to: router.group("/v2"))
     }
@@ -38,12 +42,12 @@
           "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'"
         return response
       }
-      router.post("/pyramid/controls") { request, _ in
-        Response.json(try model(of: try PageRequest(body: try await bodies.body(of: request))).controls)
+      router.post("/pyramid/controls") { request, context in
+        Response.json(try model(of: try PageRequest(body: try await bodies.body(of: request, context))).controls)
       }
       router.post("/pyramid") { request, context in
         try await context.whileAwaited {
-          let asked = try PageRequest(body: try await bodies.body(of: request))
+          let asked = try PageRequest(body: try await bodies.body(of: request, context))
           let model = try model(of: asked)
           return Response.json(try await model.counted(protocol: "page") { try await model.pyramid(of: asked.request) })
         }
@@ -78,7 +82,7 @@
         }
         model.post("infer") { request, context in
           let model = try self.model(context)
-          return try await context.whileAwaited { try await infer(request, model) }
+          return try await context.whileAwaited { try await infer(request, context, model) }
         }
       }
       group.post("repository/index") { _, _ in Response.json(repository.index) }
@@ -113,7 +117,7 @@
     private func change(
       _ request: Request, _ context: Context, _ body: (String) async throws -> Void
     ) async throws -> Response {
-      try ModelRepository.check(change: try await bodies.body(of: request))
+      try ModelRepository.check(change: try await bodies.body(of: request, context))
       do { try await body(try name("model", context)) } catch let error as ServingError {
         throw error
       } catch {
@@ -123,7 +127,7 @@
       return Response.json([:])
     }
 
-    private func infer(_ request: Request, _ model: ServedModel) async throws -> Response {
+    private func infer(_ request: Request, _ context: Context, _ model: ServedModel) async throws -> Response {
       try await model.counted(protocol: "oip_http") {
         let length = try request.headers[Self.jsonLength].map { text throws(ServingError) in
           guard let length = Int(text) else {
@@ -131,7 +135,7 @@
           }
           return length
         }
-        let asked = try OpenInferenceRequest(body: try await bodies.body(of: request), jsonLength: length)
+        let asked = try OpenInferenceRequest(body: try await bodies.body(of: request, context), jsonLength: length)
         if let name = asked.model, name != model.name {
           throw ServingError(.invalid, "model_name is \(name.quoted), and the path says \(model.name.quoted)")
         }
@@ -143,19 +147,19 @@
       }
     }
 
-    private func predict(_ request: Request) async throws -> Response {
+    private func predict(_ request: Request, _ context: Context) async throws -> Response {
       let model = try onlyModel()
       return try await model.counted(protocol: "predict") {
-        let asked = try PredictRequest(body: try await bodies.body(of: request))
+        let asked = try PredictRequest(body: try await bodies.body(of: request, context))
         let result = try await model.answer(asked.request)
         return Response.json(asked.reply(result, labels: model.classifier.labels)).noting(result)
       }
     }
 
-    private func rerank(_ request: Request) async throws -> Response {
+    private func rerank(_ request: Request, _ context: Context) async throws -> Response {
       let model = try onlyModel()
       return try await model.counted(protocol: "rerank") {
-        let asked = try RerankRequest(body: try await bodies.body(of: request))
+        let asked = try RerankRequest(body: try await bodies.body(of: request, context))
         try asked.check(model.classifier)
         let result = try await model.answer(asked.request)
         return Response.json(asked.reply(result)).noting(result)
