@@ -1,6 +1,7 @@
 // What is true of an operation whatever its operands are, in one exhaustive switch. Printer, parser, verifier, passes
-// and runtime read the facts from here, so that a new operation states each once, and one that lacks a spelling, an
-// effect or a place in memory does not compile.
+// and runtime read the facts from here, so that a new operation states each once, and one that lacks a name, an effect
+// or a place in memory does not compile. Nothing here takes memory: the facts of every node are read when an artefact is
+// opened, attributes (OpAttribute.swift) only when it is printed.
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
@@ -37,8 +38,6 @@ public enum TrainingRole: Sendable {
 public struct OpFacts: Sendable {
   /// Its name in text.
   public let mnemonic: String
-  /// Its payload as text has it between braces, in the order printed.
-  public var attributes: [OpAttribute] = []
   /// What it brings in, which text has before the operands.
   public var input: InputKind?
   /// The policy that it asks, which text has before the operands, after `@`.
@@ -89,37 +88,30 @@ public struct OpFacts: Sendable {
     public var projected = 3
   }
 
-  init(_ mnemonic: String, _ attributes: [OpAttribute]) {
-    self.mnemonic = mnemonic
-    self.attributes = attributes
-  }
+  init(_ mnemonic: String) { self.mnemonic = mnemonic }
 
-  fileprivate init(
-    _ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false, hasKernel: Bool = true
-  ) {
-    self.init(mnemonic.rawValue, attributes)
+  fileprivate init(_ mnemonic: Mnemonic, servesPolicies: Bool = false, hasKernel: Bool = true) {
+    self.init(mnemonic.rawValue)
     self.servesPolicies = servesPolicies
     self.hasKernel = hasKernel
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, _ attributes: [OpAttribute] = []) {
-    self.init(mnemonic, [.integer("heads", attention.heads)] + attributes + OpAttribute.words("emit", attention.emits))
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
+    self.init(mnemonic)
     self.attention = attention
     servesPolicies = attention.isOfFirst
   }
 
   /// An operation on rows.
-  fileprivate init(rowwise mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], replaces replaceable: Range<Int>) {
-    self.init(mnemonic, attributes)
+  fileprivate init(rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int>) {
+    self.init(mnemonic)
     isRowwise = true
     self.replaceable = replaceable
   }
 
   /// A decision of a policy, or what stands for one.
-  fileprivate init(
-    _ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil, _ attributes: [OpAttribute] = []
-  ) {
-    self.init(mnemonic, attributes, servesPolicies: true, hasKernel: false)
+  fileprivate init(_ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil) {
+    self.init(mnemonic, servesPolicies: true, hasKernel: false)
     self.policy = policy
     definedFamily = family
   }
@@ -137,31 +129,29 @@ extension Op {
       var facts = OpFacts(.embed)
       facts.readsRows = true
       return facts
-    case .linear(let activation):
-      // `activation none` of a linear layer goes without saying.
-      var facts = OpFacts(rowwise: .linear, activation == .none ? [] : [.activation(activation)], replaces: 0..<0)
+    case .linear:
+      var facts = OpFacts(rowwise: .linear, replaces: 0..<0)
       (facts.packable, facts.reducible) = (0..<1, 0..<1)
       return facts
-    case .linearAddNorm(let epsilon):
-      var facts = OpFacts(rowwise: .linearAddNorm, [.epsilon(epsilon)], replaces: 1..<2)
+    case .linearAddNorm:
+      var facts = OpFacts(rowwise: .linearAddNorm, replaces: 1..<2)
       (facts.packable, facts.reducible) = (0..<1, 0..<1)
       return facts
-    case .activate(let activation):
-      return OpFacts(rowwise: .activate, [.activation(activation)], replaces: 0..<1)
-    case .gate(let activation): return OpFacts(rowwise: .gate, [.activation(activation)], replaces: 0..<0)
-    case .rotate(let rotation):
-      var facts = OpFacts(rowwise: .rotate, rotation.attributes, replaces: 0..<1)
+    case .activate: return OpFacts(rowwise: .activate, replaces: 0..<1)
+    case .gate: return OpFacts(rowwise: .gate, replaces: 0..<0)
+    case .rotate:
+      var facts = OpFacts(rowwise: .rotate, replaces: 0..<1)
       facts.readsPositions = true
       return facts
     case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
-    case .layerNorm(let epsilon): return OpFacts(rowwise: .layerNorm, [.epsilon(epsilon)], replaces: 0..<1)
+    case .layerNorm: return OpFacts(rowwise: .layerNorm, replaces: 0..<1)
     case .attention(let heads, let emits):
       return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3))
     case .attentionQKV(let heads, let emits):
       return OpFacts(
         .attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
     case .relativeAttention(let relative, let emits):
-      var facts = OpFacts(.relativeAttention, relative.facts(emits: emits), relative.attributes)
+      var facts = OpFacts(.relativeAttention, relative.facts(emits: emits))
       facts.readsPositions = true
       return facts
     case .firstAttention(let heads, let emits):
@@ -175,30 +165,18 @@ extension Op {
       var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
       facts.isRowwise = true
       return facts
-    case .bagLogits(let skip, let separator):
-      var facts = OpFacts(
-        .bagLogits, [.integer("separator", Int(separator))] + OpAttribute.ids("skip", skip), servesPolicies: true,
-        hasKernel: false)
+    case .bagLogits:
+      var facts = OpFacts(.bagLogits, servesPolicies: true, hasKernel: false)
       facts.readsRows = true
       return facts
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
-    case .rowNorm(let first, let count):
-      return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
-    case .headMean(let first, let count, let heads):
-      return OpFacts(
-        .headMean, [.integer("first", first), .integer("count", count), .integer("heads", heads)],
-        servesPolicies: true, hasKernel: false)
-    case .decideExit(let policy, let boundary, let reads):
-      var facts = OpFacts(
-        .decideExit, defines: .samples, policy, [.boundary(boundary)] + OpAttribute.words("reads", reads))
+    case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true)
+    case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false)
+    case .decideExit(let policy, _, _):
+      var facts = OpFacts(.decideExit, defines: .samples, policy)
       facts.hasEffect = true
       return facts
-    case .decidePrune(let policy, let boundary, let reads, let afterExit, let rest):
-      let after: [OpAttribute] = afterExit ? [OpAttribute(key: "after", value: .word("exit"))] : []
-      return OpFacts(
-        .decidePrune, defines: .tokens, policy,
-        [.boundary(boundary)] + OpAttribute.words("reads", reads) + after
-          + (rest == .dropped ? [] : [OpAttribute(key: "rest", value: .word(rest.rawValue))]))
+    case .decidePrune(let policy, _, _, _, _): return OpFacts(.decidePrune, defines: .tokens, policy)
     case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
     case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
@@ -256,50 +234,5 @@ extension Node {
   public func overwrites(_ value: ValueID) -> Bool {
     let places = inputs.indices.filter { inputs[$0] == value }
     return !places.isEmpty && places.allSatisfy(op.facts.replaceable.contains)
-  }
-}
-
-/// One `key value...` between the braces of an operation.
-public struct OpAttribute: Sendable {
-  /// What may stand after a key.
-  public enum Value: Sendable {
-    case integer(Int)
-    case float(Float)
-    case word(String)
-    case words([String])
-  }
-
-  /// Its name.
-  public let key: String
-  /// What stands after it.
-  public let value: Value
-
-  static func integer(_ key: String, _ value: Int) -> OpAttribute { OpAttribute(key: key, value: .integer(value)) }
-  static func epsilon(_ value: Float) -> OpAttribute { OpAttribute(key: "epsilon", value: .float(value)) }
-  static func activation(_ value: Activation) -> OpAttribute {
-    OpAttribute(key: "activation", value: .word(value.rawValue))
-  }
-
-  /// A list that is left out when it is empty.
-  static func words<Word: RawRepresentable<String>>(_ key: String, _ values: [Word]) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map(\.rawValue)))]
-  }
-
-  /// `layer 2`, or `at entry`.
-  static func boundary(_ boundary: Boundary) -> OpAttribute {
-    switch boundary {
-    case .entry: OpAttribute(key: "at", value: .word(Boundary.entryWord))
-    case .after(let layer): .integer("layer", layer)
-    }
-  }
-
-  /// A set of boundaries, ascending, that is left out when it is empty.
-  static func boundaries(_ key: String, _ values: Set<Boundary>) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map(\.word)))]
-  }
-
-  /// A list of vocabulary ids that is left out when it is empty.
-  static func ids(_ key: String, _ values: [Int32]) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map { "\($0)" }))]
   }
 }

@@ -1,4 +1,4 @@
-// From mnemonic and attributes to an `Op`: the reading half of OpFacts.swift, exhaustive over the mnemonics, so that an
+// From mnemonic and attributes to an `Op`: the reading half of OpAttribute.swift, exhaustive over the mnemonics, so that an
 // operation that can be written but not read does not compile. Attributes are read by name, each once, and one that is
 // left over is an error that names the nearest known word.
 

@@ -125,7 +125,7 @@ private struct Printer {
     var operation = node.op.head
     let operands = node.inputs.map(name) + node.weights.map { "#" + graph[$0].name }
     if !operands.isEmpty { operation += " " + operands.joined(separator: ", ") }
-    operation += braced(node.op.facts.attributes)
+    operation += braced(node.op.attributes)
     var types = ""
     if !node.results.isEmpty {
       types = " : " + node.results.map { graph[$0].type.description }.joined(separator: ", ")
