@@ -40,13 +40,8 @@ public struct OpFacts: Sendable {
   public let mnemonic: String
   /// What it brings in, which text has before the operands.
   public var input: InputKind?
-  /// The policy that it asks, which text has before the operands, after `@`.
-  public var policy: String?
   /// Whether the node matters even when nothing reads its results.
   public var hasEffect = false
-  /// The family of the dim that the first result defines. Such a node is a definition, never a value: two of them with
-  /// equal operands must not be merged.
-  public var definedFamily: DimFamily?
   /// Whether each row of the result depends on the same row of the operands only.
   public var isRowwise = false
   /// Operands that the result may be written over if nothing reads them later: row r of such an operand is read for row
@@ -108,13 +103,6 @@ public struct OpFacts: Sendable {
     isRowwise = true
     self.replaceable = replaceable
   }
-
-  /// A decision of a policy, or what stands for one.
-  fileprivate init(_ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil) {
-    self.init(mnemonic, servesPolicies: true, hasKernel: false)
-    self.policy = policy
-    definedFamily = family
-  }
 }
 
 extension Op {
@@ -172,13 +160,13 @@ extension Op {
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true)
     case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false)
-    case .decideExit(let policy, _, _):
-      var facts = OpFacts(.decideExit, defines: .samples, policy)
+    case .decideExit:
+      var facts = OpFacts(.decideExit, servesPolicies: true, hasKernel: false)
       facts.hasEffect = true
       return facts
-    case .decidePrune(let policy, _, _, _, _): return OpFacts(.decidePrune, defines: .tokens, policy)
+    case .decidePrune: return OpFacts(.decidePrune, servesPolicies: true, hasKernel: false)
     case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
-    case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
+    case .keepSamples: return OpFacts(.keepSamples, servesPolicies: true, hasKernel: false)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
     case .classify:
@@ -195,14 +183,26 @@ extension Op {
   /// `facts.training` without the other facts, which take longer to put together.
   var training: TrainingRole? { if case .gradient(let operation) = self { operation.facts.training } else { nil } }
 
-  /// The policy that the operation asks; nil when it asks none.
-  public var policy: String? { facts.policy }
+  /// The policy that the operation asks, which text has before the operands, after `@`; nil when it asks none.
+  public var policy: String? {
+    switch self {
+    case .decideExit(let policy, _, _), .decidePrune(let policy, _, _, _, _): policy
+    default: nil
+    }
+  }
 
-  /// The family of the dim that the operation's result defines; nil when it defines none.
-  public var definedFamily: DimFamily? { facts.definedFamily }
+  /// The family of the dim that the operation's first result defines; nil when it defines none. A node that defines one is
+  /// a definition, never a value: two of them with equal operands must not be merged.
+  public var definedFamily: DimFamily? {
+    switch self {
+    case .decideExit: .samples
+    case .decidePrune, .keepSamples: .tokens
+    default: nil
+    }
+  }
 
-  /// Whether the operation's result defines a dim.
-  public var definesDim: Bool { facts.definedFamily != nil }
+  /// Whether the operation's first result defines a dim.
+  public var definesDim: Bool { definedFamily != nil }
 
   /// The same attention handing out `emits`; an operation that is not attention over all tokens as it is.
   public func emitting(_ emits: [Emission]) -> Op {

@@ -182,7 +182,7 @@ extension Op {
   var head: String {
     let facts = facts
     let input = facts.input.map { " \($0.rawValue)" } ?? ""
-    let policy = facts.policy.map { " @\($0)" } ?? ""
+    let policy = policy.map { " @\($0)" } ?? ""
     return facts.mnemonic + input + policy
   }
 }

@@ -12,7 +12,7 @@ extension Verifier {
       }
       // Once for all checks: putting them together takes longer than any.
       let facts = node.op.facts
-      let definesDim = facts.definedFamily != nil
+      let definesDim = node.op.definesDim
       if facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
         report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
       }
