@@ -27,7 +27,7 @@ extension Op {
   func kernelPrecisions(_ set: InstructionSet, _ facts: OpFacts) -> [Precision] {
     if !facts.hasKernel { return [] }
     if case .relativeAttention = self { return [.f32] }
-    if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }
+    if facts.attention?.isOfFirst == false { return set == .avx512 ? [.f32, .bf16] : [.f32] }
     if facts.roundsFactors { return [.f32, .bf16] }
     return facts.reducible.isEmpty ? [.f32] : Precision.allCases
   }

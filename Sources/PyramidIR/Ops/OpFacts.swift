@@ -231,8 +231,15 @@ extension Node {
   }
 
   /// Whether the result may be written over an operand that nothing reads later.
-  public func overwrites(_ value: ValueID) -> Bool {
-    let places = inputs.indices.filter { inputs[$0] == value }
-    return !places.isEmpty && places.allSatisfy(op.facts.replaceable.contains)
+  public func overwrites(_ value: ValueID) -> Bool { overwrites(value, op.facts.replaceable) }
+
+  /// The same for who has the operation's facts at hand.
+  func overwrites(_ value: ValueID, _ replaceable: Range<Int>) -> Bool {
+    var isRead = false
+    for (place, input) in inputs.enumerated() where input == value {
+      if !replaceable.contains(place) { return false }
+      isRead = true
+    }
+    return isRead
   }
 }

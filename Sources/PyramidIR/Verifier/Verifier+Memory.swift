@@ -5,8 +5,8 @@ extension Verifier {
   mutating func checkLayouts() {
     var misused: Set<WeightID> = []
     var notReducible: Set<WeightID> = []
-    for node in graph.nodes where !node.weights.isEmpty {
-      let facts = node.op.facts
+    for (index, node) in graph.nodes.enumerated() where !node.weights.isEmpty {
+      let facts = facts[index]
       for (place, weight) in node.weights.enumerated() {
         if !facts.packable.contains(place) { misused.insert(weight) }
         if !facts.reducible.contains(place) { notReducible.insert(weight) }
@@ -46,7 +46,7 @@ extension Verifier {
       for result in node.results where isKnown(result) && producer[result.index] == index && !broken.contains(result) {
         guard let slot = graph[result].slot, checkFit(result, slot, of: node, at: index) else { continue }
         if let other = occupant[slot], let end = lastReader[other.index], end >= index,
-          !(end == index && node.overwrites(other))
+          !(end == index && node.overwrites(other, facts[index].replaceable))
         {
           report(.node(index), "\(name(result)) takes slot \(slot), where \(name(other)) still lives")
         }

@@ -10,8 +10,7 @@ extension Verifier {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
-      // Once for all checks: putting them together takes longer than any.
-      let facts = node.op.facts
+      let facts = facts[index]
       let definesDim = node.op.definesDim
       if facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
         report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")

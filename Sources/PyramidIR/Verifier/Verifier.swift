@@ -84,6 +84,8 @@ struct Verifier {
   static let largestCount = Int(Int32.max)
 
   let graph: Graph
+  /// By node: all checks read them.
+  let facts: [OpFacts]
   var issues: [VerifierIssue] = []
   /// Node that makes each value, by value index; nil before its node is reached.
   var producer: [Int?]
@@ -102,6 +104,7 @@ struct Verifier {
 
   init(_ graph: Graph) {
     self.graph = graph
+    facts = graph.nodes.map(\.op.facts)
     producer = Array(repeating: nil, count: graph.values.count)
     rowFacts = Array(repeating: nil, count: graph.values.count)
     maker = producer

@@ -150,7 +150,10 @@ struct Program: Sendable {
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
     layerTokens = try trains ? [] : graph.layerTokens()
-    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil && !$0.op.facts.readsPositions }.map(\.kernel))
+    attentionKernels = Set(
+      zip(graph.nodes, check.facts).compactMap { node, facts -> Kernel? in
+        facts.attention?.isOfFirst == false && !facts.readsPositions ? node.kernel ?? Kernel(target) : nil
+      })
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =

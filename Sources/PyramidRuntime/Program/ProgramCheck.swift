@@ -7,12 +7,14 @@ import PyramidIR
 struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
+  /// By node: all checks read them.
+  let facts: [OpFacts]
   /// What the graph costs without policies.
   let dense: [CostTerm]
   private let origins: ValueOrigins
 
   init(graph: Graph, target: InstructionSet) {
-    (self.graph, self.target) = (graph, target)
+    (self.graph, self.target, facts) = (graph, target, graph.nodes.map(\.op.facts))
     (dense, origins) = (graph.denseOperations(), ValueOrigins(graph))
   }
 
@@ -73,9 +75,9 @@ struct ProgramCheck {
   private func checkLayouts() throws {
     if graph.purpose == .train { return }  // the verifier has seen that all are plain
     let packed = target.panelWidth.map { WeightLayout.panels($0) } ?? .plain
-    for node in graph.nodes {
-      for (index, weight) in node.weights.enumerated() {
-        if graph[weight].layout != (node.op.facts.packable.contains(index) ? packed : .plain) {
+    for (index, node) in graph.nodes.enumerated() {
+      for (place, weight) in node.weights.enumerated() {
+        if graph[weight].layout != (facts[index].packable.contains(place) ? packed : .plain) {
           throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
         }
       }
@@ -84,12 +86,12 @@ struct ProgramCheck {
 
   /// A kernel reads packed weights as its own set and precision lay them out, and runs on machines that have the set.
   private func checkKernels() throws {
-    for node in graph.nodes where !node.op.kernelPrecisions(target).isEmpty {
+    for (index, node) in graph.nodes.enumerated() where facts[index].hasKernel {
       if graph.purpose == .train, let problem = node.untrainable { throw failure(problem) }
-      let name = node.op.mnemonic
+      let name = facts[index].mnemonic
       guard let kernel = node.kernel else { throw failure("a \(name) names no kernel; it was not compiled to the end") }
       if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
-      let weights = node.op.facts.reducible.map { graph[node.weights[$0]] }
+      let weights = facts[index].reducible.map { graph[node.weights[$0]] }
       for weight in weights where weight.precision != kernel.precision {
         throw failure("\(name)\(kernel.suffix) can't read #\(weight.name), stored as \(weight.precision.rawValue)")
       }
@@ -98,8 +100,8 @@ struct ProgramCheck {
 
   /// The attention kernel's scratch is sized by the model's heads and width.
   private func checkAttention() throws {
-    for node in graph.nodes {
-      var heads = node.op.facts.attention?.heads
+    for (index, node) in graph.nodes.enumerated() {
+      var heads = facts[index].attention?.heads
       if case .gradient(.attentionGradient(let count, _, _)) = node.op { heads = count }
       guard let heads else { continue }
       guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
@@ -142,7 +144,7 @@ struct ProgramCheck {
   private func checkPositions() throws {
     let (most, mostNumbers) = (1 << 17, 1 << 25)
     let positions = graph.admitted(.tokens)
-    guard graph.nodes.contains(where: { $0.op.facts.readsPositions }) else { return }
+    guard facts.contains(where: \.readsPositions) else { return }
     guard positions <= most else {
       throw failure("admits \(positions) tokens, more than the \(most) that have positions")
     }
