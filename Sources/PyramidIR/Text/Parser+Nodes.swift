@@ -27,9 +27,11 @@ extension Parser {
   /// `by linear.avx512.bf16`: the operation again, an instruction set, and a precision unless it is f32.
   private mutating func parseKernel(of mnemonic: String) throws(ParseError) -> Kernel? {
     guard try skipWord("by") else { return nil }
-    let start = token
-    let name = try takeWord("the kernel's name")
-    if let known = kernels[name], known.mnemonic == mnemonic { return known.kernel }
+    let start = try takeToken(.word, "the kernel's name")
+    for known in kernels where known.mnemonic == mnemonic {
+      if spells(start, lexer.bytes[known.name.start..<known.name.end]) { return known.kernel }
+    }
+    let name = text(of: start)
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     guard parts[0] == mnemonic, parts.count == 2 || parts.count == 3 else {
       throw error("`\(name)` is not a kernel of \(mnemonic), expected \(mnemonic).SET[.PRECISION]", at: start)
@@ -37,14 +39,14 @@ extension Parser {
     let set: InstructionSet = try known(String(parts[1]), at: start, else: "`\(parts[1])` is not an instruction set")
     let precision: Precision =
       parts.count == 2 ? .f32 : try known(String(parts[2]), at: start, else: "`\(parts[2])` is not a precision")
-    kernels[name] = (mnemonic, Kernel(set, precision))
+    kernels.append((start, mnemonic, Kernel(set, precision)))
     return Kernel(set, precision)
   }
 
   private mutating func parseResultNames() throws(ParseError) -> [Token] {
     guard kind == .value else { return [] }
     var names: [Token] = []
-    repeat { names.append(try take(.value, "`%` and a result's name").token) } while try skip(",")
+    repeat { names.append(try takeToken(.value, "`%` and a result's name")) } while try skip(",")
     try take("=", "`,` or `=`")
     return names
   }
@@ -82,10 +84,9 @@ extension Parser {
 
   /// `f32[T0, 384]`; one or two axes.
   mutating func parseType() throws(ParseError) -> TensorType {
-    let start = token
-    let word = try takeWord("a type")
-    guard let element = Element(rawValue: word) else {
-      throw error("`\(word)` is not an element type, expected f32 or i32", at: start)
+    let start = try takeToken(.word, "a type")
+    guard let element = Element.allCases.first(where: { spells(start, $0.rawValue.utf8) }) else {
+      throw error("`\(text(of: start))` is not an element type, expected f32 or i32", at: start)
     }
     try take("[")
     var extents: [Extent] = []

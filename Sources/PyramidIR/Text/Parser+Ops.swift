@@ -177,9 +177,8 @@ struct AttributeReader {
 
   mutating func integer(_ key: String, _ parser: Parser) throws(ParseError) -> Int {
     let token = try one(key, parser)
-    let text = parser.text(of: token)
-    guard token.kind == .integer, let value = Int(text) else {
-      throw parser.error("`\(key)` is \(text), expected an integer of 64 bits", at: token)
+    guard token.kind == .integer, let value = parser.integer(token.start..<token.end) else {
+      throw parser.error("`\(key)` is \(parser.text(of: token)), expected an integer of 64 bits", at: token)
     }
     return value
   }

@@ -74,8 +74,8 @@ struct Parser {
   var lines = SourceLines()
   var valueNames: [String: ValueID] = [:]
   var weightNames: [String: WeightID] = [:]
-  /// Kernels by their spelling, which graphs repeat, with the mnemonic that it begins with.
-  var kernels: [String: (mnemonic: String, kernel: Kernel)] = [:]
+  /// The kernels found so far, a few that graphs repeat, with their spelling and the mnemonic that it begins with.
+  var kernels: [(name: Token, mnemonic: String, kernel: Kernel)] = []
   /// Names after `by` in dim declarations, resolved when all nodes are read.
   var definitions: [(dim: Int, name: Token)] = []
   var declaredDims: Set<Dim> = []
