@@ -149,7 +149,7 @@ extension Verifier {
   }
 
   private mutating func checkClassify() {
-    let places = graph.nodes.indices.filter { graph.nodes[$0].op == .classify }
+    let places = graph.nodes.indices.filter { if case .classify = graph.nodes[$0].op { true } else { false } }
     guard let last = places.last else {
       report(.graph, "nothing classifies: the last node must be `classify`")
       return

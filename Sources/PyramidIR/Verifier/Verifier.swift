@@ -108,8 +108,11 @@ struct Verifier {
     producer = Array(repeating: nil, count: graph.values.count)
     rowFacts = Array(repeating: nil, count: graph.values.count)
     maker = producer
-    for (index, node) in graph.nodes.enumerated() {
-      for result in node.results where isKnown(result) && maker[result.index] == nil { maker[result.index] = index }
+    // Walks take nodes by index where they can: a copy of one counts four references.
+    for index in graph.nodes.indices {
+      for result in graph.nodes[index].results where isKnown(result) && maker[result.index] == nil {
+        maker[result.index] = index
+      }
     }
     for (index, entry) in graph.dims.enumerated() {
       if declaration[entry.dim] == nil { declaration[entry.dim] = index }

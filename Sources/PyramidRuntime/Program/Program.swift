@@ -162,18 +162,20 @@ struct Program: Sendable {
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph, dense: check.dense)
     var limits = [Int.max, limit, Int.max]
-    if let embed = graph.nodes.first(where: { $0.op == .embed }) {
+    let embed = graph.nodes.first(where: \.isEmbed)
+    if let embed {
       for (kind, weight) in zip(check.embedded(embed), embed.weights) {
         guard let place = InputKind.embedded.firstIndex(where: { $0 == kind }) else { continue }
         limits[place] = min(limits[place], graph[weight].rowCount)
       }
     }
-    for node in graph.nodes {
-      if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
+    for index in graph.nodes.indices {
+      guard case .bagLogits = graph.nodes[index].op else { continue }
+      limits[0] = min(limits[0], graph[graph.nodes[index].weights[0]].rowCount)
     }
     (indexLimits, positionLimit) = (limits, limit)
     // The rows of the position table up to padding's are left out.
-    let positions = graph.nodes.first { $0.op == .embed }?.weights.dropFirst().first.flatMap { graph[$0].sources.first }
+    let positions = embed?.weights.dropFirst().first.flatMap { graph[$0].sources.first }
     paddingID = positions.map { TensorSlice(source: $0).firstRow }.flatMap { $0 > 0 ? Int32(clamping: $0 - 1) : nil }
   }
 }
