@@ -84,7 +84,7 @@ extension Verifier {
   }
 
   mutating func checkCosts() {
-    let present = Set(graph.nodes.map(\.section))
+    let present = Set(graph.sections.map { $0.first!.section })
     var counted: Set<Section> = []
     for (index, cost) in graph.costs.enumerated() {
       if !present.contains(cost.section) { report(.cost(index), "the section has no nodes") }

@@ -100,11 +100,14 @@ extension Verifier {
     }
     if definesDim, let result = node.results.first, let dim = definedDim[result] { definedDims.insert(dim) }
     for result in node.results where !broken.contains(result) && isKnown(result) {
-      for dim in graph[result].type.extents.compactMap(\.dim) {
+      for extent in graph.values[result.index].type.extents {
+        guard let dim = extent.dim, dim != lastDim else { continue }
         if declaration[dim] == nil {
           report(.node(index), "\(name(result)) is over \(dim), which is not declared")
         } else if !definedDims.contains(dim) {
           report(.node(index), "\(name(result)) is over \(dim) before \(dim) is defined")
+        } else {
+          lastDim = dim
         }
       }
     }

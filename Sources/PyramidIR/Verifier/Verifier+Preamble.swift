@@ -22,7 +22,7 @@ extension Verifier {
       if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is not a name") }
       if !weights.insert(weight.name).inserted { report(.weight(index), "the name is taken by an earlier weight") }
     }
-    var values: Set<String> = []
+    var values = Set<String>(minimumCapacity: graph.values.count)
     for index in graph.nodes.indices {
       for result in graph.nodes[index].results where isKnown(result) {
         let name = graph.values[result.index].name

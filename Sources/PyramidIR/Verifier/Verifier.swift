@@ -97,6 +97,8 @@ struct Verifier {
   var declaration: [Dim: Int] = [:]
   /// Dims that values may use so far in program order.
   var definedDims: Set<Dim> = [.admittedSamples, .admittedTokens]
+  /// The dim that a value used last, declared and defined, as most of the next ones use it too.
+  var lastDim: Dim?
   /// Values that have no usable type.
   var broken: Set<ValueID> = []
   /// What rule 8 knows of each value.
