@@ -180,9 +180,6 @@ extension Op {
   /// The word that names the operation in text.
   public var mnemonic: String { facts.mnemonic }
 
-  /// `facts.training` without the other facts, which take longer to put together.
-  var training: TrainingRole? { if case .gradient(let operation) = self { operation.facts.training } else { nil } }
-
   /// The policy that the operation asks, which text has before the operands, after `@`; nil when it asks none.
   public var policy: String? {
     switch self {
@@ -230,14 +227,11 @@ extension Node {
     op.facts.attention.flatMap { $0.segments + 1 < inputs.count ? inputs[$0.segments + 1] : nil }
   }
 
-  /// Whether the result may be written over an operand that nothing reads later.
-  public func overwrites(_ value: ValueID) -> Bool { overwrites(value, op.facts.replaceable) }
-
-  /// The same for who has the operation's facts at hand.
-  func overwrites(_ value: ValueID, _ replaceable: Range<Int>) -> Bool {
+  /// Whether the result may be written over an operand that nothing reads later, by the facts of the node's operation.
+  public func overwrites(_ value: ValueID, _ facts: OpFacts) -> Bool {
     var isRead = false
     for (place, input) in inputs.enumerated() where input == value {
-      if !replaceable.contains(place) { return false }
+      if !facts.replaceable.contains(place) { return false }
       isRead = true
     }
     return isRead

@@ -45,7 +45,7 @@ extension Verifier {
       for result in node.results where isKnown(result) && producer[result.index] == index && !broken.contains(result) {
         guard let slot = graph.values[result.index].slot, checkFit(result, slot, of: node, at: index) else { continue }
         if let other = occupant[slot], let end = lastReader[other.index], end >= index,
-          !(end == index && node.overwrites(other, facts[index].replaceable))
+          !(end == index && node.overwrites(other, facts[index]))
         {
           report(.node(index), "\(name(result)) takes slot \(slot), where \(name(other)) still lives")
         }

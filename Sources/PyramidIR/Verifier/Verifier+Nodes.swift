@@ -36,7 +36,7 @@ extension Verifier {
       }
     case .train:
       if node.answered != nil { report(.node(index), "\(node.op.mnemonic): a graph that trains answers nothing") }
-      if node.op.training == .backward, node.section != .gradients {
+      if facts[index].training == .backward, node.section != .gradients {
         report(.node(index), "\(node.op.mnemonic) stands in \(node.section), not in gradients")
       }
     }
