@@ -85,10 +85,13 @@ public struct OpFacts: Sendable {
 
   init(_ mnemonic: String) { self.mnemonic = mnemonic }
 
-  fileprivate init(_ mnemonic: Mnemonic, servesPolicies: Bool = false, hasKernel: Bool = true) {
+  fileprivate init(
+    _ mnemonic: Mnemonic, servesPolicies: Bool = false, hasKernel: Bool = true, hasEffect: Bool = false,
+    readsRows: Bool = false
+  ) {
     self.init(mnemonic.rawValue)
-    self.servesPolicies = servesPolicies
-    self.hasKernel = hasKernel
+    (self.servesPolicies, self.hasKernel) = (servesPolicies, hasKernel)
+    (self.hasEffect, self.readsRows) = (hasEffect, readsRows)
   }
 
   fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
@@ -97,11 +100,12 @@ public struct OpFacts: Sendable {
     servesPolicies = attention.isOfFirst
   }
 
-  /// An operation on rows.
-  fileprivate init(rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int>) {
+  /// An operation on rows; of a product the first weight is the matrix.
+  fileprivate init(rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int> = 0..<0, isProduct: Bool = false) {
     self.init(mnemonic)
     isRowwise = true
     self.replaceable = replaceable
+    if isProduct { (packable, reducible) = (0..<1, 0..<1) }
   }
 }
 
@@ -113,20 +117,11 @@ extension Op {
       var facts = OpFacts(.input, hasKernel: false)
       facts.input = kind
       return facts
-    case .embed:
-      var facts = OpFacts(.embed)
-      facts.readsRows = true
-      return facts
-    case .linear:
-      var facts = OpFacts(rowwise: .linear, replaces: 0..<0)
-      (facts.packable, facts.reducible) = (0..<1, 0..<1)
-      return facts
-    case .linearAddNorm:
-      var facts = OpFacts(rowwise: .linearAddNorm, replaces: 1..<2)
-      (facts.packable, facts.reducible) = (0..<1, 0..<1)
-      return facts
+    case .embed: return OpFacts(.embed, readsRows: true)
+    case .linear: return OpFacts(rowwise: .linear, isProduct: true)
+    case .linearAddNorm: return OpFacts(rowwise: .linearAddNorm, replaces: 1..<2, isProduct: true)
     case .activate: return OpFacts(rowwise: .activate, replaces: 0..<1)
-    case .gate: return OpFacts(rowwise: .gate, replaces: 0..<0)
+    case .gate: return OpFacts(rowwise: .gate)
     case .rotate:
       var facts = OpFacts(rowwise: .rotate, replaces: 0..<1)
       facts.readsPositions = true
@@ -153,26 +148,17 @@ extension Op {
       var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
       facts.isRowwise = true
       return facts
-    case .bagLogits:
-      var facts = OpFacts(.bagLogits, servesPolicies: true, hasKernel: false)
-      facts.readsRows = true
-      return facts
+    case .bagLogits: return OpFacts(.bagLogits, servesPolicies: true, hasKernel: false, readsRows: true)
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
     case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true)
     case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false)
-    case .decideExit:
-      var facts = OpFacts(.decideExit, servesPolicies: true, hasKernel: false)
-      facts.hasEffect = true
-      return facts
+    case .decideExit: return OpFacts(.decideExit, servesPolicies: true, hasKernel: false, hasEffect: true)
     case .decidePrune: return OpFacts(.decidePrune, servesPolicies: true, hasKernel: false)
     case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
     case .keepSamples: return OpFacts(.keepSamples, servesPolicies: true, hasKernel: false)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
-    case .classify:
-      var facts = OpFacts(.classify, hasKernel: false)
-      facts.hasEffect = true
-      return facts
+    case .classify: return OpFacts(.classify, hasKernel: false, hasEffect: true)
     case .gradient(let op): return op.facts
     }
   }
