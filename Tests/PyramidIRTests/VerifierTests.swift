@@ -168,6 +168,14 @@ import Testing
     #expect(error?.description == "concat C1: %a and %b are too wide")
   }
 
+  @Test func theFirstHundredIssuesAreReported() throws {
+    let found = try edited { graph in
+      for number in 1000..<3000 { graph.dims.append(DimDeclaration(Dim(.tokens, number), bound: .constant(1))) }
+    }
+    #expect(found.count == 100)
+    #expect(found.last == "dim T1049: no value defines it (`by` is missing)")
+  }
+
   @Test func aDefinedDimIsDeclared() throws {
     let found = try edited { $0.dims.removeAll { $0.dim == Dim(.samples, 1) } }
     #expect(found.contains("layer 0, %stay0: the preamble declares no dim `by` %stay0"))

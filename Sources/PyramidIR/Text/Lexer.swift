@@ -24,6 +24,8 @@ struct Lexer {
   /// The file as the caller named it, for errors.
   let file: String
   let bytes: [UInt8]
+  /// Bytes of a name, which errors repeat.
+  static let longestName = 256
   private var position = 0
   private var line = 1
 
@@ -86,9 +88,14 @@ struct Lexer {
   }
 
   private mutating func name(_ kind: Token.Kind) throws(ParseError) -> Token.Kind {
+    let start = position
     guard Self.isNameByte(peek(1)) else { throw error("expected a name after \(describe(bytes[position]))") }
     position += 1
     skipName()
+    let count = position - start - 1
+    guard count <= Self.longestName else {
+      throw error("a name of \(count) bytes, at most \(Self.longestName) are read", at: start)
+    }
     return kind
   }
 

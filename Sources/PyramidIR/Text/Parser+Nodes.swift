@@ -46,7 +46,11 @@ extension Parser {
   private mutating func parseResultNames() throws(ParseError) -> [Token] {
     guard kind == .value else { return [] }
     var names: [Token] = []
-    repeat { names.append(try takeToken(.value, "`%` and a result's name")) } while try skip(",")
+    repeat {
+      // No operation has more than four.
+      guard names.count < 8 else { throw error("more than 8 results", at: token) }
+      names.append(try takeToken(.value, "`%` and a result's name"))
+    } while try skip(",")
     try take("=", "`,` or `=`")
     return names
   }

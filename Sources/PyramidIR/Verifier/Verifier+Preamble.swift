@@ -158,7 +158,9 @@ extension Verifier {
     }
   }
 
-  private func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(Lexer.isNameByte) }
+  private func isName(_ text: String) -> Bool {
+    (1...Lexer.longestName).contains(text.utf8.count) && text.utf8.allSatisfy(Lexer.isNameByte)
+  }
 
   private func isWord(_ text: String) -> Bool { isName(text) && Lexer.startsWord(text.utf8.first ?? 0) }
 }
