@@ -104,48 +104,49 @@ struct Program: Sendable {
   ) throws {
     let check = ProgramCheck(graph: graph, target: target)
     try check.run()
-    var locations: [ValueID: Location] = [:]
-    for node in graph.nodes {
-      for result in node.results {
-        if case .input(let kind) = node.op {
-          locations[result] = .input(kind)
-        } else if let slot = graph[result].slot {
-          locations[result] = .slot(slot)
+    var locations = [Location?](repeating: nil, count: graph.values.count)
+    for index in graph.nodes.indices {
+      for result in graph.nodes[index].results {
+        if case .input(let kind) = graph.nodes[index].op {
+          locations[result.index] = .input(kind)
+        } else if let slot = graph.values[result.index].slot {
+          locations[result.index] = .slot(slot)
         } else {
           throw RuntimeError("graph @\(graph.name): %\(graph[result].name) has no slot; it was not compiled to the end")
         }
       }
     }
     func operand(_ value: ValueID) -> Operand {
-      let type = graph[value].type
-      return Operand(location: locations[value]!, rows: type.rows, columns: type.columns)
+      let type = graph.values[value.index].type
+      return Operand(location: locations[value.index]!, rows: type.rows, columns: type.columns)
     }
     let trains = graph.purpose == .train
     (self.target, self.trains) = (target, trains)
     let recorded = try check.recordedSamples()
-    var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
+    var bound: [(values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)?] = Array(
+      repeating: nil, count: graph.weights.count)
     let limit = graph.admitted(.tokens)
     var tables = PositionTables(limit: limit)
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
       let weights = try node.weights.map { weight in
-        if let known = bound[weight] { return known }
+        if let known = bound[weight.index] { return known }
         let memory = try bind(graph[weight])
-        bound[weight] = memory
+        bound[weight.index] = memory
         return memory
       }
       let inputs = node.inputs.map(operand)
       return Step(
         op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
         weights: weights.map(\.values), gradients: weights.map(\.gradient),
-        samples: recorded[index].map { locations[$0]! },
+        samples: recorded[index].map { locations[$0.index]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
         positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target),
         exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
-    sections = try graph.programSections(location: { locations[$0]! }, recorded: recorded)
+    sections = try graph.programSections(location: { locations[$0.index]! }, recorded: recorded)
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
