@@ -13,7 +13,7 @@ extension Parser {
     let types = try parseResultTypes(names.count)
     let slots = try parseSlots(names.count)
     let kernel = try parseKernel(of: operation.mnemonic)
-    guard kind == .endOfLine || kind == .symbol("}") else { throw unexpected("the end of the node") }
+    guard kind == .endOfLine || isAt("}") else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
     for (index, token) in names.enumerated() {
@@ -67,7 +67,7 @@ extension Parser {
 
   private mutating func parseResultTypes(_ count: Int) throws(ParseError) -> [TensorType] {
     guard count > 0 else {
-      if kind == .symbol(":") { throw error("a type without a result", at: token) }
+      if isAt(":") { throw error("a type without a result", at: token) }
       return []
     }
     let start = try take(":", "`:` and the type")

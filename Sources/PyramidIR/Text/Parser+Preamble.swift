@@ -79,7 +79,7 @@ extension Parser {
   private mutating func parsePolicies() throws(ParseError) {
     try advance()
     try take("{")
-    while kind != .symbol("}") {
+    while !isAt("}") {
       let start = token
       let word = try takeWord("`exit` or `prune`")
       guard let kind = PolicyKind(rawValue: word) else {

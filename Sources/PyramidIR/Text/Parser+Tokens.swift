@@ -13,6 +13,9 @@ extension Parser {
 
   var isWord: Bool { kind == .word }
 
+  /// Whether a symbol stands here.
+  func isAt(_ symbol: Unicode.Scalar) -> Bool { kind == .symbol && lexer.bytes[token.start] == UInt8(ascii: symbol) }
+
   /// The bytes of a token as they stand.
   func text(of token: Token) -> String { String(decoding: lexer.bytes[token.start..<token.end], as: UTF8.self) }
 
@@ -25,9 +28,7 @@ extension Parser {
   }
 
   /// A token of a kind, which errors call by `description`.
-  mutating func takeToken(
-    _ wanted: Token.Kind, _ description: @autoclosure () -> String
-  ) throws(ParseError) -> Token {
+  mutating func takeToken(_ wanted: Token.Kind, _ description: @autoclosure () -> String) throws(ParseError) -> Token {
     guard kind == wanted else { throw unexpected(description()) }
     let taken = token
     try advance()
@@ -45,7 +46,7 @@ extension Parser {
   /// Moves past a symbol, which errors call by `description`.
   @discardableResult
   mutating func take(_ symbol: Unicode.Scalar, _ description: String? = nil) throws(ParseError) -> Token {
-    guard kind == .symbol(symbol) else { throw unexpected(description ?? "`\(symbol)`") }
+    guard isAt(symbol) else { throw unexpected(description ?? "`\(symbol)`") }
     let taken = token
     try advance()
     return taken
@@ -53,7 +54,7 @@ extension Parser {
 
   /// Moves past a symbol if it is there.
   mutating func skip(_ symbol: Unicode.Scalar) throws(ParseError) -> Bool {
-    guard kind == .symbol(symbol) else { return false }
+    guard isAt(symbol) else { return false }
     try advance()
     return true
   }

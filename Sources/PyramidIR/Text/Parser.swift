@@ -104,7 +104,7 @@ struct Parser {
     try take("{")
     try parseModel()
     while isWord, try parsePreambleItem() {}
-    while token.kind != .symbol("}") { try parseSection() }
+    while !isAt("}") { try parseSection() }
     try advance()
     guard token.kind == .endOfText else { throw unexpected("the end of the text") }
     try resolveDefinitions()
@@ -117,7 +117,7 @@ struct Parser {
         "expected `entry`, `embeddings`, `layer`, `output`, `gradients` or `}`, found `\(text(of: start))`", at: start)
     }
     try take("{")
-    while token.kind != .symbol("}") { try parseNode(in: section) }
+    while !isAt("}") { try parseNode(in: section) }
     try advance()
   }
 
