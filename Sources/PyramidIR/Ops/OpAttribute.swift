@@ -43,11 +43,6 @@ public struct OpAttribute: Sendable {
   static func boundaries(_ key: String, _ values: Set<Boundary>) -> [OpAttribute] {
     values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map(\.word)))]
   }
-
-  /// A list of vocabulary ids that is left out when it is empty.
-  static func ids(_ key: String, _ values: [Int32]) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map { "\($0)" }))]
-  }
 }
 
 extension Op {
@@ -67,7 +62,8 @@ extension Op {
     case .relativeAttention(let relative, let emits):
       return [.integer("heads", relative.heads)] + relative.attributes + OpAttribute.words("emit", emits)
     case .bagLogits(let skip, let separator):
-      return [.integer("separator", Int(separator))] + OpAttribute.ids("skip", skip)
+      let ids = OpAttribute(key: "skip", value: .words(skip.map { "\($0)" }))
+      return [.integer("separator", Int(separator))] + (skip.isEmpty ? [] : [ids])
     case .rowNorm(let first, let count): return [.integer("first", first), .integer("count", count)]
     case .headMean(let first, let count, let heads):
       return [.integer("first", first), .integer("count", count), .integer("heads", heads)]

@@ -94,9 +94,9 @@ public struct OpFacts: Sendable {
     (self.hasEffect, self.readsRows) = (hasEffect, readsRows)
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention) {
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, readsPositions: Bool = false) {
     self.init(mnemonic)
-    self.attention = attention
+    (self.attention, self.readsPositions) = (attention, readsPositions)
     servesPolicies = attention.isOfFirst
   }
 
@@ -134,9 +134,7 @@ extension Op {
       return OpFacts(
         .attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
     case .relativeAttention(let relative, let emits):
-      var facts = OpFacts(.relativeAttention, relative.facts(emits: emits))
-      facts.readsPositions = true
-      return facts
+      return OpFacts(.relativeAttention, relative.facts(emits: emits), readsPositions: true)
     case .firstAttention(let heads, let emits):
       var facts = OpFacts(
         .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, segments: 2, isOfFirst: true))

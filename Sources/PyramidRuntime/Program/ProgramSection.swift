@@ -99,10 +99,8 @@ extension Graph {
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
     case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
-      .attentionQKV,
-      .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean,
-      .pool,
-      .classify, .gradient:
+      .attentionQKV, .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax,
+      .rowNorm, .headMean, .pool, .classify, .gradient:
       nil
     }
   }
