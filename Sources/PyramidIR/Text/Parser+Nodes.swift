@@ -8,17 +8,15 @@ extension Parser {
     }
     nodeLine = token.line
     lines.nodes.append(nodeLine)
-    let names = try parseResultNames()
+    try parseResultNames()
     let operation = try parseOperation()
-    let types = try parseResultTypes(names.count)
-    let slots = try parseSlots(names.count)
+    try parseResultTypes()
+    try parseSlots()
     let kernel = try parseKernel(of: operation.mnemonic)
     guard kind == .endOfLine || isAt("}") else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
-    for (index, token) in names.enumerated() {
-      results.append(try define(token, types[index], slot: slots[index]))
-    }
+    for (name, type, slot) in made { results.append(try define(name, type, slot: slot)) }
     var node = graph.makeNode(operation.op, operation.inputs, operation.weights, results: results, in: section)
     node.kernel = kernel
     graph.nodes.append(node)
@@ -43,16 +41,16 @@ extension Parser {
     return Kernel(set, precision)
   }
 
-  private mutating func parseResultNames() throws(ParseError) -> [Token] {
-    guard kind == .value else { return [] }
-    var names: [Token] = []
+  private mutating func parseResultNames() throws(ParseError) {
+    made.removeAll(keepingCapacity: true)
+    guard kind == .value else { return }
     repeat {
       // No operation has more than four.
-      guard names.count < 8 else { throw error("more than 8 results", at: token) }
-      names.append(try takeToken(.value, "`%` and a result's name"))
+      guard made.count < 8 else { throw error("more than 8 results", at: token) }
+      let name = try takeToken(.value, "`%` and a result's name")
+      made.append((name, TensorType(.f32, []), nil))
     } while try skip(",")
     try take("=", "`,` or `=`")
-    return names
   }
 
   private mutating func define(_ token: Token, _ type: TensorType, slot: Int?) throws(ParseError) -> ValueID {
@@ -65,25 +63,31 @@ extension Parser {
     return value
   }
 
-  private mutating func parseResultTypes(_ count: Int) throws(ParseError) -> [TensorType] {
-    guard count > 0 else {
+  private mutating func parseResultTypes() throws(ParseError) {
+    guard !made.isEmpty else {
       if isAt(":") { throw error("a type without a result", at: token) }
-      return []
+      return
     }
     let start = try take(":", "`:` and the type")
-    var types: [TensorType] = []
-    repeat { types.append(try parseType()) } while try skip(",")
-    guard types.count == count else { throw error("\(types.count) types for \(count) results", at: start) }
-    return types
+    var count = 0
+    repeat {
+      let type = try parseType()
+      if count < made.count { made[count].type = type }
+      count += 1
+    } while try skip(",")
+    guard count == made.count else { throw error("\(count) types for \(made.count) results", at: start) }
   }
 
-  private mutating func parseSlots(_ count: Int) throws(ParseError) -> [Int?] {
+  private mutating func parseSlots() throws(ParseError) {
     let start = token
-    guard try skipWord("in") else { return Array(repeating: nil, count: count) }
-    var slots: [Int?] = []
-    repeat { slots.append(try skip("-") ? nil : try takeCount("a slot's number or `-`")) } while try skip(",")
-    guard slots.count == count else { throw error("\(slots.count) slots for \(count) results", at: start) }
-    return slots
+    guard try skipWord("in") else { return }
+    var count = 0
+    repeat {
+      let slot: Int? = try skip("-") ? nil : try takeCount("a slot's number or `-`")
+      if count < made.count { made[count].slot = slot }
+      count += 1
+    } while try skip(",")
+    guard count == made.count else { throw error("\(count) slots for \(made.count) results", at: start) }
   }
 
   /// `f32[T0, 384]`; one or two axes.

@@ -262,8 +262,10 @@ struct AttributeReader {
   }
 
   private mutating func take(_ key: String) -> Entry? {
-    known.append(key)
-    return entries.firstIndex { $0.key == key }.map { entries.remove(at: $0) }
+    let entry = entries.firstIndex { $0.key == key }.map { entries.remove(at: $0) }
+    // Only an entry that is left over is compared with what is known.
+    if !entries.isEmpty { known.append(key) }
+    return entry
   }
 
   private mutating func one(_ key: String, _ parser: Parser) throws(ParseError) -> Token {

@@ -70,6 +70,9 @@ struct Parser {
   /// The line that the node being read must end on; 0 outside nodes.
   var nodeLine = 0
 
+  /// The results of the node being read, in memory that all nodes share.
+  var made: [(name: Token, type: TensorType, slot: Int?)] = []
+
   var graph: Graph
   var lines = SourceLines()
   var valueNames: [String: ValueID] = [:]
