@@ -103,9 +103,9 @@ extension Graph {
   private func json(_ node: Node) -> JSONValue {
     let facts = node.op.facts
     var attributes = JSONObject()
-    for attribute in facts.attributes { attributes.append(attribute.key, json(attribute.value)) }
+    for attribute in node.op.attributes { attributes.append(attribute.key, json(attribute.value)) }
     attributes["kind"] = facts.input.map { .string($0.rawValue) }
-    attributes["policy"] = facts.policy.map { .string($0) }
+    attributes["policy"] = node.op.policy.map { .string($0) }
     let results: [JSONValue] = node.results.map { value in
       [
         "name": .string(self[value].name), "type": json(self[value].type),

@@ -159,6 +159,28 @@ struct Misspelling: Sendable, CustomTestStringConvertible {
     #expect(error?.message == "more than 16384 nodes")
   }
 
+  /// Each would be compared with every operand that the node writes over.
+  @Test func tooManyResultsAreRefused() {
+    let results = (1...30_000).map { "%x\($0)" }.joined(separator: ", ")
+    let error = #expect(throws: ParseError.self) { try Graph.parse(Misspelling("%positions", results, "").text) }
+    #expect(error?.message == "more than 8 results")
+  }
+
+  /// Errors repeat names.
+  @Test(arguments: [257, 1 << 20]) func aNameTooLongIsRefused(count: Int) {
+    let name = "%" + String(repeating: "n", count: count)
+    let text = smallestText.replacing("%positions", with: name)
+    let error = #expect(throws: ParseError.self) { try Graph.parse(text, file: "f") }
+    #expect(error?.description == "f:12:5: a name of \(count) bytes, at most 256 are read")
+  }
+
+  @Test func theLongestNameIsRead() throws {
+    let name = "%" + String(repeating: "n", count: 256)
+    let graph = try Graph.parse(smallestText.replacing("%positions", with: name))
+    try graph.verify()
+    #expect(try Graph.parse(graph.description).description == graph.description)
+  }
+
   @Test(arguments: ["", "graph", "graph @a version 1 {", "; only a comment"])
   func aTextThatEndsTooEarlySaysSo(text: String) {
     let error = #expect(throws: ParseError.self) { try Graph.parse(text) }

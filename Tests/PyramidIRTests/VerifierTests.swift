@@ -53,6 +53,14 @@ import Testing
     #expect(try issues((1 << 17) + 1).contains { $0.hasSuffix("is deeper than int8 sums go, 131072") })
   }
 
+  @Test func anAnswerWithoutOperandsIsRefusedWhereNoneBelongs() throws {
+    let found = try edited { graph in
+      graph.purpose = .train
+      graph.nodes[graph.nodes.count - 1].inputs = []
+    }
+    #expect(found.contains { $0.hasSuffix("classify C1: 0 values and 0 weights, expected 2 and 0") }, "\(found)")
+  }
+
   @Test func aGraphClassifiesInItsOutputSection() throws {
     let found = try edited { graph in graph.nodes[graph.nodes.count - 1].section = .layer(1) }
     #expect(found.contains { $0.hasSuffix("classify belongs in the output section") }, "\(found)")
@@ -158,6 +166,14 @@ import Testing
       try Op.concat.resultTypes(inputs: [wide, narrow], weights: [], newDim: nil)
     }
     #expect(error?.description == "concat C1: %a and %b are too wide")
+  }
+
+  @Test func theFirstHundredIssuesAreReported() throws {
+    let found = try edited { graph in
+      for number in 1000..<3000 { graph.dims.append(DimDeclaration(Dim(.tokens, number), bound: .constant(1))) }
+    }
+    #expect(found.count == 100)
+    #expect(found.last == "dim T1049: no value defines it (`by` is missing)")
   }
 
   @Test func aDefinedDimIsDeclared() throws {

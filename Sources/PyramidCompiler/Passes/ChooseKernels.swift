@@ -54,6 +54,6 @@ struct ChooseKernels: Pass {
   private static func kernel(of op: Op, _ target: InstructionSet, _ precision: Precision) -> Kernel? {
     let longestFirst = Precision.allCases
     let allowed = longestFirst[...longestFirst.firstIndex(of: precision)!]
-    return op.kernelPrecisions(target).last(where: allowed.contains).map { Kernel(target, $0) }
+    return op.kernelPrecisions(target, op.facts).last(where: allowed.contains).map { Kernel(target, $0) }
   }
 }

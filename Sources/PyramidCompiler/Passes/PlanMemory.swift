@@ -38,7 +38,10 @@ struct PlanMemory: Pass {
 
   /// The dying operand that the operation may overwrite.
   private func overwritable(_ node: Node, _ dying: Set<ValueID>, _ graph: Graph) -> ValueID? {
-    node.inputs.first { dying.contains($0) && node.overwrites($0) && graph[$0].type == graph[node.results[0]].type }
+    let facts = node.op.facts
+    return node.inputs.first {
+      dying.contains($0) && node.overwrites($0, facts) && graph[$0].type == graph[node.results[0]].type
+    }
   }
 
   /// The free slot that fits with the least waste; failing that, the largest one grown; failing that, a new one.

@@ -172,14 +172,15 @@ public struct ArtefactHeader: Sendable {
 
   /// Over metadata and tensor directory in an order that does not depend on dictionaries. Offsets follow from shapes.
   private static func digest(metadata: [String: String], declared: [TensorDeclaration], vocabulary: String) -> String {
-    var text = ""
+    var sum = RunningChecksum()
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != integrityKey {
-      text += "\(key.utf8.count) \(key) \(value.utf8.count) \(value)\n"
+      for part in ["\(key.utf8.count) \(key) \(value.utf8.count) ", value, "\n"] { sum.update(part) }
     }
     for tensor in declared.sorted(by: { $0.name < $1.name }) {
       let shape = tensor.shape.map { String($0) }.joined(separator: ", ")
-      text += "\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) [\(shape)]\n"
+      sum.update("\(tensor.name.utf8.count) \(tensor.name) \(tensor.type.rawValue) [\(shape)]\n")
     }
-    return Checksum.sha256(of: text + vocabulary)
+    sum.update(vocabulary)
+    return sum.digits
   }
 }

@@ -9,19 +9,34 @@ public struct JSONField: Sendable {
   public let value: JSONValue
   /// The file's path, for errors.
   public let file: String
-  // Put together when an error needs it: a header has 100,000 fields, and an error one.
-  private let container: String
+  private let container: Place
   private let key: String?
 
+  // Put into words when an error needs it: a header has 100,000 fields, and an error one.
+  private indirect enum Place {
+    case whole(String), inside(Place, String)
+
+    var text: String {
+      switch self {
+      case .whole(let place): return place
+      case .inside(let container, let key):
+        let place = container.text
+        return (place.isEmpty ? "" : place + ".") + key.printable(limit: 80)
+      }
+    }
+  }
+
   /// The path inside the file, keys and indices joined by dots; empty for the whole.
-  public var place: String { key.map { Self.place(of: $0, in: container) } ?? container }
+  public var place: String { here.text }
+
+  private var here: Place { key.map { Place.inside(container, $0) } ?? container }
 
   /// The whole value of a file, or a part of it.
   public init(_ value: JSONValue, file: String, place: String = "") {
-    (self.value, self.file, container, key) = (value, file, place, nil)
+    (self.value, self.file, container, key) = (value, file, Place.whole(place), nil)
   }
 
-  private init(_ value: JSONValue, file: String, key: String, in container: String) {
+  private init(_ value: JSONValue, file: String, key: String, in container: Place) {
     (self.value, self.file, self.container, self.key) = (value, file, container, key)
   }
 
@@ -30,7 +45,7 @@ public struct JSONField: Sendable {
     value = try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
       try JSONReader.read(bytes, file: path, limits: limits)
     }
-    (file, container, key) = (path, "", nil)
+    (file, container, key) = (path, Place.whole(""), nil)
   }
 
   /// An error at this place.
@@ -39,13 +54,13 @@ public struct JSONField: Sendable {
   /// The member of that name; nil when it is absent or null. Throws when the value is not an object.
   public func optional(_ key: String) throws(FormatError) -> JSONField? {
     guard let member = try object()[key], member != .null else { return nil }
-    return JSONField(member, file: file, key: key, in: place)
+    return JSONField(member, file: file, key: key, in: here)
   }
 
   /// The member of that name. Throws when it is absent or null.
   public func required(_ key: String) throws(FormatError) -> JSONField {
     guard let field = try optional(key) else {
-      throw FormatError(file: file, place: Self.place(of: key, in: place), problem: "missing")
+      throw FormatError(file: file, place: Place.inside(here, key).text, problem: "missing")
     }
     return field
   }
@@ -58,15 +73,15 @@ public struct JSONField: Sendable {
 
   /// The members of an object, in order, each with its place.
   public func members() throws(FormatError) -> [(key: String, field: JSONField)] {
-    let place = place
-    return try object().members.map { ($0.key, JSONField($0.value, file: file, key: $0.key, in: place)) }
+    let here = here
+    return try object().members.map { ($0.key, JSONField($0.value, file: file, key: $0.key, in: here)) }
   }
 
   /// The elements of an array, each with its place.
   public func elements() throws(FormatError) -> [JSONField] {
     guard case .array(let elements) = value else { throw failure("expected an array, found \(found)") }
-    let place = place
-    return elements.enumerated().map { JSONField($1, file: file, key: String($0), in: place) }
+    let here = here
+    return elements.enumerated().map { JSONField($1, file: file, key: String($0), in: here) }
   }
 
   /// The value as a string.
@@ -122,10 +137,5 @@ public struct JSONField: Sendable {
     case .array: "an array"
     case .object: "an object"
     }
-  }
-
-  private static func place(of key: String, in container: String) -> String {
-    let key = key.printable(limit: 80)
-    return container.isEmpty ? key : "\(container).\(key)"
   }
 }

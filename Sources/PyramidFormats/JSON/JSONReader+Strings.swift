@@ -17,13 +17,13 @@ extension JSONParser {
       case UInt8(ascii: "\""):
         let rest = UnsafeRawBufferPointer(rebasing: bytes[first..<position])
         position += 1
+        if !unescaped.isEmpty { unescaped += rest }
         let text =
-          unescaped.isEmpty
-          ? String(validating: rest, as: UTF8.self) : String(validating: unescaped + rest, as: UTF8.self)
+          unescaped.isEmpty ? String(validating: rest, as: UTF8.self) : String(validating: unescaped, as: UTF8.self)
         guard let text else { throw failure("invalid UTF-8 in a string", at: start) }
         return text
       case UInt8(ascii: "\\"):
-        unescaped += bytes[first..<position]
+        unescaped += UnsafeRawBufferPointer(rebasing: bytes[first..<position])
         unescaped += UTF8.encode(try escape()).unsafelyUnwrapped
         first = position
       case 0..<0x20: throw failure("unescaped control character in a string")

@@ -20,14 +20,11 @@ public struct Kernel: Hashable, Sendable {
 extension Op {
   /// The precisions in which a set has kernels for the operation; none for moves and decisions, of which one version
   /// serves every set. Where a set multiplies bf16 no faster than f32, its attention, which has nothing to load, is
-  /// f32.
-  public func kernelPrecisions(_ set: InstructionSet) -> [Precision] { kernelPrecisions(set, facts) }
-
-  /// The same for who has the operation's facts at hand.
-  func kernelPrecisions(_ set: InstructionSet, _ facts: OpFacts) -> [Precision] {
+  /// f32. `facts` are the operation's.
+  public func kernelPrecisions(_ set: InstructionSet, _ facts: OpFacts) -> [Precision] {
     if !facts.hasKernel { return [] }
     if case .relativeAttention = self { return [.f32] }
-    if attentionOfAll != nil { return set == .avx512 ? [.f32, .bf16] : [.f32] }
+    if facts.attention?.isOfFirst == false { return set == .avx512 ? [.f32, .bf16] : [.f32] }
     if facts.roundsFactors { return [.f32, .bf16] }
     return facts.reducible.isEmpty ? [.f32] : Precision.allCases
   }

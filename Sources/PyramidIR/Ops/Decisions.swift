@@ -119,7 +119,9 @@ extension PruneDecision<ValueID> {
 extension Node {
   /// The samples that the node may answer and their logits; nil when it answers none.
   public var answered: (samples: ValueID, logits: ValueID)? {
-    if let decision = ExitDecision(self) { return (decision.samples, decision.logits) }
-    return op == .classify ? (inputs[0], inputs[1]) : nil
+    switch op {
+    case .decideExit, .classify: return inputs.count < 2 ? nil : (inputs[0], inputs[1])
+    default: return nil
+    }
   }
 }

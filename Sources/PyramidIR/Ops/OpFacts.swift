@@ -1,6 +1,7 @@
 // What is true of an operation whatever its operands are, in one exhaustive switch. Printer, parser, verifier, passes
-// and runtime read the facts from here, so that a new operation states each once, and one that lacks a spelling, an
-// effect or a place in memory does not compile.
+// and runtime read the facts from here, so that a new operation states each once, and one that lacks a name, an effect
+// or a place in memory does not compile. Nothing here takes memory: the facts of every node are read when an artefact is
+// opened, attributes (OpAttribute.swift) only when it is printed.
 
 /// The word that names an operation of any graph in text.
 public enum Mnemonic: String, CaseIterable, Sendable {
@@ -37,17 +38,10 @@ public enum TrainingRole: Sendable {
 public struct OpFacts: Sendable {
   /// Its name in text.
   public let mnemonic: String
-  /// Its payload as text has it between braces, in the order printed.
-  public var attributes: [OpAttribute] = []
   /// What it brings in, which text has before the operands.
   public var input: InputKind?
-  /// The policy that it asks, which text has before the operands, after `@`.
-  public var policy: String?
   /// Whether the node matters even when nothing reads its results.
   public var hasEffect = false
-  /// The family of the dim that the first result defines. Such a node is a definition, never a value: two of them with
-  /// equal operands must not be merged.
-  public var definedFamily: DimFamily?
   /// Whether each row of the result depends on the same row of the operands only.
   public var isRowwise = false
   /// Operands that the result may be written over if nothing reads them later: row r of such an operand is read for row
@@ -89,39 +83,29 @@ public struct OpFacts: Sendable {
     public var projected = 3
   }
 
-  init(_ mnemonic: String, _ attributes: [OpAttribute]) {
-    self.mnemonic = mnemonic
-    self.attributes = attributes
-  }
+  init(_ mnemonic: String) { self.mnemonic = mnemonic }
 
   fileprivate init(
-    _ mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], servesPolicies: Bool = false, hasKernel: Bool = true
+    _ mnemonic: Mnemonic, servesPolicies: Bool = false, hasKernel: Bool = true, hasEffect: Bool = false,
+    readsRows: Bool = false
   ) {
-    self.init(mnemonic.rawValue, attributes)
-    self.servesPolicies = servesPolicies
-    self.hasKernel = hasKernel
+    self.init(mnemonic.rawValue)
+    (self.servesPolicies, self.hasKernel) = (servesPolicies, hasKernel)
+    (self.hasEffect, self.readsRows) = (hasEffect, readsRows)
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, _ attributes: [OpAttribute] = []) {
-    self.init(mnemonic, [.integer("heads", attention.heads)] + attributes + OpAttribute.words("emit", attention.emits))
-    self.attention = attention
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, readsPositions: Bool = false) {
+    self.init(mnemonic)
+    (self.attention, self.readsPositions) = (attention, readsPositions)
     servesPolicies = attention.isOfFirst
   }
 
-  /// An operation on rows.
-  fileprivate init(rowwise mnemonic: Mnemonic, _ attributes: [OpAttribute] = [], replaces replaceable: Range<Int>) {
-    self.init(mnemonic, attributes)
+  /// An operation on rows; of a product the first weight is the matrix.
+  fileprivate init(rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int> = 0..<0, isProduct: Bool = false) {
+    self.init(mnemonic)
     isRowwise = true
     self.replaceable = replaceable
-  }
-
-  /// A decision of a policy, or what stands for one.
-  fileprivate init(
-    _ mnemonic: Mnemonic, defines family: DimFamily, _ policy: String? = nil, _ attributes: [OpAttribute] = []
-  ) {
-    self.init(mnemonic, attributes, servesPolicies: true, hasKernel: false)
-    self.policy = policy
-    definedFamily = family
+    if isProduct { (packable, reducible) = (0..<1, 0..<1) }
   }
 }
 
@@ -133,37 +117,24 @@ extension Op {
       var facts = OpFacts(.input, hasKernel: false)
       facts.input = kind
       return facts
-    case .embed:
-      var facts = OpFacts(.embed)
-      facts.readsRows = true
-      return facts
-    case .linear(let activation):
-      // `activation none` of a linear layer goes without saying.
-      var facts = OpFacts(rowwise: .linear, activation == .none ? [] : [.activation(activation)], replaces: 0..<0)
-      (facts.packable, facts.reducible) = (0..<1, 0..<1)
-      return facts
-    case .linearAddNorm(let epsilon):
-      var facts = OpFacts(rowwise: .linearAddNorm, [.epsilon(epsilon)], replaces: 1..<2)
-      (facts.packable, facts.reducible) = (0..<1, 0..<1)
-      return facts
-    case .activate(let activation):
-      return OpFacts(rowwise: .activate, [.activation(activation)], replaces: 0..<1)
-    case .gate(let activation): return OpFacts(rowwise: .gate, [.activation(activation)], replaces: 0..<0)
-    case .rotate(let rotation):
-      var facts = OpFacts(rowwise: .rotate, rotation.attributes, replaces: 0..<1)
+    case .embed: return OpFacts(.embed, readsRows: true)
+    case .linear: return OpFacts(rowwise: .linear, isProduct: true)
+    case .linearAddNorm: return OpFacts(rowwise: .linearAddNorm, replaces: 1..<2, isProduct: true)
+    case .activate: return OpFacts(rowwise: .activate, replaces: 0..<1)
+    case .gate: return OpFacts(rowwise: .gate)
+    case .rotate:
+      var facts = OpFacts(rowwise: .rotate, replaces: 0..<1)
       facts.readsPositions = true
       return facts
     case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
-    case .layerNorm(let epsilon): return OpFacts(rowwise: .layerNorm, [.epsilon(epsilon)], replaces: 0..<1)
+    case .layerNorm: return OpFacts(rowwise: .layerNorm, replaces: 0..<1)
     case .attention(let heads, let emits):
       return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3))
     case .attentionQKV(let heads, let emits):
       return OpFacts(
         .attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
     case .relativeAttention(let relative, let emits):
-      var facts = OpFacts(.relativeAttention, relative.facts(emits: emits), relative.attributes)
-      facts.readsPositions = true
-      return facts
+      return OpFacts(.relativeAttention, relative.facts(emits: emits), readsPositions: true)
     case .firstAttention(let heads, let emits):
       var facts = OpFacts(
         .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, segments: 2, isOfFirst: true))
@@ -175,38 +146,17 @@ extension Op {
       var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
       facts.isRowwise = true
       return facts
-    case .bagLogits(let skip, let separator):
-      var facts = OpFacts(
-        .bagLogits, [.integer("separator", Int(separator))] + OpAttribute.ids("skip", skip), servesPolicies: true,
-        hasKernel: false)
-      facts.readsRows = true
-      return facts
+    case .bagLogits: return OpFacts(.bagLogits, servesPolicies: true, hasKernel: false, readsRows: true)
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
-    case .rowNorm(let first, let count):
-      return OpFacts(.rowNorm, [.integer("first", first), .integer("count", count)], servesPolicies: true)
-    case .headMean(let first, let count, let heads):
-      return OpFacts(
-        .headMean, [.integer("first", first), .integer("count", count), .integer("heads", heads)],
-        servesPolicies: true, hasKernel: false)
-    case .decideExit(let policy, let boundary, let reads):
-      var facts = OpFacts(
-        .decideExit, defines: .samples, policy, [.boundary(boundary)] + OpAttribute.words("reads", reads))
-      facts.hasEffect = true
-      return facts
-    case .decidePrune(let policy, let boundary, let reads, let afterExit, let rest):
-      let after: [OpAttribute] = afterExit ? [OpAttribute(key: "after", value: .word("exit"))] : []
-      return OpFacts(
-        .decidePrune, defines: .tokens, policy,
-        [.boundary(boundary)] + OpAttribute.words("reads", reads) + after
-          + (rest == .dropped ? [] : [OpAttribute(key: "rest", value: .word(rest.rawValue))]))
+    case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true)
+    case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false)
+    case .decideExit: return OpFacts(.decideExit, servesPolicies: true, hasKernel: false, hasEffect: true)
+    case .decidePrune: return OpFacts(.decidePrune, servesPolicies: true, hasKernel: false)
     case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
-    case .keepSamples: return OpFacts(.keepSamples, defines: .tokens)
+    case .keepSamples: return OpFacts(.keepSamples, servesPolicies: true, hasKernel: false)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)
-    case .classify:
-      var facts = OpFacts(.classify, hasKernel: false)
-      facts.hasEffect = true
-      return facts
+    case .classify: return OpFacts(.classify, hasKernel: false, hasEffect: true)
     case .gradient(let op): return op.facts
     }
   }
@@ -214,17 +164,26 @@ extension Op {
   /// The word that names the operation in text.
   public var mnemonic: String { facts.mnemonic }
 
-  /// `facts.training` without the other facts, which take longer to put together.
-  var training: TrainingRole? { if case .gradient(let operation) = self { operation.facts.training } else { nil } }
+  /// The policy that the operation asks, which text has before the operands, after `@`; nil when it asks none.
+  public var policy: String? {
+    switch self {
+    case .decideExit(let policy, _, _), .decidePrune(let policy, _, _, _, _): policy
+    default: nil
+    }
+  }
 
-  /// The policy that the operation asks; nil when it asks none.
-  public var policy: String? { facts.policy }
+  /// The family of the dim that the operation's first result defines; nil when it defines none. A node that defines one is
+  /// a definition, never a value: two of them with equal operands must not be merged.
+  public var definedFamily: DimFamily? {
+    switch self {
+    case .decideExit: .samples
+    case .decidePrune, .keepSamples: .tokens
+    default: nil
+    }
+  }
 
-  /// The family of the dim that the operation's result defines; nil when it defines none.
-  public var definedFamily: DimFamily? { facts.definedFamily }
-
-  /// Whether the operation's result defines a dim.
-  public var definesDim: Bool { facts.definedFamily != nil }
+  /// Whether the operation's first result defines a dim.
+  public var definesDim: Bool { definedFamily != nil }
 
   /// The same attention handing out `emits`; an operation that is not attention over all tokens as it is.
   public func emitting(_ emits: [Emission]) -> Op {
@@ -252,54 +211,13 @@ extension Node {
     op.facts.attention.flatMap { $0.segments + 1 < inputs.count ? inputs[$0.segments + 1] : nil }
   }
 
-  /// Whether the result may be written over an operand that nothing reads later.
-  public func overwrites(_ value: ValueID) -> Bool {
-    let places = inputs.indices.filter { inputs[$0] == value }
-    return !places.isEmpty && places.allSatisfy(op.facts.replaceable.contains)
-  }
-}
-
-/// One `key value...` between the braces of an operation.
-public struct OpAttribute: Sendable {
-  /// What may stand after a key.
-  public enum Value: Sendable {
-    case integer(Int)
-    case float(Float)
-    case word(String)
-    case words([String])
-  }
-
-  /// Its name.
-  public let key: String
-  /// What stands after it.
-  public let value: Value
-
-  static func integer(_ key: String, _ value: Int) -> OpAttribute { OpAttribute(key: key, value: .integer(value)) }
-  static func epsilon(_ value: Float) -> OpAttribute { OpAttribute(key: "epsilon", value: .float(value)) }
-  static func activation(_ value: Activation) -> OpAttribute {
-    OpAttribute(key: "activation", value: .word(value.rawValue))
-  }
-
-  /// A list that is left out when it is empty.
-  static func words<Word: RawRepresentable<String>>(_ key: String, _ values: [Word]) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map(\.rawValue)))]
-  }
-
-  /// `layer 2`, or `at entry`.
-  static func boundary(_ boundary: Boundary) -> OpAttribute {
-    switch boundary {
-    case .entry: OpAttribute(key: "at", value: .word(Boundary.entryWord))
-    case .after(let layer): .integer("layer", layer)
+  /// Whether the result may be written over an operand that nothing reads later, by the facts of the node's operation.
+  public func overwrites(_ value: ValueID, _ facts: OpFacts) -> Bool {
+    var isRead = false
+    for (place, input) in inputs.enumerated() where input == value {
+      if !facts.replaceable.contains(place) { return false }
+      isRead = true
     }
-  }
-
-  /// A set of boundaries, ascending, that is left out when it is empty.
-  static func boundaries(_ key: String, _ values: Set<Boundary>) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.sorted().map(\.word)))]
-  }
-
-  /// A list of vocabulary ids that is left out when it is empty.
-  static func ids(_ key: String, _ values: [Int32]) -> [OpAttribute] {
-    values.isEmpty ? [] : [OpAttribute(key: key, value: .words(values.map { "\($0)" }))]
+    return isRead
   }
 }

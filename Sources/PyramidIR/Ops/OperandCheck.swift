@@ -53,9 +53,14 @@ struct OperandCheck {
   }
 
   func normWeights(_ gamma: TensorType, _ beta: TensorType, width: Int, constraint: Int) throws(GraphError) {
-    let wanted = TensorType(.f32, [.fixed(width)])
     try require(
-      gamma == wanted && beta == wanted, constraint, "#gamma and #beta are \(gamma) and \(beta), expected \(wanted)")
+      isVector(gamma, width) && isVector(beta, width), constraint,
+      "#gamma and #beta are \(gamma) and \(beta), expected f32[\(width)]")
+  }
+
+  /// Whether a type is f32[width]; one to compare with would take memory for every node.
+  private func isVector(_ type: TensorType, _ width: Int) -> Bool {
+    type.element == .f32 && type.extents.count == 1 && type.rows == .fixed(width)
   }
 
   func linear() throws(GraphError) -> TensorType {
@@ -63,8 +68,7 @@ struct OperandCheck {
     guard weights[0].element == .f32, weights[0].extents.count == 2, case .fixed(let rows) = weights[0].rows,
       weights[0].columns == inputs[0].columns
     else { throw error(2, "#w is \(weights[0]), expected f32[N, \(inputs[0].columns)]") }
-    let bias = TensorType(.f32, [.fixed(rows)])
-    try require(weights[1] == bias, 3, "#b is \(weights[1]), expected \(bias)")
+    try require(isVector(weights[1], rows), 3, "#b is \(weights[1]), expected f32[\(rows)]")
     return TensorType(.f32, [inputs[0].rows, .fixed(rows)])
   }
 

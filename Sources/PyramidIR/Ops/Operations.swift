@@ -161,20 +161,18 @@ extension Graph {
   }
 
   private static func sum(_ terms: [CostTerm]) -> [CostTerm] {
-    var order: [CostTerm] = []
-    var places: [CostTerm: Int] = [:]
+    // Searched, not hashed: a section has a few dims.
+    var sums: [CostTerm] = []
     for term in terms {
-      let unit = CostTerm(1, term.dim, power: term.power)
-      if let index = places[unit] {
-        // At most what 64 bits hold: a graph that nobody compiled may have any number of nodes of any width.
-        let (sum, isTooMuch) = order[index].coefficient.addingReportingOverflow(term.coefficient)
-        order[index] = CostTerm(isTooMuch ? .max : sum, term.dim, power: term.power)
-      } else {
-        places[unit] = order.count
-        order.append(term)
+      guard let place = sums.firstIndex(where: { $0.dim == term.dim && $0.power == term.power }) else {
+        sums.append(term)
+        continue
       }
+      // At most what 64 bits hold: a graph that nobody compiled may have any number of nodes of any width.
+      let (sum, isTooMuch) = sums[place].coefficient.addingReportingOverflow(term.coefficient)
+      sums[place] = CostTerm(isTooMuch ? .max : sum, term.dim, power: term.power)
     }
-    return order
+    return sums
   }
 }
 
@@ -182,11 +180,14 @@ extension Graph {
   /// Executed operations of the same model without policies, for samples of T0 tokens each: every layer at full length,
   /// neither heads nor decisions nor moves between layers, and no scores handed out by attention.
   public func denseOperations() -> [CostTerm] {
-    let terms = nodes.filter(isDense).flatMap { node in
-      var silent = node
-      silent.op = node.op.emitting([])
-      if let sizes = node.sizes { silent.inputs.removeAll { $0 == sizes } }
-      return executedOperations(of: silent).map { CostTerm($0.coefficient, Dim($0.dim.family, 0), power: $0.power) }
+    var terms: [CostTerm] = []
+    for index in nodes.indices where isDense(nodes[index]) {
+      var node = nodes[index]
+      if let sizes = node.sizes { node.inputs.removeAll { $0 == sizes } }
+      node.op = node.op.emitting([])
+      for term in executedOperations(of: node) {
+        terms.append(CostTerm(term.coefficient, Dim(term.dim.family, 0), power: term.power))
+      }
     }
     return Self.sum(terms)
   }

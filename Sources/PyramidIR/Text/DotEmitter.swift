@@ -49,7 +49,7 @@ private struct DotEmitter {
   }
 
   private func attributes(of node: Node) -> String {
-    var lines = [node.op.head] + node.op.facts.attributes.map(\.description)
+    var lines = [node.op.head] + node.op.attributes.map(\.description)
     lines += node.weights.map { "#\(graph[$0].name)" }
     lines += node.results.map { "%\(graph[$0].name) : \(graph[$0].type)" }
     if let kernel = node.kernelName { lines.append("by \(kernel)") }

@@ -3,10 +3,10 @@
 
 /// One token: a range of bytes and the line it stands on.
 struct Token {
-  enum Kind: Equatable {
+  enum Kind {
     case word, value, weight, policy, integer, number, string
-    /// A sign that stands for itself; `<` stands for `<=`.
-    case symbol(Unicode.Scalar)
+    /// A sign that its first byte says; `<` is `<=`.
+    case symbol
     /// The end of a node's line, seen by the parser only while it reads a node.
     case endOfLine
     case endOfText
@@ -24,6 +24,8 @@ struct Lexer {
   /// The file as the caller named it, for errors.
   let file: String
   let bytes: [UInt8]
+  /// Bytes of a name, which errors repeat.
+  static let longestName = 256
   private var position = 0
   private var line = 1
 
@@ -72,7 +74,7 @@ struct Lexer {
     case UInt8(ascii: "<"):
       guard peek(1) == UInt8(ascii: "=") else { throw error("expected `<=`") }
       position += 2
-      return .symbol("<")
+      return .symbol
     case UInt8(ascii: "-") where Self.isDigit(peek(1)): return try number()
     case _ where Self.isDigit(byte): return try number()
     case _ where Self.startsWord(byte):
@@ -81,19 +83,24 @@ struct Lexer {
     default:
       guard Self.isSymbol[Int(byte)] else { throw error("unexpected \(describe(byte))") }
       position += 1
-      return .symbol(Unicode.Scalar(byte))
+      return .symbol
     }
   }
 
   private mutating func name(_ kind: Token.Kind) throws(ParseError) -> Token.Kind {
+    let start = position
     guard Self.isNameByte(peek(1)) else { throw error("expected a name after \(describe(bytes[position]))") }
     position += 1
     skipName()
+    let count = position - start - 1
+    guard count <= Self.longestName else {
+      throw error("a name of \(count) bytes, at most \(Self.longestName) are read", at: start)
+    }
     return kind
   }
 
   private mutating func skipName() {
-    while Self.isNameByte(peek(0)) { position += 1 }
+    while position < bytes.count, isName[Int(bytes[position])] { position += 1 }
   }
 
   private mutating func skipDigits() {
@@ -152,6 +159,9 @@ struct Lexer {
   private func describe(_ byte: UInt8) -> String {
     byte > 0x20 && byte < 0x7f ? "`\(Unicode.Scalar(byte))`" : "byte 0x\(String(byte, radix: 16))"
   }
+
+  /// By byte; here and not of the type, as nearly every byte of a text is looked up.
+  private let isName = (0...255).map { Lexer.isNameByte(UInt8($0)) }
 
   private static let isSymbol: [Bool] = {
     let symbols = Array("{}()[],:=+*^-".utf8)

@@ -1,4 +1,4 @@
-// From mnemonic and attributes to a `GradientOp`: the reading half of GradientOp+Facts.swift, exhaustive over the
+// From mnemonic and attributes to a `GradientOp`: the reading half of OpAttribute.swift, exhaustive over the
 // mnemonics.
 
 extension Parser {

@@ -8,17 +8,15 @@ extension Parser {
     }
     nodeLine = token.line
     lines.nodes.append(nodeLine)
-    let names = try parseResultNames()
+    try parseResultNames()
     let operation = try parseOperation()
-    let types = try parseResultTypes(names.count)
-    let slots = try parseSlots(names.count)
+    try parseResultTypes()
+    try parseSlots()
     let kernel = try parseKernel(of: operation.mnemonic)
-    guard kind == .endOfLine || kind == .symbol("}") else { throw unexpected("the end of the node") }
+    guard kind == .endOfLine || isAt("}") else { throw unexpected("the end of the node") }
     nodeLine = 0
     var results: [ValueID] = []
-    for (index, token) in names.enumerated() {
-      results.append(try define(token, types[index], slot: slots[index]))
-    }
+    for (name, type, slot) in made { results.append(try define(name, type, slot: slot)) }
     var node = graph.makeNode(operation.op, operation.inputs, operation.weights, results: results, in: section)
     node.kernel = kernel
     graph.nodes.append(node)
@@ -27,9 +25,11 @@ extension Parser {
   /// `by linear.avx512.bf16`: the operation again, an instruction set, and a precision unless it is f32.
   private mutating func parseKernel(of mnemonic: String) throws(ParseError) -> Kernel? {
     guard try skipWord("by") else { return nil }
-    let start = token
-    let name = try takeWord("the kernel's name")
-    if let known = kernels[name], known.mnemonic == mnemonic { return known.kernel }
+    let start = try takeToken(.word, "the kernel's name")
+    for known in kernels where known.mnemonic == mnemonic {
+      if spells(start, lexer.bytes[known.name.start..<known.name.end]) { return known.kernel }
+    }
+    let name = text(of: start)
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     guard parts[0] == mnemonic, parts.count == 2 || parts.count == 3 else {
       throw error("`\(name)` is not a kernel of \(mnemonic), expected \(mnemonic).SET[.PRECISION]", at: start)
@@ -37,16 +37,20 @@ extension Parser {
     let set: InstructionSet = try known(String(parts[1]), at: start, else: "`\(parts[1])` is not an instruction set")
     let precision: Precision =
       parts.count == 2 ? .f32 : try known(String(parts[2]), at: start, else: "`\(parts[2])` is not a precision")
-    kernels[name] = (mnemonic, Kernel(set, precision))
+    kernels.append((start, mnemonic, Kernel(set, precision)))
     return Kernel(set, precision)
   }
 
-  private mutating func parseResultNames() throws(ParseError) -> [Token] {
-    guard kind == .value else { return [] }
-    var names: [Token] = []
-    repeat { names.append(try take(.value, "`%` and a result's name").token) } while try skip(",")
+  private mutating func parseResultNames() throws(ParseError) {
+    made.removeAll(keepingCapacity: true)
+    guard kind == .value else { return }
+    repeat {
+      // No operation has more than four.
+      guard made.count < 8 else { throw error("more than 8 results", at: token) }
+      let name = try takeToken(.value, "`%` and a result's name")
+      made.append((name, TensorType(.f32, []), nil))
+    } while try skip(",")
     try take("=", "`,` or `=`")
-    return names
   }
 
   private mutating func define(_ token: Token, _ type: TensorType, slot: Int?) throws(ParseError) -> ValueID {
@@ -59,33 +63,38 @@ extension Parser {
     return value
   }
 
-  private mutating func parseResultTypes(_ count: Int) throws(ParseError) -> [TensorType] {
-    guard count > 0 else {
-      if kind == .symbol(":") { throw error("a type without a result", at: token) }
-      return []
+  private mutating func parseResultTypes() throws(ParseError) {
+    guard !made.isEmpty else {
+      if isAt(":") { throw error("a type without a result", at: token) }
+      return
     }
     let start = try take(":", "`:` and the type")
-    var types: [TensorType] = []
-    repeat { types.append(try parseType()) } while try skip(",")
-    guard types.count == count else { throw error("\(types.count) types for \(count) results", at: start) }
-    return types
+    var count = 0
+    repeat {
+      let type = try parseType()
+      if count < made.count { made[count].type = type }
+      count += 1
+    } while try skip(",")
+    guard count == made.count else { throw error("\(count) types for \(made.count) results", at: start) }
   }
 
-  private mutating func parseSlots(_ count: Int) throws(ParseError) -> [Int?] {
+  private mutating func parseSlots() throws(ParseError) {
     let start = token
-    guard try skipWord("in") else { return Array(repeating: nil, count: count) }
-    var slots: [Int?] = []
-    repeat { slots.append(try skip("-") ? nil : try takeCount("a slot's number or `-`")) } while try skip(",")
-    guard slots.count == count else { throw error("\(slots.count) slots for \(count) results", at: start) }
-    return slots
+    guard try skipWord("in") else { return }
+    var count = 0
+    repeat {
+      let slot: Int? = try skip("-") ? nil : try takeCount("a slot's number or `-`")
+      if count < made.count { made[count].slot = slot }
+      count += 1
+    } while try skip(",")
+    guard count == made.count else { throw error("\(count) slots for \(made.count) results", at: start) }
   }
 
   /// `f32[T0, 384]`; one or two axes.
   mutating func parseType() throws(ParseError) -> TensorType {
-    let start = token
-    let word = try takeWord("a type")
-    guard let element = Element(rawValue: word) else {
-      throw error("`\(word)` is not an element type, expected f32 or i32", at: start)
+    let start = try takeToken(.word, "a type")
+    guard let element = Element.allCases.first(where: { spells(start, $0.rawValue.utf8) }) else {
+      throw error("`\(text(of: start))` is not an element type, expected f32 or i32", at: start)
     }
     try take("[")
     var extents: [Extent] = []

@@ -1,4 +1,4 @@
-// From mnemonic and attributes to an `Op`: the reading half of OpFacts.swift, exhaustive over the mnemonics, so that an
+// From mnemonic and attributes to an `Op`: the reading half of OpAttribute.swift, exhaustive over the mnemonics, so that an
 // operation that can be written but not read does not compile. Attributes are read by name, each once, and one that is
 // left over is an error that names the nearest known word.
 
@@ -177,9 +177,8 @@ struct AttributeReader {
 
   mutating func integer(_ key: String, _ parser: Parser) throws(ParseError) -> Int {
     let token = try one(key, parser)
-    let text = parser.text(of: token)
-    guard token.kind == .integer, let value = Int(text) else {
-      throw parser.error("`\(key)` is \(text), expected an integer of 64 bits", at: token)
+    guard token.kind == .integer, let value = parser.integer(token.start..<token.end) else {
+      throw parser.error("`\(key)` is \(parser.text(of: token)), expected an integer of 64 bits", at: token)
     }
     return value
   }
@@ -263,8 +262,10 @@ struct AttributeReader {
   }
 
   private mutating func take(_ key: String) -> Entry? {
-    known.append(key)
-    return entries.firstIndex { $0.key == key }.map { entries.remove(at: $0) }
+    let entry = entries.firstIndex { $0.key == key }.map { entries.remove(at: $0) }
+    // Only an entry that is left over is compared with what is known.
+    if !entries.isEmpty { known.append(key) }
+    return entry
   }
 
   private mutating func one(_ key: String, _ parser: Parser) throws(ParseError) -> Token {

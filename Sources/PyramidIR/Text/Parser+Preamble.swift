@@ -79,7 +79,7 @@ extension Parser {
   private mutating func parsePolicies() throws(ParseError) {
     try advance()
     try take("{")
-    while kind != .symbol("}") {
+    while !isAt("}") {
       let start = token
       let word = try takeWord("`exit` or `prune`")
       guard let kind = PolicyKind(rawValue: word) else {
@@ -117,19 +117,18 @@ extension Parser {
     try take("<", "`<=`")
     let bound: DimBound = isWord ? .dim(try takeDim()) : .constant(try takeCount("a constant or a dim"))
     if try skipWord("by") {
-      definitions.append((graph.dims.count, try take(.value, "`%` and the defining value").token))
+      definitions.append((graph.dims.count, try takeToken(.value, "`%` and the defining value")))
     }
     graph.dims.append(DimDeclaration(dim, bound: bound))
   }
 
   mutating func takeDim() throws(ParseError) -> Dim {
-    let start = token
-    guard isWord else { throw unexpected("a dim") }
-    try advance()
+    let start = try takeToken(.word, "a dim")
+    let letter = lexer.bytes[start.start]
     let digits = lexer.bytes[start.start + 1..<start.end]
-    let family = DimFamily(rawValue: String(Unicode.Scalar(lexer.bytes[start.start])))
-    guard let family, !digits.isEmpty, digits.allSatisfy(Lexer.isDigit),
-      digits.count == 1 || digits.first != UInt8(ascii: "0"), let index = Int(String(decoding: digits, as: UTF8.self))
+    guard let family = DimFamily.allCases.first(where: { $0.rawValue.utf8.first == letter }), !digits.isEmpty,
+      digits.allSatisfy(Lexer.isDigit), digits.count == 1 || digits.first != UInt8(ascii: "0"),
+      let index = integer(digits.startIndex..<digits.endIndex)
     else { throw error("`\(text(of: start))` is not a dim, expected B or T and a number", at: start) }
     return Dim(family, index)
   }

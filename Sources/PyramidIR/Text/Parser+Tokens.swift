@@ -13,24 +13,40 @@ extension Parser {
 
   var isWord: Bool { kind == .word }
 
+  /// Whether a symbol stands here.
+  func isAt(_ symbol: Unicode.Scalar) -> Bool { kind == .symbol && lexer.bytes[token.start] == UInt8(ascii: symbol) }
+
   /// The bytes of a token as they stand.
   func text(of token: Token) -> String { String(decoding: lexer.bytes[token.start..<token.end], as: UTF8.self) }
 
   /// A name without its sigil.
   func name(of token: Token) -> String { String(decoding: lexer.bytes[(token.start + 1)..<token.end], as: UTF8.self) }
 
-  /// The name and the token of a value, weight or policy.
-  mutating func take(_ wanted: Token.Kind, _ description: String) throws(ParseError) -> (name: String, token: Token) {
-    guard kind == wanted else { throw unexpected(description) }
+  /// Whether a token's bytes are these.
+  func spells(_ token: Token, _ bytes: some Sequence<UInt8>) -> Bool {
+    lexer.bytes[token.start..<token.end].elementsEqual(bytes)
+  }
+
+  /// A token of a kind, which errors call by `description`.
+  mutating func takeToken(_ wanted: Token.Kind, _ description: @autoclosure () -> String) throws(ParseError) -> Token {
+    guard kind == wanted else { throw unexpected(description()) }
     let taken = token
     try advance()
+    return taken
+  }
+
+  /// The name and the token of a value, weight or policy.
+  mutating func take(
+    _ wanted: Token.Kind, _ description: @autoclosure () -> String
+  ) throws(ParseError) -> (name: String, token: Token) {
+    let taken = try takeToken(wanted, description())
     return (name(of: taken), taken)
   }
 
   /// Moves past a symbol, which errors call by `description`.
   @discardableResult
   mutating func take(_ symbol: Unicode.Scalar, _ description: String? = nil) throws(ParseError) -> Token {
-    guard kind == .symbol(symbol) else { throw unexpected(description ?? "`\(symbol)`") }
+    guard isAt(symbol) else { throw unexpected(description ?? "`\(symbol)`") }
     let taken = token
     try advance()
     return taken
@@ -38,14 +54,14 @@ extension Parser {
 
   /// Moves past a symbol if it is there.
   mutating func skip(_ symbol: Unicode.Scalar) throws(ParseError) -> Bool {
-    guard kind == .symbol(symbol) else { return false }
+    guard isAt(symbol) else { return false }
     try advance()
     return true
   }
 
   /// Moves past a word if it is there.
   mutating func skipWord(_ word: String) throws(ParseError) -> Bool {
-    guard isWord, lexer.bytes[token.start..<token.end].elementsEqual(word.utf8) else { return false }
+    guard isWord, spells(token, word.utf8) else { return false }
     try advance()
     return true
   }
@@ -54,18 +70,26 @@ extension Parser {
     guard try skipWord(word) else { throw unexpected("`\(word)`") }
   }
 
-  mutating func takeWord(_ description: String) throws(ParseError) -> String {
-    guard isWord else { throw unexpected(description) }
-    let word = text(of: token)
-    try advance()
-    return word
+  mutating func takeWord(_ description: @autoclosure () -> String) throws(ParseError) -> String {
+    let word = try takeToken(.word, description())
+    return text(of: word)
   }
 
   mutating func takeInteger(_ description: String) throws(ParseError) -> Int {
     guard kind == .integer else { throw unexpected(description) }
-    guard let value = Int(text(of: token)) else { throw error("\(text(of: token)) does not fit in 64 bits", at: token) }
+    guard let value = integer(token.start..<token.end) else {
+      throw error("\(text(of: token)) does not fit in 64 bits", at: token)
+    }
     try advance()
     return value
+  }
+
+  /// The number that digits stand for, perhaps after a minus sign; nil where 64 bits do not hold it.
+  func integer(_ range: Range<Int>) -> Int? {
+    let text = lexer.bytes[range]
+    // Nearly all are short and have no sign: they need no string.
+    guard text.count < 19, text.allSatisfy(Lexer.isDigit) else { return Int(String(decoding: text, as: UTF8.self)) }
+    return text.reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
   }
 
   /// An integer that is not negative.

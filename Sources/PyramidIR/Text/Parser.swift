@@ -70,12 +70,15 @@ struct Parser {
   /// The line that the node being read must end on; 0 outside nodes.
   var nodeLine = 0
 
+  /// The results of the node being read, in memory that all nodes share.
+  var made: [(name: Token, type: TensorType, slot: Int?)] = []
+
   var graph: Graph
   var lines = SourceLines()
   var valueNames: [String: ValueID] = [:]
   var weightNames: [String: WeightID] = [:]
-  /// Kernels by their spelling, which graphs repeat, with the mnemonic that it begins with.
-  var kernels: [String: (mnemonic: String, kernel: Kernel)] = [:]
+  /// The kernels found so far, a few that graphs repeat, with their spelling and the mnemonic that it begins with.
+  var kernels: [(name: Token, mnemonic: String, kernel: Kernel)] = []
   /// Names after `by` in dim declarations, resolved when all nodes are read.
   var definitions: [(dim: Int, name: Token)] = []
   var declaredDims: Set<Dim> = []
@@ -104,7 +107,7 @@ struct Parser {
     try take("{")
     try parseModel()
     while isWord, try parsePreambleItem() {}
-    while token.kind != .symbol("}") { try parseSection() }
+    while !isAt("}") { try parseSection() }
     try advance()
     guard token.kind == .endOfText else { throw unexpected("the end of the text") }
     try resolveDefinitions()
@@ -117,7 +120,7 @@ struct Parser {
         "expected `entry`, `embeddings`, `layer`, `output`, `gradients` or `}`, found `\(text(of: start))`", at: start)
     }
     try take("{")
-    while token.kind != .symbol("}") { try parseNode(in: section) }
+    while !isAt("}") { try parseNode(in: section) }
     try advance()
   }
 

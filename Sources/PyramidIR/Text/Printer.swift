@@ -125,7 +125,7 @@ private struct Printer {
     var operation = node.op.head
     let operands = node.inputs.map(name) + node.weights.map { "#" + graph[$0].name }
     if !operands.isEmpty { operation += " " + operands.joined(separator: ", ") }
-    operation += braced(node.op.facts.attributes)
+    operation += braced(node.op.attributes)
     var types = ""
     if !node.results.isEmpty {
       types = " : " + node.results.map { graph[$0].type.description }.joined(separator: ", ")
@@ -182,7 +182,7 @@ extension Op {
   var head: String {
     let facts = facts
     let input = facts.input.map { " \($0.rawValue)" } ?? ""
-    let policy = facts.policy.map { " @\($0)" } ?? ""
+    let policy = policy.map { " @\($0)" } ?? ""
     return facts.mnemonic + input + policy
   }
 }

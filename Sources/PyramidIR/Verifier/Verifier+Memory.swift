@@ -5,11 +5,10 @@ extension Verifier {
   mutating func checkLayouts() {
     var misused: Set<WeightID> = []
     var notReducible: Set<WeightID> = []
-    for node in graph.nodes where !node.weights.isEmpty {
-      let facts = node.op.facts
-      for (place, weight) in node.weights.enumerated() {
-        if !facts.packable.contains(place) { misused.insert(weight) }
-        if !facts.reducible.contains(place) { notReducible.insert(weight) }
+    for index in graph.nodes.indices {
+      for (place, weight) in graph.nodes[index].weights.enumerated() {
+        if !facts[index].packable.contains(place) { misused.insert(weight) }
+        if !facts[index].reducible.contains(place) { notReducible.insert(weight) }
       }
     }
     for (index, weight) in graph.weights.enumerated() {
@@ -36,17 +35,17 @@ extension Verifier {
       report(.slot(index), "\(slot.bytesPerRow) bytes for each row, expected 1 to \(Self.largestCount)")
     }
     var lastReader = producer
-    for (index, node) in graph.nodes.enumerated() {
-      for input in node.inputs where isKnown(input) { lastReader[input.index] = index }
-      guard node.op.training == .loss else { continue }
-      for result in node.results where isKnown(result) { lastReader[result.index] = graph.nodes.count }
+    for index in graph.nodes.indices {
+      for input in graph.nodes[index].inputs where isKnown(input) { lastReader[input.index] = index }
+      guard facts[index].training == .loss else { continue }
+      for result in graph.nodes[index].results where isKnown(result) { lastReader[result.index] = graph.nodes.count }
     }
     var occupant: [ValueID?] = Array(repeating: nil, count: graph.slots.count)
     for (index, node) in graph.nodes.enumerated() {
       for result in node.results where isKnown(result) && producer[result.index] == index && !broken.contains(result) {
-        guard let slot = graph[result].slot, checkFit(result, slot, of: node, at: index) else { continue }
+        guard let slot = graph.values[result.index].slot, checkFit(result, slot, of: node, at: index) else { continue }
         if let other = occupant[slot], let end = lastReader[other.index], end >= index,
-          !(end == index && node.overwrites(other))
+          !(end == index && node.overwrites(other, facts[index]))
         {
           report(.node(index), "\(name(result)) takes slot \(slot), where \(name(other)) still lives")
         }
@@ -85,7 +84,7 @@ extension Verifier {
   }
 
   mutating func checkCosts() {
-    let present = Set(graph.nodes.map(\.section))
+    let present = Set(graph.sections.map { $0.first!.section })
     var counted: Set<Section> = []
     for (index, cost) in graph.costs.enumerated() {
       if !present.contains(cost.section) { report(.cost(index), "the section has no nodes") }

@@ -10,9 +10,8 @@ extension Verifier {
       if case .input(let kind) = node.op, !kinds.insert(kind).inserted {
         report(.node(index), "\(kind.rawValue) is brought in a second time")
       }
-      // Once for all checks: putting them together takes longer than any.
-      let facts = node.op.facts
-      let definesDim = facts.definedFamily != nil
+      let facts = facts[index]
+      let definesDim = node.op.definesDim
       if facts.training == .source, !sources.insert(node.op.mnemonic).inserted {
         report(.node(index), "\(node.op.mnemonic) C3: they are brought in a second time")
       }
@@ -37,7 +36,7 @@ extension Verifier {
       }
     case .train:
       if node.answered != nil { report(.node(index), "\(node.op.mnemonic): a graph that trains answers nothing") }
-      if node.op.training == .backward, node.section != .gradients {
+      if facts[index].training == .backward, node.section != .gradients {
         report(.node(index), "\(node.op.mnemonic) stands in \(node.section), not in gradients")
       }
     }
@@ -101,11 +100,14 @@ extension Verifier {
     }
     if definesDim, let result = node.results.first, let dim = definedDim[result] { definedDims.insert(dim) }
     for result in node.results where !broken.contains(result) && isKnown(result) {
-      for dim in graph[result].type.extents.compactMap(\.dim) {
+      for extent in graph.values[result.index].type.extents {
+        guard let dim = extent.dim, dim != lastDim else { continue }
         if declaration[dim] == nil {
           report(.node(index), "\(name(result)) is over \(dim), which is not declared")
         } else if !definedDims.contains(dim) {
           report(.node(index), "\(name(result)) is over \(dim) before \(dim) is defined")
+        } else {
+          lastDim = dim
         }
       }
     }
@@ -150,7 +152,7 @@ extension Verifier {
   }
 
   private mutating func checkClassify() {
-    let places = graph.nodes.indices.filter { graph.nodes[$0].op == .classify }
+    let places = graph.nodes.indices.filter { if case .classify = graph.nodes[$0].op { true } else { false } }
     guard let last = places.last else {
       report(.graph, "nothing classifies: the last node must be `classify`")
       return

@@ -22,10 +22,10 @@ extension Verifier {
       if !isName(weight.name) { report(.weight(index), "`\(weight.name)` is not a name") }
       if !weights.insert(weight.name).inserted { report(.weight(index), "the name is taken by an earlier weight") }
     }
-    var values: Set<String> = []
-    for (index, node) in graph.nodes.enumerated() {
-      for result in node.results where isKnown(result) {
-        let name = graph[result].name
+    var values = Set<String>(minimumCapacity: graph.values.count)
+    for index in graph.nodes.indices {
+      for result in graph.nodes[index].results where isKnown(result) {
+        let name = graph.values[result.index].name
         if !isName(name) { report(.node(index), "`\(name)` is not a name") }
         if !values.insert(name).inserted { report(.node(index), "%\(name) is the name of an earlier value") }
       }
@@ -140,11 +140,12 @@ extension Verifier {
 
   private mutating func checkSections() {
     var layers: Set<Int> = []
-    for (index, node) in graph.nodes.enumerated() {
-      if index > 0, node.section < graph.nodes[index - 1].section {
+    for index in graph.nodes.indices {
+      let section = graph.nodes[index].section
+      if index > 0, section < graph.nodes[index - 1].section {
         report(.node(index), "stands after \(graph.nodes[index - 1].section)")
       }
-      guard case .layer(let number) = node.section else { continue }
+      guard case .layer(let number) = section else { continue }
       if number < 0 || number >= graph.shape.layers {
         report(.node(index), "the model has \(graph.shape.layers) layers")
       } else {
@@ -157,7 +158,9 @@ extension Verifier {
     }
   }
 
-  private func isName(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(Lexer.isNameByte) }
+  private func isName(_ text: String) -> Bool {
+    (1...Lexer.longestName).contains(text.utf8.count) && text.utf8.allSatisfy(Lexer.isNameByte)
+  }
 
   private func isWord(_ text: String) -> Bool { isName(text) && Lexer.startsWord(text.utf8.first ?? 0) }
 }

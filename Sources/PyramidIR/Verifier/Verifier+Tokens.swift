@@ -134,14 +134,9 @@ extension Verifier {
 
   /// Whether `dim` is `bound` or reaches it through declared bounds, which get earlier at each step.
   private func isWithin(_ dim: Dim, _ bound: Dim) -> Bool {
-    var current = dim
-    while current != bound {
-      guard let entry = declaration[current], case .dim(let next) = graph.dims[entry].bound,
-        let nextEntry = declaration[next], nextEntry < entry
-      else { return false }
-      current = next
-    }
-    return true
+    guard let goal = declaration[bound], var entry = declaration[dim] else { return dim == bound }
+    while entry > goal, let next = bounds[entry], next < entry { entry = next }
+    return entry == goal
   }
 
   private mutating func checkDecideExit(_ node: Node, at index: Int) {

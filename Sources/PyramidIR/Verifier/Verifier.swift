@@ -27,8 +27,8 @@
 // 14. A node's kernel is one that exists: `Op.kernelPrecisions`.
 //
 // The rules are apart: 1-5 in Verifier+Preamble.swift, 6-7, 9-10 and 14 in Verifier+Nodes.swift, 8 in
-// Verifier+Tokens.swift, 11-13 in Verifier+Memory.swift. All issues are collected; a node whose operands are broken is
-// checked no further.
+// Verifier+Tokens.swift, 11-13 in Verifier+Memory.swift. The first 100 issues are collected; a node whose operands are
+// broken is checked no further.
 
 import PyramidPolicy
 
@@ -55,9 +55,9 @@ public struct VerifierIssue: Equatable, Sendable, CustomStringConvertible {
   public var description: String { "\(subject): \(message)" }
 }
 
-/// All the rules that a graph breaks; never empty.
+/// The rules that a graph breaks; never empty.
 public struct VerifierError: Error, Equatable, CustomStringConvertible {
-  /// In the order found: preamble, then program order, then memory.
+  /// The first 100 in the order found: preamble, then program order, then memory.
   public let issues: [VerifierIssue]
 
   /// One line for each issue.
@@ -65,7 +65,7 @@ public struct VerifierError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Graph {
-  /// Checks every rule of Verifier.swift; throws all that are broken.
+  /// Checks every rule of Verifier.swift; throws those that are broken, the first 100 of them.
   public func verify() throws(VerifierError) {
     var verifier = Verifier(self)
     verifier.checkPreamble()
@@ -82,8 +82,11 @@ struct Verifier {
   static let largestAxis = 1 << 24
   static let largestWeight = 1 << 40
   static let largestCount = Int(Int32.max)
+  static let mostIssues = 100
 
   let graph: Graph
+  /// By node: all checks read them.
+  let facts: [OpFacts]
   var issues: [VerifierIssue] = []
   /// Node that makes each value, by value index; nil before its node is reached.
   var producer: [Int?]
@@ -93,8 +96,12 @@ struct Verifier {
   var definedDim: [ValueID: Dim] = [:]
   /// Index of each dim's first declaration.
   var declaration: [Dim: Int] = [:]
+  /// By declaration, that of the dim which bounds it.
+  var bounds: [Int?] = []
   /// Dims that values may use so far in program order.
   var definedDims: Set<Dim> = [.admittedSamples, .admittedTokens]
+  /// The dim that a value used last, declared and defined, as most of the next ones use it too.
+  var lastDim: Dim?
   /// Values that have no usable type.
   var broken: Set<ValueID> = []
   /// What rule 8 knows of each value.
@@ -102,19 +109,25 @@ struct Verifier {
 
   init(_ graph: Graph) {
     self.graph = graph
+    facts = graph.nodes.map(\.op.facts)
     producer = Array(repeating: nil, count: graph.values.count)
     rowFacts = Array(repeating: nil, count: graph.values.count)
     maker = producer
-    for (index, node) in graph.nodes.enumerated() {
-      for result in node.results where isKnown(result) && maker[result.index] == nil { maker[result.index] = index }
+    // Walks take nodes by index where they can: a copy of one counts four references.
+    for index in graph.nodes.indices {
+      for result in graph.nodes[index].results where isKnown(result) && maker[result.index] == nil {
+        maker[result.index] = index
+      }
     }
     for (index, entry) in graph.dims.enumerated() {
       if declaration[entry.dim] == nil { declaration[entry.dim] = index }
       if let value = entry.definedBy, definedDim[value] == nil { definedDim[value] = entry.dim }
     }
+    bounds = graph.dims.map { if case .dim(let bound) = $0.bound { declaration[bound] } else { nil } }
   }
 
   mutating func report(_ location: GraphLocation, _ message: String) {
+    if issues.count == Self.mostIssues { return }
     issues.append(VerifierIssue(location: location, subject: subject(location), message: message))
   }
 

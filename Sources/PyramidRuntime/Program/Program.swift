@@ -104,53 +104,57 @@ struct Program: Sendable {
   ) throws {
     let check = ProgramCheck(graph: graph, target: target)
     try check.run()
-    var locations: [ValueID: Location] = [:]
-    for node in graph.nodes {
-      for result in node.results {
-        if case .input(let kind) = node.op {
-          locations[result] = .input(kind)
-        } else if let slot = graph[result].slot {
-          locations[result] = .slot(slot)
+    var locations = [Location?](repeating: nil, count: graph.values.count)
+    for index in graph.nodes.indices {
+      for result in graph.nodes[index].results {
+        if case .input(let kind) = graph.nodes[index].op {
+          locations[result.index] = .input(kind)
+        } else if let slot = graph.values[result.index].slot {
+          locations[result.index] = .slot(slot)
         } else {
           throw RuntimeError("graph @\(graph.name): %\(graph[result].name) has no slot; it was not compiled to the end")
         }
       }
     }
     func operand(_ value: ValueID) -> Operand {
-      let type = graph[value].type
-      return Operand(location: locations[value]!, rows: type.rows, columns: type.columns)
+      let type = graph.values[value.index].type
+      return Operand(location: locations[value.index]!, rows: type.rows, columns: type.columns)
     }
     let trains = graph.purpose == .train
     (self.target, self.trains) = (target, trains)
     let recorded = try check.recordedSamples()
-    var bound: [WeightID: (values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)] = [:]
+    var bound: [(values: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>?)?] = Array(
+      repeating: nil, count: graph.weights.count)
     let limit = graph.admitted(.tokens)
     var tables = PositionTables(limit: limit)
     steps = try graph.nodes.enumerated().compactMap { index, node in
       if case .input = node.op { return nil }
       let weights = try node.weights.map { weight in
-        if let known = bound[weight] { return known }
+        if let known = bound[weight.index] { return known }
         let memory = try bind(graph[weight])
-        bound[weight] = memory
+        bound[weight.index] = memory
         return memory
       }
       let inputs = node.inputs.map(operand)
       return Step(
         op: node.op, section: node.section, inputs: inputs, results: node.results.map(operand),
         weights: weights.map(\.values), gradients: weights.map(\.gradient),
-        samples: recorded[index].map { locations[$0]! },
+        samples: recorded[index].map { locations[$0.index]! },
         weightDepth: node.weights.first.map { graph[$0].type.columns } ?? 0,
         secondWeightRows: node.weights.count > 1 ? graph[node.weights[1]].rowCount : 0,
         positionTable: tables.table(for: node.op), kernel: node.kernel ?? Kernel(target),
         exit: ExitDecision(node.op, inputs),
         prune: PruneDecision(node.op, inputs))
     }
-    sections = try graph.programSections(location: { locations[$0]! }, recorded: recorded)
+    sections = try graph.programSections(location: { locations[$0.index]! }, recorded: recorded)
     slots = graph.slots
     sampleDims = 1 + (graph.dims.filter { $0.dim.family == .samples }.map(\.dim.index).max() ?? 0)
     tokenDims = 1 + (graph.dims.filter { $0.dim.family == .tokens }.map(\.dim.index).max() ?? 0)
     layerTokens = try trains ? [] : graph.layerTokens()
-    attentionKernels = Set(steps.filter { $0.op.attentionOfAll != nil && !$0.op.facts.readsPositions }.map(\.kernel))
+    attentionKernels = Set(
+      zip(graph.nodes, check.facts).compactMap { node, facts -> Kernel? in
+        facts.attention?.isOfFirst == false && !facts.readsPositions ? node.kernel ?? Kernel(target) : nil
+      })
     heads = graph.shape.heads
     headSize = graph.shape.hidden / graph.shape.heads
     firstAttentionDepth =
@@ -159,18 +163,20 @@ struct Program: Sendable {
     reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph, dense: check.dense)
     var limits = [Int.max, limit, Int.max]
-    if let embed = graph.nodes.first(where: { $0.op == .embed }) {
+    let embed = graph.nodes.first(where: \.isEmbed)
+    if let embed {
       for (kind, weight) in zip(check.embedded(embed), embed.weights) {
         guard let place = InputKind.embedded.firstIndex(where: { $0 == kind }) else { continue }
         limits[place] = min(limits[place], graph[weight].rowCount)
       }
     }
-    for node in graph.nodes {
-      if case .bagLogits = node.op { limits[0] = min(limits[0], graph[node.weights[0]].rowCount) }
+    for index in graph.nodes.indices {
+      guard case .bagLogits = graph.nodes[index].op else { continue }
+      limits[0] = min(limits[0], graph[graph.nodes[index].weights[0]].rowCount)
     }
     (indexLimits, positionLimit) = (limits, limit)
     // The rows of the position table up to padding's are left out.
-    let positions = graph.nodes.first { $0.op == .embed }?.weights.dropFirst().first.flatMap { graph[$0].sources.first }
+    let positions = embed?.weights.dropFirst().first.flatMap { graph[$0].sources.first }
     paddingID = positions.map { TensorSlice(source: $0).firstRow }.flatMap { $0 > 0 ? Int32(clamping: $0 - 1) : nil }
   }
 }

@@ -7,12 +7,14 @@ import PyramidIR
 struct ProgramCheck {
   let graph: Graph
   let target: InstructionSet
+  /// By node: all checks read them.
+  let facts: [OpFacts]
   /// What the graph costs without policies.
   let dense: [CostTerm]
   private let origins: ValueOrigins
 
   init(graph: Graph, target: InstructionSet) {
-    (self.graph, self.target) = (graph, target)
+    (self.graph, self.target, facts) = (graph, target, graph.nodes.map(\.op.facts))
     (dense, origins) = (graph.denseOperations(), ValueOrigins(graph))
   }
 
@@ -73,9 +75,9 @@ struct ProgramCheck {
   private func checkLayouts() throws {
     if graph.purpose == .train { return }  // the verifier has seen that all are plain
     let packed = target.panelWidth.map { WeightLayout.panels($0) } ?? .plain
-    for node in graph.nodes {
-      for (index, weight) in node.weights.enumerated() {
-        if graph[weight].layout != (node.op.facts.packable.contains(index) ? packed : .plain) {
+    for index in graph.nodes.indices {
+      for (place, weight) in graph.nodes[index].weights.enumerated() {
+        if graph.weights[weight.index].layout != (facts[index].packable.contains(place) ? packed : .plain) {
           throw failure("#\(graph[weight].name) is not laid out for \(target.rawValue)")
         }
       }
@@ -84,13 +86,15 @@ struct ProgramCheck {
 
   /// A kernel reads packed weights as its own set and precision lay them out, and runs on machines that have the set.
   private func checkKernels() throws {
-    for node in graph.nodes where !node.op.kernelPrecisions(target).isEmpty {
+    for index in graph.nodes.indices where facts[index].hasKernel {
+      let node = graph.nodes[index]
       if graph.purpose == .train, let problem = node.untrainable { throw failure(problem) }
-      let name = node.op.mnemonic
+      let name = facts[index].mnemonic
       guard let kernel = node.kernel else { throw failure("a \(name) names no kernel; it was not compiled to the end") }
       if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
-      let weights = node.op.facts.reducible.map { graph[node.weights[$0]] }
-      for weight in weights where weight.precision != kernel.precision {
+      for place in facts[index].reducible {
+        let weight = graph[node.weights[place]]
+        if weight.precision == kernel.precision { continue }
         throw failure("\(name)\(kernel.suffix) can't read #\(weight.name), stored as \(weight.precision.rawValue)")
       }
     }
@@ -98,11 +102,11 @@ struct ProgramCheck {
 
   /// The attention kernel's scratch is sized by the model's heads and width.
   private func checkAttention() throws {
-    for node in graph.nodes {
-      var heads = node.op.facts.attention?.heads
-      if case .gradient(.attentionGradient(let count, _, _)) = node.op { heads = count }
+    for index in graph.nodes.indices {
+      var heads = facts[index].attention?.heads
+      if case .gradient(.attentionGradient(let count, _, _)) = graph.nodes[index].op { heads = count }
       guard let heads else { continue }
-      guard heads == graph.shape.heads, graph[node.results[0]].type.columns == graph.shape.hidden else {
+      guard heads == graph.shape.heads, graph[graph.nodes[index].results[0]].type.columns == graph.shape.hidden else {
         throw failure("an attention has other heads or another width than the model")
       }
     }
@@ -111,7 +115,7 @@ struct ProgramCheck {
   /// Ids of a batch are checked against the tables of the one `embed`, which must read them as they come, or those of
   /// them that are left.
   private func checkEmbedding() throws {
-    let embeds = graph.nodes.filter { $0.op == .embed }
+    let embeds = graph.nodes.filter(\.isEmbed)
     if graph.purpose == .train {
       // Heads alone are trained from features.
       for node in graph.nodes where node.op == .gradient(.embedGradient) {
@@ -126,9 +130,9 @@ struct ProgramCheck {
     guard kinds.first == .tokenIDs, kinds == InputKind.embedded.filter(kinds.contains) else {
       throw failure("embed reads something else than the batch")
     }
-    for node in graph.nodes {
-      guard case .bagLogits = node.op else { continue }
-      guard origins.input(behind: node.inputs[0]) == .tokenIDs else {
+    for index in graph.nodes.indices {
+      guard case .bagLogits = graph.nodes[index].op else { continue }
+      guard origins.input(behind: graph.nodes[index].inputs[0]) == .tokenIDs else {
         throw failure("bag_logits reads something else than the batch")
       }
     }
@@ -142,7 +146,7 @@ struct ProgramCheck {
   private func checkPositions() throws {
     let (most, mostNumbers) = (1 << 17, 1 << 25)
     let positions = graph.admitted(.tokens)
-    guard graph.nodes.contains(where: { $0.op.facts.readsPositions }) else { return }
+    guard facts.contains(where: \.readsPositions) else { return }
     guard positions <= most else {
       throw failure("admits \(positions) tokens, more than the \(most) that have positions")
     }
@@ -162,8 +166,9 @@ struct ProgramCheck {
   private func checkAnswers() throws {
     var alive = Dim.admittedSamples
     var decided: Set<Section> = []
-    for node in graph.nodes {
-      guard let samples = node.answered?.samples else { continue }
+    for index in graph.nodes.indices {
+      guard let samples = graph.nodes[index].answered?.samples else { continue }
+      let node = graph.nodes[index]
       if ExitDecision(node) != nil {
         guard decided.insert(node.section).inserted, node.section < .layer(graph.shape.layers - 1) else {
           throw failure("decides exits twice in a layer, or in the last one")
@@ -180,9 +185,10 @@ struct ProgramCheck {
   /// those that the entry left.
   private func checkPruning() throws {
     var pruned: Set<Section> = []
-    for node in graph.nodes {
-      guard PruneDecision(node) != nil else { continue }
-      guard pruned.insert(node.section).inserted, node.section < .layer(graph.shape.layers - 1) else {
+    for index in graph.nodes.indices {
+      guard case .decidePrune = graph.nodes[index].op else { continue }
+      let section = graph.nodes[index].section
+      guard pruned.insert(section).inserted, section < .layer(graph.shape.layers - 1) else {
         throw failure("prunes twice in a layer, or in the last one")
       }
     }
@@ -215,6 +221,10 @@ extension Node {
 
   /// The offsets of the samples that the step keeps records of; nil when it keeps none.
   fileprivate var recordedSegments: ValueID? {
-    op.definedFamily == .tokens || op == .compactSegments ? inputs[0] : nil
+    if case .compactSegments = op { return inputs[0] }
+    return op.definedFamily == .tokens ? inputs[0] : nil
   }
+
+  /// Whether the node looks the tokens up. A pattern, since `==` compares all that operations may hold.
+  var isEmbed: Bool { if case .embed = op { true } else { false } }
 }

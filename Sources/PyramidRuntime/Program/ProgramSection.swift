@@ -48,22 +48,24 @@ extension Graph {
   /// reads beside its operands, the numbers of the samples that it keeps records of. Throws `RuntimeError` when more is
   /// carried from section to section than any model needs.
   func programSections(location: (ValueID) -> Location, recorded: [ValueID?]) throws -> [ProgramSection] {
-    var lastRead: [ValueID: Section] = [:]
-    for (index, node) in nodes.enumerated() {
-      for input in node.inputs { lastRead[input] = node.section }
-      if let value = recorded[index] { lastRead[value] = max(lastRead[value] ?? node.section, node.section) }
+    // By the index of the value, as is `indexed`.
+    var lastRead = [Section?](repeating: nil, count: values.count)
+    for index in nodes.indices {
+      let section = nodes[index].section
+      for input in nodes[index].inputs { lastRead[input.index] = section }
+      if let value = recorded[index]?.index { lastRead[value] = max(lastRead[value] ?? section, section) }
     }
     var sections: [ProgramSection] = []
     // What was made so far and is still read.
     var made: [(value: ValueID, indexes: Dim?)] = []
-    var indexed: [ValueID: Dim] = [:]
+    var indexed = [Dim?](repeating: nil, count: values.count)
     var carriedCount = 0
     var latest: [DimFamily: Dim] = [.samples: .admittedSamples, .tokens: .admittedTokens]
     var (first, step, start) = (0, 0, 0)
     while first < nodes.count {
       let section = nodes[first].section
       let end = nodes[first...].firstIndex { $0.section != section } ?? nodes.count
-      made.removeAll { lastRead[$0.value].map { $0 < section } ?? true }
+      made.removeAll { lastRead[$0.value.index].map { $0 < section } ?? true }
       carriedCount += made.count
       guard carriedCount <= Self.mostCarried else {
         throw RuntimeError("graph @\(name): its sections carry more than \(Self.mostCarried) values")
@@ -78,8 +80,8 @@ extension Graph {
         ProgramSection(steps: start..<step, carried: carried, dims: Array(dims), tokens: latest[.tokens]!))
       for node in nodes[first..<end] {
         // What a decision makes beside its selection numbers nothing that is carried.
-        if let result = node.results.first { indexed[result] = indexedDim(node, indexed) }
-        made += node.results.map { ($0, indexed[$0]) }
+        if let result = node.results.first { indexed[result.index] = indexedDim(node, indexed) }
+        made += node.results.map { ($0, indexed[$0.index]) }
         if node.op.definesDim, let dim = self[node.results[0]].type.rows.dim { latest[dim.family] = dim }
       }
       first = end
@@ -88,19 +90,17 @@ extension Graph {
   }
 
   /// The dim whose rows a node's result numbers.
-  private func indexedDim(_ node: Node, _ indexed: [ValueID: Dim]) -> Dim? {
+  private func indexedDim(_ node: Node, _ indexed: [Dim?]) -> Dim? {
     func dim(_ input: Int) -> Dim? { self[node.inputs[input]].type.rows.dim }
-    func inherited() -> Dim? { indexed[node.inputs[0]] }
+    func inherited() -> Dim? { indexed[node.inputs[0].index] }
     return switch node.op {
     case .input(.segments): .admittedTokens
     case .decideExit: dim(0)
     case .decidePrune, .keepSamples, .compact: inherited()
     case .compactSegments: dim(1)
     case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
-      .attentionQKV,
-      .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean,
-      .pool,
-      .classify, .gradient:
+      .attentionQKV, .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax,
+      .rowNorm, .headMean, .pool, .classify, .gradient:
       nil
     }
   }

@@ -19,21 +19,22 @@ struct ValueOrigins {
     lastRead = Array(repeating: -1, count: graph.values.count)
     isNumbering = Array(repeating: false, count: graph.values.count)
     var isFused = Array(repeating: false, count: graph.values.count)
-    for (index, node) in graph.nodes.enumerated() {
-      for input in node.inputs { lastRead[input.index] = index }
-      guard let result = node.results.first else { continue }
-      if PruneDecision(node)?.rest == .fused { isFused[result.index] = true }
-      if case .input(let kind) = node.op {
+    for index in graph.nodes.indices {
+      for input in graph.nodes[index].inputs { lastRead[input.index] = index }
+      guard let result = graph.nodes[index].results.first else { continue }
+      switch graph.nodes[index].op {
+      case .decidePrune(_, _, _, _, .fused): isFused[result.index] = true
+      case .input(let kind):
         inputs[result.index] = kind
-      } else if node.op == .compact, !isFused[node.inputs[1].index] {
-        inputs[result.index] = inputs[node.inputs[0].index]
+        isNumbering[result.index] = kind == .samples
+      case .compact:
+        let (source, selection) = (graph.nodes[index].inputs[0].index, graph.nodes[index].inputs[1].index)
+        if !isFused[selection] { inputs[result.index] = inputs[source] }
+        isNumbering[result.index] = isNumbering[source]
+      default: break
       }
-      if node.op == .input(.samples) || node.op == .compact && isNumbering[node.inputs[0].index],
-        let dim = graph[result].type.rows.dim
-      {
-        isNumbering[result.index] = true
-        numberings[dim, default: []].append(index)
-      }
+      guard isNumbering[result.index], let dim = graph.values[result.index].type.rows.dim else { continue }
+      numberings[dim, default: []].append(index)
     }
   }
 
@@ -51,9 +52,9 @@ struct ValueOrigins {
   ) throws -> [ValueID?] {
     // Numbers that are gone for one node are gone for all later ones.
     var first: [Dim: Int] = [:]
-    return try graph.nodes.enumerated().map { index, node in
+    return try graph.nodes.indices.map { index in
       // Offsets have rows of a dim, as the verifier has seen.
-      guard let dim = offsets(node).flatMap({ graph[$0].type.rows.dim }) else { return nil }
+      guard let dim = offsets(graph.nodes[index]).flatMap({ graph[$0].type.rows.dim }) else { return nil }
       guard let makers = numberings[dim] else { throw missing(dim) }
       var place = first[dim] ?? 0
       while place < makers.count, makers[place] <= index {
