@@ -64,6 +64,11 @@ public struct TokenizerRules: Sendable, Equatable {
   }
 }
 
+extension TokenizerRules {
+  /// Most bytes of a text that a step looks for or writes.
+  static let mostTextBytes = 1024
+}
+
 /// Why a tokenizer cannot be made.
 public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The vocabulary has no entry.
@@ -86,6 +91,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case unsupportedPattern(String)
   /// Steps that don't go together.
   case unsupportedCombination(String)
+  /// More of something than a tokenizer may have.
+  case beyondLimit(String)
 
   public var description: String {
     switch self {
@@ -98,7 +105,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .scoresDoNotFit(let count): "the unigram model's \(count) scores are not one finite number for each token"
     case .damagedCharacterMap(let problem): "precompiled_charsmap: \(problem)"
     case .unsupportedPattern(let what): "a regular expression is not supported: \(what.printable(limit: 200))"
-    case .unsupportedCombination(let what): what
+    case .unsupportedCombination(let what), .beyondLimit(let what): what
     }
   }
 }

@@ -79,7 +79,7 @@ final class Normaliser: Sendable {
       case .replace(let pattern, let replacement):
         Self.rewrite(&text, &spare) { text, spare in
           var position = 0
-          while let match = pattern.next(in: text, from: position), !match.isEmpty {
+          pattern.forEachMatch(in: text) { match in
             spare.append(contentsOf: text[position..<match.lowerBound])
             spare += replacement
             position = match.upperBound

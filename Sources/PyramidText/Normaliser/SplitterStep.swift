@@ -122,7 +122,7 @@ final class Splitter: Sendable {
         guard let pattern else { continue }
         cut(&pieces, behaviour) { text, matches in
           var position = 0
-          while let match = pattern.next(in: text, from: position), !match.isEmpty {
+          pattern.forEachMatch(in: text) { match in
             if match.lowerBound > position { matches.append((position..<match.lowerBound, isInverted)) }
             matches.append((match, !isInverted))
             position = match.upperBound
