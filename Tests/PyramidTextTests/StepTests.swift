@@ -114,6 +114,16 @@ import Testing
     #expect(try pieces("a-b--c-", [.punctuation(behaviour)]) == expected)
   }
 
+  @Test(arguments: [
+    (SplitBehaviour.removed, ["a", "b"]), (.isolated, ["a", "-", "-", "b"]), (.contiguous, ["a", "-", "-", "b"]),
+    (.mergedWithPrevious, ["a-", "-", "b"]), (.mergedWithNext, ["a", "-", "-b"]),
+  ])
+  func `of a splitter joins nothing across the pieces of the one before`(
+    behaviour: SplitBehaviour, expected: [String]
+  ) throws {
+    #expect(try pieces(" a- -b", [.whitespaceSplit, .punctuation(behaviour)]) == expected)
+  }
+
   @Test func `of a splitter cuts where its name says`() throws {
     #expect(
       try pieces("it's  a\n x1", [.byteLevel(addsBlank: false, cuts: true)]) == [
