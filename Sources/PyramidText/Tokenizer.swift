@@ -128,8 +128,8 @@ public final class Tokenizer: Sendable {
   /// The ids of one text without special tokens around it; those beyond `capacity` are counted only.
   private func tokenize(_ text: UnsafeBufferPointer<UInt8>, capacity: Int) -> TokenSink {
     var run = SpellingRun(speller: speller, tokens: TokenSink(capacity: capacity))
-    var (position, cut) = (0, 0)
-    while let match = rawTokens.next(in: text, from: &position, cut: cut) {
+    var (position, cut, blanks) = (0, 0, 0..<0)
+    while let match = rawTokens.next(in: text, from: &position, cut: cut, &blanks) {
       if match.start > cut {
         take(UnsafeBufferPointer(rebasing: text[cut..<match.start]), startsText: cut == 0, &run)
       }
@@ -150,8 +150,8 @@ public final class Tokenizer: Sendable {
     normaliser.normalise(&run.normalised, &run.pieces.spare)
     let normalised = run.normalised
     normalised.withUnsafeBufferPointer { text in
-      var (position, cut) = (0, 0)
-      while let match = normalisedTokens.next(in: text, from: &position, cut: cut) {
+      var (position, cut, blanks) = (0, 0, 0..<0)
+      while let match = normalisedTokens.next(in: text, from: &position, cut: cut, &blanks) {
         if match.start > cut { split(text[cut..<match.start], startsText: startsText && cut == 0, &run) }
         run.tokens.append(match.id)
         cut = match.end

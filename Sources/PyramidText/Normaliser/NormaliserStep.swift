@@ -227,10 +227,10 @@ extension UnicodeFacts {
     return position
   }
 
-  /// Where white space that ends at a position starts.
-  func startOfWhitespace(in text: UnsafeBufferPointer<UInt8>, before end: Int) -> Int {
+  /// Where white space that ends at a position starts; what is before `least` is not looked at.
+  func startOfWhitespace(in text: UnsafeBufferPointer<UInt8>, before end: Int, notBefore least: Int = 0) -> Int {
     var position = end
-    while position > 0 {
+    while position > least {
       let start = startOfScalar(in: text, before: position)
       var next = start
       guard facts[decodeScalar(text, &next)].contains(.whitespace) else { break }
