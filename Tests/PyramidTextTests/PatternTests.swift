@@ -81,7 +81,7 @@ import Testing
   }
 
   static let slow: [(String, String)] = [
-    ("a*a*a*a*a*a*a*a*a*a*b", "two repetitions without an end before what must follow them"),
+    ("a*a*a*a*a*a*a*a*a*a*b", "two repetitions without an end before what must follow"),
     (String(repeating: "a?", count: 30) + String(repeating: "a", count: 30), "in more than 64 ways"),
     ("a{0,64}b", "in more than 64 ways"), ("a{9000}", "more than 8192 comparisons at a character"),
     (
@@ -100,6 +100,6 @@ import Testing
     let most = String(repeating: "a", count: 1024)
     #expect(try matches(CompiledPattern(.text(most)), most + "b" + most) == [0..<1024, 1025..<2049])
     let error = #expect(throws: TokenizerError.self) { try CompiledPattern(.text(most + "a")) }
-    #expect(error?.description == "a pattern is a text of 1025 bytes; at most 1024 are looked for")
+    #expect(error?.description == "1025 bytes of a pattern; at most 1024 are allowed")
   }
 }

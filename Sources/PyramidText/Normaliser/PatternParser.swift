@@ -1,5 +1,4 @@
-// Reads a regular expression into alternatives of items. What can't be matched in proportion to a text is refused by
-// `CompiledPattern`; what is not known, here.
+// Reads regular expressions. What is not known is refused here, what can't be matched in proportion to a text later.
 
 /// Reads the part of Oniguruma's language that `CompiledPattern` matches.
 struct PatternParser {
@@ -8,8 +7,6 @@ struct PatternParser {
   private var ignoresCase = false
   /// Alternatives that groups may multiply to.
   private static let maximumAlternatives = 256
-  /// Items in the alternatives that are being read.
-  private static let maximumItems = 8192
 
   init(_ text: String) { scalars = text.unicodeScalars.map(\.value) }
 
@@ -46,8 +43,8 @@ struct PatternParser {
         throw unsupported("more than \(Self.maximumAlternatives) alternatives")
       }
       let (old, new) = (current.reduce(0) { $0 + $1.count }, parts.reduce(0) { $0 + $1.count })
-      guard old * parts.count + new * current.count <= Self.maximumItems else {
-        throw unsupported("alternatives of more than \(Self.maximumItems) parts")
+      guard old * parts.count + new * current.count <= 8192 else {
+        throw unsupported("alternatives of more than 8192 parts")
       }
       if parts.count == 1 {
         for index in current.indices { current[index] += parts[0] }

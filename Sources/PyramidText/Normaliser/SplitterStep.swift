@@ -196,7 +196,8 @@ private struct PieceCutter {
   let behaviour: SplitBehaviour
   var pieces: [Range<Int>] = []
   /// Where the text that is cut starts, and how many pieces are of texts before it.
-  var (start, first) = (0, 0)
+  var start = 0
+  var first = 0
   var wasMatch = false
 
   /// Takes the next part of the text, which may be empty when it is none.

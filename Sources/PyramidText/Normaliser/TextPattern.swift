@@ -1,9 +1,8 @@
 // Patterns of the Replace normaliser and the Split splitter: literal text, or a regular expression of the kinds that
 // tokenizer files hold. The Hugging Face library hands them to Oniguruma; this is a small backtracking matcher for the
 // part of that language which such files use, and everything else is refused by name rather than read differently.
-// Repetition is of single scalars only. Of the items that may have to give back what they took, one in an alternative may
-// take any number, and what failed once after it is not tried again; the others have few ways. So a search takes time in
-// proportion to its text, whatever pattern and text are.
+// Repetition is of single scalars only, and of the items of an alternative that may have to give back, one may take any
+// number, of which no place is tried twice, and others have few ways. So a search takes time in proportion to its text.
 
 /// A pattern as a tokenizer's file states it.
 public enum TextPattern: Sendable, Equatable {
@@ -84,17 +83,6 @@ struct CompiledPattern: Sendable {
     var run: Int?
   }
 
-  /// Scalars that an item took: from none of its places on do the item and those after it match.
-  private struct FailedRun {
-    var start = 0
-    var end = -1
-  }
-
-  /// Ways in which the items of an alternative that take a bounded number may share the text out.
-  private static let maximumWays = 64
-  /// Comparisons for which a pattern may ask at one place.
-  private static let maximumSteps = 8192
-
   let alternatives: [[Item]]
   /// Bytes of the shortest match, as a bound.
   let leastBytes: Int
@@ -107,10 +95,7 @@ struct CompiledPattern: Sendable {
     case .text(let text):
       // Asked first, because a byte becomes a hundred here.
       bytes = text.utf8.count
-      let most = TokenizerRules.mostTextBytes
-      guard bytes <= most else {
-        throw .beyondLimit("a pattern is a text of \(bytes) bytes; at most \(most) are looked for")
-      }
+      try TokenizerRules.check(bytes, TokenizerRules.mostTextBytes, "bytes of a pattern")
       alternatives = [text.unicodeScalars.map { Item(set: ScalarSet(ranges: [$0.value...$0.value])) }]
     case .expression(let text):
       var parser = PatternParser(text)
@@ -122,9 +107,7 @@ struct CompiledPattern: Sendable {
     }
     var (runs, steps) = (0, 0)
     for index in alternatives.indices { steps += try Self.prepare(&alternatives[index], &runs) }
-    guard steps <= Self.maximumSteps else {
-      throw .unsupportedPattern("it asks for more than \(Self.maximumSteps) comparisons at a character")
-    }
+    guard steps <= 8192 else { throw .unsupportedPattern("it asks for more than 8192 comparisons at a character") }
     (self.alternatives, leastBytes, runCount) = (alternatives, bytes, runs)
   }
 
@@ -136,17 +119,13 @@ struct CompiledPattern: Sendable {
       if canFail, item.least < item.most {
         items[index].givesBack = true
         if item.most == .max {
-          guard !hasRun else {
-            throw .unsupportedPattern("two repetitions without an end before what must follow them")
-          }
+          guard !hasRun else { throw .unsupportedPattern("two repetitions without an end before what must follow") }
           hasRun = true
           items[index].run = runs
           runs += 1
         } else {
           ways *= item.most - item.least + 1
-          guard ways <= maximumWays else {
-            throw .unsupportedPattern("repetitions that can be shortened in more than \(maximumWays) ways")
-          }
+          guard ways <= 64 else { throw .unsupportedPattern("repetitions that can be shortened in more than 64 ways") }
         }
       }
       steps += max(item.least, 1) * max(item.set.ranges.count + item.set.classes.count, 1)
@@ -157,34 +136,25 @@ struct CompiledPattern: Sendable {
 
   /// Calls `body` with each match from left to right; none is empty.
   func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
-    withUnsafeTemporaryAllocation(of: FailedRun.self, capacity: runCount) { failed in
-      failed.initialize(repeating: FailedRun())
+    withUnsafeTemporaryAllocation(of: Range<Int>.self, capacity: runCount) { failed in
+      failed.initialize(repeating: 0..<0)
       var start = 0
-      while start < text.count {
-        if let end = endOfMatch(in: text, from: start, failed) {
+      search: while start < text.count {
+        for items in alternatives {
+          guard let end = match(items[...], text, start, failed) else { continue }
           body(start..<end)
           start = end
-        } else {
-          _ = decodeScalar(text, &start)
+          continue search
         }
+        _ = decodeScalar(text, &start)
       }
     }
-  }
-
-  /// Where the match of the first alternative that matches at a position ends.
-  private func endOfMatch(
-    in text: UnsafeBufferPointer<UInt8>, from start: Int, _ failed: UnsafeMutableBufferPointer<FailedRun>
-  ) -> Int? {
-    for items in alternatives {
-      if let end = match(items[...], text, start, failed) { return end }
-    }
-    return nil
   }
 
   /// Where the items end when they match at a position; the first of them takes as much as the others allow.
   private func match(
     _ items: ArraySlice<Item>, _ text: UnsafeBufferPointer<UInt8>, _ start: Int,
-    _ failed: UnsafeMutableBufferPointer<FailedRun>
+    _ failed: UnsafeMutableBufferPointer<Range<Int>>
   ) -> Int? {
     var position = start
     for index in items.indices {
@@ -204,12 +174,12 @@ struct CompiledPattern: Sendable {
   }
 
   /// The same for an item that may have to give back, and the items after it. Whether they match depends on the place
-  /// alone, and of a run without a match every place has been tried.
+  /// alone, and of a run without a match every place has been tried, its end included: `failed` has these places.
   private func match(
     _ item: Item, before rest: ArraySlice<Item>, _ text: UnsafeBufferPointer<UInt8>, _ start: Int,
-    _ failed: UnsafeMutableBufferPointer<FailedRun>
+    _ failed: UnsafeMutableBufferPointer<Range<Int>>
   ) -> Int? {
-    if let run = item.run, failed[run].start <= start, start <= failed[run].end { return nil }
+    if let run = item.run, failed[run].contains(start) { return nil }
     guard let taken = Self.take(item, text, start) else { return nil }
     var (position, count) = taken
     while true {
@@ -219,7 +189,7 @@ struct CompiledPattern: Sendable {
       count -= 1
     }
     // An earlier run ends soon, and a later one may be long.
-    if let run = item.run, taken.end >= failed[run].end { failed[run] = FailedRun(start: start, end: taken.end) }
+    if let run = item.run, taken.end + 1 >= failed[run].upperBound { failed[run] = start..<taken.end + 1 }
     return nil
   }
 
