@@ -83,7 +83,7 @@ import Testing
   static let slow: [(String, String)] = [
     ("a*a*a*a*a*a*a*a*a*a*b", "two repetitions without an end before what must follow"),
     (String(repeating: "a?", count: 30) + String(repeating: "a", count: 30), "in more than 64 ways"),
-    ("a{0,64}b", "in more than 64 ways"), ("a{9000}", "more than 8192 comparisons at a character"),
+    ("a{0,64}b", "in more than 64 ways"), ("a{9000}", "more than 4096 comparisons at a character"),
     (
       String(repeating: "(a|b)", count: 8) + String(repeating: "a", count: 1960), "alternatives of more than 8192 parts"
     ),

@@ -107,7 +107,7 @@ struct CompiledPattern: Sendable {
     }
     var (runs, steps) = (0, 0)
     for index in alternatives.indices { steps += try Self.prepare(&alternatives[index], &runs) }
-    guard steps <= 8192 else { throw .unsupportedPattern("it asks for more than 8192 comparisons at a character") }
+    guard steps <= 4096 else { throw .unsupportedPattern("it asks for more than 4096 comparisons at a character") }
     (self.alternatives, leastBytes, runCount) = (alternatives, bytes, runs)
   }
 
