@@ -52,8 +52,10 @@ struct AddedTokenMatcher: Sendable {
   var isEmpty: Bool { tokens.isEmpty }
 
   /// The first token that counts, looked for from `position` on, which moves after it; `cut` is where the text that is
-  /// left starts.
-  func next(in text: UnsafeBufferPointer<UInt8>, from position: inout Int, cut: Int) -> Match? {
+  /// left starts, and `blanks` the white space whose end was looked for last.
+  func next(
+    in text: UnsafeBufferPointer<UInt8>, from position: inout Int, cut: Int, _ blanks: inout Range<Int>
+  ) -> Match? {
     guard !tokens.isEmpty else { return nil }
     while position < text.count {
       guard isFirstByte[Int(text[position])] else {
@@ -71,8 +73,9 @@ struct AddedTokenMatcher: Sendable {
       let token = tokens[Int(index)]
       if token.singleWord, isWord(before: start, text) || isWord(at: end, text) { continue }
       let facts = UnicodeFacts.shared
-      let left = token.stripsLeft ? max(cut, facts.startOfWhitespace(in: text, before: start)) : start
-      let right = token.stripsRight ? facts.endOfWhitespace(in: text, from: end) : end
+      let left = token.stripsLeft ? max(cut, facts.startOfWhitespace(in: text, before: start, notBefore: cut)) : start
+      if token.stripsRight, !blanks.contains(end) { blanks = end..<facts.endOfWhitespace(in: text, from: end) }
+      let right = token.stripsRight ? blanks.upperBound : end
       // Where the token before has taken all of it nothing is left to be a token.
       if left < right { return Match(start: left, end: right, id: token.id) }
     }

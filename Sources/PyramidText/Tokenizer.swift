@@ -25,6 +25,8 @@ public final class Tokenizer: Sendable {
     for token in rules.addedTokens {
       var (text, spare) = (Array(token.content.utf8), [UInt8]())
       if token.normalized { normaliser.normalise(&text, &spare) }
+      let most = TokenizerRules.mostTokenBytes
+      try TokenizerRules.check(text.count, most, "bytes of added token \(token.id), normalised")
       texts.append((token, text))
     }
     rawTokens = try AddedTokenMatcher(texts.filter { !$0.token.normalized })
@@ -128,8 +130,8 @@ public final class Tokenizer: Sendable {
   /// The ids of one text without special tokens around it; those beyond `capacity` are counted only.
   private func tokenize(_ text: UnsafeBufferPointer<UInt8>, capacity: Int) -> TokenSink {
     var run = SpellingRun(speller: speller, tokens: TokenSink(capacity: capacity))
-    var (position, cut) = (0, 0)
-    while let match = rawTokens.next(in: text, from: &position, cut: cut) {
+    var (position, cut, blanks) = (0, 0, 0..<0)
+    while let match = rawTokens.next(in: text, from: &position, cut: cut, &blanks) {
       if match.start > cut {
         take(UnsafeBufferPointer(rebasing: text[cut..<match.start]), startsText: cut == 0, &run)
       }
@@ -150,8 +152,8 @@ public final class Tokenizer: Sendable {
     normaliser.normalise(&run.normalised, &run.pieces.spare)
     let normalised = run.normalised
     normalised.withUnsafeBufferPointer { text in
-      var (position, cut) = (0, 0)
-      while let match = normalisedTokens.next(in: text, from: &position, cut: cut) {
+      var (position, cut, blanks) = (0, 0, 0..<0)
+      while let match = normalisedTokens.next(in: text, from: &position, cut: cut, &blanks) {
         if match.start > cut { split(text[cut..<match.start], startsText: startsText && cut == 0, &run) }
         run.tokens.append(match.id)
         cut = match.end
@@ -237,19 +239,20 @@ extension TokenizerRules {
     return unknownID
   }
 
-  /// Throws when an id names no token, or when steps don't go together.
+  /// Throws when an id names no token, when steps don't go together, or when there is too much of something.
   fileprivate func check() throws(TokenizerError) {
-    var ids: [(role: String, id: Int32)] = template.ids.map { ("template's", $0) }
-    if let unknownID { ids.insert(("unknown", unknownID), at: 0) }
+    try checkLimits()
+    let added = Set(addedTokens.map(\.id))
+    func check(_ role: String, _ id: Int32) throws(TokenizerError) {
+      guard id >= 0, Int(id) < vocabulary.count || added.contains(id) else { throw .idOutOfRange(role: role, id: id) }
+    }
+    if let unknownID { try check("unknown", unknownID) }
+    for id in template.ids { try check("template's", id) }
     switch model {
     case .bytePairs(let rules):
-      for merge in rules.merges { ids += [("merged", merge.left), ("merged", merge.right), ("merged", merge.result)] }
-    case .unigram(let rules): ids.append(("unknown", rules.unknownID))
+      for merge in rules.merges { for id in [merge.left, merge.right, merge.result] { try check("merged", id) } }
+    case .unigram(let rules): try check("unknown", rules.unknownID)
     case .wordPiece, .characters: break
-    }
-    let added = Set(addedTokens.map(\.id))
-    for (role, id) in ids where id < 0 || Int(id) >= vocabulary.count && !added.contains(id) {
-      throw .idOutOfRange(role: role, id: id)
     }
     if let token = addedTokens.first(where: { $0.id < 0 }) { throw .idOutOfRange(role: token.content, id: token.id) }
     if let problem = template.problem { throw .unsupportedCombination("the template: \(problem)") }

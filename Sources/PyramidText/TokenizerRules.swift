@@ -64,6 +64,42 @@ public struct TokenizerRules: Sendable, Equatable {
   }
 }
 
+extension TokenizerRules {
+  /// Most steps of a normaliser and of a splitter, and most parts of a template.
+  static let mostSteps = 64
+  /// Most bytes of a text that a step or the model looks for or writes.
+  static let mostTextBytes = 1024
+  /// Most bytes of a token.
+  static let mostTokenBytes = 4096
+  /// Most bytes of all added tokens.
+  static let mostAddedBytes = 1 << 20
+
+  /// Throws where there is more of something than allowed.
+  static func check(_ count: Int, _ most: Int, _ what: @autoclosure () -> String) throws(TokenizerError) {
+    if count > most { throw .beyondLimit("\(count) \(what()); at most \(most) are allowed") }
+  }
+
+  /// Throws when something is so large, or there so often, that opening or a text would take without bound.
+  func checkLimits() throws(TokenizerError) {
+    try Self.check(normaliser.count, Self.mostSteps, "steps of the normaliser")
+    try Self.check(splitter.count, Self.mostSteps, "steps of the splitter")
+    try Self.check(max(template.single.count, template.pair.count), Self.mostSteps, "parts of the template")
+    var texts: [String] = []
+    for case .replace(_, let text) in normaliser { texts.append(text) }
+    if case .wordPiece(let prefix, _) = model { texts.append(prefix) }
+    if case .bytePairs(let rules) = model { texts += [rules.continuingPrefix, rules.wordSuffix] }
+    for text in texts { try Self.check(text.utf8.count, Self.mostTextBytes, "bytes of the text \(text.quoted)") }
+    for id in 0..<vocabulary.count {
+      try Self.check(vocabulary.range(of: id).count, Self.mostTokenBytes, "bytes of token \(id)")
+    }
+    for token in addedTokens {
+      try Self.check(token.content.utf8.count, Self.mostTokenBytes, "bytes of the token \(token.content.quoted)")
+    }
+    let added = addedTokens.reduce(0) { $0 + $1.content.utf8.count }
+    try Self.check(added, Self.mostAddedBytes, "bytes of added tokens")
+  }
+}
+
 /// Why a tokenizer cannot be made.
 public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The vocabulary has no entry.
@@ -86,6 +122,8 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case unsupportedPattern(String)
   /// Steps that don't go together.
   case unsupportedCombination(String)
+  /// More of something than a tokenizer may have.
+  case beyondLimit(String)
 
   public var description: String {
     switch self {
@@ -98,7 +136,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
     case .scoresDoNotFit(let count): "the unigram model's \(count) scores are not one finite number for each token"
     case .damagedCharacterMap(let problem): "precompiled_charsmap: \(problem)"
     case .unsupportedPattern(let what): "a regular expression is not supported: \(what.printable(limit: 200))"
-    case .unsupportedCombination(let what): what
+    case .unsupportedCombination(let what), .beyondLimit(let what): what
     }
   }
 }

@@ -8,14 +8,11 @@ import Testing
 @Suite struct `A pattern` {
   private func matches(_ expression: String, _ text: String) throws -> [String] {
     let pattern = try CompiledPattern(.expression(expression))
-    return Array(text.utf8).withUnsafeBufferPointer { text in
-      var (found, position) = ([String](), 0)
-      while let match = pattern.next(in: text, from: position) {
-        found.append(String(decoding: text[match], as: UTF8.self))
-        position = match.upperBound
-      }
-      return found
+    var found: [String] = []
+    Array(text.utf8).withUnsafeBufferPointer { text in
+      pattern.forEachMatch(in: text) { match in found.append(String(decoding: text[match], as: UTF8.self)) }
     }
+    return found
   }
 
   @Test(arguments: [
@@ -46,8 +43,11 @@ import Testing
       var draw = Draw(index: index)
       let text = (0..<draw.below(9)).map { _ in parts[draw.below(parts.count)] }.joined()
       guard let pattern = try? CompiledPattern(.expression(text)) else { continue }
-      let match = Array("a-a 1".utf8).withUnsafeBufferPointer { pattern.next(in: $0, from: 0) }
-      #expect(match?.isEmpty != true, "\(text)")
+      var matches: [Range<Int>] = []
+      Array("a-a 1".utf8).withUnsafeBufferPointer { bytes in
+        pattern.forEachMatch(in: bytes) { match in matches.append(match) }
+      }
+      #expect(matches.allSatisfy { !$0.isEmpty }, "\(text)")
     }
   }
 }
@@ -112,6 +112,16 @@ import Testing
   ])
   func `of a splitter deals with matches`(behaviour: SplitBehaviour, expected: [String]) throws {
     #expect(try pieces("a-b--c-", [.punctuation(behaviour)]) == expected)
+  }
+
+  @Test(arguments: [
+    (SplitBehaviour.removed, ["a", "b"]), (.isolated, ["a", "-", "-", "b"]), (.contiguous, ["a", "-", "-", "b"]),
+    (.mergedWithPrevious, ["a-", "-", "b"]), (.mergedWithNext, ["a", "-", "-b"]),
+  ])
+  func `of a splitter joins nothing across the pieces of the one before`(
+    behaviour: SplitBehaviour, expected: [String]
+  ) throws {
+    #expect(try pieces(" a- -b", [.whitespaceSplit, .punctuation(behaviour)]) == expected)
   }
 
   @Test func `of a splitter cuts where its name says`() throws {

@@ -134,6 +134,16 @@ final class TokenizerFolder {
     #expect(tokenizer.encode("[USER] [user] [LINK] [link]", limit: 99).ids[1...5] == [7, 7, 8, 1, 1])
   }
 
+  /// Each was compared with all before it.
+  @Test func `Many extra tokens are added as fast as few`() throws {
+    let list = (0..<16_000).map { "\"<\($0)>\"" }.joined(separator: ", ")
+    var found = 0
+    let time = try ContinuousClock().measure {
+      found = try rules(settings: "{\"extra_special_tokens\": [\(list)]}").addedTokens.count
+    }
+    #expect(found == 16_005 && time < .seconds(5), "\(found) tokens in \(time)")
+  }
+
   @Test(arguments: [
     ("null", "null", "BertTokenizer"), (#""BertTokenizerFast""#, "null", "BertTokenizer"),
     ("null", #""DistilBertTokenizer""#, "DistilBertTokenizer"),

@@ -14,10 +14,7 @@ enum PipelineReader {
     let type = try field.required("type")
     switch try type.string() {
     case "Sequence":
-      guard depth < maximumDepth else { throw field.failure("a sequence within \(maximumDepth) others") }
-      var steps: [NormaliserStep] = []
-      for element in try field.required("normalizers").elements() { steps += try normaliser(element, depth: depth + 1) }
-      return steps
+      return try sequence(field, try field.required("normalizers"), depth: depth, normaliser)
     case "BertNormalizer":
       return [
         .bert(
@@ -46,6 +43,21 @@ enum PipelineReader {
     }
   }
 
+  /// The steps of a sequence's elements.
+  private static func sequence<Step>(
+    _ field: JSONField, _ list: JSONField, depth: Int, _ read: (JSONField?, Int) throws(FormatError) -> [Step]
+  ) throws(FormatError) -> [Step] {
+    guard depth < maximumDepth else { throw field.failure("a sequence within \(maximumDepth) others") }
+    var steps: [Step] = []
+    for element in try list.elements() {
+      steps += try read(element, depth + 1)
+      guard steps.count <= TokenizerRules.mostSteps else {
+        throw list.failure("more than \(TokenizerRules.mostSteps) steps")
+      }
+    }
+    return steps
+  }
+
   /// The bytes of a Precompiled normaliser's map.
   static func charactersMap(_ field: JSONField) throws(FormatError) -> [UInt8] {
     let map = try field.required("precompiled_charsmap")
@@ -67,10 +79,7 @@ enum PipelineReader {
     let type = try field.required("type")
     switch try type.string() {
     case "Sequence":
-      guard depth < maximumDepth else { throw field.failure("a sequence within \(maximumDepth) others") }
-      var steps: [SplitterStep] = []
-      for element in try field.required("pretokenizers").elements() { steps += try splitter(element, depth: depth + 1) }
-      return steps
+      return try sequence(field, try field.required("pretokenizers"), depth: depth, splitter)
     case "BertPreTokenizer": return [.bert]
     case "ByteLevel":
       return [
@@ -155,6 +164,7 @@ enum PipelineReader {
       let (name, type) = (try body.required("id").string(), Int32(try body.required("type_id").integer(in: 0...255)))
       if special != nil {
         for id in try tokens.required(name).required("ids").elements() {
+          guard pieces.count < TokenizerRules.mostSteps else { throw field.failure("adds more than 64 tokens") }
           pieces.append(.token(Int32(try id.integer(in: 0...Vocabulary.maximumCount)), type: type))
         }
       } else {

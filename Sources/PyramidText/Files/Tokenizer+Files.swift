@@ -140,22 +140,22 @@ struct FolderReader {
     }
     let roles = TokenizerSettings.roles.compactMap(role)
     var list = settings.decoder.map(\.token)
+    var known = Set(list)
+    let listed = Set(list.map { ExactString($0.content) })
     // A token that no file lists may come with one role after another; then the last one's flags count.
     func isNew(_ token: StatedToken) -> Bool {
-      !assembly.hasAdded(token.content) && !list.contains(token)
-        && !settings.decoder.contains { $0.token.content.hasSameBytes(as: token.content) }
+      !assembly.hasAdded(token.content) && !listed.contains(ExactString(token.content)) && known.insert(token).inserted
     }
-    for token in roles + settings.furtherRoles where isNew(token) { list.append(token) }
+    let named = roles + settings.furtherRoles
+    for token in named where isNew(token) { list.append(token) }
     let extra =
       settings.extra
       ?? (kind == .camembert
         ? ["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"].map { StatedToken(content: $0, special: true) } : [])
     for token in extra where isNew(token) { list.append(token) }
     // A token with a role is special whatever its own file says.
-    let named = roles + settings.furtherRoles
-    for index in list.indices where named.contains(where: { $0.content.hasSameBytes(as: list[index].content) }) {
-      list[index].special = true
-    }
+    let special = Set(named.map { ExactString($0.content) })
+    for index in list.indices where special.contains(ExactString(list[index].content)) { list[index].special = true }
     if kind == .bertJapanese { try checkJapanese(&list, assembly) }
     assembly.add(list)
   }

@@ -5,7 +5,7 @@
 import PyramidFormats
 
 /// An added token as a file states it.
-struct StatedToken: Equatable {
+struct StatedToken: Hashable {
   var content: String
   var singleWord = false
   var stripsLeft = false
@@ -87,7 +87,8 @@ struct TokenizerSettings {
         if key == "extra_special_tokens", case .array(let new) = field.value,
           case .array(let old)? = values[key]?.value
         {
-          let list = old + new.filter { !old.contains($0) }
+          let known = Set(old.map { ExactString(JSONWriter.string($0)) })
+          let list = old + new.filter { !known.contains(ExactString(JSONWriter.string($0))) }
           values[key] = JSONField(.array(list), file: field.file, place: field.place)
         } else {
           values[key] = field

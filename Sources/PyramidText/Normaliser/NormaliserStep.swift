@@ -58,14 +58,35 @@ final class Normaliser: Sendable {
   private let facts = UnicodeFacts.shared
 
   init(_ steps: [NormaliserStep]) throws(TokenizerError) {
-    var compiled: [Compiled] = []
+    // How many bytes a byte may become: growths multiply. Those of Unicode's tables, of which the largest is `counted`,
+    // count anew after each step that writes what a file says, ASCII left out.
+    var (compiled, growth, counted) = ([Compiled](), 1, Int.max)
     for step in steps {
       switch step {
-      case .replace(let pattern, let text):
-        compiled.append(.replace(try CompiledPattern(pattern), with: Array(text.utf8)))
-      case .precompiled(let bytes): compiled.append(.precompiled(try PrecompiledMap(bytes)))
-      default: compiled.append(.plain(step))
+      case .replace(let stated, let text):
+        let pattern = try CompiledPattern(stated)
+        compiled.append(.replace(pattern, with: Array(text.utf8)))
+        growth *= max(1, (text.utf8.count + pattern.leastBytes - 1) / pattern.leastBytes)
+        if text.utf8.contains(where: { $0 >= 0x80 }) { counted = 1 }
+      case .precompiled(let bytes):
+        let map = try PrecompiledMap(bytes)
+        compiled.append(.precompiled(map))
+        (growth, counted) = (growth * map.growth, 1)
+      case .prepend(let text):
+        compiled.append(.plain(step))
+        (growth, counted) = (growth * (1 + text.utf8.count), 1)
+      default:
+        compiled.append(.plain(step))
+        let own =
+          switch step {
+          case .form(.nfkc), .form(.nfkd): 11
+          case .form, .bert, .japanese: 3
+          case .lowercase: 2
+          default: 1
+          }
+        if own > counted { (growth, counted) = (growth / counted * own, own) }
       }
+      guard growth <= 256 else { throw .beyondLimit("the normaliser may make a text more than 256 times as long") }
     }
     self.steps = compiled
   }
@@ -79,7 +100,7 @@ final class Normaliser: Sendable {
       case .replace(let pattern, let replacement):
         Self.rewrite(&text, &spare) { text, spare in
           var position = 0
-          while let match = pattern.next(in: text, from: position), !match.isEmpty {
+          pattern.forEachMatch(in: text) { match in
             spare.append(contentsOf: text[position..<match.lowerBound])
             spare += replacement
             position = match.upperBound
@@ -227,10 +248,10 @@ extension UnicodeFacts {
     return position
   }
 
-  /// Where white space that ends at a position starts.
-  func startOfWhitespace(in text: UnsafeBufferPointer<UInt8>, before end: Int) -> Int {
+  /// Where white space that ends at a position starts; what is before `least` is not looked at.
+  func startOfWhitespace(in text: UnsafeBufferPointer<UInt8>, before end: Int, notBefore least: Int = 0) -> Int {
     var position = end
-    while position > 0 {
+    while position > least {
       let start = startOfScalar(in: text, before: position)
       var next = start
       guard facts[decodeScalar(text, &next)].contains(.whitespace) else { break }

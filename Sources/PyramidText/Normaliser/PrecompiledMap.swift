@@ -10,6 +10,8 @@ final class PrecompiledMap: Sendable {
   private let traits = UnicodeForms.shared.traits
   /// Whether the map has a replacement for each ASCII byte.
   private let mapsASCII: [Bool]
+  /// How many bytes a byte of a text may become, as a bound.
+  let growth: Int
 
   /// Reads the map's bytes: the trie's size in bytes, the trie in units of 4 bytes, then the replacements. Throws when
   /// a size does not fit, when a value is outside the trie or the replacements, or when these are not UTF-8.
@@ -25,9 +27,14 @@ final class PrecompiledMap: Sendable {
     }
     (self.units, self.replacements) = (units, replacements)
     try Self.check(units, replacements.count)
-    mapsASCII = (0..<128).map { byte in
-      [UInt8(byte)].withUnsafeBufferPointer { Self.replacement(for: $0, units) != nil }
+    let starts = (0..<128).map { byte in
+      [UInt8(byte)].withUnsafeBufferPointer { Self.replacement(for: $0, units) }
     }
+    mapsASCII = starts.map { $0 != nil }
+    // What is replaced is an ASCII character, or two bytes and more. A length above 1000 need not be known.
+    let longest = replacements.reduce((0, 0)) { $1 == 0 ? (0, $0.1) : ($0.0 + 1, max($0.1, $0.0 + 1)) }.1
+    let ofASCII = starts.compactMap { $0 }.map { replacements[$0...].prefix(1000).prefix { $0 != 0 }.count }
+    growth = max(1, ofASCII.max() ?? 0, (longest + 1) / 2)
   }
 
   /// Wherever a look-up can end there must be a value, which must lie within the replacements. Where it can go on it
@@ -104,11 +111,7 @@ final class PrecompiledMap: Sendable {
   }
 
   private func append(_ start: Int, to result: inout [UInt8]) {
-    var position = start
-    while position < replacements.count, replacements[position] != 0 {
-      result.append(replacements[position])
-      position += 1
-    }
+    result += replacements[start...].prefix { $0 != 0 }
   }
 
   /// Where the extended grapheme cluster (Unicode, annex 29) that starts at a position ends. Regional indicators and

@@ -50,7 +50,6 @@ struct TextPieces {
   /// Memory to work in.
   var spare: [UInt8] = []
   fileprivate var spareRanges: [Range<Int>] = []
-  fileprivate var matches: [(range: Range<Int>, isMatch: Bool)] = []
 }
 
 /// The steps of a tokenizer with their tables.
@@ -62,20 +61,17 @@ final class Splitter: Sendable {
   let isByteLevelAlone: Bool
 
   init(_ steps: [SplitterStep]) throws(TokenizerError) {
-    var compiled: [(SplitterStep, CompiledPattern?)] = []
+    var (compiled, growth) = ([(SplitterStep, CompiledPattern?)](), 1)
     for step in steps {
-      guard case .pattern(let pattern, _, _) = step else {
-        compiled.append((step, nil))
-        continue
-      }
-      compiled.append((step, try CompiledPattern(pattern)))
+      var pattern: CompiledPattern?
+      if case .pattern(let stated, _, _) = step { pattern = try CompiledPattern(stated) }
+      compiled.append((step, pattern))
+      // A piece may be one byte, and gets a mark.
+      if case .metaspace(let mark, _, _) = step { growth *= 1 + String(mark).utf8.count }
+      guard growth <= 64 else { throw .beyondLimit("the splitter may make a text more than 64 times as long") }
     }
     self.steps = compiled
-    if case .byteLevel(false, true)? = steps.first, steps.count == 1 {
-      isByteLevelAlone = true
-    } else {
-      isByteLevelAlone = false
-    }
+    isByteLevelAlone = steps == [.byteLevel(addsBlank: false, cuts: true)]
   }
 
   /// Calls `body` with the words of a text, where all that is done is to cut by GPT-2's pattern.
@@ -101,11 +97,11 @@ final class Splitter: Sendable {
       case .byteLevel(let addsBlank, let cuts):
         if addsBlank { addBlanks(&pieces) }
         if cuts {
-          cut(&pieces, .isolated) { text, matches in
+          cut(&pieces, .isolated) { text, cutter in
             var position = 0
             while position < text.count {
               let end = self.byteLevel.endOfWord(in: text, from: position)
-              matches.append((position..<end, true))
+              cutter.take(position..<end, isMatch: true)
               position = end
             }
           }
@@ -120,14 +116,14 @@ final class Splitter: Sendable {
         cut(&pieces, individual ? .isolated : .contiguous) { traits[$0].contains(.numeric) }
       case .pattern(_, let behaviour, let isInverted):
         guard let pattern else { continue }
-        cut(&pieces, behaviour) { text, matches in
+        cut(&pieces, behaviour) { text, cutter in
           var position = 0
-          while let match = pattern.next(in: text, from: position), !match.isEmpty {
-            if match.lowerBound > position { matches.append((position..<match.lowerBound, isInverted)) }
-            matches.append((match, !isInverted))
+          pattern.forEachMatch(in: text) { match in
+            cutter.take(position..<match.lowerBound, isMatch: isInverted)
+            cutter.take(match, isMatch: !isInverted)
             position = match.upperBound
           }
-          if position < text.count { matches.append((position..<text.count, isInverted)) }
+          cutter.take(position..<text.count, isMatch: isInverted)
         }
       }
     }
@@ -135,20 +131,20 @@ final class Splitter: Sendable {
 
   /// Cuts by scalars: each one for which `isMatch` holds is a match.
   private func cut(_ pieces: inout TextPieces, _ behaviour: SplitBehaviour, at isMatch: (UInt32) -> Bool) {
-    cut(&pieces, behaviour) { text, matches in
+    cut(&pieces, behaviour) { text, cutter in
       var (start, position) = (0, 0)
       while position < text.count {
         let place = position
         guard isMatch(decodeScalar(text, &position)) else { continue }
-        if start < place { matches.append((start..<place, false)) }
-        matches.append((place..<position, true))
+        cutter.take(start..<place, isMatch: false)
+        cutter.take(place..<position, isMatch: true)
         start = position
       }
-      if start < text.count { matches.append((start..<text.count, false)) }
+      cutter.take(start..<text.count, isMatch: false)
     }
   }
 
-  private func cutWords(_ text: UnsafeBufferPointer<UInt8>, _ matches: inout [(range: Range<Int>, isMatch: Bool)]) {
+  private func cutWords(_ text: UnsafeBufferPointer<UInt8>, _ cutter: inout PieceCutter) {
     /// 0 for white space, 1 for `\w`, 2 for the rest.
     func kind(_ scalar: UInt32) -> Int {
       if facts[scalar].contains(.whitespace) { return 0 }
@@ -159,29 +155,27 @@ final class Splitter: Sendable {
       let place = position
       let next = kind(decodeScalar(text, &position))
       if next != current {
-        if start < place { matches.append((start..<place, current == 0)) }
+        cutter.take(start..<place, isMatch: current == 0)
         (start, current) = (place, next)
       }
     }
-    if start < text.count { matches.append((start..<text.count, current == 0)) }
+    cutter.take(start..<text.count, isMatch: current == 0)
   }
 
-  /// Cuts each piece at matches, which `find` appends with what is between them, and does with them what is asked.
+  /// Cuts each piece at matches, which `find` gives with what is between them, in order.
   private func cut(
     _ pieces: inout TextPieces, _ behaviour: SplitBehaviour,
-    _ find: (UnsafeBufferPointer<UInt8>, inout [(range: Range<Int>, isMatch: Bool)]) -> Void
+    _ find: (UnsafeBufferPointer<UInt8>, inout PieceCutter) -> Void
   ) {
-    pieces.spareRanges.removeAll(keepingCapacity: true)
+    var cutter = PieceCutter(behaviour: behaviour)
+    swap(&cutter.pieces, &pieces.spareRanges)
+    cutter.pieces.removeAll(keepingCapacity: true)
+    let bytes = pieces.bytes
     for range in pieces.ranges {
-      pieces.matches.removeAll(keepingCapacity: true)
-      let (bytes, found) = (pieces.bytes, pieces.spareRanges.count)
-      bytes.withUnsafeBufferPointer { find(UnsafeBufferPointer(rebasing: $0[range]), &pieces.matches) }
-      behaviour.resolve(pieces.matches, into: &pieces.spareRanges)
-      for index in found..<pieces.spareRanges.count {
-        let piece = pieces.spareRanges[index]
-        pieces.spareRanges[index] = piece.lowerBound + range.lowerBound..<piece.upperBound + range.lowerBound
-      }
+      (cutter.start, cutter.first, cutter.wasMatch) = (range.lowerBound, cutter.pieces.count, false)
+      bytes.withUnsafeBufferPointer { find(UnsafeBufferPointer(rebasing: $0[range]), &cutter) }
     }
+    swap(&pieces.spareRanges, &cutter.pieces)
     swap(&pieces.ranges, &pieces.spareRanges)
   }
 
@@ -197,34 +191,30 @@ final class Splitter: Sendable {
   }
 }
 
-extension SplitBehaviour {
-  /// The pieces that remain of matches and what is between them, in order.
-  fileprivate func resolve(_ matches: [(range: Range<Int>, isMatch: Bool)], into pieces: inout [Range<Int>]) {
-    let first = pieces.count
-    var wasMatch = false
-    switch self {
-    case .removed: for (range, isMatch) in matches where !isMatch { pieces.append(range) }
-    case .isolated: for (range, _) in matches { pieces.append(range) }
-    case .contiguous, .mergedWithPrevious:
-      for (range, isMatch) in matches {
-        let joins = self == .contiguous ? isMatch == wasMatch : isMatch && !wasMatch
-        if joins, pieces.count > first {
-          pieces[pieces.count - 1] = pieces[pieces.count - 1].lowerBound..<range.upperBound
-        } else {
-          pieces.append(range)
-        }
-        wasMatch = isMatch
+/// Makes pieces of matches and what is between them, as these come: a list of them would be larger than the text.
+private struct PieceCutter {
+  let behaviour: SplitBehaviour
+  var pieces: [Range<Int>] = []
+  /// Where the text that is cut starts, and how many pieces are of texts before it.
+  var start = 0
+  var first = 0
+  var wasMatch = false
+
+  /// Takes the next part of the text, which may be empty when it is none.
+  mutating func take(_ range: Range<Int>, isMatch: Bool) {
+    guard !range.isEmpty else { return }
+    let joins =
+      switch behaviour {
+      case .removed, .isolated: false
+      case .contiguous: isMatch == wasMatch
+      case .mergedWithPrevious: isMatch && !wasMatch
+      case .mergedWithNext: !isMatch && wasMatch
       }
-    case .mergedWithNext:
-      for (range, isMatch) in matches.reversed() {
-        if isMatch, !wasMatch, pieces.count > first {
-          pieces[pieces.count - 1] = range.lowerBound..<pieces[pieces.count - 1].upperBound
-        } else {
-          pieces.append(range)
-        }
-        wasMatch = isMatch
-      }
-      pieces[first...].reverse()
+    wasMatch = isMatch
+    if joins, pieces.count > first {
+      pieces[pieces.count - 1] = pieces[pieces.count - 1].lowerBound..<start + range.upperBound
+    } else if behaviour != .removed || !isMatch {
+      pieces.append(start + range.lowerBound..<start + range.upperBound)
     }
   }
 }

@@ -1,7 +1,8 @@
 // Patterns of the Replace normaliser and the Split splitter: literal text, or a regular expression of the kinds that
 // tokenizer files hold. The Hugging Face library hands them to Oniguruma; this is a small backtracking matcher for the
 // part of that language which such files use, and everything else is refused by name rather than read differently.
-// Repetition is of single scalars only, so that a match takes time in proportion to its length at each place.
+// Repetition is of single scalars only, and of the items of an alternative that may have to give back, one may take any
+// number, of which no place is tried twice, and others have few ways. So a search takes time in proportion to its text.
 
 /// A pattern as a tokenizer's file states it.
 public enum TextPattern: Sendable, Equatable {
@@ -76,44 +77,126 @@ struct CompiledPattern: Sendable {
     var most = 1
     /// Whether the next scalar is looked at and not taken: nil for no condition, else whether it must (not) be there.
     var lookahead: Bool?
+    /// Whether it has to give back some of what it took where the items after it do not match.
+    var givesBack = false
+    /// Its place among the runs that a search remembers, where it gives back and takes any number.
+    var run: Int?
   }
 
-  private let alternatives: [[Item]]
+  let alternatives: [[Item]]
+  /// Bytes of the shortest match, as a bound.
+  let leastBytes: Int
+  /// How many runs a search remembers.
+  private let runCount: Int
 
   init(_ pattern: TextPattern) throws(TokenizerError) {
+    var (alternatives, bytes) = ([[Item]](), 0)
     switch pattern {
     case .text(let text):
+      // Asked first, because a byte becomes a hundred here.
+      bytes = text.utf8.count
+      try TokenizerRules.check(bytes, TokenizerRules.mostTextBytes, "bytes of a pattern")
       alternatives = [text.unicodeScalars.map { Item(set: ScalarSet(ranges: [$0.value...$0.value])) }]
     case .expression(let text):
       var parser = PatternParser(text)
       alternatives = try parser.parse()
+      bytes = alternatives.map { $0.reduce(0) { $0 + ($1.lookahead == nil ? $1.least : 0) } }.min() ?? 0
     }
     guard alternatives.allSatisfy({ $0.contains { $0.lookahead == nil && $0.least > 0 } }) else {
       throw .unsupportedPattern("it matches nothing at all")
     }
+    var (runs, steps) = (0, 0)
+    for index in alternatives.indices { steps += try Self.prepare(&alternatives[index], &runs) }
+    guard steps <= 4096 else { throw .unsupportedPattern("it asks for more than 4096 comparisons at a character") }
+    (self.alternatives, leastBytes, runCount) = (alternatives, bytes, runs)
   }
 
-  /// The first match at or after a position.
-  func next(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> Range<Int>? {
-    var start = position
-    while start < text.count {
-      for items in alternatives {
-        if let end = match(items[...], text, start) { return start..<end }
+  /// Finds the items that may have to give back, and counts the comparisons for which the alternative asks at one place.
+  private static func prepare(_ items: inout [Item], _ runs: inout Int) throws(TokenizerError) -> Int {
+    var (canFail, hasRun, ways, steps) = (false, false, 1, 0)
+    for index in items.indices.reversed() {
+      let item = items[index]
+      if canFail, item.least < item.most {
+        items[index].givesBack = true
+        if item.most == .max {
+          guard !hasRun else { throw .unsupportedPattern("two repetitions without an end before what must follow") }
+          hasRun = true
+          items[index].run = runs
+          runs += 1
+        } else {
+          ways *= item.most - item.least + 1
+          guard ways <= 64 else { throw .unsupportedPattern("repetitions that can be shortened in more than 64 ways") }
+        }
       }
-      _ = decodeScalar(text, &start)
+      steps += max(item.least, 1) * max(item.set.ranges.count + item.set.classes.count, 1)
+      canFail = canFail || item.lookahead != nil || item.least > 0
     }
-    return nil
+    return ways * steps
+  }
+
+  /// Calls `body` with each match from left to right; none is empty.
+  func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Range<Int>.self, capacity: runCount) { failed in
+      failed.initialize(repeating: 0..<0)
+      var start = 0
+      search: while start < text.count {
+        for items in alternatives {
+          guard let end = match(items[...], text, start, failed) else { continue }
+          body(start..<end)
+          start = end
+          continue search
+        }
+        _ = decodeScalar(text, &start)
+      }
+    }
   }
 
   /// Where the items end when they match at a position; the first of them takes as much as the others allow.
-  private func match(_ items: ArraySlice<Item>, _ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int? {
-    guard let item = items.first else { return start }
-    let rest = items.dropFirst()
-    if let mustHold = item.lookahead {
-      var position = start
-      let holds = position < text.count && item.set.contains(decodeScalar(text, &position))
-      return holds == mustHold ? match(rest, text, start) : nil
+  private func match(
+    _ items: ArraySlice<Item>, _ text: UnsafeBufferPointer<UInt8>, _ start: Int,
+    _ failed: UnsafeMutableBufferPointer<Range<Int>>
+  ) -> Int? {
+    var position = start
+    for index in items.indices {
+      let item = items[index]
+      if let mustHold = item.lookahead {
+        var next = position
+        let holds = next < text.count && item.set.contains(decodeScalar(text, &next))
+        guard holds == mustHold else { return nil }
+      } else if item.givesBack {
+        return match(item, before: items[(index + 1)...], text, position, failed)
+      } else {
+        guard let taken = Self.take(item, text, position) else { return nil }
+        position = taken.end
+      }
     }
+    return position
+  }
+
+  /// The same for an item that may have to give back, and the items after it. Whether they match depends on the place
+  /// alone, and of a run without a match every place has been tried, its end included: `failed` has these places.
+  private func match(
+    _ item: Item, before rest: ArraySlice<Item>, _ text: UnsafeBufferPointer<UInt8>, _ start: Int,
+    _ failed: UnsafeMutableBufferPointer<Range<Int>>
+  ) -> Int? {
+    if let run = item.run, failed[run].contains(start) { return nil }
+    guard let taken = Self.take(item, text, start) else { return nil }
+    var (position, count) = taken
+    while true {
+      if let end = match(rest, text, position, failed) { return end }
+      guard count > item.least else { break }
+      position = startOfScalar(in: text, before: position)
+      count -= 1
+    }
+    // An earlier run ends soon, and a later one may be long.
+    if let run = item.run, taken.end + 1 >= failed[run].upperBound { failed[run] = start..<taken.end + 1 }
+    return nil
+  }
+
+  /// The most scalars that an item takes from a position on, and where they end; nil where they are too few.
+  private static func take(
+    _ item: Item, _ text: UnsafeBufferPointer<UInt8>, _ start: Int
+  ) -> (end: Int, count: Int)? {
     var (position, count) = (start, 0)
     while count < item.most, position < text.count {
       var next = position
@@ -121,169 +204,6 @@ struct CompiledPattern: Sendable {
       (position, count) = (next, count + 1)
     }
     guard count >= item.least else { return nil }
-    while true {
-      if let end = match(rest, text, position) { return end }
-      guard count > item.least else { return nil }
-      position = startOfScalar(in: text, before: position)
-      count -= 1
-    }
-  }
-}
-
-/// Reads the part of Oniguruma's language that `CompiledPattern` matches.
-private struct PatternParser {
-  private var scalars: [UInt32]
-  private var position = 0
-  private var ignoresCase = false
-  /// Alternatives that groups may multiply to.
-  private static let maximumAlternatives = 256
-
-  init(_ text: String) { scalars = text.unicodeScalars.map(\.value) }
-
-  mutating func parse() throws(TokenizerError) -> [[CompiledPattern.Item]] {
-    guard scalars.count <= 2000 else { throw .unsupportedPattern("it has more than 2000 characters") }
-    let result = try alternatives(depth: 0)
-    guard position == scalars.count else { throw unsupported("an unmatched )") }
-    return result
-  }
-
-  private func unsupported(_ what: String) -> TokenizerError {
-    .unsupportedPattern("\(what) at character \(position + 1)")
-  }
-
-  private func peek(_ text: String) -> Bool { scalars[position...].starts(with: text.unicodeScalars.map(\.value)) }
-
-  private mutating func take(_ text: String) -> Bool {
-    guard peek(text) else { return false }
-    position += text.unicodeScalars.count
-    return true
-  }
-
-  private mutating func alternatives(depth: Int) throws(TokenizerError) -> [[CompiledPattern.Item]] {
-    guard depth < 8 else { throw unsupported("a group within 8 others") }
-    var (done, current): ([[CompiledPattern.Item]], [[CompiledPattern.Item]]) = ([], [[]])
-    while position < scalars.count, !peek(")") {
-      if take("|") {
-        done += current
-        current = [[]]
-        continue
-      }
-      let parts = try item(depth: depth)
-      guard done.count + current.count * parts.count <= Self.maximumAlternatives else {
-        throw unsupported("more than \(Self.maximumAlternatives) alternatives")
-      }
-      current = current.flatMap { head in parts.map { head + $0 } }
-    }
-    return done + current
-  }
-
-  /// A group, a condition or a set with its repetition, as alternatives.
-  private mutating func item(depth: Int) throws(TokenizerError) -> [[CompiledPattern.Item]] {
-    let outer = ignoresCase
-    if take("(?!") || take("(?=") {
-      let mustHold = scalars[position - 1] == UInt32(UInt8(ascii: "="))
-      guard case let inner = try alternatives(depth: depth + 1), inner.count == 1, inner[0].count == 1,
-        (inner[0][0].least, inner[0][0].most, inner[0][0].lookahead) == (1, 1, nil), take(")")
-      else { throw unsupported("a condition on more than one character") }
-      return [[CompiledPattern.Item(set: inner[0][0].set, lookahead: mustHold)]]
-    }
-    let ignoresInside = take("(?i:")
-    if ignoresInside || take("(?:") || peek("(") && !peek("(?") && take("(") {
-      ignoresCase = outer || ignoresInside
-      let inner = try alternatives(depth: depth + 1)
-      guard take(")") else { throw unsupported("an unmatched (") }
-      ignoresCase = outer
-      // `(a|b)?` is `a`, `b` or nothing, in this order.
-      if take("?") { return inner + [[]] }
-      guard !peek("*"), !peek("+"), !peek("{") else { throw unsupported("a repeated group") }
-      return inner
-    }
-    var item = CompiledPattern.Item(set: try set())
-    try readRepetition(&item)
-    return [[item]]
-  }
-
-  private mutating func readRepetition(_ item: inout CompiledPattern.Item) throws(TokenizerError) {
-    if take("*") {
-      (item.least, item.most) = (0, .max)
-    } else if take("+") {
-      item.most = .max
-    } else if take("?") {
-      item.least = 0
-    } else if take("{") {
-      let least = number()
-      let most = take(",") ? number() ?? .max : least
-      guard let least, let most, least <= most, take("}") else { throw unsupported("a repetition that is not {n,m}") }
-      (item.least, item.most) = (least, most)
-    }
-    guard !peek("*"), !peek("+"), !peek("?") else { throw unsupported("a lazy or possessive repetition") }
-  }
-
-  private mutating func number() -> Int? {
-    var value: Int?
-    while position < scalars.count, (0x30...0x39).contains(scalars[position]), value ?? 0 < 10_000 {
-      value = (value ?? 0) * 10 + Int(scalars[position] - 0x30)
-      position += 1
-    }
-    return value
-  }
-
-  private mutating func set() throws(TokenizerError) -> ScalarSet {
-    if take("[") { return try bracket() }
-    var set = ScalarSet(ignoresCase: ignoresCase)
-    if peek("\\") {
-      try readEscape(into: &set)
-      if set.classes.first?.name == .word { set.classes[0].name = .wordAlone }
-    } else {
-      guard let scalar = Unicode.Scalar(scalars[position]), !"^$.*+?{}[]".unicodeScalars.contains(scalar) else {
-        throw unsupported("the operator")
-      }
-      set.ranges.append(scalar.value...scalar.value)
-      position += 1
-    }
-    return set
-  }
-
-  private mutating func bracket() throws(TokenizerError) -> ScalarSet {
-    var set = ScalarSet(ignoresCase: ignoresCase)
-    set.isNegated = take("^")
-    while !take("]") {
-      guard position < scalars.count, !peek("["), !peek("&&") else { throw unsupported("a nested or open class") }
-      if peek("\\") {
-        try readEscape(into: &set)
-      } else {
-        set.ranges.append(scalars[position]...scalars[position])
-        position += 1
-      }
-      guard peek("-"), !peek("-]") else { continue }
-      position += 1
-      guard let first = set.ranges.popLast(), first.count == 1, position < scalars.count, !peek("\\"), !peek("["),
-        first.lowerBound <= scalars[position]
-      else { throw unsupported("a range") }
-      set.ranges.append(first.lowerBound...scalars[position])
-      position += 1
-    }
-    return set
-  }
-
-  private mutating func readEscape(into set: inout ScalarSet) throws(TokenizerError) {
-    let names: [(String, ScalarSet.Name, Bool)] = [
-      ("\\s", .space, false), ("\\S", .space, true), ("\\w", .word, false), ("\\W", .word, true),
-      ("\\p{L}", .letter, false), ("\\P{L}", .letter, true), ("\\p{N}", .number, false), ("\\P{N}", .number, true),
-      ("\\pL", .letter, false), ("\\pN", .number, false),
-    ]
-    for (text, name, isNegated) in names where take(text) {
-      set.classes.append((name, isNegated))
-      return
-    }
-    for (text, scalar) in [("\\n", 0xA), ("\\r", 0xD), ("\\t", 0x9)] as [(String, UInt32)] where take(text) {
-      set.ranges.append(scalar...scalar)
-      return
-    }
-    guard position + 1 < scalars.count, case let scalar = scalars[position + 1], scalar < 0x80,
-      !UnicodeForms.shared.traits[scalar].contains(.word)
-    else { throw unsupported("the escape") }
-    set.ranges.append(scalar...scalar)
-    position += 2
+    return (position, count)
   }
 }

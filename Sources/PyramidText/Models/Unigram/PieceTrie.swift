@@ -18,12 +18,15 @@ struct PieceTrie: Sendable {
   private var slots: [Slot]
   private var places: HashPlaces
   private var nodes: UInt32 = 1
+  /// Bytes of the longest piece.
+  private(set) var longest = 0
 
   /// Throws when the pieces have too many different beginnings. Of two equal pieces the later one counts.
   init(_ vocabulary: Vocabulary) throws(TokenizerError) {
     slots = Array(repeating: Slot(edge: Self.empty, child: 0, id: -1), count: 1 << 12)
     places = HashPlaces(size: slots.count)
     for id in vocabulary.modelIDs {
+      longest = max(longest, vocabulary.range(of: id).count)
       var (node, last) = (UInt32(0), -1)
       for byte in vocabulary.bytes[vocabulary.range(of: id)] {
         let edge = node << 8 | UInt32(byte)

@@ -20,6 +20,8 @@ final class Unigram: Sendable {
   private let rules: UnigramRules
   private let unknownScore: Double
   private let trie: PieceTrie
+  /// Takes of a place in a word what tells it from others that are within a piece of it.
+  private let mask: Int
   /// For a byte's fallback token, or -1.
   private let idOfFallback: [Int32]
 
@@ -32,22 +34,17 @@ final class Unigram: Sendable {
     unknownScore = (rules.scores.min() ?? 0) - Self.unknownPenalty
     let trie = try PieceTrie(vocabulary)
     self.trie = trie
+    var size = 8
+    while size <= trie.longest { size *= 2 }
+    mask = size - 1
     idOfFallback = (0..<256).map { rules.fallsBackToBytes ? trie.id(of: ByteAlphabet.fallbackToken(UInt8($0))) : -1 }
   }
 
   /// The best way to a place in a word.
   private struct Node {
-    var score = 0.0
     /// Where its last piece starts; -1 without a way.
     var start: Int32 = -1
     var id: Int32 = 0
-  }
-
-  /// A piece of a word, or a run of unknown characters.
-  private struct Piece {
-    var start: Int32
-    var end: Int32
-    var id: Int32
   }
 
   /// Appends the ids of one word, which is not empty.
@@ -55,62 +52,58 @@ final class Unigram: Sendable {
     withUnsafeTemporaryAllocation(of: Node.self, capacity: word.count + 1) { nodes in
       nodes.initialize(repeating: Node())
       fill(nodes, word)
-      withUnsafeTemporaryAllocation(of: Piece.self, capacity: word.count) { pieces in
-        // Back from the end; unknown neighbours are one run.
-        var (count, end, wasUnknown) = (0, word.count, false)
-        while end > 0 {
-          let node = nodes[end]
-          let isUnknown = node.id == rules.unknownID
-          if isUnknown, wasUnknown {
-            pieces[count - 1].start = node.start
-          } else {
-            pieces.initializeElement(at: count, to: Piece(start: node.start, end: Int32(end), id: node.id))
-            count += 1
-          }
-          (end, wasUnknown) = (Int(node.start), isUnknown)
+      // Back from the end, so that each node on the way tells where the next piece ends; the last one says 0.
+      var (place, end) = (word.count, 0)
+      while place > 0 {
+        let start = Int(nodes[place].start)
+        nodes[place].start = Int32(end)
+        (place, end) = (start, place)
+      }
+      var start = 0
+      while end > 0 {
+        let id = nodes[end].id
+        var next = Int(nodes[end].start)
+        if id == rules.unknownID {
+          // Unknown neighbours are one run.
+          while next > 0, nodes[next].id == id { (end, next) = (next, Int(nodes[next].start)) }
+          takeUnknown(word[start..<end], &tokens)
+        } else {
+          tokens.append(id)
         }
-        for index in (0..<count).reversed() {
-          let piece = pieces[index]
-          if piece.id != rules.unknownID { tokens.append(piece.id) } else { takeUnknown(word, piece, &tokens) }
-        }
+        (start, end) = (end, next)
       }
     }
   }
 
-  /// The best way to each place, from left to right.
-  private func fill(
-    _ nodes: UnsafeMutableBufferPointer<Node>, _ word: UnsafeBufferPointer<UInt8>
-  ) {
-    var start = 0
-    rules.scores.withUnsafeBufferPointer { scores in
-      while start < word.count {
-        let score = nodes[start].score
-        let byte = word[start]
-        let length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-        var isPiece = false
-        trie.forEachPrefix(of: word, from: start) { id, end in
-          let sum = scores[Int(id)] + score
-          if nodes[end].start < 0 || sum > nodes[end].score {
-            nodes[end] = Node(score: sum, start: Int32(start), id: id)
-          }
-          if end - start == length { isPiece = true }
+  /// The best way to each place, from left to right. Sums are kept for the places that a piece may end at from here on.
+  private func fill(_ nodes: UnsafeMutableBufferPointer<Node>, _ word: UnsafeBufferPointer<UInt8>) {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: min(mask, word.count) + 1) { sums in
+      sums.initialize(repeating: 0)
+      rules.scores.withUnsafeBufferPointer { scores in
+        func take(_ id: Int32, _ sum: Double, _ start: Int, _ end: Int) {
+          guard nodes[end].start < 0 || sum > sums[end & mask] else { return }
+          nodes[end] = Node(start: Int32(start), id: id)
+          sums[end & mask] = sum
         }
-        if !isPiece {
-          let (sum, end) = (unknownScore + score, start + length)
-          if nodes[end].start < 0 || sum > nodes[end].score {
-            nodes[end] = Node(score: sum, start: Int32(start), id: rules.unknownID)
+        var start = 0
+        while start < word.count {
+          let score = sums[start & mask]
+          let byte = word[start]
+          let length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+          var isPiece = false
+          trie.forEachPrefix(of: word, from: start) { id, end in
+            take(id, scores[Int(id)] + score, start, end)
+            if end - start == length { isPiece = true }
           }
+          if !isPiece { take(rules.unknownID, unknownScore + score, start, start + length) }
+          start += length
         }
-        start += length
       }
     }
   }
 
   /// A run of unknown characters: it may be a piece as a whole, which the way to it did not take, or bytes.
-  private func takeUnknown(
-    _ word: UnsafeBufferPointer<UInt8>, _ piece: Piece, _ tokens: inout TokenSink
-  ) {
-    let run = word[Int(piece.start)..<Int(piece.end)]
+  private func takeUnknown(_ run: Slice<UnsafeBufferPointer<UInt8>>, _ tokens: inout TokenSink) {
     let id = trie.id(of: run)
     if id >= 0 {
       tokens.append(id)
