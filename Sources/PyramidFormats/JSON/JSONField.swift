@@ -13,7 +13,7 @@ public struct JSONField: Sendable {
   private let key: String?
 
   // Put into words when an error needs it: a header has 100,000 fields, and an error one.
-  private indirect enum Place {
+  private indirect enum Place: Sendable {
     case whole(String), inside(Place, String)
 
     var text: String {
