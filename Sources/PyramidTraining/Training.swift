@@ -43,6 +43,8 @@ public struct Training {
     arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
     arguments["data"] = .object(data.checksums)
+    // Of the same files, other columns may be read.
+    arguments["texts"] = .array([context.train, context.dev].map { .string($0.checksum) })
     for teacher in options.teachers where teacher != Teachers.entry {
       let files = try Checkpoint(path: teacher).weights.tensors.files
       arguments["teacher \(teacher)"] = .string(Checksum.sha256(ofFiles: files))

@@ -58,11 +58,12 @@ struct TrainingSample {
 
   /// A training of a checkpoint on the rows, not begun.
   func training(
-    of path: String, _ options: TrainingOptions, progress: @escaping (String) -> Void = { _ in }
+    of path: String, _ options: TrainingOptions, layout: TextLayout = TextLayout(.tsv),
+    progress: @escaping (String) -> Void = { _ in }
   ) throws -> Training {
     let checkpoint = try Checkpoint(path: path)
     let rows = try TrainingData(
-      path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in TextLayout(.tsv) })
+      path: data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1, layout: { _ in layout })
     return try Training(checkpoint, rows, options, threads: 1, progress: progress)
   }
 
@@ -192,6 +193,12 @@ struct TrainerTests {
     #expect(
       error?.description == "\(sample.folder.path("out")): was started otherwise, so it can't be resumed: "
         + "learning-rate was 5e-05, is 0.001; batch-tokens was 40, is 50")
+    let layout = TextLayout(.tsv, text: .number(1), label: .number(1))
+    let others = try sample.training(of: sample.checkpoint, sample.options, layout: layout).arguments
+    error = #expect(throws: TrainingError.self, "the file is the same, and other columns of it are read") {
+      try TrainingFolder(path: sample.folder.path("out"), .resuming, arguments: others, source: sample.checkpoint)
+    }
+    #expect(error?.description.contains(": texts was [") == true)
     let text = try MappedFile(path: sample.data).withBytes { Array($0) }
     try sample.folder.write("train.tsv", text + Array("0\tw7\n".utf8))
     error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming) }

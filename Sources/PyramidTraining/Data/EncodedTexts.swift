@@ -43,11 +43,11 @@ public final class EncodedTexts: Sendable {
   public var tokenCount: Int { ids.count }
   /// The tokens of each sample, [samples].
   public var lengths: [Int] { labels.indices.map { starts[$0 + 1] - starts[$0] } }
-  /// SHA-256 of the tokens.
+  /// SHA-256 of tokens and labels.
   var checksum: String {
     let parts = [
       ids.withUnsafeBytes { Checksum.sha256(of: $0) }, types.withUnsafeBytes { Checksum.sha256(of: $0) },
-      starts.withUnsafeBytes { Checksum.sha256(of: $0) },
+      starts.withUnsafeBytes { Checksum.sha256(of: $0) }, labels.withUnsafeBytes { Checksum.sha256(of: $0) },
     ]
     return Checksum.sha256(of: parts.joined())
   }
