@@ -15,6 +15,10 @@ struct MPCompare: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-compare",
     abstract: "Compares policies with the dense model on labelled texts: accuracy, operations, wall-clock.",
+    usage: """
+      mp-compare <model> --data <data> [<options>]
+             mp-compare calibrate <model> --data <data> [<options>]
+      """,
     discussion: """
       With a checkpoint folder, each policy is compiled for itself and dense is the model without policies. A compiled \
       model can only run the kinds of policies that it was compiled with; dense then is that model with never-exit and \

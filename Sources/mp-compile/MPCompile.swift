@@ -18,6 +18,10 @@ struct MPCompile: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-compile",
     abstract: "Compiles a fine-tuned BERT-type classifier into one file that mp-run maps and runs.",
+    usage: """
+      mp-compile <checkpoint> --output <output> [<options>]
+             mp-compile new-policy <name> --kind <kind> [<options>]
+      """,
     discussion: """
       EXAMPLES
         mp-compile Graphs/dbpedia14 -o dense.mpc

@@ -15,6 +15,10 @@ struct MPTrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mp-train",
     abstract: "Fine-tunes a checkpoint, and gives it pruning thresholds and early exits.",
+    usage: """
+      mp-train <checkpoint> --data <data> --output <output> [<options>]
+             mp-train trim-vocabulary <checkpoint> --data <data> --size <size> --output <output> [<options>]
+      """,
     discussion: """
       Stages: entry (a bag of words before the first layer), 1 fine-tuning, 2 soft pruning, 3 hard pruning, 4 exits. \
       They run in this order; any of them may be left out. The result is a checkpoint folder for mp-compile and for \
