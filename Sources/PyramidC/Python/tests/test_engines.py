@@ -64,26 +64,30 @@ def test_ray_data_loses_and_doubles_nothing_when_a_worker_dies(model, classifier
 def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, tmp_path, monkeypatch):
     pytest.importorskip("pyspark")
     pandas = pytest.importorskip("pandas")
+    from typing import Iterator, Tuple
+
     from pyspark.sql import SparkSession
+    from pyspark.sql.functions import pandas_udf
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     path, marker = str(model), str(tmp_path / "marker")
 
-    def classify(batches):
+    @pandas_udf("int")
+    def label(batches: Iterator[Tuple[pandas.Series, pandas.Series]]) -> Iterator[pandas.Series]:
         # One classifier for all batches of a task; a worker process is kept from task to task.
         model = Classifier(path, threads=1)
-        for batch in batches:
-            if 7 in set(batch["id"]) and not os.path.exists(marker):
+        for numbers, texts in batches:
+            if 7 in set(numbers) and not os.path.exists(marker):
                 pathlib.Path(marker).write_text("died here")
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield pandas.DataFrame({"id": batch["id"], "label": model.predict_numpy(list(batch["text"])).label})
+            yield pandas.Series(model.predict_numpy(list(texts)).label)
 
     # Four tries of a task, two tasks at a time.
     spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false").config(
         "spark.sql.execution.arrow.maxRecordsPerBatch", "20").getOrCreate()
     try:
         rows = spark.createDataFrame([(i, TEXTS[i % 4]) for i in range(400)], "id long, text string").repartition(8)
-        answered = sorted(rows.mapInPandas(classify, "id long, label int").collect())
+        answered = sorted(rows.select("id", label("id", "text").alias("label")).collect())
     finally:
         spark.stop()
     assert os.path.exists(marker)

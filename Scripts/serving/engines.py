@@ -1,0 +1,187 @@
+"""Texts a second in DuckDB, Ray Data and Spark, against the bare class: what an engine that people have their tables in
+costs on top.
+
+    EXTRAS=test,engines Scripts/check-python            makes the environment
+    .build-python/venv/bin/python Scripts/serving/engines.py MODEL.mpc TEXTS.tsv [--texts 20000] [--rounds 3]
+
+Each engine answers N and 2 N texts, and the difference of the times counts, so that starting workers and opening models
+does not. Ray Data and Spark have a worker of one thread for each processor, and are compared with as many processes of
+the bare class; DuckDB calls one classifier of as many threads, and is compared with that. Turns are interleaved, and
+medians compared: fails where an engine reaches less than 0.9 of the bare class. One that is not installed is left out,
+which is said and fails unless --allow-missing.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+
+BAR = 0.9
+BATCH = 2048
+
+
+def parts(texts, size):
+    return [texts[first : first + size] for first in range(0, len(texts), size)]
+
+
+def worker(path, threads, shares, ready, start, seconds):
+    """Answers a share when it is told to; `seconds` gets how long each took."""
+    from magic_pyramid import Classifier
+
+    classifier = Classifier(path, threads=threads)
+    classifier.predict_numpy(shares[0][:100])
+    for share in shares:
+        ready.wait()
+        start.wait()
+        begun = time.perf_counter()
+        for part in parts(share, BATCH):
+            classifier.predict_numpy(part)
+        seconds.put(time.perf_counter() - begun)
+
+
+def bare(path, texts, count, threads):
+    """How long so many processes take for N and for 2 N texts; the slowest counts."""
+    context = multiprocessing.get_context("spawn")
+    ready, start, seconds = context.Barrier(count + 1), context.Barrier(count + 1), context.Queue()
+    shares = [[texts[number::count], (texts + texts)[number::count]] for number in range(count)]
+    processes = [
+        context.Process(target=worker, args=(path, threads, shares[number], ready, start, seconds)) for number in range(count)]
+    for process in processes:
+        process.start()
+    times = []
+    for _ in range(2):
+        ready.wait()
+        start.wait()
+        times.append(max(seconds.get() for _ in range(count)))
+    for process in processes:
+        process.join()
+    return times
+
+
+class Labels:
+    """What a worker of Ray Data does with a batch."""
+
+    def __init__(self, path):
+        from magic_pyramid import Classifier
+
+        self.classifier = Classifier(path, threads=1)
+
+    def __call__(self, batch):
+        return {"label": self.classifier.predict_numpy([str(text) for text in batch["text"]]).label}
+
+
+def ray(path, texts, count):
+    import ray
+    import ray.data
+
+    ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False,
+             runtime_env={"env_vars": {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}})
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    times = []
+    try:
+        for some in (texts, texts + texts):
+            rows = ray.data.from_items([{"text": text} for text in some], override_num_blocks=8 * count).materialize()
+            begun = time.perf_counter()
+            answered = rows.map_batches(
+                Labels, fn_constructor_args=[path], batch_size=BATCH, compute=ray.data.ActorPoolStrategy(size=count),
+                num_cpus=1).materialize()
+            times.append(time.perf_counter() - begun)
+            assert answered.count() == len(some)
+    finally:
+        ray.shutdown()
+    return times
+
+
+def spark(path, texts, count):
+    from typing import Iterator
+
+    import pandas
+    from pyspark.sql import SparkSession
+    from pyspark.sql.functions import pandas_udf
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+
+    @pandas_udf("int")
+    def label(batches: Iterator[pandas.Series]) -> Iterator[pandas.Series]:
+        from magic_pyramid import Classifier
+
+        classifier = Classifier(path, threads=1)
+        for batch in batches:
+            yield pandas.Series(classifier.predict_numpy(list(batch)).label)
+
+    session = SparkSession.builder.master(f"local[{count}]").config("spark.ui.enabled", "false").config(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH)).config("spark.log.level", "ERROR").getOrCreate()
+    times = []
+    try:
+        for some in (texts, texts + texts):
+            rows = session.createDataFrame([(text,) for text in some], "text string").repartition(count).cache()
+            assert rows.count() == len(some)
+            begun = time.perf_counter()
+            counted = rows.select(label("text").alias("label")).groupBy("label").count().collect()
+            times.append(time.perf_counter() - begun)
+            assert sum(row["count"] for row in counted) == len(some)
+    finally:
+        session.stop()
+    return times
+
+
+def duckdb(path, texts, count):
+    import duckdb
+    import pyarrow
+
+    from magic_pyramid import Classifier
+
+    classifier = Classifier(path, threads=count)
+    connection = duckdb.connect()
+    connection.create_function(
+        "classify", lambda texts: classifier.predict_arrow(texts)["label"].combine_chunks().cast("string"), ["VARCHAR"],
+        "VARCHAR", type="arrow")
+    times = []
+    for number, some in enumerate((texts, texts + texts)):
+        rows = pyarrow.table({"text": some})  # noqa: F841  DuckDB finds it by its name
+        connection.execute(f"CREATE TABLE t{number} AS SELECT * FROM rows")
+        begun = time.perf_counter()
+        counted = connection.execute(f"SELECT classify(text), count(*) FROM t{number} GROUP BY 1").fetchall()
+        times.append(time.perf_counter() - begun)
+        assert sum(count for _, count in counted) == len(some)
+    return times
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("data", help="lines label<TAB>text")
+    parser.add_argument("--texts", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--allow-missing", action="store_true")
+    options = parser.parse_args()
+    with open(options.data, encoding="utf-8") as file:
+        texts = [line.rstrip("\n").split("\t")[-1] for line in file]
+    texts = (texts * (1 + options.texts // len(texts)))[: options.texts]
+    path, count = os.path.abspath(options.model), len(os.sched_getaffinity(0))
+    processes, threads = (lambda: bare(path, texts, count, 1)), (lambda: bare(path, texts, 1, count))
+    engines = {"DuckDB": (duckdb, "threads"), "Ray Data": (ray, "processes"), "Spark": (spark, "processes")}
+    rates, missing = {}, []
+    for _ in range(options.rounds):
+        turns = [("processes", processes), ("threads", threads)]
+        turns += [(name, lambda run=run: run(path, texts, count)) for name, (run, _) in engines.items() if name not in missing]
+        for name, turn in turns:
+            try:
+                first, second = turn()
+            except ImportError as error:
+                print(f"{name} is left out: {error}", file=sys.stderr)
+                missing.append(name)
+                continue
+            rates.setdefault(name, []).append(len(texts) / (second - first))
+            print(f"{name}: {rates[name][-1]:.0f} texts/s", file=sys.stderr, flush=True)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    ratios = {name: medians[name] / medians[base] for name, (_, base) in engines.items() if name in medians}
+    print(json.dumps({"texts_per_s": rates, "of_the_bare_class": ratios, "bar": BAR}, indent=2))
+    sys.exit(any(ratio < BAR for ratio in ratios.values()) or bool(missing) and not options.allow_missing)
+
+
+if __name__ == "__main__":
+    main()
