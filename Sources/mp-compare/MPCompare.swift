@@ -17,7 +17,7 @@ struct MPCompare: ParsableCommand {
     abstract: "Compares policies with the dense model on labelled texts: accuracy, operations, wall-clock.",
     usage: """
       mp-compare <model> --data <data> [<options>]
-             mp-compare calibrate <model> --data <data> [<options>]
+      mp-compare calibrate <model> --data <data> [<options>]
       """,
     discussion: """
       With a checkpoint folder, each policy is compiled for itself and dense is the model without policies. A compiled \

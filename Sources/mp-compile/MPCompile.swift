@@ -20,7 +20,7 @@ struct MPCompile: ParsableCommand {
     abstract: "Compiles a fine-tuned BERT-type classifier into one file that mp-run maps and runs.",
     usage: """
       mp-compile <checkpoint> --output <output> [<options>]
-             mp-compile new-policy <name> --kind <kind> [<options>]
+      mp-compile new-policy <name> --kind <kind> [<options>]
       """,
     discussion: """
       EXAMPLES

@@ -17,7 +17,7 @@ struct MPTrain: ParsableCommand {
     abstract: "Fine-tunes a checkpoint, and gives it pruning thresholds and early exits.",
     usage: """
       mp-train <checkpoint> --data <data> --output <output> [<options>]
-             mp-train trim-vocabulary <checkpoint> --data <data> --size <size> --output <output> [<options>]
+      mp-train trim-vocabulary <checkpoint> --data <data> --size <size> --output <output> [<options>]
       """,
     discussion: """
       Stages: entry (a bag of words before the first layer), 1 fine-tuning, 2 soft pruning, 3 hard pruning, 4 exits. \
