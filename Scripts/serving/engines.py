@@ -104,6 +104,9 @@ def spark(path, texts, count):
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
 
+    session = SparkSession.builder.master(f"local[{count}]").config("spark.ui.enabled", "false").config(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH)).config("spark.log.level", "ERROR").getOrCreate()
+
     @pandas_udf("int")
     def label(batches: Iterator[pandas.Series]) -> Iterator[pandas.Series]:
         from magic_pyramid import Classifier
@@ -112,8 +115,6 @@ def spark(path, texts, count):
         for batch in batches:
             yield pandas.Series(classifier.predict_numpy(list(batch)).label)
 
-    session = SparkSession.builder.master(f"local[{count}]").config("spark.ui.enabled", "false").config(
-        "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH)).config("spark.log.level", "ERROR").getOrCreate()
     times = []
     try:
         for some in (texts, texts + texts):

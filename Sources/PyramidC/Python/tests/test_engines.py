@@ -72,6 +72,10 @@ def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, t
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     path, marker = str(model), str(tmp_path / "marker")
 
+    # Four tries of a task, two tasks at a time.
+    spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false").config(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", "20").getOrCreate()
+
     @pandas_udf("int")
     def label(batches: Iterator[Tuple[pandas.Series, pandas.Series]]) -> Iterator[pandas.Series]:
         # One classifier for all batches of a task; a worker process is kept from task to task.
@@ -82,9 +86,6 @@ def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, t
                 os.kill(os.getpid(), signal.SIGKILL)
             yield pandas.Series(model.predict_numpy(list(texts)).label)
 
-    # Four tries of a task, two tasks at a time.
-    spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false").config(
-        "spark.sql.execution.arrow.maxRecordsPerBatch", "20").getOrCreate()
     try:
         rows = spark.createDataFrame([(i, TEXTS[i % 4]) for i in range(400)], "id long, text string").repartition(8)
         answered = sorted(rows.select("id", label("id", "text").alias("label")).collect())
