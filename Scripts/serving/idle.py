@@ -123,6 +123,8 @@ def main():
     errors = sum(report[part]["errors"] for part in ("before", "beside", "after"))
     if errors > 0:
         problems.append(f"{errors} texts were not answered")
+    if report["after"]["p50_ms"] > 3 * report["before"]["p50_ms"]:
+        problems.append("the median stays three times what it was before")
     if grown > 1.1:
         problems.append(f"the median grows by {100 * (grown - 1):.0f}%")
     if code != 0:

@@ -109,13 +109,13 @@ public struct ModelCompiler: Sendable {
     return graph
   }
 
-  /// The checkpoint's name with everything but letters, digits, `-`, `_` and `.` replaced.
+  /// The checkpoint's name, as far as a graph's goes, with everything but letters, digits, `-`, `_` and `.` replaced.
   private static func graphName(_ checkpoint: String) -> String {
     let name = String(
       checkpoint.unicodeScalars.map { scalar in
         let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
         return isPlain || "-_.".unicodeScalars.contains(scalar) ? Character(scalar) : "-"
       })
-    return name.first?.isLetter == true ? name : "model-" + name
+    return String((name.first?.isLetter == true ? name : "model-" + name).prefix(256))
   }
 }

@@ -68,7 +68,7 @@ import Testing
       grows,
       {
         let step = NormaliserStep.replace(.expression("[\u{30AD}\u{30E1}]"), with: "\u{3316}")
-        $0.normaliser = [step, .form(.nfkd), step, .form(.nfkd)]
+        $0.normaliser = [step, .form(.nfkd), step, .form(.nfkd), step, .form(.nfkd)]
       }
     ),
     (

@@ -20,6 +20,7 @@ import Testing
     ("\\p{N}{1,3}", "12345", ["123", "45"]), ("(?i:'s|'re)", "'S 'rE 's'\u{17F}", ["'S", "'rE", "'s", "'\u{17F}"]),
     ("\\s+(?!\\S)|\\s+", "a  b \n", [" ", " ", " \n"]), ("[^\\r\\n\\p{L}\\p{N}]?\\p{L}+", "-ab 1c", ["-ab", "c"]),
     ("\\w", "\u{B2}\u{2460}\u{200D}a", ["\u{B2}", "a"]), ("[\\w]", "\u{B2}\u{2460}\u{200D}a", ["a"]),
+    ("\\p{L}+(?:'s|'t)?", "it's a", ["it's", "a"]),
     ("[a-c-]+", "xab-cd", ["ab-c"]), ("a(b|cd)?e", "ae abe acde abcde", ["ae", "abe", "acde"]),
   ])
   func `of tokenizer files matches as Oniguruma does`(expression: String, text: String, expected: [String]) throws {
@@ -30,6 +31,8 @@ import Testing
     "", "a*", "(a|b)*", "a+?", "a++", "\\d", "\\b", "^a", "a$", ".", "(?<x>a)", "(?<=a)b", "a{2", "a{3,1}", "[a", "(a",
     "a)",
     "[[a]]", "[a&&b]", "[z-a]", "[a-\\n]", "\\", "(?!ab)c", "\\p{Lu}", "\\1", "(?", "a|", "{", "*",
+    // A repetition that the first alternative would shorten before the second is tried; a range that begins at a class.
+    "[ab]+(?:a|bb)?", "\\w+(?:s|es)?", "[b\\s-z]",
   ])
   func `with a part that is not known is refused`(expression: String) {
     #expect(throws: TokenizerError.self) { try CompiledPattern(.expression(expression)) }

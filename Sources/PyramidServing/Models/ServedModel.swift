@@ -172,7 +172,7 @@ public final class ServedModel: Sendable {
       if !text.second.isEmpty, !classifier.acceptsPairs {
         throw ServingError(.invalid, "text \(index + 1) is a pair, and the model takes single texts only")
       }
-      let encoding = try await encoding(of: text, number: index + 1)
+      let encoding = try await encoding(of: text, number: index + 1, until: deadline)
       if let problem = classifier.problem(of: encoding) {
         throw ServingError(.invalid, "text \(index + 1) \(problem)")
       }
@@ -187,14 +187,16 @@ public final class ServedModel: Sendable {
     return encodings
   }
 
-  private func encoding(of text: (first: String, second: String), number: Int) async throws -> Encoding {
+  private func encoding(
+    of text: (first: String, second: String), number: Int, until deadline: ContinuousClock.Instant?
+  ) async throws -> Encoding {
     let bytes = text.first.utf8.count + text.second.utf8.count
     guard bytes <= options.maxOneTextBytes else {
       throw ServingError(
         .tooLarge, "text \(number) has \(bytes) bytes, and one may have \(options.maxOneTextBytes): shorten it")
     }
     if bytes <= LargeTexts.bytes { return classifier.encode(text.first, pair: text.second) }
-    return try await LargeTexts.shared.encoding(of: text, by: classifier)
+    return try await LargeTexts.shared.encoding(of: text, by: classifier, until: deadline)
   }
 
   /// The terms that a request is answered on, and how far its exit policy was loosened.
@@ -285,8 +287,11 @@ private actor LargeTexts {
   /// Texts beyond this are large.
   static let bytes = 64 << 10
 
-  func encoding(of text: (first: String, second: String), by classifier: Classifier) throws -> Encoding {
+  func encoding(
+    of text: (first: String, second: String), by classifier: Classifier, until deadline: ContinuousClock.Instant?
+  ) throws -> Encoding {
     try Task.checkCancellation()
+    if let deadline, ContinuousClock.now >= deadline { throw ServingError(.late, DeadlinePassed().description) }
     return classifier.encode(text.first, pair: text.second)
   }
 }

@@ -46,6 +46,11 @@ struct PatternParser {
       guard old * parts.count + new * current.count <= 8192 else {
         throw unsupported("alternatives of more than 8192 parts")
       }
+      if parts.count > 1 {
+        // Multiplied out, a repetition would be shortened for the first alternative before the next one is tried.
+        let isOrdered = current.allSatisfy { head in parts.dropLast().allSatisfy { Self.isFixed(head, before: $0) } }
+        guard isOrdered else { throw unsupported("alternatives for which a repetition before them may be shortened") }
+      }
       if parts.count == 1 {
         for index in current.indices { current[index] += parts[0] }
       } else {
@@ -53,6 +58,18 @@ struct PatternParser {
       }
     }
     return done + current
+  }
+
+  /// Whether a head takes all that it can wherever this part follows.
+  private static func isFixed(_ head: [CompiledPattern.Item], before part: [CompiledPattern.Item]) -> Bool {
+    var next = part.first
+    for item in head.reversed() {
+      if item.lookahead == nil, item.least < item.most {
+        guard let next, next.lookahead == nil, next.least > 0, item.set.isDisjoint(from: next.set) else { return false }
+      }
+      next = item
+    }
+    return true
   }
 
   /// A group, a condition or a set with its repetition, as alternatives.
@@ -127,6 +144,7 @@ struct PatternParser {
     set.isNegated = take("^")
     while !take("]") {
       guard position < scalars.count, !peek("["), !peek("&&") else { throw unsupported("a nested or open class") }
+      let count = set.ranges.count
       if peek("\\") {
         try readEscape(into: &set)
       } else {
@@ -135,8 +153,8 @@ struct PatternParser {
       }
       guard peek("-"), !peek("-]") else { continue }
       position += 1
-      guard let first = set.ranges.popLast(), first.count == 1, position < scalars.count, !peek("\\"), !peek("["),
-        first.lowerBound <= scalars[position]
+      guard set.ranges.count > count, let first = set.ranges.popLast(), first.count == 1, position < scalars.count,
+        !peek("\\"), !peek("["), first.lowerBound <= scalars[position]
       else { throw unsupported("a range") }
       set.ranges.append(first.lowerBound...scalars[position])
       position += 1

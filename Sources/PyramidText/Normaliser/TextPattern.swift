@@ -49,6 +49,23 @@ struct ScalarSet: Sendable, Equatable {
     return found != isNegated
   }
 
+  /// Bytes of its shortest scalar, as a bound.
+  var leastBytes: Int {
+    if isNegated || ignoresCase || !classes.isEmpty { return 1 }
+    let first = ranges.map(\.lowerBound).min() ?? 0
+    return first < 0x80 ? 1 : first < 0x800 ? 2 : first < 0x10000 ? 3 : 4
+  }
+
+  /// Whether no scalar is in both; false, too, where neither is of ASCII alone.
+  func isDisjoint(from other: ScalarSet) -> Bool {
+    func isSmall(_ set: ScalarSet) -> Bool {
+      set.classes.isEmpty && !set.isNegated && set.ranges.allSatisfy { $0.upperBound < 0x80 }
+    }
+    guard isSmall(self) || isSmall(other) else { return false }
+    // Two more have ASCII letters for other cases.
+    return !(Array(0..<0x80) + [0x17F, 0x212A]).contains { contains($0) && other.contains($0) }
+  }
+
   /// Oniguruma's `\w`, which has no joiners, unlike that of Rust's regular expressions.
   private static func isWord(_ scalar: UInt32) -> Bool {
     scalar != 0x200C && scalar != 0x200D && UnicodeForms.shared.traits[scalar].contains(.word)
@@ -100,7 +117,10 @@ struct CompiledPattern: Sendable {
     case .expression(let text):
       var parser = PatternParser(text)
       alternatives = try parser.parse()
-      bytes = alternatives.map { $0.reduce(0) { $0 + ($1.lookahead == nil ? $1.least : 0) } }.min() ?? 0
+      bytes =
+        alternatives.map { items in
+          items.reduce(0) { $0 + ($1.lookahead == nil ? $1.least * $1.set.leastBytes : 0) }
+        }.min() ?? 0
     }
     guard alternatives.allSatisfy({ $0.contains { $0.lookahead == nil && $0.least > 0 } }) else {
       throw .unsupportedPattern("it matches nothing at all")

@@ -26,6 +26,7 @@
         throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
       }
       if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > most {
+        context.closeSoon()
         throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
       }
       var bytes: [UInt8] = []
@@ -34,6 +35,7 @@
       // What a header promises is not counted: who sends nothing takes no room.
       for try await part in request.body {
         guard part.readableBytes <= most - bytes.count else {
+          context.closeSoon()
           throw ServingError(.tooLarge, "the body has more than the \(most) bytes that this server takes")
         }
         guard ContinuousClock.now - start < time else {
