@@ -167,11 +167,17 @@ struct Misspelling: Sendable, CustomTestStringConvertible {
   }
 
   /// Errors repeat names.
-  @Test(arguments: [257, 1 << 20]) func aNameTooLongIsRefused(count: Int) {
-    let name = "%" + String(repeating: "n", count: count)
+  @Test(arguments: [257, 1 << 20], ["%", ""]) func aNameTooLongIsRefused(count: Int, sign: String) {
+    let name = sign + String(repeating: "n", count: count)
     let text = smallestText.replacing("%positions", with: name)
     let error = #expect(throws: ParseError.self) { try Graph.parse(text, file: "f") }
-    #expect(error?.description == "f:12:5: a name of \(count) bytes, at most 256 are read")
+    #expect(error?.description == "f:12:\(5 + sign.count): a name of \(count) bytes, at most 256 are read")
+  }
+
+  @Test func anErrorRepeatsTheBeginningOfWhatIsLong() {
+    let text = smallestText.replacing("%positions", with: String(repeating: "7", count: 1 << 20))
+    let error = #expect(throws: ParseError.self) { try Graph.parse(text, file: "f") }
+    #expect(error?.message.utf8.count == 1003 && error?.message.hasSuffix("7...") == true)
   }
 
   @Test func theLongestNameIsRead() throws {

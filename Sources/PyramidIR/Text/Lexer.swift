@@ -26,6 +26,8 @@ struct Lexer {
   let bytes: [UInt8]
   /// Bytes of a name, which errors repeat.
   static let longestName = 256
+  /// Bytes of an error's message: a string or a number may be as long as the file.
+  static let longestMessage = 1000
   private var position = 0
   private var line = 1
 
@@ -78,7 +80,7 @@ struct Lexer {
     case UInt8(ascii: "-") where Self.isDigit(peek(1)): return try number()
     case _ where Self.isDigit(byte): return try number()
     case _ where Self.startsWord(byte):
-      skipName()
+      try skipBoundedName()
       return .word
     default:
       guard Self.isSymbol[Int(byte)] else { throw error("unexpected \(describe(byte))") }
@@ -88,19 +90,18 @@ struct Lexer {
   }
 
   private mutating func name(_ kind: Token.Kind) throws(ParseError) -> Token.Kind {
-    let start = position
     guard Self.isNameByte(peek(1)) else { throw error("expected a name after \(describe(bytes[position]))") }
     position += 1
-    skipName()
-    let count = position - start - 1
-    guard count <= Self.longestName else {
-      throw error("a name of \(count) bytes, at most \(Self.longestName) are read", at: start)
-    }
+    try skipBoundedName()
     return kind
   }
 
-  private mutating func skipName() {
+  private mutating func skipBoundedName() throws(ParseError) {
+    let start = position
     while position < bytes.count, isName[Int(bytes[position])] { position += 1 }
+    guard position - start <= Self.longestName else {
+      throw error("a name of \(position - start) bytes, at most \(Self.longestName) are read", at: start)
+    }
   }
 
   private mutating func skipDigits() {
@@ -147,13 +148,15 @@ struct Lexer {
     position + distance < bytes.count ? bytes[position + distance] : 0
   }
 
-  /// An error at an offset; without one, where the lexer stands.
+  /// An error at an offset; without one, where the lexer stands. What it repeats of the text is cut to `longestMessage`.
   func error(_ message: String, at offset: Int? = nil) -> ParseError {
     let before = bytes[..<min(offset ?? position, bytes.count)]
     let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     let line = 1 + before.count { $0 == UInt8(ascii: "\n") }
     let column = 1 + before[lineStart...].count { $0 & 0xc0 != 0x80 }
-    return ParseError(file: file, line: line, column: column, message: message)
+    let isLong = message.utf8.count > Self.longestMessage
+    let shown = isLong ? String(decoding: message.utf8.prefix(Self.longestMessage), as: UTF8.self) + "..." : message
+    return ParseError(file: file, line: line, column: column, message: shown)
   }
 
   private func describe(_ byte: UInt8) -> String {
