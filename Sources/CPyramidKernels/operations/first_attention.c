@@ -2,16 +2,17 @@
 //
 // A task is (sample, up to MP_FIRST_HEADS heads). Tasks of one group of heads follow each other, so that a thread
 // reads the group's weights once for all its samples. A task's sums depend on its sample alone. The attention of
-// [CLS] to a token is summed over heads within each task, then over groups in their order after all tasks: one order on
-// any threads.
+// [CLS] to a token is kept for each head and summed over heads after all tasks: one order on any threads.
 #include "operations/kernel_table.h"
+
+#include <string.h>
 
 typedef struct {
   const mp_first_attention_call *call;
   const mp_kernels *kernels;
   int longest;     // sample
   float *scratch;
-  float *weights;  // [groups][all tokens], sums over the heads of a group; NULL when they are not wanted
+  float *weights;  // [heads][all tokens], attention of [CLS]; NULL when it is not wanted
 } first_run;
 
 static size_t thread_floats(int longest, int depth) {
@@ -26,13 +27,11 @@ static const void *row_of(mp_precision precision, const void *weight, size_t row
   return (const char *)weight + row * depth * bytes;
 }
 
-/// Sums the attention weights of [CLS] over the heads of a group.
-static void sum_shares(const mp_first_attention_job *job, float *weights) {
+/// Keeps the attention of [CLS] by the heads of a group.
+static void keep_shares(const mp_first_attention_job *job, float *weights, size_t all) {
   const size_t tokens = (size_t)job->tokens;
-  for (size_t j = 0; j < tokens; j++) {
-    float sum = job->shares[j];
-    for (size_t h = 1; h < (size_t)job->heads; h++) sum += job->shares[h * tokens + j];
-    weights[j] = sum;
+  for (size_t h = 0; h < (size_t)job->heads; h++) {
+    memcpy(weights + h * all, job->shares + h * tokens, tokens * sizeof(float));
   }
 }
 
@@ -58,7 +57,8 @@ static void run_group(const first_run *run, int group, int sample, float *scratc
   if (job.tokens <= 0) return;
   run->kernels->first_attention(&job);
   if (run->weights) {
-    sum_shares(&job, run->weights + (size_t)group * (size_t)call->segments[call->samples] + (size_t)first);
+    const size_t all = (size_t)call->segments[call->samples];
+    keep_shares(&job, run->weights + (size_t)head * all + (size_t)first, all);
   }
 }
 
@@ -73,23 +73,27 @@ static void run_first(const void *context, int thread, int threads) {
   }
 }
 
-/// The mean over heads, times the sample's length.
+/// The mean over heads, summed by fours, times the sample's length.
 static void finish_shares(const first_run *run) {
   const mp_first_attention_call *call = run->call;
-  const size_t all = (size_t)call->segments[call->samples], groups = (size_t)groups_of(call->heads);
+  const size_t all = (size_t)call->segments[call->samples], heads = (size_t)call->heads;
   for (int sample = 0; sample < call->samples; sample++) {
     const size_t first = (size_t)call->segments[sample], end = (size_t)call->segments[sample + 1];
     const float scale = (float)(end - first) / (float)call->heads;
     for (size_t j = first; j < end; j++) {
-      float sum = run->weights[j];
-      for (size_t g = 1; g < groups; g++) sum += run->weights[g * all + j];
+      float sum = 0;
+      for (size_t h = 0; h < heads; h += 4) {
+        float four = run->weights[h * all + j];
+        for (size_t i = h + 1; i < h + 4 && i < heads; i++) four += run->weights[i * all + j];
+        sum = h == 0 ? four : sum + four;
+      }
       call->from_first[j] = sum * scale;
     }
   }
 }
 
 size_t mp_first_attention_scratch_count(int threads, int tokens, int longest_sample, int heads, int depth) {
-  const size_t weights = mp_whole_lines((size_t)groups_of(heads) * (size_t)tokens);
+  const size_t weights = mp_whole_lines((size_t)heads * (size_t)tokens);
   return (size_t)(threads < 1 ? 1 : threads) * thread_floats(longest_sample, depth) + weights + MP_LINE_FLOATS;
 }
 

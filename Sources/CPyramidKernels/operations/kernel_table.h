@@ -51,7 +51,7 @@ typedef struct {
 } mp_attention_job;
 
 /// Attention of one sample's first token, up to MP_FIRST_HEADS heads of it.
-enum { MP_FIRST_HEADS = 4 };
+enum { MP_FIRST_HEADS = 2 };
 typedef struct {
   const float *q;  // of these heads
   const float *x;  // [tokens][depth]

@@ -18,28 +18,38 @@ MP_INLINE vec v_load_weight(mp_precision precision, const void *row, size_t inde
   return v_zero();
 }
 
-/// y = sum over `rows` of factor[row] * scale[row] * row of x; x [rows][columns] of a precision; scales NULL for 1.
+/// y = sum over `rows` of factor[row] * scale[row] * row of x, added to y unless these are the first; scales NULL for 1.
+MP_INLINE void add_rows(const int rows, const mp_precision precision, const float *factors, float scale,
+                        const float *scales, const void *x, size_t first, size_t columns, float *y) {
+  vec factor[8];
+  for (size_t r = 0; r < (size_t)rows; r++) {
+    factor[r] = v_set(factors[first + r] * scale * (scales ? scales[first + r] : 1.0f));
+  }
+  size_t c = 0;
+  for (; c + LANES <= columns; c += LANES) {
+    vec sum = first == 0 ? v_zero() : v_load(y + c);
+    for (size_t r = 0; r < (size_t)rows; r++) {
+      sum = v_fma(factor[r], v_load_weight(precision, x, (first + r) * columns + c, LANES), sum);
+    }
+    v_store(y + c, sum);
+  }
+  if (c < columns) {
+    const size_t left = columns - c;
+    vec sum = first == 0 ? v_zero() : v_load_some(y + c, left);
+    for (size_t r = 0; r < (size_t)rows; r++) {
+      sum = v_fma(factor[r], v_load_weight(precision, x, (first + r) * columns + c, left), sum);
+    }
+    v_store_some(y + c, left, sum);
+  }
+}
+
+/// y = sum over `rows` of factor[row] * scale[row] * row of x [rows][columns]. Eight rows at a time, from one end to the
+/// other: memory is read in order, which at one row decides how long it takes.
 MP_INLINE void weigh_rows_of(const mp_precision precision, const float *factors, float scale, const float *scales,
                              const void *x, int rows, size_t columns, float *y) {
-  size_t c = 0;
-  for (; c + 4 * LANES <= columns; c += 4 * LANES) {
-    vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
-    for (size_t r = 0; r < (size_t)rows; r++) {
-      const vec factor = v_set(factors[r] * scale * (scales ? scales[r] : 1.0f));
-      for (size_t v = 0; v < 4; v++) {
-        sum[v] = v_fma(factor, v_load_weight(precision, x, r * columns + c + v * LANES, LANES), sum[v]);
-      }
-    }
-    for (size_t v = 0; v < 4; v++) v_store(y + c + v * LANES, sum[v]);
-  }
-  for (; c < columns; c += LANES) {
-    vec sum = v_zero();
-    for (size_t r = 0; r < (size_t)rows; r++) {
-      const vec factor = v_set(factors[r] * scale * (scales ? scales[r] : 1.0f));
-      sum = v_fma(factor, v_load_weight(precision, x, r * columns + c, columns - c), sum);
-    }
-    v_store_some(y + c, columns - c, sum);
-  }
+  size_t r = 0;
+  for (; r + 8 <= (size_t)rows; r += 8) add_rows(8, precision, factors, scale, scales, x, r, columns, y);
+  for (; r < (size_t)rows; r++) add_rows(1, precision, factors, scale, scales, x, r, columns, y);
 }
 
 static void weigh_rows(mp_precision precision, const float *factors, float scale, const float *scales, const void *x,
@@ -51,28 +61,32 @@ static void weigh_rows(mp_precision precision, const float *factors, float scale
   }
 }
 
-/// z[h] = sum over tokens of shares[h][token] * x[token], for four heads: hidden states are loaded once for all.
-static void mix_tokens(const mp_first_attention_job *job) {
+/// Some columns of what `mix_tokens` computes: 4 vectors or 1, the last of `left` floats.
+MP_INLINE void mix_columns(const int vectors, const mp_first_attention_job *job, size_t c, size_t left) {
   const size_t depth = (size_t)job->depth, tokens = (size_t)job->tokens;
-  for (size_t c = 0; c < depth; c += 2 * LANES) {
-    const size_t left = depth - c, second = left > LANES ? left - LANES : 0;
-    vec sum[MP_FIRST_HEADS][2];
-    for (int h = 0; h < MP_FIRST_HEADS; h++) sum[h][0] = sum[h][1] = v_zero();
-    for (size_t j = 0; j < tokens; j++) {
-      const float *row = job->x + j * depth + c;
-      const vec a = v_load_some(row, left), b = second ? v_load_some(row + LANES, second) : v_zero();
-      for (int h = 0; h < MP_FIRST_HEADS; h++) {
-        const vec share = v_set(job->shares[(size_t)h * tokens + j]);
-        sum[h][0] = v_fma(share, a, sum[h][0]);
-        sum[h][1] = v_fma(share, b, sum[h][1]);
-      }
-    }
-    for (int h = 0; h < MP_FIRST_HEADS; h++) {
-      float *z = job->z + (size_t)h * depth + c;
-      v_store_some(z, left, sum[h][0]);
-      if (second) v_store_some(z + LANES, second, sum[h][1]);
+  vec sum[MP_FIRST_HEADS][4];
+  for (int h = 0; h < MP_FIRST_HEADS; h++) {
+    for (int v = 0; v < vectors; v++) sum[h][v] = v_zero();
+  }
+  for (size_t j = 0; j < tokens; j++) {
+    const vec share[MP_FIRST_HEADS] = {v_set(job->shares[j]), v_set(job->shares[tokens + j])};
+    for (size_t v = 0; v < (size_t)vectors; v++) {
+      const vec x = v_load_some(job->x + j * depth + c + v * LANES, left);
+      for (int h = 0; h < MP_FIRST_HEADS; h++) sum[h][v] = v_fma(share[h], x, sum[h][v]);
     }
   }
+  for (size_t h = 0; h < MP_FIRST_HEADS; h++) {
+    for (size_t v = 0; v < (size_t)vectors; v++) v_store_some(job->z + h * depth + c + v * LANES, left, sum[h][v]);
+  }
+}
+
+/// z[h] = sum over tokens of shares[h][token] * x[token], for two heads: hidden states are loaded once for both.
+static void mix_tokens(const mp_first_attention_job *job) {
+  const size_t depth = (size_t)job->depth;
+  size_t c = 0;
+  for (; c + 4 * LANES <= depth; c += 4 * LANES) mix_columns(4, job, c, LANES);
+  for (; c + LANES <= depth; c += LANES) mix_columns(1, job, c, LANES);
+  if (c < depth) mix_columns(1, job, c, depth - c);
 }
 
 /// y[i] = a[i] . b for `rows` rows (1 or 4) at a distance of `stride` elements: b is loaded once for all.
@@ -99,36 +113,39 @@ MP_INLINE void dot_some(const int rows, const mp_precision precision, const void
   }
 }
 
-/// Scores of one or two tokens with four heads: hidden states and the heads' vectors are each loaded once for all.
+/// Adds to the sums of one or four tokens with two heads, from column c on: hidden states and the heads' vectors are
+/// loaded once for all.
+MP_INLINE void add_scores(const int tokens, const mp_first_attention_job *job, const float *x, size_t c, size_t left,
+                          vec sum[MP_FIRST_HEADS][4]) {
+  const size_t depth = (size_t)job->depth;
+  const vec factor[MP_FIRST_HEADS] = {v_load_some(job->u + c, left), v_load_some(job->u + depth + c, left)};
+  for (size_t t = 0; t < (size_t)tokens; t++) {
+    const vec row = v_load_some(x + t * depth + c, left);
+    for (int h = 0; h < MP_FIRST_HEADS; h++) sum[h][t] = v_fma(row, factor[h], sum[h][t]);
+  }
+}
+
 MP_INLINE void score_some(const int tokens, const mp_first_attention_job *job, size_t token) {
   const size_t depth = (size_t)job->depth;
   const float *x = job->x + token * depth;
-  vec sum[2][MP_FIRST_HEADS];
-  for (int t = 0; t < tokens; t++) {
-    for (int h = 0; h < MP_FIRST_HEADS; h++) sum[t][h] = v_zero();
+  vec sum[MP_FIRST_HEADS][4];
+  for (int h = 0; h < MP_FIRST_HEADS; h++) {
+    for (int t = 0; t < 4; t++) sum[h][t] = v_zero();
   }
-  for (size_t c = 0; c < depth; c += LANES) {
-    const size_t left = depth - c;
-    vec row[2];
-    for (int t = 0; t < tokens; t++) row[t] = v_load_some(x + (size_t)t * depth + c, left);
-    for (int h = 0; h < MP_FIRST_HEADS; h++) {
-      const vec factor = v_load_some(job->u + (size_t)h * depth + c, left);
-      for (int t = 0; t < tokens; t++) sum[t][h] = v_fma(row[t], factor, sum[t][h]);
-    }
-  }
-  for (int t = 0; t < tokens; t++) {
-    float scores[MP_FIRST_HEADS];
-    v_store_sums(scores, sum[t][0], sum[t][1], sum[t][2], sum[t][3]);
-    for (int h = 0; h < MP_FIRST_HEADS; h++) {
-      job->shares[(size_t)h * (size_t)job->tokens + token + (size_t)t] = scores[h];
-    }
+  size_t c = 0;
+  for (; c + LANES <= depth; c += LANES) add_scores(tokens, job, x, c, LANES, sum);
+  if (c < depth) add_scores(tokens, job, x, c, depth - c, sum);
+  for (int h = 0; h < MP_FIRST_HEADS; h++) {
+    float *scores = job->shares + (size_t)h * (size_t)job->tokens + token, four[4];
+    v_store_sums(tokens == 4 ? scores : four, sum[h][0], sum[h][1], sum[h][2], sum[h][3]);
+    if (tokens == 1) scores[0] = four[0];
   }
 }
 
 static void score_tokens(const mp_first_attention_job *job) {
   size_t token = 0;
-  for (; token + 2 <= (size_t)job->tokens; token += 2) score_some(2, job, token);
-  if (token < (size_t)job->tokens) score_some(1, job, token);
+  for (; token + 4 <= (size_t)job->tokens; token += 4) score_some(4, job, token);
+  for (; token < (size_t)job->tokens; token++) score_some(1, job, token);
 }
 
 MP_INLINE void dot_rows_of(const mp_precision precision, const void *a, int rows, const float *b, size_t count,
