@@ -85,7 +85,10 @@
           return try await context.whileAwaited { try await infer(request, context, model) }
         }
       }
-      group.post("repository/index") { _, _ in Response.json(repository.index) }
+      group.post("repository/index") { request, context in
+        _ = try await bodies.body(of: request, context)
+        return Response.json(repository.index)
+      }
       group.post("repository/models/:model/load") { request, context in
         try await change(request, context) { try await repository.load($0) }
       }
