@@ -70,7 +70,8 @@ extension ServedModel {
       for layer in depths {
         pass.maxLayers = layer
         let head = try await run(pass).answer
-        heads.append(["layer": JSONValue(layer), "scores": .array(head.scores.map { JSONValue($0) })])
+        let scores = JSONValue.ofTasks(head) { .array(($0?.scores ?? head.scores).map { JSONValue($0) }) }
+        heads.append(["layer": JSONValue(layer), "scores": scores])
       }
       var dense: (answer: Classification, milliseconds: Double)?
       if terms.maxLayers == nil, let policies = try? controlPolicies(prune: PolicySpec("keep-all")) {
@@ -79,7 +80,10 @@ extension ServedModel {
         dense = try await run(pass, times: 3)
       }
       guard case .object(var object) = answer.json(index: 0) else { return .null }
-      object["labels_of_scores"] = .array(classifier.labels.map(JSONValue.string))
+      object["answer"] = .string(answer.labelText)
+      object["labels_of_scores"] = JSONValue.ofTasks(answer) {
+        .array(classifier.head(of: $0?.name).labels.map(JSONValue.string))
+      }
       object["text_tokens"] = .array(classifier.tokens(of: encoding.ids).map(JSONValue.string))
       object["alive"] = .array(
         (answer.answer.alivePositions ?? []).map { .array($0.map { JSONValue(Int($0)) }) })
@@ -87,7 +91,7 @@ extension ServedModel {
       object["ms"] = JSONValue(milliseconds)
       if let dense {
         object["ms_dense"] = JSONValue(dense.milliseconds)
-        object["label_dense"] = .string(dense.answer.label)
+        object["answer_dense"] = .string(dense.answer.labelText)
       }
       return .object(object)
     }
@@ -112,4 +116,21 @@ extension ServedModel {
       return made
     }
   }
+}
+
+extension JSONValue {
+  /// What `make` says of an answer; of one to several tasks, what it says of each, by its name.
+  fileprivate static func ofTasks(
+    _ answer: Classification, _ make: (TaskClassification?) -> JSONValue
+  ) -> JSONValue {
+    if answer.tasks.isEmpty { return make(nil) }
+    var object = JSONObject()
+    for task in answer.tasks { object[task.name] = make(task) }
+    return .object(object)
+  }
+}
+
+extension Classification {
+  /// The label, or all that are likely enough; of several tasks those of each.
+  fileprivate var labelText: String { labels?.joined(separator: ", ") ?? label }
 }

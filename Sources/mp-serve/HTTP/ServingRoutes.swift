@@ -138,7 +138,8 @@
           }
           return length
         }
-        let asked = try OpenInferenceRequest(body: try await bodies.body(of: request, context), jsonLength: length)
+        let asked = try OpenInferenceRequest(
+          body: try await bodies.body(of: request, context), jsonLength: length, tasks: model.classifier.tasks)
         if let name = asked.model, name != model.name {
           throw ServingError(.invalid, "model_name is \(name.quoted), and the path says \(model.name.quoted)")
         }
@@ -154,8 +155,9 @@
       let model = try onlyModel()
       return try await model.counted(protocol: "predict") {
         let asked = try PredictRequest(body: try await bodies.body(of: request, context))
+        try asked.check(model.classifier)
         let result = try await model.answer(asked.request)
-        return Response.json(asked.reply(result, labels: model.classifier.labels)).noting(result)
+        return Response.json(asked.reply(result, by: model.classifier)).noting(result)
       }
     }
 
