@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,11 +130,55 @@ def write_ranker(folder, layers=2, hidden=32, inner=64, heads=2):
             tensors[name + ".bias"] = np.zeros(shape[0])
     for name in norms:
         tensors[name + ".weight"], tensors[name + ".bias"] = np.ones(hidden), np.zeros(hidden)
-    head, data = {}, b""
+    write_tensors(folder / "model.safetensors", {name: values.astype("<f4") for name, values in tensors.items()})
+
+
+TYPES = {"F32": "<f4", "F16": "<f2"}
+
+
+def write_tensors(path, tensors):
+    head, pieces, end = {}, [], 0
     for name, values in tensors.items():
-        piece = values.astype("<f4").tobytes()
-        head[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(data), len(data) + len(piece)]}
-        data += piece
+        pieces.append(values.tobytes())
+        dtype = next(dtype for dtype, numpy_type in TYPES.items() if values.dtype == np.dtype(numpy_type))
+        head[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [end, end + len(pieces[-1])]}
+        end += len(pieces[-1])
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
-    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(pieces))
+
+
+def read_tensors(path):
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    head, tensors = json.loads(data[8:start]), {}
+    for name, entry in head.items():
+        if name != "__metadata__":
+            first, last = (start + offset for offset in entry["data_offsets"])
+            tensors[name] = np.frombuffer(data[first:last], TYPES[entry["dtype"]]).reshape(entry["shape"])
+    return tensors
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory):
+    """Two tasks on the default checkpoint's trunk: `topic`, its own, and `few`, the first five classes of it alone."""
+    own, folder = ROOT / "Graphs/dbpedia14", tmp_path_factory.mktemp("several")
+    few, path = folder / "few", folder / "several.mpc"
+    few.mkdir()
+    for name in ["vocab.txt", "tokenizer_config.json"]:
+        shutil.copy(own / name, few / name)
+    config = json.loads((own / "config.json").read_text())
+    config["id2label"] = {str(index): "few " + config["id2label"][str(index)] for index in range(5)}
+    config["label2id"] = {label: int(index) for index, label in config["id2label"].items()}
+    (few / "config.json").write_text(json.dumps(config))
+    tensors = read_tensors(own / "model.safetensors")
+    for name, values in tensors.items():
+        if "classifier." in name or name == "exits.entry.bias":
+            tensors[name] = values[:5]
+        elif name == "exits.entry.table":
+            tensors[name] = np.ascontiguousarray(values[:, :5])
+    write_tensors(few / "model.safetensors", tensors)
+    subprocess.run(
+        [BIN / "mp-compile", own, "-o", path, "--task", f"topic={own}", "--task", f"few={few}", "--precision", "f32",
+         "--exit", "entropy(threshold=0.1)", "--quiet"], check=True)
+    return path

@@ -278,6 +278,41 @@ def test_idle_and_slow_connections_leave_others_alone(model):
     server.stop()
 
 
+def test_bodies_that_nobody_reads_end_the_connection(model):
+    def ended(head):
+        """The reply to a request whose body drips in."""
+        reply, end = b"", time.time() + 15
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(head.encode() + b"\r\n\r\n")
+            connection.settimeout(0.2)
+            while time.time() < end:
+                try:
+                    connection.send(b"X")
+                    part = connection.recv(4096)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    return reply
+                if not part:
+                    return reply
+                reply += part
+        raise AssertionError(f"it is still read: {reply}")
+
+    with Server(model) as server:
+        length = "Host: a\r\nContent-Length: 1000"
+        for head, status in [("POST /nothing", 404), ("POST /v2/models/none/infer", 404), ("GET /health", 200)]:
+            reply = ended(f"{head} HTTP/1.1\r\n{length}")
+            assert reply.startswith(b"HTTP/1.1 %d " % status) and b"connection: close" in reply.lower(), reply
+        assert b" 400 " in ended(f"POST /v2/models/dbpedia14/infer HTTP/1.1\r\n{length}\r\nContent-Encoding: gzip")
+        # What was read leaves the connection open.
+        session = requests.Session()
+        for path, code in [("/predict", 200), ("/v2/repository/index", 200), ("/v2/models/dbpedia14/infer", 400)]:
+            reply = session.post(server.url + path, json={"inputs": "a"}, timeout=30)
+            assert reply.status_code == code and reply.headers.get("Connection") != "close", path
+        assert session.post(server.url + "/nothing", json={}, timeout=30).headers["Connection"] == "close"
+        assert server.stop()[0] == 0
+
+
 def test_tls(model, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(

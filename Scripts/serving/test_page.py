@@ -5,6 +5,7 @@ import pathlib
 import shutil
 
 import pytest
+from conftest import Server
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -53,3 +54,52 @@ def test_a_text_by_keyboard(browser, server, width, scheme):
     if folder:
         page.screenshot(path=pathlib.Path(folder) / f"page-{width}-{scheme}.png", full_page=True)
     page.close()
+
+
+def test_a_list_has_a_slider_for_each_of_its_numbers(browser, model):
+    options = ["--prune", "received-attention(thresholds=[0.1, 0.2, 0.3, 0.4, 0.5])", "--prune-range",
+               "received-attention(thresholds=[0, 0, 0, 0.4, 0])..received-attention(thresholds=[2, 2, 2, 0.4, 2])"]
+    with Server(model, *options) as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        errors, asked = [], []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: asked.append(request.post_data_json) if request.url.endswith("/pyramid") else None)
+        page.goto(server.url + "/")
+        sliders = page.locator("#sliders input[type=range]")
+        playwright.expect(sliders).to_have_count(5)
+        labels = page.locator("#sliders label").all_inner_texts()
+        assert [label.rsplit(" ", 1)[0].strip() for label in labels] == [
+            f"received-attention thresholds after layer {layer}" for layer in range(1, 6)]
+        # That which may not change stands still.
+        assert [sliders.nth(index).is_disabled() for index in range(5)] == [False, False, False, True, False]
+        page.locator("#text").press("Control+Enter")
+        playwright.expect(page.locator("#answer")).not_to_be_empty(timeout=30_000)
+        assert "prune" not in asked[-1]
+        before = page.locator("#layers .layer").count()
+        sliders.nth(1).press("End")
+        playwright.expect(page.locator("#sliders output").nth(1)).to_have_text("2.00")
+        for _ in range(100):
+            if len(asked) > 1:
+                break
+            page.wait_for_timeout(50)
+        assert asked[-1]["prune"] == "received-attention(thresholds=[0.1, 2, 0.3, 0.4, 0.5], scale=1)"
+        assert before > 0 and not page.locator("#error").inner_text() and not errors
+        page.close()
+        assert server.stop()[0] == 0
+
+
+def test_a_model_of_several_tasks(browser, several):
+    with Server(several) as server:
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(server.url + "/")
+        page.locator("#text").press("Control+Enter")
+        playwright.expect(page.locator("#answer")).to_contain_text("topic: NaturalPlace", timeout=30_000)
+        playwright.expect(page.locator("#answer")).to_contain_text("few: few ")
+        assert page.locator("#heads tr").count() == 14
+        assert page.locator("#heads tr[aria-current]").count() == 2
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert not errors
+        page.close()
+        assert server.stop()[0] == 0

@@ -6,8 +6,8 @@ import PyramidText
 
 extension Classifier {
   /// Classifies texts; answers come in their order. Texts of concurrent calls are computed together, so that a server
-  /// need not gather them. `terms` are policies, depth and deadline of this call alone. Throws `CancellationError` when the task was cancelled before all texts were admitted; those
-  /// that were not are not computed.
+  /// need not gather them. `terms` are policies, depth, deadline and tasks of this call alone. Throws `CancellationError`
+  /// when the task was cancelled before all texts were admitted; those that were not are not computed.
   public func classify(_ texts: [String], on terms: RequestTerms = RequestTerms()) async throws -> [Classification] {
     try await classify(encodings: texts.map { encode($0) }, on: terms)
   }
@@ -26,7 +26,8 @@ extension Classifier {
     try Task.checkCancellation()
     try refuseGroupPolicy()
     try checkIDs(encodings)
-    return try checked(classifications(await executor.run(PackedBatch(encodings), on: terms), of: encodings))
+    let answers = try await executor.run(PackedBatch(encodings), on: terms)
+    return try checked(classifications(answers, of: encodings, tasks: terms.tasks))
   }
 }
 

@@ -20,6 +20,8 @@ public struct TaskClassification: Sendable {
   public let scores: [Float]
   /// The scores where they are probabilities; empty for regression.
   public let probabilities: [Float]
+  /// What the head said, before it is made scores.
+  public let logits: [Float]
   /// The layer whose head answered, from 1; 0 for the entry.
   public let exitLayer: Int
 }
@@ -36,7 +38,8 @@ struct AskedTask: Sendable {
     let likely = task.task == .multiLabel ? labels.indices.filter { scores[$0] >= threshold } : nil
     return TaskClassification(
       name: task.name, label: labels[best], labelIndex: best, labels: likely?.map { labels[$0] }, score: scores[best],
-      scores: scores, probabilities: task.task == .regression ? [] : scores, exitLayer: own.exitLayer)
+      scores: scores, probabilities: task.task == .regression ? [] : scores, logits: own.logits,
+      exitLayer: own.exitLayer)
   }
 }
 
@@ -44,12 +47,18 @@ extension Classifier {
   /// The names of the tasks that are asked, in the model's order; empty for a model of one task.
   public var tasks: [String] { asked.map(\.task.name) }
 
+  /// The numbers of tasks by their names, for `RequestTerms.tasks`. Throws `RuntimeError` for a name that is none of the
+  /// model's, for no name, and for a model of one task, which has none.
+  public func numbers(ofTasks names: [String]) throws -> Set<Int> {
+    Set(try Self.asked(names, of: model).map(\.number))
+  }
+
   /// The tasks of a model that `names` are; all for nil.
   static func asked(_ names: [String]?, of model: LoadedModel) throws -> [AskedTask] {
     let shape = model.graph.shape
     if let names {
       guard !shape.tasks.isEmpty else {
-        throw RuntimeError("\(model.path): answers one task, without a name: leave the tasks out")
+        throw RuntimeError("the model answers one task, without a name: leave the tasks out")
       }
       let known = shape.tasks.map(\.name)
       if names.isEmpty { throw RuntimeError("no task is asked; the model's are \(known.joined(separator: ", "))") }

@@ -82,7 +82,8 @@ public final class Classifier: Sendable {
   public let acceptsPairs: Bool
   private let labelThreshold: Float
   private let scoreFunction: ScoreFunction?
-  let asked: [AskedTask]
+  /// All of the model's tasks, and those that are asked unless a call says otherwise; empty for a model of one.
+  let allTasks, asked: [AskedTask]
   /// The most samples and tokens that are computed at once; a text of more tokens goes alone.
   public let batchLimits: (samples: Int, tokens: Int)
 
@@ -101,7 +102,7 @@ public final class Classifier: Sendable {
     tokenLimit = min(model.header.maxTokens, admitted)
     let batchTokens = min(options.batchTokens ?? admitted, admitted)
     let asked = try Self.asked(options.tasks, of: model)
-    self.asked = asked
+    (allTasks, self.asked) = (try Self.asked(nil, of: model), asked)
     let executorOptions = ExecutorOptions(
       graph: model.graph, samples: options.batchSamples, tokens: batchTokens, longestSample: tokenLimit,
       threads: ThreadCount.choose(requested: options.threads), recordsPositions: options.recordsPositions,
@@ -224,12 +225,17 @@ public final class Classifier: Sendable {
   }
 
   /// What callers see of answers.
-  func classifications(_ answers: [Answer], of encodings: [Encoding]) -> [Classification] {
-    zip(answers, encodings).map { classification($0, of: $1) }
+  func classifications(
+    _ answers: [Answer], of encodings: [Encoding], tasks: Set<Int>? = nil
+  ) -> [Classification] {
+    zip(answers, encodings).map { classification($0, of: $1, tasks: tasks) }
   }
 
-  /// What callers see of an answer.
-  func classification(_ answer: Answer, of encoding: Encoding, windows: Int? = nil) -> Classification {
+  /// What callers see of an answer; `tasks` are those of the call's terms.
+  func classification(
+    _ answer: Answer, of encoding: Encoding, windows: Int? = nil, tasks: Set<Int>? = nil
+  ) -> Classification {
+    let asked = tasks.map { tasks in allTasks.filter { tasks.contains($0.number) } } ?? self.asked
     if !asked.isEmpty { return joined(asked.map { $0.classification(answer, labelThreshold) }, answer, of: encoding) }
     let (best, scores) = (answer.label, task.scores(answer.logits))
     let likely = task == .multiLabel ? labels.indices.filter { scores[$0] >= labelThreshold } : nil

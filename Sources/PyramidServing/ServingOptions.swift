@@ -97,7 +97,8 @@ public struct PolicyRange: Sendable, Equatable, CustomStringConvertible {
     return if case .number = from { .number(values[0]) } else { .numbers(values) }
   }
 
-  private static func numbers(_ value: PolicySpec.Value) -> [Double]? {
+  /// The numbers of a value; nil where it is none.
+  static func numbers(_ value: PolicySpec.Value) -> [Double]? {
     switch value {
     case .number(let number): [number]
     case .numbers(let numbers): numbers

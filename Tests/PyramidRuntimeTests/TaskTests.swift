@@ -124,6 +124,27 @@ import Testing
     }
   }
 
+  @Test func `A request asks for its own tasks in waves with others, and for none that the model lacks`() async throws {
+    let folder = try TemporaryFolder()
+    let (recipes, exit) = (Self.recipes(), "entropy(threshold=0.4)")
+    let compiled = try CompiledCheckpoint(Self.compiler(recipes, in: folder), for: .native(), exit: exit)
+    let batch = PackedBatch(recipes[0].samples(lengths: (0..<40).map { 1 + $0 * 5 % 30 }, seed: "asked"))
+    let executor = try compiled.executor(samples: 5)
+    async let first = executor.run(batch, on: RequestTerms(tasks: [1]))
+    async let second = executor.run(batch)
+    async let third = executor.run(batch, on: RequestTerms(tasks: [0, 2]))
+    let (one, all, two) = try await (first, second, third)
+    #expect(try await one == compiled.executor(tasks: [1]).run(batch))
+    #expect(try await two == compiled.executor(tasks: [0, 2]).run(batch))
+    #expect(zip(one, all).contains { $0.exitLayer < $1.exitLayer })
+    // What a request says goes before what the executor was made for.
+    #expect(try await compiled.executor(tasks: [0]).run(batch, on: RequestTerms(tasks: [1])) == one)
+    let single = try CompiledCheckpoint(recipes[0], for: .native(), exit: exit).executor()
+    for (executor, tasks) in [(executor, []), (executor, [1, 3]), (single, [0])] as [(Executor, Set<Int>)] {
+      #expect(throws: RuntimeError.self) { try executor.check(RequestTerms(tasks: tasks)) }
+    }
+  }
+
   @Test func `A limit on layers answers what is open by the last head`() async throws {
     let folder = try TemporaryFolder()
     let recipes = Self.recipes()

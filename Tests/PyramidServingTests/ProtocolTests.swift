@@ -21,11 +21,11 @@ import Testing
     #expect(flat.request.texts.map(\.second) == ["", "z"])
     #expect(flat.request.exit == "entropy(threshold=0.2)" && flat.request.maxLayers == 3)
     #expect(flat.request.deadline == .milliseconds(50))
-    #expect(flat.outputs.map(\.output) == [.exitLayer, .label] && flat.outputs.map(\.isBinary) == [false, true])
+    #expect(flat.outputs.map(\.output.kind) == [.exitLayer, .label] && flat.outputs.map(\.isBinary) == [false, true])
     let nested = try read(
       #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[2,1],"data":[["x"],["y"]]}]}"#)
     #expect(nested.request.texts.map(\.first) == ["x", "y"])
-    #expect(nested.outputs.map(\.output) == OpenInferenceOutput.allCases)
+    #expect(nested.outputs.map(\.output) == OpenInferenceOutput.all())
   }
 
   @Test func `have texts in binary behind the JSON`() throws {
@@ -78,7 +78,7 @@ import Testing
       try OpenInferenceRequest(
         id: nil, tensors: [("text", "BYTES", [1], ["x"])], parameters: [("content_type", "str")], outputs: outputs)
     }
-    #expect(try read(["score", "label"]).outputs.map(\.output) == [.score, .label])
+    #expect(try read(["score", "label"]).outputs.map(\.output.kind) == [.score, .label])
     #expect(throws: ServingError.self) { try read(["score", "score"]) }
   }
 
@@ -114,10 +114,11 @@ import Testing
     let json = JSONField(try JSONReader.read(plain.body, file: "reply"), file: "reply")
     #expect(try json.required("id").string() == "7")
     let outputs = try json.required("outputs").elements()
-    #expect(try outputs.map { try $0.required("name").string() } == OpenInferenceOutput.allCases.map(\.rawValue))
+    #expect(try outputs.map { try $0.required("name").string() } == OpenInferenceOutput.all().map(\.name))
     let logits = try outputs[3].required("data").elements().map { try Float($0.double()) }
     #expect(logits == result.answers.flatMap(\.answer.logits))
-    asked.outputs = [(.label, true), (.logits, true), (.truncated, true)]
+    asked.outputs = OpenInferenceOutput.all().filter { [.label, .logits, .truncated].contains($0.kind) }
+      .map { ($0, true) }
     let binary = OpenInferenceReply(result, to: asked, from: model)
     let length = try #require(binary.jsonLength)
     let head = JSONField(try JSONReader.read(Array(binary.body[..<length]), file: "reply"), file: "reply")
@@ -136,7 +137,7 @@ import Testing
     let model = try Self.served.get().model
     func reply(_ json: String) async throws -> JSONValue {
       let asked = try PredictRequest(body: Array(json.utf8))
-      return asked.reply(try await model.answer(asked.request), labels: model.classifier.labels)
+      return asked.reply(try await model.answer(asked.request), by: model.classifier)
     }
     let single = try await reply(#"{"inputs":"w7 w9"}"#)
     let field = JSONField(single, file: "reply")

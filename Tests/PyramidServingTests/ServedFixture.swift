@@ -15,13 +15,24 @@ struct ServedFixture {
 
   static let exit = "entropy(threshold=0.8)"
 
+  /// Two tasks on one trunk: `main` of two classes, and `topic` of five.
+  static var severalTasks: CheckpointRecipe {
+    var (recipe, topic) = (CheckpointRecipe(), CheckpointRecipe())
+    (recipe.classes, recipe.headSeed) = (2, "tone")
+    (topic.classes, topic.headSeed) = (5, "topic")
+    recipe.tasks = [("topic", topic)]
+    return recipe
+  }
+
+  /// A recipe of its own goes before `classes`.
   init(
-    exit: String? = exit, prune: String? = nil, classes: Int = 3, isCertified: Bool = false,
+    of own: CheckpointRecipe? = nil, exit: String? = exit, prune: String? = nil, classes: Int = 3,
+    isCertified: Bool = false,
     _ change: (inout ServingOptions) throws -> Void = { _ in }
   ) throws {
     folder = try TemporaryFolder()
-    var recipe = CheckpointRecipe()
-    recipe.classes = classes
+    var recipe = own ?? CheckpointRecipe()
+    if own == nil { recipe.classes = classes }
     path = try Self.compile(
       recipe, exit: classes > 1 ? exit : nil, prune: prune, in: folder, name: "model.mpc", isCertified: isCertified)
     var options = ServingOptions()

@@ -142,6 +142,38 @@ import Testing
     #expect(try ["value", "least", "most", "step"].map { try slider.required($0).double() } == [2, 1, 3, 1])
   }
 
+  @Test func `has a slider for each number of a list, but none where requests may ask for another length`()
+    async throws
+  {
+    func sliders(_ prune: String, _ first: String, _ last: String) throws -> (model: ServedModel, all: [JSONField]) {
+      let model = try ServedFixture(exit: nil, prune: prune) {
+        $0.pruneRange = try PolicyRange("\(first)..\(last)")
+      }.model
+      let policy = try JSONField(model.controls, file: "reply").required("policies").elements()[0]
+      return (model, try policy.required("sliders").elements())
+    }
+    func numbers(_ sliders: [JSONField], _ key: String) throws -> [Double] {
+      try sliders.map { try $0.required(key).double() }
+    }
+    let (name, ends) = ("received-attention", ["(thresholds=[0, 0.3])", "(thresholds=[1, 0.3])"])
+    let (model, each) = try sliders(name + "(thresholds=[0.1, 0.3])", name + ends[0], name + ends[1])
+    #expect(try each.map { try $0.required("name").string() } == ["thresholds", "thresholds", "scale"])
+    #expect(try each.map { try $0.optional("place")?.string() } == ["after layer 1", "after layer 2", nil])
+    #expect(try each.map { try $0.required("is_list").bool() } == [true, true, false])
+    #expect(try numbers(each, "value") == [0.1, 0.3, 1])
+    #expect(try numbers(each, "least") == [0, 0.3, 1] && numbers(each, "most") == [1, 0.3, 1])
+    var request = ServingRequest(texts: texts)
+    request.prune = name + "(thresholds=[0.75, 0.3], scale=1)"
+    #expect(try await model.answer(request).prune == request.prune)
+    // One number for all becomes one for each; the other way round there is nothing to show.
+    let (_, one) = try sliders(name + "(thresholds=0.2)", name + ends[0], name + ends[1])
+    #expect(try numbers(one, "value") == [0.2, 0.2, 1])
+    let (_, others) = try sliders(name + "(thresholds=[0.1, 0.3])", name + "(thresholds=0)", name + "(thresholds=1)")
+    #expect(try others.map { try $0.required("name").string() } == ["scale"])
+    let (_, counts) = try sliders("top-k(keep=4)", "top-k(keep=[2, 2])", "top-k(keep=[8, 6])")
+    #expect(try numbers(counts, "step").prefix(2) == [1, 1] && numbers(counts, "most").prefix(2) == [8, 6])
+  }
+
   @Test func `answers drawn texts twice only where they fit into half of the queue`() async throws {
     let fixture = try ServedFixture { ($0.shadow, $0.queueTokens) = (1, 10) }
     try await fixture.model.gate.admit(tokens: 4) {

@@ -15,8 +15,8 @@ final class Decisions {
   private let layers: Int
   /// The columns of each task's logits and what they are; one task in an ordinary model.
   private let tasks: [(columns: Range<Int>, answers: AnswerKind)]
-  /// Whether each is asked for.
-  private let isAsked: [Bool]
+  /// The numbers of those that are asked unless a request says otherwise; nil for all.
+  private let asked: Set<Int>?
   private let source: any SampleSource
   private let trace: TraceGroup?
   private let recordsPositions: Bool
@@ -40,8 +40,7 @@ final class Decisions {
     exits = program.steps.compactMap { $0.exit?.boundary.number }.sorted()
     (self.program, layers, self.source, self.trace) = (program, shape.layers, source, trace)
     tasks = shape.answered.map { ($0.columns, $0.task.task.answers) }
-    isAsked = tasks.indices.map { options.tasks?.contains($0) ?? true }
-    recordsPositions = options.recordsPositions
+    (asked, recordsPositions) = (options.tasks, options.recordsPositions)
     let tokens = options.roomForTokens
     slots = try SampleSlots(
       capacity, program: program, shape: shape, memory: (exit?.memoryStride ?? 0, exit?.memoryAlignment ?? 1),
@@ -77,6 +76,9 @@ final class Decisions {
   private func exit(of slot: Int) -> PolicyInstance? {
     if let policies = terms(of: slot)?.policies { policies.exit } else { exit }
   }
+
+  /// Whether a task is asked of a sample whose request is on `terms`.
+  private func isAsked(_ task: Int, _ terms: RequestTerms?) -> Bool { (terms?.tasks ?? asked)?.contains(task) ?? true }
 
   /// Takes the decision of a step; false when no sample is left after it.
   func decide(_ step: Step, _ runner: StepRunner) -> Bool {
@@ -121,7 +123,7 @@ final class Decisions {
       let logits = runner.floats(decision.logits) + row * classes
       let (exit, terms) = (exit(of: slot)!, terms(of: slot))
       var wantsToLeave = true
-      for task in tasks.indices where isAsked[task] && slots.answered(of: slot)?[task] ?? -1 < 0 {
+      for task in tasks.indices where isAsked(task, terms) && slots.answered(of: slot)?[task] ?? -1 < 0 {
         let isSure = ask(exit.part(task), about: task, decision, runner, row: row, slot)
         if isSure && hasProbabilities(logits, tasks[task].columns) {
           settle(task, of: slot, logits, at: number)
@@ -130,7 +132,7 @@ final class Decisions {
         }
       }
       let limit = wantsToLeave ? nil : terms?.limit(before: next, now: now)
-      if wantsToLeave || limit != nil && tasks.indices.allSatisfy({ isSettled($0, of: slot, logits) }) {
+      if wantsToLeave || limit != nil && tasks.indices.allSatisfy({ isSettled($0, of: slot, logits, terms) }) {
         answer(slot, logits, at: number, limit: limit)
       } else {
         stay[staying] = Int32(row)
@@ -165,8 +167,10 @@ final class Decisions {
   }
 
   /// Whether a task has an answer, or can be given that of a head; one that is not asked needs none.
-  private func isSettled(_ task: Int, of slot: Int, _ logits: UnsafePointer<Float>) -> Bool {
-    !isAsked[task] || slots.answered(of: slot)?[task] ?? -1 >= 0 || hasProbabilities(logits, tasks[task].columns)
+  private func isSettled(
+    _ task: Int, of slot: Int, _ logits: UnsafePointer<Float>, _ terms: RequestTerms?
+  ) -> Bool {
+    !isAsked(task, terms) || slots.answered(of: slot)?[task] ?? -1 >= 0 || hasProbabilities(logits, tasks[task].columns)
   }
 
   /// Whether the softmax of a task's logits is made of numbers, without which no head is believed: none is NaN, and the

@@ -13,10 +13,15 @@ public struct RequestTerms: Sendable {
   /// From this moment on a sample leaves at the next head that it comes to, and samples that were not admitted yet are
   /// given up.
   public var deadline: ContinuousClock.Instant?
+  /// Of a model of several tasks, the numbers of those that are asked, in place of the executor's; nil for those.
+  public var tasks: Set<Int>?
 
   /// Terms.
-  public init(policies: ResolvedPolicies? = nil, maxLayers: Int? = nil, deadline: ContinuousClock.Instant? = nil) {
-    (self.policies, self.maxLayers, self.deadline) = (policies, maxLayers, deadline)
+  public init(
+    policies: ResolvedPolicies? = nil, maxLayers: Int? = nil, deadline: ContinuousClock.Instant? = nil,
+    tasks: Set<Int>? = nil
+  ) {
+    (self.policies, self.maxLayers, self.deadline, self.tasks) = (policies, maxLayers, deadline, tasks)
   }
 }
 
@@ -52,12 +57,13 @@ struct TermsCheck: Sendable {
   private let prune: PolicyInstance?
   private let exits: [Int]
   private let layers: Int
+  private let taskCount: Int
 
   /// For an executor with policies of its own.
   init(_ model: LoadedModel, _ policies: ResolvedPolicies) {
     (exit, prune) = (policies.exit, policies.prune)
     exits = model.graph.decisions.exits.map(\.number).sorted()
-    layers = model.graph.shape.layers
+    (layers, taskCount) = (model.graph.shape.layers, model.graph.shape.tasks.count)
   }
 
   /// Throws `RuntimeError` where the terms can't be kept.
@@ -69,6 +75,9 @@ struct TermsCheck: Sendable {
       guard most >= first else {
         throw RuntimeError("at most \(most) layers: the model's first exit head is after layer \(first)")
       }
+    }
+    if let tasks = terms.tasks, tasks.isEmpty || !tasks.allSatisfy({ (0..<taskCount).contains($0) }) {
+      throw RuntimeError("tasks \(tasks.sorted()) are asked of a model that has \(taskCount)")
     }
     guard let policies = terms.policies else { return }
     guard (policies.exit == nil) == (exit == nil), (policies.prune == nil) == (prune == nil) else {

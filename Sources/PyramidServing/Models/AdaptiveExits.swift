@@ -12,6 +12,7 @@ enum AdaptiveExits {
     _ classifier: Classifier, _ options: ServingOptions, _ registry: PolicyRegistry
   ) throws -> [PolicyPair<PolicyInstance>] {
     let model = classifier.model
+    try model.requireOneTask(for: "certificates, which adaptive exits go by, are")
     guard model.header.certificate != nil, let certified = try model.policies(registry: registry).exit else {
       throw ServingError(
         .invalid, "\(model.path): has no certificate to loosen exits within: mp-compare calibrate makes one")

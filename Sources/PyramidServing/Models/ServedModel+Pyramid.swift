@@ -8,40 +8,64 @@ extension ServedModel {
   /// What there is to play with: the policies in force with their numbers, the ranges of which are those that requests may
   /// ask for.
   public var controls: JSONValue {
-    var policies: [JSONValue] = []
-    for (kind, policy) in classifier.policies.all {
-      let sliders = policy.type.parameters.compactMap { parameter -> JSONValue? in
-        let declared: ClosedRange<Double>
-        var isWhole = false
-        switch parameter.kind {
-        case .number(_, let range): declared = range
-        case .integer(_, let range):
-          (declared, isWhole) = (Double(range.lowerBound)...Double(range.upperBound), true)
-        case .numbers, .word, .flag: return nil
-        }
-        guard case .number(let value)? = policy.spec[parameter.name] else { return nil }
-        var bounds = value...value
-        if let range = ranges[kind], case .number(let first)? = range.first[parameter.name],
-          case .number(let last)? = range.last[parameter.name]
-        {
-          bounds = max(declared.lowerBound, min(first, last))...min(declared.upperBound, max(first, last))
-        }
-        let step: Double = isWhole ? 1 : (bounds.upperBound - bounds.lowerBound) / 200
-        return [
-          "name": .string(parameter.name), "help": .string(parameter.help), "value": JSONValue(value),
-          "least": JSONValue(bounds.lowerBound), "most": JSONValue(bounds.upperBound),
-          "step": JSONValue(step),
-        ]
-      }
-      policies.append([
+    let policies = classifier.policies.all.map { kind, policy -> JSONValue in
+      var arguments = JSONObject()
+      for argument in policy.spec.arguments { arguments[argument.name] = .string("\(argument.value)") }
+      return [
         "kind": .string(kind.rawValue), "name": .string(policy.spec.name), "spec": .string("\(policy.spec)"),
-        "sliders": .array(sliders),
-      ])
+        "arguments": .object(arguments),
+        "sliders": .array(policy.type.parameters.flatMap { sliders(of: $0, policy.spec, ranges[kind]) }),
+      ]
     }
     return [
       "model": .string(name), "version": .string("\(version)"), "accepts_pairs": .bool(classifier.acceptsPairs),
       "layers": JSONValue(classifier.model.graph.shape.layers), "policies": .array(policies),
     ]
+  }
+
+  /// A slider for each number of a parameter. None for a list of another length than requests may ask for: what it shows
+  /// would not be in force.
+  private func sliders(of parameter: PolicyParameter, _ spec: PolicySpec, _ range: PolicyRange?) -> [JSONValue] {
+    let declared: ClosedRange<Double>
+    var isWhole = false
+    switch parameter.kind {
+    case .number(_, let limits), .numbers(_, let limits): declared = limits
+    case .integer(_, let limits):
+      (declared, isWhole) = (Double(limits.lowerBound)...Double(limits.upperBound), true)
+    case .word, .flag: return []
+    }
+    var values = numbers(spec[parameter.name])
+    let isList = if case .number? = spec[parameter.name] { false } else { true }
+    var (first, last) = (numbers(range?.first[parameter.name]), numbers(range?.last[parameter.name]))
+    // One number stands for all.
+    if values.count == 1, first.count > 1 { values = Array(repeating: values[0], count: first.count) }
+    if first.isEmpty || last.isEmpty { (first, last) = (values, values) }
+    guard first.count == values.count, last.count == values.count else { return [] }
+    // Lists of counts are declared from 1 on.
+    if isList, declared.lowerBound == 1 { isWhole = (values + first + last).allSatisfy { $0 == $0.rounded() } }
+    return values.indices.map { index -> JSONValue in
+      let (from, to) = (min(first[index], last[index]), max(first[index], last[index]))
+      let (least, most) = (max(declared.lowerBound, from), min(declared.upperBound, to))
+      let step: Double = isWhole ? 1 : (most - least) / 200
+      var slider = JSONObject()
+      (slider["name"], slider["help"]) = (.string(parameter.name), .string(parameter.help))
+      (slider["value"], slider["is_list"]) = (JSONValue(values[index]), .bool(isList))
+      if values.count > 1 { slider["place"] = .string(place(index, of: values.count)) }
+      (slider["least"], slider["most"]) = (JSONValue(least), JSONValue(most))
+      slider["step"] = JSONValue(step)
+      return .object(slider)
+    }
+  }
+
+  /// The numbers of a value, those that the model learned included.
+  private func numbers(_ value: PolicySpec.Value?) -> [Double] {
+    guard case .learned(let symbol)? = value else { return value.flatMap(PolicyRange.numbers) ?? [] }
+    return classifier.model.learned[symbol]?.values.map { Double($0) } ?? []
+  }
+
+  /// What a list's number is for: most have one for each layer but the last.
+  private func place(_ index: Int, of count: Int) -> String {
+    count == classifier.model.graph.shape.layers - 1 ? "after layer \(index + 1)" : "\(index + 1) of \(count)"
   }
 
   /// The first text of a request from the inside. Throws as `answer` does.
@@ -70,7 +94,8 @@ extension ServedModel {
       for layer in depths {
         pass.maxLayers = layer
         let head = try await run(pass).answer
-        heads.append(["layer": JSONValue(layer), "scores": .array(head.scores.map { JSONValue($0) })])
+        let scores = JSONValue.ofTasks(head) { .array(($0?.scores ?? head.scores).map { JSONValue($0) }) }
+        heads.append(["layer": JSONValue(layer), "scores": scores])
       }
       var dense: (answer: Classification, milliseconds: Double)?
       if terms.maxLayers == nil, let policies = try? controlPolicies(prune: PolicySpec("keep-all")) {
@@ -79,7 +104,10 @@ extension ServedModel {
         dense = try await run(pass, times: 3)
       }
       guard case .object(var object) = answer.json(index: 0) else { return .null }
-      object["labels_of_scores"] = .array(classifier.labels.map(JSONValue.string))
+      object["answer"] = .string(answer.labelText)
+      object["labels_of_scores"] = JSONValue.ofTasks(answer) {
+        .array(classifier.head(of: $0?.name).labels.map(JSONValue.string))
+      }
       object["text_tokens"] = .array(classifier.tokens(of: encoding.ids).map(JSONValue.string))
       object["alive"] = .array(
         (answer.answer.alivePositions ?? []).map { .array($0.map { JSONValue(Int($0)) }) })
@@ -87,7 +115,7 @@ extension ServedModel {
       object["ms"] = JSONValue(milliseconds)
       if let dense {
         object["ms_dense"] = JSONValue(dense.milliseconds)
-        object["label_dense"] = .string(dense.answer.label)
+        object["answer_dense"] = .string(dense.answer.labelText)
       }
       return .object(object)
     }
@@ -112,4 +140,21 @@ extension ServedModel {
       return made
     }
   }
+}
+
+extension JSONValue {
+  /// What `make` says of an answer; of one to several tasks, what it says of each, by its name.
+  fileprivate static func ofTasks(
+    _ answer: Classification, _ make: (TaskClassification?) -> JSONValue
+  ) -> JSONValue {
+    if answer.tasks.isEmpty { return make(nil) }
+    var object = JSONObject()
+    for task in answer.tasks { object[task.name] = make(task) }
+    return .object(object)
+  }
+}
+
+extension Classification {
+  /// The label, or all that are likely enough; of several tasks those of each.
+  fileprivate var labelText: String { labels?.joined(separator: ", ") ?? label }
 }

@@ -11,6 +11,8 @@ public struct ServingRequest: Sendable {
   public var texts: [(first: String, second: String)]
   /// Policies in place of the model's, as the command line spells them.
   public var exit, prune: String?
+  /// Of a model of several tasks, the names of those that are asked; nil for all.
+  public var tasks: [String]?
   /// Layers that run at most, from 1.
   public var maxLayers: Int?
   /// Time until an answer is worth nothing.
@@ -69,7 +71,6 @@ public final class ServedModel: Sendable {
     (self.options, self.registry, self.onTrouble) = (options, registry, onTrouble)
     classifier = try Classifier(
       model: LoadedModel(path: path, copying: options.copiesModels), registry: registry, options: options.classifier)
-    try classifier.model.requireOneTask(for: "mp-serve's protocols are")
     try classifier.check(RequestTerms(maxLayers: options.maxLayers))
     gate = AdmissionGate(capacity: options.queueTokens)
     self.metrics = ModelMetrics(
@@ -211,7 +212,10 @@ public final class ServedModel: Sendable {
       let level = level
       (terms.policies, loosened) = (levels[level], Double(level) / Double(levels.count - 1))
     }
-    do { try classifier.check(terms) } catch { throw ServingError(.invalid, "\(error)") }
+    do {
+      terms.tasks = try request.tasks.map { try classifier.numbers(ofTasks: $0) }
+      try classifier.check(terms)
+    } catch { throw ServingError(.invalid, "\(error)") }
     return (terms, loosened)
   }
 

@@ -58,7 +58,8 @@ final class ShadowTraffic: Sendable {
   /// what dense answers otherwise is tested, unless the operator has other policies in force than it is for, or limits
   /// that answer some texts before their policy would. Throws `ServingError` where answers are numbers, of which none agree.
   init(_ options: ServingOptions, _ classifier: Classifier, _ registry: PolicyRegistry) throws {
-    guard [.classification, .multiLabel].contains(classifier.task) else {
+    let kinds = classifier.model.graph.shape.answered.map { $0.task.task }
+    guard kinds.allSatisfy({ $0 == .classification || $0 == .multiLabel }) else {
       throw ServingError(.invalid, "--shadow compares labels, and this model answers with numbers")
     }
     share = options.shadow
@@ -86,26 +87,37 @@ final class ShadowTraffic: Sendable {
   /// Answers a text without policies, and compares. Returns whether the alarm is raised by this text.
   func compare(_ answer: Classification, of encoding: Encoding, _ model: ServedModel) async throws -> Bool {
     let dense = try await model.classifier.classify(encodings: [encoding], on: terms)[0]
-    let agrees = answer.target == dense.target
-    let (snapshot, isNew) = state.withLock { state in
+    let agrees = answer.agrees(with: dense)
+    return state.withLock { state in
       state.count += 1
       if agrees { state.agreeing += 1 }
       let isTested = missClass.map { dense.labels?.contains($0) ?? ($0 == dense.label) } ?? true
       if isTested { state.test?.count(isLost: !agrees) }
       let isNew = state.test?.isAlarming == true && !state.isAlarming
       if isNew { state.isAlarming = true }
-      return (state, isNew)
+      // Here, so that what was counted last is what stands there.
+      Self.show(state, model.metrics)
+      return isNew
     }
-    let metrics = model.metrics
-    metrics.gauge("mp_shadow_texts", "Texts that were answered without policies, too.", Double(snapshot.count))
+  }
+
+  private static func show(_ state: State, _ metrics: ModelMetrics) {
+    metrics.gauge("mp_shadow_texts", "Texts that were answered without policies, too.", Double(state.count))
     metrics.gauge(
-      "mp_shadow_agreement", "Share of them with the same answer.", Double(snapshot.agreeing) / Double(snapshot.count))
-    if let test = snapshot.test {
-      metrics.gauge(
-        "mp_shadow_log_evidence", "Logarithm of the evidence that the certificate is violated.", test.logEvidence)
-      metrics.gauge(
-        "mp_certificate_alarm", "1 once that evidence was enough at any time.", snapshot.isAlarming ? 1 : 0)
+      "mp_shadow_agreement", "Share of them with the same answer.", Double(state.agreeing) / Double(state.count))
+    guard let test = state.test else { return }
+    metrics.gauge(
+      "mp_shadow_log_evidence", "Logarithm of the evidence that the certificate is violated.", test.logEvidence)
+    metrics.gauge("mp_certificate_alarm", "1 once that evidence was enough at any time.", state.isAlarming ? 1 : 0)
+  }
+}
+
+extension Classification {
+  /// Whether the labels are those of the whole model's answer, of every task that was asked.
+  fileprivate func agrees(with dense: Classification) -> Bool {
+    if tasks.isEmpty { return target == dense.target }
+    return tasks.allSatisfy { own in
+      dense.tasks.contains { $0.name == own.name && ($0.labels ?? [$0.label]) == (own.labels ?? [own.label]) }
     }
-    return isNew
   }
 }

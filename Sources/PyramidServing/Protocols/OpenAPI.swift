@@ -72,12 +72,16 @@ public enum OpenAPI {
     let requestParameters: JSONValue = [
       "type": "object", "additionalProperties": false,
       "properties": [
-        "exit": string, "prune": string, "max_layers": ["type": "integer", "minimum": 0],
+        "exit": string, "prune": string, "tasks": string, "max_layers": ["type": "integer", "minimum": 0],
         "deadline_ms": ["type": "integer", "minimum": 1], "timeout": ["type": "integer", "minimum": 1],
         "binary_data_output": ["type": "boolean"], "content_type": ["enum": ["str"]],
       ],
     ]
-    let names = OpenInferenceOutput.allCases.map { JSONValue.string($0.rawValue) }
+    // Which tasks there are, and so how all outputs are called, a model's metadata says.
+    let names = OpenInferenceOutput.Kind.allCases.map { JSONValue.string($0.rawValue) }
+    let ofTask = OpenInferenceOutput.Kind.allCases.filter(\.isOfTask).map(\.rawValue).joined(separator: "|")
+    let pattern = "^[A-Za-z][A-Za-z0-9_-]*\\.(\(ofTask))$"
+    let output: JSONValue = ["anyOf": [["enum": .array(names)], ["type": "string", "pattern": .string(pattern)]]]
     let score: JSONValue = [
       "type": "object", "required": ["score", "label"], "properties": ["score": ["type": "number"], "label": string],
     ]
@@ -90,7 +94,7 @@ public enum OpenAPI {
         "type": "object", "required": ["inputs"], "additionalProperties": false,
         "properties": [
           "id": string, "model_name": string, "inputs": list(tensor(list(["oneOf": [string, list(string)]]))),
-          "outputs": list(["type": "object", "required": ["name"], "properties": ["name": ["enum": .array(names)]]]),
+          "outputs": list(["type": "object", "required": ["name"], "properties": ["name": output]]),
           "parameters": requestParameters,
         ],
       ],
@@ -106,7 +110,7 @@ public enum OpenAPI {
         "properties": [
           "inputs": ["oneOf": [string, list(string, 1, 2), list(list(string, 1, 2), 1)]],
           "raw_scores": ["type": "boolean"], "truncate": truncation,
-          "truncation_direction": ["enum": ["Right", "right"]],
+          "truncation_direction": ["enum": ["Right", "right"]], "tasks": ["type": ["string", "null"]],
         ],
       ],
       "PageRequest": [

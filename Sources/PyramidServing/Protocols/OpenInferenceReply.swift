@@ -4,25 +4,41 @@
 import MagicPyramid
 import PyramidFormats
 
-/// An output of every model.
-public enum OpenInferenceOutput: String, CaseIterable, Sendable {
-  case label, score, probabilities, logits
-  case exitLayer = "exit_layer"
-  case truncated
-  case limitedBy = "limited_by"
+/// An output: what it tells of a text, and of a model of several tasks, of which.
+public struct OpenInferenceOutput: Sendable, Hashable {
+  /// What it tells.
+  public enum Kind: String, CaseIterable, Sendable {
+    case label, score, probabilities, logits
+    case exitLayer = "exit_layer"
+    case truncated
+    case limitedBy = "limited_by"
 
-  /// The output of that name. Throws `invalid` for another.
-  init(asked name: String) throws(ServingError) {
-    guard let output = OpenInferenceOutput(rawValue: name) else {
-      throw ServingError(
-        .invalid, "there is no output \(name.quoted): \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+    /// Whether each of several tasks has its own.
+    var isOfTask: Bool { self != .truncated && self != .limitedBy }
+    /// Whether several tasks have one together: the exit layer is the latest of them.
+    var isOfText: Bool { !isOfTask || self == .exitLayer }
+  }
+
+  /// What it tells.
+  public let kind: Kind
+  /// The task; nil for what is told of the text, and in a model of one task.
+  public let task: String?
+
+  /// The protocol's name for it: `label`, or `TASK.label`.
+  public var name: String { (task.map { $0 + "." } ?? "") + kind.rawValue }
+
+  /// The outputs of a model of these tasks; of none for a model of one.
+  public static func all(of tasks: [String] = []) -> [OpenInferenceOutput] {
+    let own = tasks.flatMap { task in
+      Kind.allCases.filter(\.isOfTask).map { OpenInferenceOutput(kind: $0, task: task) }
     }
-    self = output
+    return own
+      + Kind.allCases.filter { tasks.isEmpty || $0.isOfText }.map { OpenInferenceOutput(kind: $0, task: nil) }
   }
 
   /// The protocol's name for its type.
   public var datatype: String {
-    switch self {
+    switch kind {
     case .label, .limitedBy: "BYTES"
     case .score, .probabilities, .logits: "FP32"
     case .exitLayer: "INT32"
@@ -32,23 +48,41 @@ public enum OpenInferenceOutput: String, CaseIterable, Sendable {
 
   /// Numbers of a text: one, or one of each class.
   public func columns(_ classifier: Classifier) -> Int? {
-    switch self {
-    case .label, .score, .exitLayer, .truncated, .limitedBy: nil
-    case .logits: classifier.model.graph.shape.classes
-    case .probabilities: classifier.task == .regression ? 0 : classifier.model.graph.shape.classes
+    let head = classifier.head(of: task)
+    switch kind {
+    case .label, .score, .exitLayer, .truncated, .limitedBy: return nil
+    case .logits: return head.labels.count
+    case .probabilities: return head.kind == .regression ? 0 : head.labels.count
     }
   }
 
   fileprivate func values(_ answers: [Classification]) -> OutputTensor.Values {
-    switch self {
-    case .label: .strings(answers.map { $0.labels?.joined(separator: ", ") ?? $0.label })
-    case .score: .floats(answers.map(\.score))
-    case .probabilities: .floats(answers.flatMap(\.probabilities))
-    case .logits: .floats(answers.flatMap(\.answer.logits))
-    case .exitLayer: .integers(answers.map { Int32($0.answer.exitLayer) })
-    case .truncated: .bools(answers.map(\.isTruncated))
-    case .limitedBy: .strings(answers.map { $0.answer.limit?.rawValue ?? "" })
+    let place = answers.first?.tasks.firstIndex { $0.name == task }
+    /// Of each text what `whole` takes of its answer, or `own` of that to the output's task.
+    func each<Value>(_ whole: (Classification) -> Value, _ own: (TaskClassification) -> Value) -> [Value] {
+      answers.map { answer in place.map { own(answer.tasks[$0]) } ?? whole(answer) }
     }
+    switch kind {
+    case .label:
+      return .strings(
+        each({ $0.labels?.joined(separator: ", ") ?? $0.label }, { $0.labels?.joined(separator: ", ") ?? $0.label }))
+    case .score: return .floats(each({ $0.score }, { $0.score }))
+    case .probabilities: return .floats(each({ $0.probabilities }, { $0.probabilities }).flatMap(\.self))
+    case .logits: return .floats(each({ $0.answer.logits }, { $0.logits }).flatMap(\.self))
+    case .exitLayer: return .integers(each({ Int32($0.answer.exitLayer) }, { Int32($0.exitLayer) }))
+    case .truncated: return .bools(answers.map(\.isTruncated))
+    case .limitedBy: return .strings(answers.map { $0.answer.limit?.rawValue ?? "" })
+    }
+  }
+}
+
+extension Classifier {
+  /// What a task's answers are, and its classes; nil for the task of a model of one.
+  func head(of task: String?) -> (kind: ModelTask, labels: [String]) {
+    for answered in model.graph.shape.answered where answered.task.name == task {
+      return (answered.task.task, Array(labels[answered.columns]))
+    }
+    return (self.task, labels)
   }
 }
 
@@ -112,7 +146,7 @@ public struct OpenInferenceReply: Sendable {
     for (output, isBinary) in request.outputs {
       let tensor = OutputTensor(output, result, model.classifier)
       var entry = JSONObject()
-      entry["name"] = .string(output.rawValue)
+      entry["name"] = .string(output.name)
       entry["datatype"] = .string(output.datatype)
       entry["shape"] = .array(tensor.shape.map { JSONValue($0) })
       if isBinary {
@@ -162,7 +196,7 @@ extension ServedModel {
       "name": .string(name), "versions": .array(versions.map { .string("\($0)") }), "platform": "magic-pyramid",
       "inputs": .array(inputNames.map { tensor($0, "BYTES", nil) }),
       "outputs": .array(
-        OpenInferenceOutput.allCases.map { tensor($0.rawValue, $0.datatype, $0.columns(classifier)) }),
+        OpenInferenceOutput.all(of: classifier.tasks).map { tensor($0.name, $0.datatype, $0.columns(classifier)) }),
     ]
   }
 }

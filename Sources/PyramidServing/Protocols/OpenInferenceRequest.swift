@@ -17,9 +17,9 @@ public struct OpenInferenceRequest: Sendable {
   /// The outputs wanted, in their order; all for a request that names none.
   public var outputs: [(output: OpenInferenceOutput, isBinary: Bool)] = []
 
-  /// Reads the body of an HTTP request. `jsonLength` is the header `Inference-Header-Content-Length`; without it all of
-  /// the body is JSON. Throws `ServingError`.
-  public init(body: [UInt8], jsonLength: Int?) throws(ServingError) {
+  /// Reads the body of an HTTP request for a model of `tasks`, none for one of one. `jsonLength` is the header
+  /// `Inference-Header-Content-Length`; without it all of the body is JSON. Throws `ServingError`.
+  public init(body: [UInt8], jsonLength: Int?, tasks: [String] = []) throws(ServingError) {
     let length = jsonLength ?? body.count
     guard length >= 0, length <= body.count else {
       throw ServingError(.invalid, "Inference-Header-Content-Length is \(length), the body has \(body.count) bytes")
@@ -27,7 +27,7 @@ public struct OpenInferenceRequest: Sendable {
     do {
       let value = try JSONReader.read(
         Array(body[..<length]), file: "request", limits: .request)
-      try read(JSONField(value, file: "request"), rest: body[length...])
+      try read(JSONField(value, file: "request"), rest: body[length...], tasks)
     } catch let error as FormatError {
       throw ServingError(.invalid, error.description)
     } catch let error as ServingError {
@@ -38,7 +38,7 @@ public struct OpenInferenceRequest: Sendable {
   /// A request of texts that were read already, as gRPC has them; no outputs are all. Throws `ServingError`.
   public init(
     id: String?, tensors: [(name: String, datatype: String, shape: [Int], texts: [String])],
-    parameters: [(key: String, value: JSONValue)], outputs names: [String]
+    parameters: [(key: String, value: JSONValue)], outputs names: [String], tasks: [String] = []
   ) throws(ServingError) {
     self.id = id
     var inputs = Inputs()
@@ -51,12 +51,11 @@ public struct OpenInferenceRequest: Sendable {
         try take(parameter: key, JSONField(value, file: "request", place: "parameters.\(key.printable(limit: 80))"))
       } catch { throw ServingError(.invalid, "\(error)") }
     }
-    for name in names { try take(output: name, isBinary: true) }
-    if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, true) } }
+    try take(outputs: names.map { ($0, true) }, isBinary: true, of: tasks)
   }
 
-  private mutating func read(_ field: JSONField, rest: ArraySlice<UInt8>) throws {
-    var (rest, inputs) = (rest, Inputs())
+  private mutating func read(_ field: JSONField, rest: ArraySlice<UInt8>, _ tasks: [String]) throws {
+    var (rest, inputs, names) = (rest, Inputs(), [(name: String, isBinary: Bool)]())
     let known: Set = ["id", "model_name", "inputs", "outputs", "parameters"]
     for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
     id = try field.optional("id")?.string()
@@ -92,9 +91,9 @@ public struct OpenInferenceRequest: Sendable {
         guard key == "binary_data" else { throw parameter.failure("is not understood") }
         binary = try parameter.bool()
       }
-      try take(output: output.required("name").string(), isBinary: binary)
+      names.append((try output.required("name").string(), binary))
     }
-    if outputs.isEmpty { outputs = OpenInferenceOutput.allCases.map { ($0, isBinary) } }
+    try take(outputs: names, isBinary: isBinary, of: tasks)
   }
 
   /// Whether a parameter is what MLServer's clients say of strings, of a tensor and of the request.
@@ -102,25 +101,39 @@ public struct OpenInferenceRequest: Sendable {
     key == "content_type" && value == .string("str")
   }
 
-  /// Each output is there once, so that a reply is no larger than the answers.
-  private mutating func take(output name: String, isBinary: Bool) throws(ServingError) {
-    let output = try OpenInferenceOutput(asked: name)
-    guard !outputs.contains(where: { $0.output == output }) else {
-      throw ServingError(.invalid, "output \(name.quoted) is asked for twice")
+  /// Takes outputs by their names, each once, so that a reply is no larger than the answers; all for no names.
+  private mutating func take(
+    outputs names: [(name: String, isBinary: Bool)], isBinary: Bool, of tasks: [String]
+  ) throws(ServingError) {
+    let asked = tasks.filter { request.tasks?.contains($0) ?? true }
+    // Where none of the tasks that are asked exists, the model says so.
+    let all = OpenInferenceOutput.all(of: asked.isEmpty ? tasks : asked)
+    if names.isEmpty { outputs = all.map { ($0, isBinary) } }
+    let known = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+    var taken: Set<String> = []
+    for (name, isBinary) in names {
+      guard let output = known[name] else {
+        let some = all.prefix(40).map(\.name) + (all.count > 40 ? ["..."] : [])
+        throw ServingError(.invalid, "there is no output \(name.quoted): \(some.joined(separator: ", "))")
+      }
+      guard taken.insert(name).inserted else {
+        throw ServingError(.invalid, "output \(name.quoted) is asked for twice")
+      }
+      outputs.append((output, isBinary))
     }
-    outputs.append((output, isBinary))
   }
 
   private mutating func take(parameter key: String, _ field: JSONField) throws(FormatError) {
     switch key {
     case "exit": request.exit = try field.string()
     case "prune": request.prune = try field.string()
+    case "tasks": request.tasks = try field.names()
     case "max_layers": request.maxLayers = try field.integer(in: 0...512)
     case "deadline_ms": request.deadline = .milliseconds(try field.integer(in: 1...86_400_000))
     // What Triton's clients call it, in microseconds.
     case "timeout": request.deadline = .microseconds(try field.integer(in: 1...86_400_000_000))
     case _ where Self.isContentType(key, field.value): break
-    default: throw field.failure("is not understood; known are exit, prune, max_layers, deadline_ms and timeout")
+    default: throw field.failure("is not understood; known are exit, prune, tasks, max_layers, deadline_ms and timeout")
     }
   }
 
@@ -157,6 +170,13 @@ public struct OpenInferenceRequest: Sendable {
       rest = rest.dropFirst(length)
     }
     return texts
+  }
+}
+
+extension JSONField {
+  /// Names in a string, joined by commas as `mp-run --tasks` has them.
+  func names() throws(FormatError) -> [String] {
+    try string().split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
   }
 }
 

@@ -15,7 +15,7 @@ public struct PredictRequest: Sendable {
   public init(body: [UInt8]) throws(ServingError) {
     do {
       let field = JSONField(try JSONReader.read(body, file: "request", limits: .request), file: "request")
-      try field.refuseUnknown(["inputs", "raw_scores", "truncate", "truncation_direction"])
+      try field.refuseUnknown(["inputs", "raw_scores", "truncate", "truncation_direction", "tasks"])
       let inputs = try field.required("inputs")
       switch inputs.value {
       case .string(let text): (request, isBatch) = (ServingRequest(texts: [(text, "")]), false)
@@ -29,13 +29,26 @@ public struct PredictRequest: Sendable {
       }
       isRaw = try field.optional("raw_scores")?.bool() ?? false
       request.refusesTruncation = try field.refusesTruncation()
+      request.tasks = try field.optional("tasks")?.names()
     } catch { throw ServingError(.invalid, "\(error)") }
   }
 
-  /// The reply: of each text all classes with their scores, the largest first.
-  public func reply(_ result: ServingResult, labels: [String]) -> JSONValue {
+  /// Throws for a model of several tasks unless one of them is asked: the interface's list of labels has no place for
+  /// whose they are, and would be read as if it were one task's.
+  public func check(_ classifier: Classifier) throws(ServingError) {
+    guard classifier.tasks.count > 1, request.tasks?.count != 1 else { return }
+    throw ServingError(
+      .invalid,
+      "this reply holds the labels of one task: ask one by \"tasks\", of \(classifier.tasks.joined(separator: ", ")); "
+        + "/v2/models/NAME/infer answers several")
+  }
+
+  /// The reply: of each text all classes with their scores, the largest first. `check` says whether it is all.
+  public func reply(_ result: ServingResult, by classifier: Classifier) -> JSONValue {
+    let labels = classifier.head(of: result.answers.first?.tasks.first?.name).labels
     let lists = result.answers.map { answer -> JSONValue in
-      let scores = isRaw ? answer.answer.logits : answer.scores
+      let (logits, made) = answer.tasks.first.map { ($0.logits, $0.scores) } ?? (answer.answer.logits, answer.scores)
+      let scores = isRaw ? logits : made
       let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
       return .array(order.map { ["score": JSONValue(scores[$0]), "label": .string(labels[$0])] })
     }
@@ -67,7 +80,7 @@ public struct RerankRequest: Sendable {
 
   /// Throws for a model that does not rank.
   public func check(_ classifier: Classifier) throws(ServingError) {
-    guard classifier.model.graph.shape.classes == 1, classifier.acceptsPairs else {
+    guard classifier.model.graph.shape.classes == 1, classifier.tasks.isEmpty, classifier.acceptsPairs else {
       throw ServingError(.invalid, "the model is not a re-ranker: that takes one logit, and pairs of texts")
     }
   }
@@ -112,15 +125,19 @@ extension JSONField {
 extension ServedModel {
   /// The reply of /info.
   public var info: JSONValue {
-    let labels = classifier.labels.enumerated()
-    var (byID, byLabel) = (JSONObject(), JSONObject())
-    for (id, label) in labels {
-      byID["\(id)"] = .string(label)
-      byLabel[label] = JSONValue(id)
+    func ids(_ labels: [String]) -> JSONValue {
+      var (byID, byLabel) = (JSONObject(), JSONObject())
+      for (id, label) in labels.enumerated() {
+        byID["\(id)"] = .string(label)
+        byLabel[label] = JSONValue(id)
+      }
+      return ["id2label": .object(byID), "label2id": .object(byLabel)]
     }
-    var type = JSONObject()
-    let kind = classifier.model.graph.shape.classes == 1 ? "reranker" : "classifier"
-    type[kind] = ["id2label": .object(byID), "label2id": .object(byLabel)]
+    var (type, tasks) = (JSONObject(), JSONObject())
+    for task in classifier.tasks { tasks[task] = ids(classifier.head(of: task).labels) }
+    let several: JSONValue = ["tasks": .object(tasks)]
+    let isRanker = classifier.model.graph.shape.classes == 1 && classifier.tasks.isEmpty
+    type[isRanker ? "reranker" : "classifier"] = classifier.tasks.isEmpty ? ids(classifier.labels) : several
     return [
       "model_id": .string(name), "model_sha": .string(classifier.model.header.checkpoint),
       "model_dtype": .string(classifier.model.graph.precision.rawValue),

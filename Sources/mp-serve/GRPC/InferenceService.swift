@@ -50,8 +50,8 @@
           .with { ($0.name, $0.datatype, $0.shape) = (name, type, [-1] + (columns.map { [Int64($0)] } ?? [])) }
         }
         reply.inputs = model.inputNames.map { tensor($0, "BYTES", nil) }
-        reply.outputs = OpenInferenceOutput.allCases.map {
-          tensor($0.rawValue, $0.datatype, $0.columns(model.classifier))
+        reply.outputs = OpenInferenceOutput.all(of: model.classifier.tasks).map {
+          tensor($0.name, $0.datatype, $0.columns(model.classifier))
         }
       }
     }
@@ -63,7 +63,7 @@
       do {
         return try await ending.whileAwaited {
           try await model.counted(protocol: "oip_grpc") {
-            let asked = try OpenInferenceRequest(request)
+            let asked = try OpenInferenceRequest(request, tasks: model.classifier.tasks)
             return reply(try await model.answer(asked.request), to: asked, from: model)
           }
         }
@@ -89,7 +89,7 @@
           let tensor = OutputTensor(output, result, model.classifier)
           reply.outputs.append(
             .with { entry in
-              (entry.name, entry.datatype) = (output.rawValue, output.datatype)
+              (entry.name, entry.datatype) = (output.name, output.datatype)
               entry.shape = tensor.shape.map { Int64($0) }
             })
           reply.rawOutputContents.append(Data(tensor.bytes))
@@ -107,7 +107,7 @@
 
   extension OpenInferenceRequest {
     /// A request as gRPC has it.
-    fileprivate init(_ message: Inference_ModelInferRequest) throws {
+    fileprivate init(_ message: Inference_ModelInferRequest, tasks: [String]) throws {
       let raw = message.rawInputContents
       guard raw.isEmpty || raw.count == message.inputs.count else {
         throw ServingError(.invalid, "\(raw.count) raw contents for \(message.inputs.count) inputs")
@@ -139,7 +139,7 @@
       }
       try self.init(
         id: message.id.isEmpty ? nil : message.id, tensors: tensors, parameters: parameters,
-        outputs: message.outputs.map(\.name))
+        outputs: message.outputs.map(\.name), tasks: tasks)
     }
   }
 

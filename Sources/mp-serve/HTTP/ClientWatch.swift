@@ -8,6 +8,7 @@
   /// What routes know of a request.
   struct Context: RequestContext {
     var coreContext: CoreRequestContextStorage
+    let bodyEnd = BodyEnd()
     private let channel: any Channel
 
     init(source: ApplicationRequestContextSource) {

@@ -19,14 +19,13 @@
     /// Bodies of at most `most` bytes that are there within `seconds`.
     init(most: Int, seconds: Int) { (self.most, time) = (most, .seconds(seconds)) }
 
-    /// The body of a request. Throws `ServingError` where it is too large or too slow, after which the connection is closed,
-    /// is compressed, or where too many bytes are on their way already.
+    /// The body of a request. Throws `ServingError` where it is too large, too slow or compressed, or where too many bytes
+    /// are on their way already.
     func body(of request: Request, _ context: Context) async throws -> [UInt8] {
       if let encoding = request.headers[.contentEncoding], encoding != "identity" {
         throw ServingError(.invalid, "Content-Encoding \(encoding.quoted) is not understood: send the body as it is")
       }
       if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > most {
-        context.closeSoon()
         throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
       }
       var bytes: [UInt8] = []
@@ -35,12 +34,9 @@
       // What a header promises is not counted: who sends nothing takes no room.
       for try await part in request.body {
         guard part.readableBytes <= most - bytes.count else {
-          context.closeSoon()
           throw ServingError(.tooLarge, "the body has more than the \(most) bytes that this server takes")
         }
         guard ContinuousClock.now - start < time else {
-          // The rest would be read, however long it takes, so that the connection could be used again.
-          context.closeSoon()
           throw ServingError(.late, "the body is not there after \(time.components.seconds) s")
         }
         bytes += part.readableBytesView
@@ -49,9 +45,33 @@
           throw ServingError(.busy(retryAfter: 1), "too many bytes are on their way to this server")
         }
       }
+      context.bodyEnd.note()
       // The body of a client that is gone ends early.
       try Task.checkCancellation()
       return bytes
+    }
+  }
+
+  /// Whether a request's body was read to its end.
+  final class BodyEnd: Sendable {
+    private let hasCome = Atomic(false)
+
+    var isRead: Bool { hasCome.load(ordering: .relaxed) }
+    func note() { hasCome.store(true, ordering: .relaxed) }
+  }
+
+  /// Ends connections whose request is answered before its body is there, whatever the answer: the rest would be read,
+  /// however long it takes, so that the connection could be used again.
+  struct UnreadBodies: RouterMiddleware {
+    func handle(
+      _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+      var response = try await next(request, context)
+      let length = request.headers[.contentLength] ?? "0"
+      guard length != "0" || request.headers[.transferEncoding] != nil, !context.bodyEnd.isRead else { return response }
+      response.headers[.connection] = "close"
+      context.closeSoon()
+      return response
     }
   }
 #endif

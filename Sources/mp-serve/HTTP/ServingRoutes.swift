@@ -85,7 +85,10 @@
           return try await context.whileAwaited { try await infer(request, context, model) }
         }
       }
-      group.post("repository/index") { _, _ in Response.json(repository.index) }
+      group.post("repository/index") { request, context in
+        _ = try await bodies.body(of: request, context)
+        return Response.json(repository.index)
+      }
       group.post("repository/models/:model/load") { request, context in
         try await change(request, context) { try await repository.load($0) }
       }
@@ -135,7 +138,8 @@
           }
           return length
         }
-        let asked = try OpenInferenceRequest(body: try await bodies.body(of: request, context), jsonLength: length)
+        let asked = try OpenInferenceRequest(
+          body: try await bodies.body(of: request, context), jsonLength: length, tasks: model.classifier.tasks)
         if let name = asked.model, name != model.name {
           throw ServingError(.invalid, "model_name is \(name.quoted), and the path says \(model.name.quoted)")
         }
@@ -151,8 +155,9 @@
       let model = try onlyModel()
       return try await model.counted(protocol: "predict") {
         let asked = try PredictRequest(body: try await bodies.body(of: request, context))
+        try asked.check(model.classifier)
         let result = try await model.answer(asked.request)
-        return Response.json(asked.reply(result, labels: model.classifier.labels)).noting(result)
+        return Response.json(asked.reply(result, by: model.classifier)).noting(result)
       }
     }
 

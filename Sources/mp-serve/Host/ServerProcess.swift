@@ -52,6 +52,7 @@
       let service = ServingRoutes(repository: repository, metrics: registry, bodies: bodies, logger: logger)
       var router = Router(context: Context.self)
       router.add(middleware: RequestLog(logger: logger))
+      router.add(middleware: UnreadBodies())
       router.add(middleware: ErrorReplies())
       router.add(middleware: HeaderLimit(bytes: options.maxHeader))
       if let token { router.add(middleware: TokenCheck(token: token)) }
