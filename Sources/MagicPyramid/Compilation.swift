@@ -56,8 +56,8 @@ public struct Compilation: Sendable {
         return try registry.make(
           spec, kind: kind, shape: compiler.lowered.graph.shape, learned: compiler.lowered.learned)
       } catch let error as PolicyError {
-        // Only here is it known which checkpoint lacks learned values.
-        throw error.naming(checkpoint: compiler.checkpoint.path.shellQuoted)
+        // Only here is it known which checkpoint lacks learned values, and whether mp-train can fit them.
+        throw error.naming(checkpoint: compiler.canFit(kind) ? compiler.checkpoint.path.shellQuoted : nil)
       }
     }
     self.compiler = compiler
@@ -102,5 +102,16 @@ public struct Compilation: Sendable {
       "self-check failed: against the reference interpreter, scores differ by up to "
         + "\(check.largestDifference) (limit \(check.tolerance)), \(check.agreeing) of \(check.texts) labels agree, and "
         + "\(check.decidedOtherwise) texts left at another layer or kept other tokens")
+  }
+}
+
+extension ModelCompiler {
+  /// Whether mp-train fits what a policy of a kind learns: for one label of several, the exits' on heads that are there,
+  /// pruning's with layers whose gradients it knows.
+  fileprivate func canFit(_ kind: PolicyKind) -> Bool {
+    guard lowered.graph.shape.task == .classification, lowered.graph.shape.tasks.isEmpty else { return false }
+    if kind == .exit { return !lowered.exitHeads.isEmpty }
+    let untrained: Set<Mnemonic> = [.gate, .rotate, .relativeAttention]
+    return !lowered.graph.nodes.contains { node in untrained.contains { $0.rawValue == node.op.facts.mnemonic } }
   }
 }

@@ -88,8 +88,9 @@ public struct TrainingOptions: Sendable {
   public var teachers: [String] = []
   /// How many layers of the checkpoint are kept, from the first; nil for all.
   public var layers: Int?
-  /// Epochs of stages 1 to 4, or of the numbered stages that run, or one number for all.
-  public var epochs = [3, 1, 2, 2]
+  /// Epochs of stages 1 to 4, or of the numbered stages that run, or one number for all; nil for what
+  /// `epochs(of:batches:)` says.
+  public var epochs: [Int]?
   /// The highest learning rates: of the model, of heads that are new, of thresholds.
   public var learningRate = 5e-5, headLearningRate = 1e-3, thresholdLearningRate = 1e-2
   /// Weight of the masks' mean in soft pruning.
@@ -127,13 +128,26 @@ public struct TrainingOptions: Sendable {
   /// Whether one of stages 1 to 3 runs.
   private var trainsModel: Bool { stages.contains { $0 != .entry && $0 != .exits } }
 
-  /// Epochs of a stage: of the four of the paper when four are given, else of those numbered stages that run.
-  public func epochs(of stage: StageName) -> Int {
-    let numbered = StageName.allCases.dropFirst()
+  /// Epochs of a stage in which so many batches are one: of the four of the paper when four are given, else of those
+  /// numbered stages that run. When none are given, the paper's for large sets, 3, 1, 2 and 2, and for small ones as many
+  /// as make `leastUpdates`, up to 20: a few dozen updates hardly move a model (Zhang et al. 2021, 2006.05987).
+  public func epochs(of stage: StageName, batches: Int) -> Int {
+    let numbered = Array(StageName.allCases.dropFirst())
+    guard let epochs else {
+      guard let place = numbered.firstIndex(of: stage) else { return 0 }
+      // Heads alone, on features that are computed once, take seconds.
+      let isQuick = stage == .exits && exitsTraining == .frozen
+      let (updates, most) = isQuick ? (1500, 100) : (Self.leastUpdates[place], 20)
+      let needed = (updates * accumulate + batches - 1) / max(batches, 1)
+      return max([3, 1, 2, 2][place], min(needed, most))
+    }
     if epochs.count == 1 { return epochs[0] }
-    let named = epochs.count == numbered.count ? Array(numbered) : stages.filter { $0 != .entry }
+    let named = epochs.count == numbered.count ? numbered : stages.filter { $0 != .entry }
     return named.firstIndex(of: stage).map { epochs[$0] } ?? 0
   }
+
+  /// Updates that stages 1 to 4 have at least where nobody says how many epochs.
+  private static let leastUpdates = [600, 200, 400, 600]
 
   /// The exits for a model of this many layers. Throws when there is no such layer.
   public func exits(layers: Int) throws(TrainingError) -> ExitChoice {
@@ -158,7 +172,7 @@ public struct TrainingOptions: Sendable {
     object["bag"] = .string(bag.rawValue)
     object["teacher"] = .array(teachers.map(JSONValue.string))
     object["layers"] = layers.map { JSONValue($0) } ?? "all"
-    object["epochs"] = numbers(epochs)
+    object["epochs"] = epochs.map(numbers) ?? "usual"
     for (name, value) in [
       ("learning-rate", learningRate), ("head-learning-rate", headLearningRate),
       ("threshold-learning-rate", thresholdLearningRate), ("regularisation", regularisation),

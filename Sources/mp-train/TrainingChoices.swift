@@ -39,11 +39,15 @@ struct TrainingChoices: ParsableArguments {
 
   @Option(help: "Keep only the first layers of the checkpoint.") var layers: Int?
 
-  @Option(help: "Epochs of stages 1 to 4, or of those of them that run, or one number.")
-  var epochs = NumberList(usual.epochs)
+  @Option(
+    help: """
+      Epochs of stages 1 to 4, or of those of them that run, or one number. By default 3,1,2,2, and more where texts are \
+      few: until stages have 600, 200, 400 and 1,500 updates, or 20 epochs (100 of heads alone).
+      """)
+  var epochs: NumberList?
 
   @Option(help: "Learning rate of the model.") var learningRate = usual.learningRate
-  @Option(help: "Learning rate of new heads.") var headLearningRate = usual.headLearningRate
+  @Option(help: "Learning rate of all heads, new or not.") var headLearningRate = usual.headLearningRate
   @Option(help: "Learning rate of pruning thresholds.") var thresholdLearningRate = usual.thresholdLearningRate
   @Option(help: "Weight of pruning in the loss of stage 2.") var regularisation = usual.regularisation
   @Option(help: "Softness of the mask in stage 2.") var softTemperature = usual.softTemperature
@@ -77,8 +81,8 @@ struct TrainingChoices: ParsableArguments {
     }
     let numbered = stages.stages.filter { $0 != .entry }.count
     if let idle { throw ValidationError("\(idle.option) has no effect without stage \(idle.stage)") }
-    guard [1, 4, numbered].contains(epochs.numbers.count) else {
-      throw ValidationError("--epochs: \(epochs.numbers.count) numbers for \(numbered) numbered stages")
+    if let count = epochs?.numbers.count, ![1, 4, numbered].contains(count) {
+      throw ValidationError("--epochs: \(count) numbers for \(numbered) numbered stages")
     }
   }
 
@@ -88,7 +92,7 @@ struct TrainingChoices: ParsableArguments {
     func has(_ stage: StageName) -> Bool { given.stages.contains(stage) }
     func first(_ changes: KeyValuePairs<String, Bool>) -> String? { changes.first { $0.value }?.key }
     let ofNumbered = first([
-      "--exits-training": exitsTraining != usual.exitsTraining, "--epochs": epochs.numbers != usual.epochs,
+      "--exits-training": exitsTraining != usual.exitsTraining, "--epochs": epochs != nil,
       "--head-learning-rate": headLearningRate != usual.headLearningRate,
       "--weight-decay": weightDecay != usual.weightDecay, "--warm-up": warmUp != usual.warmUp,
       "--accumulate": accumulate != usual.accumulate, "--patience": patience != nil,
@@ -122,17 +126,22 @@ struct TrainingChoices: ParsableArguments {
     return given.members.map(\.key).first { given[$0] != normal[$0] && !ofFits.contains($0) }.map { "--\($0)" }
   }
 
-  /// The options for the library.
-  var options: TrainingOptions {
+  /// The options for the library, for a checkpoint that has no head at the entry.
+  var options: TrainingOptions { options(hasEntry: false) }
+
+  /// The options for the library. A head that the checkpoint has at the entry stays unless another bag is asked for.
+  func options(hasEntry: Bool) -> TrainingOptions {
     var options = TrainingOptions()
     options.stages = stages.stages
     // Exits that include the entry need its head, wherever exits are trained.
-    if options.stages.contains(.exits), exits?.entry ?? true, !options.stages.contains(.entry) {
+    if options.stages.contains(.exits), exits?.entry ?? true, !options.stages.contains(.entry),
+      !hasEntry || bag != usual.bag
+    {
       options.stages.insert(.entry, at: 0)
     }
     (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
     options.addsEntry = addEntry
-    (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs.numbers)
+    (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs?.numbers)
     options.layers = layers
     options.learningRate = learningRate
     options.headLearningRate = headLearningRate

@@ -11,17 +11,20 @@ import PyramidTraining
 struct TrainingSession {
   private let command: MPTrain
   private let terminal: Terminal
+  private let progress: LongProgress
 
-  init(_ command: MPTrain, _ terminal: Terminal) { (self.command, self.terminal) = (command, terminal) }
+  init(_ command: MPTrain, _ terminal: Terminal) {
+    (self.command, self.terminal, progress) = (command, terminal, LongProgress(terminal))
+  }
 
   func run() throws {
-    let options = command.choices.options
     let checkpoint = try Checkpoint(path: command.checkpoint)
+    let options = command.choices.options(hasEntry: checkpoint.weights.shape(of: "exits.entry.table") != nil)
     let data = try TrainingData(
       path: command.files.data, dev: command.files.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
     let training = try Training(
-      checkpoint, data, options, threads: command.running.team.threads, progress: terminal.progress)
+      checkpoint, data, options, threads: command.running.team.threads, progress: progress.report)
     for note in training.notes { terminal.note("note: \(note)") }
     if let policy = command.files.fitPolicy {
       let words = try training.fit(policy: policy, to: command.files.output)
@@ -37,7 +40,7 @@ struct TrainingSession {
     let isFinished = folder.isFinished
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,
-      console: TrainingConsole(progress: terminal.progress, note: note))
+      console: TrainingConsole(progress: progress.report, note: note))
     terminal.endProgress()
     let out = StandardOutput()
     try out.print(summary.markdown, terminator: "")

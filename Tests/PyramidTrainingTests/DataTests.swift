@@ -105,6 +105,22 @@ struct DataTests {
     #expect(error?.description.hasSuffix(problem) == true, "\(error?.description ?? "")")
   }
 
+  @Test("LABELS.txt beside a file of rows names its classes, too")
+  func labelsBesideAFile() throws {
+    let files = ["reviews.tsv": rows(["0", "1"]), "LABELS.txt": "0\tno\n1\tyes\n"]
+    #expect(try data(files, path: "reviews.tsv").labels == ["no", "yes"])
+  }
+
+  @Test("A first row that alone has its label is taken for a header, wherever columns were said to be")
+  func header() throws {
+    let text = "polarity\twords\n" + rows(["a", "b"])
+    let error = #expect(throws: FormatError.self) { try data(["train.tsv": text]) }
+    #expect(error?.description.contains("line 1: is the only one with the label 'polarity': is it a header?") == true)
+    // A rare class that is not first is a class, and so is one of several.
+    #expect(try data(["train.tsv": rows(["a", "b"]) + "c\tonly\n"]).labels == ["a", "b", "c"])
+    #expect(try data(["train.tsv": "d\tonly\n" + rows(["a", "b"]) + "c\tonly\n"]).labels.count == 4)
+  }
+
   @Test("Without dev 5% of the rows are held out, the same for a seed, and no class loses its last row")
   func heldOut() throws {
     let text = rows(["a", "b"], count: 200) + "c\tthe only one\n"

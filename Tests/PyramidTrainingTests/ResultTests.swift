@@ -148,13 +148,22 @@ struct ResultTests {
     #expect(error?.description.contains("its classifier has 3 classes, the data 2") == true)
   }
 
+  @Test("Without a word, small sets are gone through more often, until a stage has some hundred updates")
+  func usualEpochs() {
+    var options = TrainingOptions()
+    func epochs(_ batches: Int) -> [Int] { StageName.allCases.map { options.epochs(of: $0, batches: batches) } }
+    #expect(epochs(1600) == [0, 3, 1, 2, 2] && epochs(100) == [0, 6, 2, 4, 15] && epochs(8) == [0, 20, 20, 20, 100])
+    options.exitsTraining = .joint
+    #expect(epochs(100).last == 6 && epochs(1).last == 20)
+  }
+
   @Test("Epochs are those of the paper's four stages, of those that run, or one for all")
   func epochs() {
     var options = TrainingOptions()
     options.stages = [.entry, .fineTuning, .exits]
     func epochs(_ numbers: [Int]) -> [Int] {
       options.epochs = numbers
-      return [.fineTuning, .exits, .entry].map { options.epochs(of: $0) }
+      return [.fineTuning, .exits, .entry].map { options.epochs(of: $0, batches: 10) }
     }
     #expect(epochs([3, 1, 2, 4]) == [3, 4, 0] && epochs([3, 2]) == [3, 2, 0] && epochs([5])[0...1] == [5, 5])
     #expect(ExitChoice("entry,2,1")?.description == "entry,1,2" && ExitChoice("1,1") == nil && ExitChoice("0") == nil)

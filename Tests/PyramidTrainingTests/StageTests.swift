@@ -335,9 +335,12 @@ struct HeadAnswersTests {
   @Test("The temperature is the one at which the loss is least")
   func temperature() {
     let fitted = Double(answers.temperature(head: 0))
-    for other in [0.8, 0.95, 1.05, 1.25] {
-      #expect(answers.loss(head: 0, temperature: fitted) <= answers.loss(head: 0, temperature: fitted * other))
-    }
+    let seen = Calibration(logits: answers.logits[0], labels: answers.labels.map(Int.init))
+    for other in [0.8, 0.95, 1.05, 1.25] { #expect(seen.loss(fitted) <= seen.loss(fitted * other)) }
+    // Where every one of 25 is right, the 26th might not be: ln((1 - p) / p) = 2 / 0.51 for p = 1 / 52.
+    var right = HeadAnswers(layers: [1], classes: 2)
+    right.add(labels: Array(repeating: 0, count: 25), logits: [Array(repeating: [2, 0], count: 25).flatMap { $0 }])
+    #expect(abs(right.temperature(head: 0) - 0.51) < 0.02)
     #expect(HeadAnswers(layers: [1], classes: 2).temperature(head: 0) == 1)
   }
 

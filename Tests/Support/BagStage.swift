@@ -22,7 +22,7 @@ public final class BagStage: TrainingStage {
   public init(_ name: StageName, _ context: TrainingContext, epochs: Int? = nil, learningRate: Double = 0.05) {
     (self.name, self.context, self.learningRate) = (name, context, learningRate)
     heads = [name.rawValue]
-    self.epochs = epochs ?? context.options.epochs(of: name)
+    self.epochs = epochs ?? context.epochs(of: name)
   }
 
   public func prepare() {

@@ -89,9 +89,10 @@ struct SchedulePolicies: Pass {
         problem + "mp-train fits them for one label of several only: write exits.<layer>.classifier.weight and .bias "
           + "into the checkpoint")
     }
+    // Heads that also read the mean and add what the entry says are the best that leave the model as it is (Train).
+    let stages = atEntry ? "entry" : "4 --bag pairs --head-input first+mean --add-entry"
     throw CompileError(
       problem
-        + "fit them with: mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(atEntry ? "entry" : "4")"
-    )
+        + "fit them with: mp-train \(context.checkpointArgument) --data TRAIN.tsv --output DIR --stages \(stages)")
   }
 }

@@ -92,8 +92,9 @@ extension PolicyError: CustomStringConvertible {
     "mp-train \(checkpoint) --data TRAIN.tsv --output DIR --fit-policy \(policy)"
   }
 
-  /// The same error where it is known which checkpoint lacks something; `checkpoint` is its folder as a shell takes it.
-  public func naming(checkpoint: String) -> PolicyError {
+  /// The same error where it is known which checkpoint lacks something; `checkpoint` is its folder as a shell takes it,
+  /// nil where mp-train can't fit it.
+  public func naming(checkpoint: String?) -> PolicyError {
     switch self {
     case .missingLearned(let policy, let parameter, let symbol, .some):
       .missingLearned(policy: policy, parameter: parameter, symbol: symbol, checkpoint: checkpoint)

@@ -19,6 +19,7 @@ struct LabelNames {
     let found = Set(train.records.lazy.map { ExactString($0.label) })
     numbered = try file.map { try Self.read($0) } ?? Self.matching(checkpoint, found) ?? Self.sorted(found, train)
     names = Self.areSame(numbered, checkpoint) ? checkpoint : numbered
+    if file == nil { try Self.checkHeader(train, found) }
     guard names.count > 1 else {
       throw FormatError(file: train.file, problem: "all rows have the label '\(names[0].printable(limit: 80))'")
     }
@@ -78,6 +79,19 @@ struct LabelNames {
     let numbers = found.map { Int($0) }
     if numbers.contains(nil) { return found.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) } }
     return zip(found, numbers).sorted { ($0.1!, $0.0) < ($1.1!, $1.0) }.map(\.0)
+  }
+
+  /// A first row of a class of its own, among few classes that all have more rows, names columns.
+  private static func checkHeader(_ train: LabelledRecords, _ found: Set<ExactString>) throws(FormatError) {
+    let isJSON = ["jsonl", "ndjson"].contains { train.file.hasSuffix(".\($0)") }
+    guard let first = train.records.first, first.place == "line 1", !isJSON, found.count > 2, found.count <= 50 else { return }
+    var counts: [ExactString: Int] = [:]
+    for row in train.records { counts[ExactString(row.label), default: 0] += 1 }
+    guard counts[ExactString(first.label)] == 1, counts.values.count(where: { $0 == 1 }) == 1 else { return }
+    throw FormatError(
+      file: train.file, place: first.place,
+      problem: "is the only one with the label '\(first.label.printable(limit: 80))': is it a header? Then say --header; "
+        + "else move it, or give its class more rows")
   }
 
   /// Rows of `number<TAB>name`, the numbers from 0 in order.

@@ -21,8 +21,8 @@ public struct TrainingData: Sendable {
   /// Of the training rows, the share that is held out where there is no dev, and at most how many.
   public static let heldOut = (share: 0.05, rows: 2000)
 
-  /// Reads `path`, a file or a folder with `train.*`, perhaps `dev.*`, perhaps `LABELS.txt`. Without a dev file a
-  /// random 5% of the rows, at most 2,000, whatever their classes, are held out by `seed`.
+  /// Reads `path`, a file or a folder with `train.*`, perhaps `dev.*`; LABELS.txt beside the rows names the classes.
+  /// Without a dev file a random 5% of the rows, at most 2,000, whatever their classes, are held out by `seed`.
   ///
   /// Throws for a row that can't be read, no rows, an unknown label in dev, a class without rows, and for labels that look
   /// like texts: more than 50 of them, of more than half of the rows.
@@ -35,9 +35,9 @@ public struct TrainingData: Sendable {
   ) throws {
     let trainFile = try Self.trainFile(of: path)
     var (devFile, labelFile): (String?, String?) = (dev, nil)
-    if trainFile != path, let folder = try? Folder(path: path) {
-      devFile = try dev ?? Self.file("dev", in: folder)
-      labelFile = folder.has("LABELS.txt") ? folder.path(of: "LABELS.txt") : nil
+    if trainFile != path, let folder = try? Folder(path: path) { devFile = try dev ?? Self.file("dev", in: folder) }
+    if let folder = try? Folder(path: Self.folder(of: trainFile)), folder.has("LABELS.txt") {
+      labelFile = folder.path(of: "LABELS.txt")
     }
     if path == "-" || dev == "-" {
       throw TrainingError("training reads files, not standard input: a resumed one reads them again")
@@ -95,6 +95,10 @@ public struct TrainingData: Sendable {
       throw FormatError(file: folder.path, problem: "has both \(found[0]) and \(found[1]); give --data one file")
     }
     return found.first.map(folder.path)
+  }
+
+  private static func folder(of file: String) -> String {
+    file.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(file[...$0]) } ?? "."
   }
 
   private static func checksum(_ path: String) throws(FormatError) -> String {

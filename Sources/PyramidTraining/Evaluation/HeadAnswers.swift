@@ -69,9 +69,10 @@ public struct HeadAnswers: Sendable {
     return sum / Double(max(count, 1))
   }
 
-  /// The temperature, between 1/20 and 20, at which a head's loss is least. 1 where there are no samples.
+  /// The temperature, between 1/20 and 20, at which a head's labels fit best (`Calibration`). 1 where there are no
+  /// samples.
   public func temperature(head: Int) -> Float {
-    labels.isEmpty ? 1 : Float(leastTemperature(steps: 19) { loss(head: head, temperature: $0) })
+    Float(Calibration(logits: logits[head], labels: labels.map(Int.init)).temperature)
   }
 }
 

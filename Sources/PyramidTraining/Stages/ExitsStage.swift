@@ -22,7 +22,7 @@ final class ExitsStage: TrainingStage {
   init(_ context: TrainingContext, _ recipe: StageRecipe) {
     (self.context, self.recipe) = (context, recipe)
     heads = recipe.exits.map { "\($0 + 1)" } + ["\(context.layers)"]
-    epochs = context.options.epochs(of: .exits)
+    epochs = context.epochs(of: .exits)
   }
 
   func prepare() throws {

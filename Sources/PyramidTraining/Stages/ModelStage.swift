@@ -20,7 +20,7 @@ final class ModelStage: TrainingStage {
   init(_ name: StageName, _ context: TrainingContext, _ recipes: [StageRecipe], keepsBest: Bool = true) {
     (self.name, self.context, self.recipes, self.keepsBest) = (name, context, recipes, keepsBest)
     heads = recipes[0].exits.map { "\($0 + 1)" } + ["\(context.layers)"]
-    epochs = context.options.epochs(of: name)
+    epochs = context.epochs(of: name)
   }
 
   func prepare() throws {

@@ -48,6 +48,12 @@ public final class TrainingContext {
     (options.batchSamples, max(options.batchTokens, train.lengths.max() ?? 0, dev.lengths.max() ?? 0))
   }
 
+  /// Epochs of a stage.
+  public func epochs(of stage: StageName) -> Int {
+    let plan = BatchPlan(lengths: train.lengths, budget: options.batchTokens, samples: options.batchSamples)
+    return options.epochs(of: stage, batches: plan.batches.count)
+  }
+
   /// What stages distil from beside the labels.
   private(set) lazy var teachers = Result { try Teachers(self) }
 
