@@ -17,7 +17,7 @@ public enum Team {
   ) { mp_with_team(Int32(threads), work, argument) }
 }
 
-/// The measured peak of one kind of instruction that products are made of.
+/// The measured peak of one kind of multiply-add or dot product: of each that kernels use, and of f16, which none does.
 public struct PeakRate: Sendable {
   /// The format of the factors: f32, f16, bf16 or int8.
   public let precision: String

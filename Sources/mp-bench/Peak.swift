@@ -9,7 +9,7 @@ import PyramidTools
 struct Peak: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the measured peak rate of multiply-adds and of each feature that this CPU has beside them.",
-    discussion: "Loops over registers only; each row is the best of fifty runs of a millisecond.")
+    discussion: "Loops over registers only; each row is the best of fifty runs of a millisecond. No kernel uses f16.")
 
   @OptionGroup var team: ThreadOptions
 

@@ -1,4 +1,5 @@
-// What the checks of check.c share: numbers that repeat, guarded memory, comparisons, and the count of both.
+// What the checks share: numbers that repeat, guarded memory, comparisons, and the count of both (support.c), and the
+// checks themselves, one for each kind of kernel, of a path.
 #ifndef MP_CHECK_H
 #define MP_CHECK_H
 
@@ -11,68 +12,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef __has_feature
-#define __has_feature(name) 0
-#endif
-/// Floats on either side of a buffer that must stay as they are; the address sanitizer has guards of its own, which see reads.
-enum { MARGIN = __has_feature(address_sanitizer) ? 0 : 64 };
-static int passed, failed;
-static const char *subject = "";  // the path under test
+extern int passed, failed;
+extern const char *subject;  // the path under test
 
-static void expect(int holds, const char *what) {
-  if (holds) {
-    passed++;
-  } else {
-    failed++;
-    printf("failed: %s, %s\n", subject, what);
-  }
-}
+void expect(int holds, const char *what);
 
-/// Repeatable numbers in -1 ..< 1 (SplitMix64).
-static uint64_t state;
-static uint64_t next_bits(void) {
-  uint64_t z = state += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
+/// Where repeatable numbers (SplitMix64) go on from.
+extern uint64_t state;
 
-/// `count` floats between guards, which are NaN; so are the floats until something is written.
-static float *buffer(size_t count) {
-  float *all = malloc((count + 2 * MARGIN) * sizeof(float));
-  const uint32_t mark = 0x7fc0beef;
-  for (size_t i = 0; i < count + 2 * MARGIN; i++) memcpy(all + i, &mark, 4);
-  return all + MARGIN;
-}
-static float *numbers(size_t count, float scale) {
-  float *x = buffer(count);
-  for (size_t i = 0; i < count; i++) x[i] = ((float)(int32_t)(next_bits() >> 40) / 8388608.0f - 1.0f) * scale;
-  return x;
-}
-
-/// Checks the guards of a buffer, and frees it.
-static void drop(float *x, size_t count) {
-  int intact = 1;
-  for (size_t i = 0; i < MARGIN; i++) {
-    uint32_t before, after;
-    memcpy(&before, x - MARGIN + i, 4);
-    memcpy(&after, x + count + i, 4);
-    intact = intact && before == 0x7fc0beef && after == 0x7fc0beef;
-  }
-  expect(intact, "memory outside of a buffer is left alone");
-  free(x - MARGIN);
-}
+/// `count` floats between guards, which are NaN; so are the floats until something is written. Under the address
+/// sanitizer there are no guards: its own see reads as well. Lives until `drop_all`.
+float *buffer(size_t count);
+/// Numbers in -scale ..< scale.
+float *numbers(size_t count, float scale);
+/// Indices in 0 ..< below.
+int32_t *indices(size_t count, int below);
+/// Zeros.
+double *sums(size_t count);
+/// Checks the guards of all buffers, and frees them.
+void drop_all(void);
 
 /// |a - b| <= tolerance max(1, |b|) everywhere.
-static int is_close(const float *a, const float *b, size_t count, float tolerance) {
-  for (size_t i = 0; i < count; i++) {
-    if (!(fabsf(a[i] - b[i]) <= tolerance * fmaxf(1, fabsf(b[i])))) {
-      printf("%g instead of %g at %zu: ", (double)a[i], (double)b[i], i);
-      return 0;
-    }
-  }
-  return 1;
-}
-static int is_same(const float *a, const float *b, size_t count) { return memcmp(a, b, count * sizeof(float)) == 0; }
+int is_close(const float *a, const float *b, size_t count, float tolerance);
+/// The same of what plain loops in double gave; with a tolerance of 0 of their floats.
+int is_near(const float *a, const double *b, size_t count, double tolerance);
+int is_same(const void *a, const void *b, size_t count);
+
+/// The definitions in the header, in double.
+double activated(double x, mp_activation activation);
+int is_kept(mp_dropout dropout, uint32_t counter);
+
+void check_layers(mp_isa isa);
+void check_rows(mp_isa isa);
+void check_attention(mp_isa isa);
+void check_first_attention(mp_isa isa);
+void check_attention_gradient(mp_isa isa);
+void check_training(mp_isa isa);
+
+/// A hash of what layers in int8 give: the same on every path but the portable one.
+uint64_t digest_layers(mp_isa isa);
 
 #endif

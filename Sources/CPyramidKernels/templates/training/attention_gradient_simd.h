@@ -20,12 +20,14 @@ typedef struct {
   float *dkeys, *dvalues;                       // [tokens][width], summed
   float *received;                              // [columns], of each probability
   float *shares, *kept, *slopes;                // [QUERY_ROWS][columns]: p, p after dropout, gradient of scores
-  float *kept_columns, *slope_columns;          // [columns][GRADIENT_QUERIES], of the block, transposed
+  float *kept_columns, *slope_columns;          // [columns, to 8][GRADIENT_QUERIES], of the block, transposed
 } gradient_scratch;
 
 static size_t lay_out_gradient(int tokens, int head_dim, float *start, gradient_scratch *s) {
   const size_t columns = whole_vectors(tokens), width = whole_vectors(head_dim), dims = (size_t)head_dim;
-  const size_t dense = (size_t)tokens * width, rows = QUERY_ROWS * columns, block = GRADIENT_QUERIES * columns;
+  const size_t dense = (size_t)tokens * width, rows = QUERY_ROWS * columns;
+  // Squares of 8 are transposed: of vectors of four, the last may have four columns more than there are.
+  const size_t block = GRADIENT_QUERIES * ((columns + 7) / 8 * 8);
   float **const places[] = {&s->key_panels, &s->value_panels, &s->keys, &s->queries, &s->dout, &s->dkeys, &s->dvalues,
                             &s->received, &s->shares, &s->kept, &s->slopes, &s->kept_columns, &s->slope_columns};
   const size_t counts[] = {columns * dims, columns * dims, dense, dense, dense, dense, dense,
