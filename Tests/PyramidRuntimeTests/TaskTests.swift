@@ -140,7 +140,8 @@ import Testing
     // What a request says goes before what the executor was made for.
     #expect(try await compiled.executor(tasks: [0]).run(batch, on: RequestTerms(tasks: [1])) == one)
     let single = try CompiledCheckpoint(recipes[0], for: .native(), exit: exit).executor()
-    for (executor, tasks) in [(executor, []), (executor, [1, 3]), (single, [0])] as [(Executor, Set<Int>)] {
+    let refused: [(Executor, Set<Int>)] = [(executor, []), (executor, [1, 3]), (single, [0])]
+    for (executor, tasks) in refused {
       #expect(throws: RuntimeError.self) { try executor.check(RequestTerms(tasks: tasks)) }
     }
   }

@@ -130,19 +130,20 @@ import Testing
     let whole = try Data(contentsOf: URL(fileURLWithPath: Models.checkpoint + "/model.safetensors"))
     try withoutHeads(whole).write(to: URL(fileURLWithPath: scratch.path("model.safetensors")))
     let result = try Tool.compile(scratch.folder, "--emit", "ir", "--exit", "entropy")
-    #expect(result.code == 1 && result.notes.contains("fit them with: mp-train '\(scratch.folder)' "), "\(result.notes)")
+    let words = "fit them with: mp-train "
+    #expect(result.code == 1 && result.notes.contains("\(words)'\(scratch.folder)' "), "\(result.notes)")
     #expect(try Tool.compile(scratch.folder, "--emit", "ir").code == 0)
     // As a user would: the command as it is named, with files for its capitals (and fewer epochs).
-    let named = try #require(result.notes.components(separatedBy: "fit them with: mp-train ").last)
-    let words = named.trimmingCharacters(in: .whitespacesAndNewlines).replacingOccurrences(of: "'", with: "")
+    let named = try #require(result.notes.components(separatedBy: words).last)
+    let command = named.trimmingCharacters(in: .whitespacesAndNewlines).replacingOccurrences(of: "'", with: "")
       .replacingOccurrences(of: "TRAIN.tsv", with: Models.checkpoint + "/sample.tsv")
       .replacingOccurrences(of: "DIR", with: scratch.path("exits")).components(separatedBy: " ")
-    let trained = try Tool.train.run(words + ["--epochs", "4", "--quiet"])
+    let trained = try Tool.train.run(command + ["--epochs", "4", "--quiet"])
     try #require(trained.code == 0, "\(trained.notes)")
     let model = scratch.path("m.mpc")
     #expect(try Tool.compile(scratch.path("exits"), "-o", model, "--exit", "entropy(threshold=0.5)").code == 0)
     let answer = try Tool.run(model, "--format", "jsonl", RunTests.river)
-    #expect(answer.output.contains("\"exit_layer\":0") || answer.output.contains("\"exit_layer\":1"), "\(answer.output)")
+    #expect(!answer.output.isEmpty && !answer.output.contains("\"exit_layer\":6"), "\(answer.output)")
   }
 
   /// The same safetensors file with the exit heads renamed to a buffer's name, which loaders ignore, would still be unknown: so the
