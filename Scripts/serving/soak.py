@@ -1,4 +1,4 @@
-"""A server under steady load, minute by minute.
+"""A server under steady load, minute by minute, and under three times what it can do.
 
     MP_BIN=DIR python Scripts/serving/soak.py MODEL.mpc TEXTS.tsv [--minutes 10] [--clients 8] [--rate R]
 
@@ -8,18 +8,25 @@ part of the processors itself). Single texts then come by a Poisson process over
 any error, on growth of more than 1 MB after the second minute, and where the median p99 of the later minutes is over
 that of the earlier ones by more than 10% (the first counts for none).
 
-Fails where this client does not keep up, and on the server's own exit code.
+The overload comes after it: three times the capacity for a minute, over as many connections as it takes, in requests of
+several texts, so that this client is not what is overloaded. Fails on any status but 200 and 429, on a request without a
+reply, where less than 0.8 of the capacity is answered with 200, where nothing is refused, and where the server grows by
+more than 8 MB after the first third. Both fail where this client does not keep up, and on the server's own exit code.
 """
 
 import argparse
 import asyncio
+import collections
 import json
 import pathlib
 import statistics
 import sys
+import time
 
 from conftest import Server
 from load import Load, percentile, request
+
+OVERLOAD, LEAST_ACCEPTED, MOST_OVERLOAD_MB = 3, 0.8, 8
 
 
 def resident(process):
@@ -29,9 +36,12 @@ def resident(process):
     return 0.0
 
 
-def load(server, texts):
-    """Requests of a text each."""
-    return Load(server.port, [request("/predict", {"inputs": text, "truncate": True}) for text in texts])
+def load(server, texts, together=1):
+    """Requests of so many texts each."""
+    groups = [texts[first:first + together] for first in range(0, len(texts) - together + 1, together)]
+    return Load(server.port, [
+        request("/predict", {"inputs": [[text] for text in group] if together > 1 else group[0], "truncate": True})
+        for group in groups])
 
 
 async def steady(server, texts, options):
@@ -63,23 +73,56 @@ async def steady(server, texts, options):
     return met
 
 
+async def overload(server, texts, options):
+    """Whether all bars were met under more than the server can do."""
+    clients = load(server, texts, options.overload_texts)
+    await clients.capacity(2, options.clients)
+    capacity = await clients.capacity(10, options.clients)
+    planned, sizes, done, start = options.overload_seconds, [], False, time.perf_counter()
+    sending = asyncio.create_task(clients.offer(OVERLOAD * capacity, planned, 1000))
+    while not done:
+        done, _ = await asyncio.wait([sending], timeout=planned / 12)
+        sizes.append(resident(server.process))
+    took, (seconds, answers) = time.perf_counter() - start, sending.result()
+    statuses = collections.Counter(status for status, _ in answers)
+    accepted, growth = statuses[200] / took / capacity, max(sizes[4:]) - max(sizes[:4])
+    met = (set(statuses) == {200, 429} and accepted >= LEAST_ACCEPTED and growth <= MOST_OVERLOAD_MB
+           and seconds <= 1.05 * planned)
+    p99s = {kind: percentile([time for status, time in answers if status == code] or [None], 0.99)
+            for kind, code in [("accepted", 200), ("refused", 429)]}
+    print(json.dumps({
+        "overload": len(answers) / seconds / capacity, "capacity_per_s": options.overload_texts * capacity,
+        "texts_of_a_request": options.overload_texts, "statuses": statuses, "accepted_of_capacity": accepted,
+        "p99_ms": p99s, "resident_mb": sizes, "growth_mb": growth, "met": met}), flush=True)
+    return met
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", help="lines label<TAB>text")
-    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--minutes", type=int, default=10, help="of steady load; 0 for the overload alone")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rate", type=float, help="texts a second; by default 80%% of the capacity")
+    parser.add_argument("--overload-seconds", type=float, default=60, help="0 for no overload")
+    parser.add_argument("--overload-texts", type=int, default=16, help="of a request in the overload")
     options = parser.parse_args()
-    if options.minutes < 3:
+    if 0 < options.minutes < 3 or options.minutes < 0:
         parser.error("--minutes: what changes after the second minute takes at least 3")
-    if options.clients < 1 or options.rate is not None and options.rate <= 0:
-        parser.error("--clients and --rate are more than 0")
+    if options.clients < 1 or options.overload_texts < 1 or options.rate is not None and options.rate <= 0:
+        parser.error("--clients, --overload-texts and --rate are more than 0")
     with open(options.data, encoding="utf-8") as file:
         texts = [line.rstrip("\n").split("\t")[-1] for line in file]
+    if len(texts) < options.overload_texts:
+        parser.error(f"{options.data}: a request of the overload takes {options.overload_texts} texts")
+
+    async def phases():
+        met = options.minutes == 0 or await steady(server, texts, options)
+        return (options.overload_seconds <= 0 or await overload(server, texts, options)) and met
+
     with Server(options.model, "--log-level", "error") as server:
         try:
-            met = asyncio.run(steady(server, texts, options))
+            met = asyncio.run(phases())
         except RuntimeError as error:
             sys.exit(f"soak: {error}")
         code, log = server.stop()
