@@ -2,11 +2,11 @@
 
     MP_BIN=DIR python Scripts/serving/soak.py MODEL.mpc TEXTS.tsv [--minutes 10] [--clients 8] [--rate R]
 
-The capacity is what so many clients (connections) get that ask again as soon as they are answered (load.py, which takes
-part of the processors itself). Single texts then come by a Poisson process over as many connections, `rate` a second
-(80% of the capacity, by default); the wait for a connection counts as latency. Prints a JSON line a minute, and fails on
-any error, on growth of more than 1 MB after the second minute, and where the median p99 of the later minutes is over
-that of the earlier ones by more than 10% (the first counts for none).
+The capacity is what so many clients (connections) get that ask again as soon as they are answered (load.py, which
+takes part of the processors itself). Single texts then come by a Poisson process over as many connections, `rate` a
+second (80% of the capacity, by default); the wait for a connection counts as latency. Prints a JSON line a minute,
+and fails on any error, on growth of more than 1 MB after the second minute, and where the median p99 of the later
+minutes is over that of the earlier ones by more than 10% (the first counts for none).
 
 The overload comes after it: three times the capacity for a minute, over as many connections as it takes, in requests of
 several texts, so that this client is not what is overloaded. Fails on any status but 200 and 429, on a request without a
