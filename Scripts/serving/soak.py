@@ -9,7 +9,7 @@ and fails on any error, on growth of more than 1 MB after the second minute, and
 minutes is over that of the earlier ones by more than 10% (the first counts for none).
 
 The overload comes after it: three times the capacity for a minute, over as many connections as it takes, in requests of
-several texts, so that this client is not what is overloaded. Fails on any status but 200 and 429, on a request without a
+several texts, so that this client is not overloaded itself. Fails on any status but 200 and 429, on a request without a
 reply, where less than 0.8 of the capacity is answered with 200, where nothing is refused, and where the server grows by
 more than 8 MB after the first third. Both fail where this client does not keep up, and on the server's own exit code.
 """

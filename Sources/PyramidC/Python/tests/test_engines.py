@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
 
@@ -64,6 +65,8 @@ def test_ray_data_loses_and_doubles_nothing_when_a_worker_dies(model, classifier
 def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, tmp_path, monkeypatch):
     pytest.importorskip("pyspark")
     pandas = pytest.importorskip("pandas")
+    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
+        pytest.skip("Spark needs Java")
     from typing import Iterator, Tuple
 
     from pyspark.sql import SparkSession
