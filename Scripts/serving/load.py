@@ -6,11 +6,15 @@ Plain asyncio on bytes that are made before the clock runs, since the client sha
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import time
+import typing
 
 LIMIT_MS = 100
+# After this long a request has no reply.
+PATIENCE = 60
 
 
 def request(path, body):
@@ -47,6 +51,9 @@ class Connection(asyncio.Protocol):
                 return
         elif not self.buffer.endswith(b"0\r\n\r\n"):
             return
+        if b"connection: close" in head:
+            # Nothing more is sent on it.
+            self.transport.close()
         answered, self.answered = self.answered, None
         answered(self, int(head[9:12]), bytes(self.buffer[end + 4:]))
 
@@ -54,6 +61,15 @@ class Connection(asyncio.Protocol):
         if self.answered is not None:
             answered, self.answered = self.answered, None
             answered(None, 0, b"")
+
+
+class Offered(typing.NamedTuple):
+    """What became of a load."""
+
+    seconds: float
+    """How long sending took: more than planned where the client did not keep up."""
+    answers: list
+    """Of every request its status, 0 for none, and its latency in ms."""
 
 
 class Load:
@@ -71,8 +87,12 @@ class Load:
         return connection
 
     async def ask(self, data):
-        """One request: status and body."""
-        connection, done = await self.connection(), asyncio.get_running_loop().create_future()
+        """One request: status and body; 0 where there is no reply, or nobody listens."""
+        done = asyncio.get_running_loop().create_future()
+        try:
+            connection = await self.connection()
+        except OSError:
+            return 0, b""
 
         def answered(connection, status, body):
             if connection:
@@ -97,6 +117,34 @@ class Load:
 
         await asyncio.gather(*(client(number) for number in range(clients)))
         return sum(counts) / seconds
+
+    async def offer(self, rate, seconds, seed, connections=None):
+        """`rate` requests a second for `seconds`, whatever becomes of them. Of at most so many `connections` a request
+        waits for one, within its latency."""
+        chance, answers, tasks = random.Random(seed), [], set()
+        gate = asyncio.Semaphore(connections) if connections else contextlib.nullcontext()
+        start, moment = time.perf_counter(), 0.0
+
+        async def one(planned):
+            status = 0
+            try:
+                async with gate:
+                    status, _ = await self.ask(chance.choice(self.requests))
+            finally:
+                answers.append((status, 1000 * (time.perf_counter() - start - planned)))
+
+        while (moment := moment + chance.expovariate(rate)) < seconds:
+            await asyncio.sleep(max(0, start + moment - time.perf_counter()))
+            task = asyncio.create_task(one(moment))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        took = max(seconds, time.perf_counter() - start)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        return Offered(took, answers)
 
     async def trial(self, rate, seconds, seed, settle=1.0):
         """Latencies in ms of what came after `settle` seconds, at `rate` a second for `seconds`; None for each request

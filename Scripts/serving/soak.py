@@ -1,24 +1,32 @@
-"""A server under steady load: errors, latency and resident size, minute by minute.
+"""A server under steady load, minute by minute, and under three times what it can do.
 
     MP_BIN=DIR python Scripts/serving/soak.py MODEL.mpc TEXTS.tsv [--minutes 10] [--clients 8] [--rate R]
 
-Clients send single texts, together `rate` a second (80% of what a short trial answers, by default). Prints a JSON line
-a minute, and fails on any error, the trial's and the server's own at its end included, on growth of more than 1 MB
-after the second minute, or where the median p99 of the later minutes is over that of the earlier ones by more than 10%
-(the first counts for none). A request without a reply is an error.
+The capacity is what so many clients (connections) get that ask again as soon as they are answered (load.py, which
+takes part of the processors itself). Single texts then come by a Poisson process over as many connections, `rate` a
+second (80% of the capacity, by default); the wait for a connection counts as latency. Prints a JSON line a minute,
+and fails on any error, on growth of more than 1 MB after the second minute, and where the median p99 of the later
+minutes is over that of the earlier ones by more than 10% (the first counts for none).
+
+The overload comes after it: three times the capacity for a minute, over as many connections as it takes, in requests of
+several texts, so that this client is not overloaded itself. Fails on any status but 200 and 429, on a request without a
+reply, where less than 0.8 of the capacity is answered with 200, where nothing is refused, and where the server grows by
+more than 8 MB after the first third. Both fail where this client does not keep up, and on the server's own exit code.
 """
 
 import argparse
+import asyncio
+import collections
 import json
 import pathlib
-import random
 import statistics
 import sys
-import threading
 import time
 
-import requests
 from conftest import Server
+from load import Load, percentile, request
+
+OVERLOAD, LEAST_ACCEPTED, MOST_OVERLOAD_MB = 3, 0.8, 8
 
 
 def resident(process):
@@ -28,77 +36,99 @@ def resident(process):
     return 0.0
 
 
-def run(server, texts, clients, seconds, rate):
-    """Latencies in ms and the number of errors of `seconds` of load; without a rate as fast as it goes."""
-    times, errors, lock, end = [], [0], threading.Lock(), time.perf_counter() + seconds
+def load(server, texts, together=1):
+    """Requests of so many texts each."""
+    groups = [texts[first:first + together] for first in range(0, len(texts) - together + 1, together)]
+    return Load(server.port, [
+        request("/predict", {"inputs": [[text] for text in group] if together > 1 else group[0], "truncate": True})
+        for group in groups])
 
-    def client(number):
-        session, chance, next_time = requests.Session(), random.Random(number), time.perf_counter()
-        while time.perf_counter() < end:
-            if rate:
-                next_time += chance.expovariate(rate / clients)
-                time.sleep(max(0, next_time - time.perf_counter()))
-            start, status = time.perf_counter(), None
-            body = {"inputs": chance.choice(texts), "truncate": True}
-            try:
-                status = session.post(server.url + "/predict", json=body, timeout=60).status_code
-            except Exception as error:
-                print(f"no reply: {error}", file=sys.stderr)
-                # Where nobody listens, errors come as fast as they are asked for.
-                time.sleep(0.1)
-            with lock:
-                if status is not None:
-                    times.append(1000 * (time.perf_counter() - start))
-                errors[0] += status != 200
 
-    threads = [threading.Thread(target=client, args=[number]) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(times), errors[0]
+async def steady(server, texts, options):
+    """Whether all bars were met in so many minutes of load."""
+    clients = load(server, texts)
+    await clients.capacity(2, options.clients)
+    capacity = await clients.capacity(10, options.clients)
+    rate, minutes, seconds = options.rate or 0.8 * capacity, [], 0
+    for minute in range(options.minutes):
+        offered = await clients.offer(rate, 60, minute, options.clients)
+        times = [latency if status == 200 else None for status, latency in offered.answers]
+        minutes.append({
+            "minute": minute + 1, "texts": len(times), "errors": times.count(None), "p50_ms": percentile(times, 0.5),
+            "p99_ms": percentile(times, 0.99), "resident_mb": resident(server.process)})
+        seconds += offered.seconds
+        print(json.dumps(minutes[-1]), flush=True)
+    after = minutes[1:]
+    growth = after[-1]["resident_mb"] - after[0]["resident_mb"]
+    # Of halves, since one disturbance of the machine makes a minute's p99 twice that of its neighbours.
+    half = (len(after) + 1) // 2
+    first, last = (statistics.median(minute["p99_ms"] for minute in part) for part in (after[:half], after[-half:]))
+    errors, drift = sum(minute["errors"] for minute in minutes), last / first - 1
+    came = sum(minute["texts"] for minute in minutes) / seconds
+    # A client that does not keep up brings less load than it was asked for.
+    met = errors == 0 and growth <= 1 and drift <= 0.1 and seconds <= 1.02 * 60 * options.minutes
+    print(json.dumps({
+        "capacity_per_s": capacity, "rate": came, "share_of_capacity": came / capacity, "errors": errors,
+        "growth_mb": growth, "p99_drift": drift, "met": met}), flush=True)
+    return met
+
+
+async def overload(server, texts, options):
+    """Whether all bars were met under more than the server can do."""
+    clients = load(server, texts, options.overload_texts)
+    await clients.capacity(2, options.clients)
+    capacity = await clients.capacity(10, options.clients)
+    planned, sizes, done, start = options.overload_seconds, [], False, time.perf_counter()
+    sending = asyncio.create_task(clients.offer(OVERLOAD * capacity, planned, 1000))
+    while not done:
+        done, _ = await asyncio.wait([sending], timeout=planned / 12)
+        sizes.append(resident(server.process))
+    took, (seconds, answers) = time.perf_counter() - start, sending.result()
+    statuses = collections.Counter(status for status, _ in answers)
+    accepted, growth = statuses[200] / took / capacity, max(sizes[4:]) - max(sizes[:4])
+    met = (set(statuses) == {200, 429} and accepted >= LEAST_ACCEPTED and growth <= MOST_OVERLOAD_MB
+           and seconds <= 1.05 * planned)
+    p99s = {kind: percentile([time for status, time in answers if status == code] or [None], 0.99)
+            for kind, code in [("accepted", 200), ("refused", 429)]}
+    print(json.dumps({
+        "overload": len(answers) / seconds / capacity, "capacity_per_s": options.overload_texts * capacity,
+        "texts_of_a_request": options.overload_texts, "statuses": statuses, "accepted_of_capacity": accepted,
+        "p99_ms": p99s, "resident_mb": sizes, "growth_mb": growth, "met": met}), flush=True)
+    return met
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", help="lines label<TAB>text")
-    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--minutes", type=int, default=10, help="of steady load; 0 for the overload alone")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--rate", type=float)
+    parser.add_argument("--rate", type=float, help="texts a second; by default 80%% of the capacity")
+    parser.add_argument("--overload-seconds", type=float, default=60, help="0 for no overload")
+    parser.add_argument("--overload-texts", type=int, default=16, help="of a request in the overload")
     options = parser.parse_args()
-    if options.minutes < 3:
+    if 0 < options.minutes < 3 or options.minutes < 0:
         parser.error("--minutes: what changes after the second minute takes at least 3")
+    if options.clients < 1 or options.overload_texts < 1 or options.rate is not None and options.rate <= 0:
+        parser.error("--clients, --overload-texts and --rate are more than 0")
     with open(options.data, encoding="utf-8") as file:
         texts = [line.rstrip("\n").split("\t")[-1] for line in file]
-    minutes, errors_of_trial = [], 0
+    if len(texts) < options.overload_texts:
+        parser.error(f"{options.data}: a request of the overload takes {options.overload_texts} texts")
+
+    async def phases():
+        met = options.minutes == 0 or await steady(server, texts, options)
+        return (options.overload_seconds <= 0 or await overload(server, texts, options)) and met
+
     with Server(options.model, "--log-level", "error") as server:
-        if not options.rate:
-            times, errors_of_trial = run(server, texts, options.clients, 10, None)
-            if not times:
-                sys.exit("no text was answered")
-            options.rate = 0.8 * len(times) / 10
-        for minute in range(options.minutes):
-            times, errors = run(server, texts, options.clients, 60, options.rate)
-            if not times:
-                sys.exit(f"minute {minute + 1}: no text was answered")
-            minutes.append({
-                "minute": minute + 1, "texts": len(times), "errors": errors, "p50_ms": times[len(times) // 2],
-                "p99_ms": times[int(0.99 * len(times))], "resident_mb": resident(server.process)})
-            print(json.dumps(minutes[-1]), flush=True)
+        try:
+            met = asyncio.run(phases())
+        except RuntimeError as error:
+            sys.exit(f"soak: {error}")
         code, log = server.stop()
     if code != 0:
-        print(log, file=sys.stderr)
-    steady = minutes[1:]
-    growth = steady[-1]["resident_mb"] - steady[0]["resident_mb"]
-    # Of halves, since one disturbance of the machine makes a minute's p99 twice that of its neighbours.
-    half = (len(steady) + 1) // 2
-    first, last = (statistics.median(minute["p99_ms"] for minute in part) for part in (steady[:half], steady[-half:]))
-    drift = last / first - 1
-    errors = errors_of_trial + sum(minute["errors"] for minute in minutes)
-    print(json.dumps({
-        "rate": options.rate, "errors": errors, "growth_mb": growth, "p99_drift": drift, "exit_code": code}))
-    sys.exit(errors > 0 or growth > 1 or drift > 0.1 or code != 0)
+        print(f"mp-serve ended with {code}: {log}", file=sys.stderr)
+    sys.exit(not met or code != 0)
 
 
 if __name__ == "__main__":

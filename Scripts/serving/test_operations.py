@@ -118,6 +118,23 @@ def test_answers_that_nobody_waits_for_are_not_computed(model):
     assert server.stop()[0] == 0
 
 
+def test_a_trace_is_written_at_the_end(model, tmp_path):
+    with Server(model, "--trace", str(tmp_path / "trace.json")) as server:
+        for count in [1, 2, 3]:
+            assert server.predict([["a b c"]] * count).status_code == 200
+        code, log = server.stop()
+    assert code == 0, log
+    events = json.loads((tmp_path / "trace.json").read_text())
+    assert {event["cat"] for event in events if event["ph"] == "X"} >= {"wave", "layer", "step"}
+    # Before these, the model was made warm.
+    begun = [event for event in events if event["ph"] == "b"][-3:]
+    assert [event["args"]["samples"] for event in begun] == [1, 2, 3]
+    for event in begun:
+        own = [other for other in events if other.get("cat") == "request" and other["id"] == event["id"]]
+        assert [other["ph"] for other in own if other["ph"] != "n"] == ["b", "e"]
+        assert sum(other["name"].startswith("exit ") for other in own) == event["args"]["samples"]
+
+
 def test_a_broken_model_ends_the_start(tmp_path):
     (tmp_path / "broken.mpc").write_text("no model")
     ended = subprocess.run(

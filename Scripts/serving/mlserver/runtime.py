@@ -17,8 +17,10 @@ class Texts(MLModel):
             "score": np.full(count, 0.5, np.float32),
             "probabilities": np.full((count, classes), 1 / classes, np.float32),
             "logits": np.zeros((count, classes), np.float32), "exit_layer": np.zeros(count, np.int32),
+            "truncated": np.zeros(count, np.bool_),
         }
-        outputs = [StringCodec.encode_output("label", ["Film"] * count, use_bytes=False)]
+        strings = {"label": "Film", "limited_by": ""}
+        outputs = [StringCodec.encode_output(name, [value] * count) for name, value in strings.items()]
         outputs += [NumpyCodec.encode_output(name, value) for name, value in tensors.items()]
         wanted = [output.name for output in payload.outputs or []]
         return InferenceResponse(

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -35,6 +36,9 @@ def library():
     given = os.environ.get("MAGIC_PYRAMID_LIBRARY")
     if given:
         return given
+    if not shutil.which("swift"):
+        sys.exit("magic-pyramid: no 'swift' on the PATH; the library is built with a Swift 6.3 toolchain from swift.org "
+                 "(or name one that is built already: MAGIC_PYRAMID_LIBRARY=FILE)")
     root = pathlib.Path(__file__).resolve().parents[3]
     command = ["swift", "build", "-c", "release", "--product", "magicpyramid", "-Xswiftc", "-static-stdlib"]
     scratch = ["--scratch-path", str(root / ".build-python")]

@@ -33,8 +33,8 @@ magic_pyramid_classifier *magic_pyramid_open(const char *path, const char *optio
 /// Lets a classifier go; no call may be under way. NULL is not a classifier.
 void magic_pyramid_close(magic_pyramid_classifier *classifier);
 
-/// What the model is, a JSON object: `labels`, `task`, `layers`, `classes`, `max_tokens`, `accepts_pairs`, `exit`, `prune`,
-/// `checkpoint`.
+/// What the model is, a JSON object: `labels`, `task`, `tasks` (names, where it answers several), `layers`, `classes`,
+/// `max_tokens`, `accepts_pairs`, `exit`, `prune`, `checkpoint`.
 char *magic_pyramid_describe(const magic_pyramid_classifier *classifier);
 
 /// Classes of the model, the width of `scores`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _library
+from ._pipeline import TextClassificationPipeline
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,15 +24,15 @@ class MagicPyramidError(ValueError):
 class Numbers(NamedTuple):
     """Answers as arrays, in the order of the texts."""
 
-    label: np.ndarray
+    label: NDArray[np.int32]
     """Number of the best class, int32 [n]."""
-    score: np.ndarray
+    score: NDArray[np.float32]
     """Its score, float32 [n]."""
-    scores: np.ndarray
+    scores: NDArray[np.float32]
     """The scores of all classes, float32 [n, classes]."""
-    exit_layer: np.ndarray
+    exit_layer: NDArray[np.int32]
     """The layer that the text left after, 0 for the entry, int32 [n]."""
-    truncated: np.ndarray
+    truncated: NDArray[np.bool_]
     """Whether the text was cut to the model's limit, bool [n]."""
 
 
@@ -54,7 +56,7 @@ class Classifier:
     ) -> None:
         """Opens a model that mp-compile made; `exit` and `prune` are policies in place of the compiled ones."""
         # Other processes, which open it again, may work in other folders.
-        self._arguments = (os.path.abspath(os.fspath(path)), dict(
+        self._arguments: tuple[str, dict[str, Any]] = (os.path.abspath(os.fspath(path)), dict(
             exit=exit, prune=prune, threads=threads, batch_tokens=batch_tokens, label_threshold=label_threshold))
         options = {key: value for key, value in self._arguments[1].items() if value is not None}
         error = ctypes.c_void_p()
@@ -111,32 +113,16 @@ class Classifier:
             "truncated": pa.array(numbers.truncated),
         })
 
-    def as_transformers_pipeline(self) -> Callable[..., Any]:
-        """A callable that answers as transformers' text-classification pipeline does: a text gives a list of one
-        {"label", "score"}, a list of texts one for each; `top_k` gives so many of each, None all. Pairs are
-        {"text": ..., "text_pair": ...}."""
-
-        def pipeline(inputs: Any, top_k: int | None = 1, **options: Any) -> Any:
-            if options:
-                raise TypeError(f"not understood: {', '.join(options)}")
-            is_list = isinstance(inputs, (list, tuple))
-            items = [{"text": x} if isinstance(x, str) else x for x in (inputs if is_list else [inputs])]
-            numbers = self.predict_numpy(
-                [x["text"] for x in items], [x.get("text_pair") or "" for x in items]
-                if any(x.get("text_pair") for x in items) else None)
-            answers = []
-            for scores in numbers.scores:
-                order = np.argsort(-scores, kind="stable")[: len(scores) if top_k is None else top_k]
-                answers.append([{"label": self.labels[i], "score": float(scores[i])} for i in order])
-            if top_k == 1:
-                return [answer[0] for answer in answers]
-            return answers if is_list else answers[0]
-
-        return pipeline
+    def as_transformers_pipeline(self) -> TextClassificationPipeline:
+        """A callable that takes and answers what transformers' text-classification pipeline does: a text gives a list of
+        one {"label", "score"}, {"text": ..., "text_pair": ...} one alone, a list one for each, and an iterator an iterator.
+        With `top_k` each has a list of so many, with None of all. Texts over the model's limit are cut, whatever
+        `truncation` says; `padding` and `num_workers` have no meaning here."""
+        return TextClassificationPipeline(self)
 
     def _numbers(self, columns: _Columns) -> Numbers:
         handle = self._open()
-        count, classes = columns.count, self.info["classes"]
+        count, classes = columns.rows, self.info["classes"]
         numbers = Numbers(
             np.empty(count, np.int32), np.empty(count, np.float32), np.empty((count, classes), np.float32),
             np.empty(count, np.int32), np.empty(count, np.bool_))
@@ -153,13 +139,13 @@ def _reopen(path: str, options: dict[str, Any]) -> Classifier:
 
 
 class _Columns(NamedTuple):
-    count: int
+    rows: int
     arguments: tuple[Any, ...]
     kept: tuple[Any, ...]
     """What the arguments point into."""
 
 
-def _column(texts: Sequence[str]) -> tuple[np.ndarray, bytes]:
+def _column(texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])

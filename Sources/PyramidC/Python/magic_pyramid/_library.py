@@ -1,8 +1,11 @@
 """The C functions of magic_pyramid.h, as ctypes calls them. Calls release the interpreter's lock."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import pathlib
+from typing import Any
 
 INTERFACE = 1
 
@@ -13,7 +16,7 @@ _pointer, _texts = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_
 _error = ctypes.POINTER(ctypes.c_void_p)
 
 
-def _declare(name, result, *arguments):
+def _declare(name: str, result: Any, *arguments: Any) -> Any:
     function = getattr(library, "magic_pyramid_" + name)
     function.restype, function.argtypes = result, list(arguments)
     return function
@@ -32,7 +35,7 @@ if interface() != INTERFACE:
     raise ImportError(f"{_path} has interface {interface()}, this package needs {INTERFACE}")
 
 
-def take(pointer):
+def take(pointer: int | ctypes.c_void_p) -> str:
     """The text that a function returned, which is freed."""
     try:
         return ctypes.string_at(pointer).decode()

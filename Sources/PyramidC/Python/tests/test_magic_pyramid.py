@@ -1,6 +1,7 @@
 """The wheel against mp-run: MP_BIN is the folder of mp-compile and mp-run."""
 
 import concurrent.futures
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -66,13 +67,64 @@ def test_arrow_columns_hold_the_same(classifier):
     assert sliced["score"].to_pylist() == numbers.score[1:3].tolist()
 
 
-def test_pipeline_answers_as_transformers_does(classifier):
-    pipeline = classifier.as_transformers_pipeline()
-    single = pipeline(TEXTS[0])
-    assert list(single[0]) == ["label", "score"] and single[0]["label"] == "NaturalPlace"
-    assert pipeline(TEXTS[:2])[1]["label"] == "Album"
-    assert len(pipeline(TEXTS[0], top_k=None)) == len(classifier.labels)
-    assert [len(answer) for answer in pipeline(TEXTS[:2], top_k=3)] == [3, 3]
+PIPELINE_CALLS = {
+    "a text": lambda pipe: pipe(TEXTS[0]),
+    "a text, top_k=1": lambda pipe: pipe(TEXTS[0], top_k=1),
+    "a text, top_k=None": lambda pipe: pipe(TEXTS[0], top_k=None),
+    "a dictionary": lambda pipe: pipe({"text": TEXTS[0]}),
+    "a dictionary, top_k=2": lambda pipe: pipe({"text": TEXTS[0]}, top_k=2),
+    "a list": lambda pipe: pipe(TEXTS[:2], truncation=True, padding=True, batch_size=2),
+    "a list, top_k=1": lambda pipe: pipe(TEXTS[:2], top_k=1),
+    "a list of dictionaries, top_k=3": lambda pipe: pipe([{"text": TEXTS[0]}, {"text": TEXTS[1]}], top_k=3),
+    "a generator": lambda pipe: pipe((text for text in TEXTS[:3]), batch_size=2),
+    "a generator, top_k=None": lambda pipe: pipe((text for text in TEXTS[:3]), top_k=None),
+}
+
+
+def form(answers):
+    """What answers are made of."""
+    if isinstance(answers, dict):
+        return {key: type(value).__name__ for key, value in answers.items()}
+    return ("list" if isinstance(answers, list) else "iterator", [form(answer) for answer in answers])
+
+
+def test_pipeline_answers_in_the_forms_of_transformers(classifier):
+    pipe, one = classifier.as_transformers_pipeline(), {"label": "str", "score": "float"}
+    every = ("list", [one] * len(classifier.labels))
+    expected = {
+        "a text": ("list", [one]), "a text, top_k=1": ("list", [one]), "a text, top_k=None": every,
+        "a dictionary": one, "a dictionary, top_k=2": ("list", [one] * 2), "a list": ("list", [one] * 2),
+        "a list, top_k=1": ("list", [("list", [one])] * 2),
+        "a list of dictionaries, top_k=3": ("list", [("list", [one] * 3)] * 2),
+        "a generator": ("iterator", [one] * 3), "a generator, top_k=None": ("iterator", [every] * 3),
+    }
+    assert {name: form(call(pipe)) for name, call in PIPELINE_CALLS.items()} == expected
+    assert [answer["label"] for answer in pipe(TEXTS[:2])] == ["NaturalPlace", "Album"]
+    scores = [answer["score"] for answer in pipe(TEXTS[0], top_k=None)]
+    assert scores == sorted(scores, reverse=True) and scores[0] == pytest.approx(classifier.predict(TEXTS)[0]["score"])
+    assert pipe([]) == []
+    read = []
+    answers = pipe((read.append(text) or text for text in TEXTS))
+    assert next(answers)["label"] == "NaturalPlace" and len(read) == 1
+    for inputs in [[["a", "b"]], {"text": ["a"]}, {"texts": "a"}, [1]]:
+        with pytest.raises(ValueError, match="text_pair"):
+            pipe(inputs)
+    with pytest.raises(TypeError, match="max_length"):
+        pipe("a", max_length=3)
+
+
+def test_pipeline_has_the_forms_of_transformers_own(classifier):
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("torch")
+    config = transformers.BertConfig(
+        vocab_size=30522, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        num_labels=len(classifier.labels))
+    theirs = transformers.TextClassificationPipeline(
+        model=transformers.BertForSequenceClassification(config).eval(),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(ROOT / "Graphs/dbpedia14"))
+    ours = classifier.as_transformers_pipeline()
+    for name, call in PIPELINE_CALLS.items():
+        assert form(call(ours)) == form(call(theirs)), name
 
 
 def test_policies_are_taken(model):
@@ -196,3 +248,4 @@ print("both")
 
 def test_version():
     assert magic_pyramid.__version__ == magic_pyramid.version() and magic_pyramid.version().count(".") == 2
+    assert importlib.metadata.version("magic-pyramid") == magic_pyramid.version()
