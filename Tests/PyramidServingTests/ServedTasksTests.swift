@@ -88,7 +88,7 @@ import Testing
       }
       #expect(error?.kind == .invalid && error?.description.contains("of main, topic") == true)
     }
-    let one = try PredictRequest(body: Array(#"{"inputs":["w7 w9","w8"],"tasks":"topic"}"#.utf8))
+    let one = try PredictRequest(body: Array(#"{"inputs":[["w7 w9"],["w8"]],"tasks":"topic"}"#.utf8))
     try one.check(model.classifier)
     let result = try await model.answer(one.request)
     let lists = try JSONField(one.reply(result, by: model.classifier), file: "reply").elements()
