@@ -207,6 +207,48 @@ def test_termination_under_load_answers_what_came_in(model):
     assert set(answered) == {(200, 14)}, set(answered)
 
 
+def test_termination_with_a_delay_fails_no_request(model):
+    replies, failures, turned = [], [], threading.Event()
+
+    def flood():
+        # A connection that stays, and is opened anew where a reply says so; what is lost on the way is an error.
+        session = requests.Session()
+        while not turned.is_set():
+            try:
+                reply = session.post(server.url + "/predict", json={"inputs": "a b c"}, timeout=30)
+            except requests.RequestException as error:
+                failures.append(error)
+                return
+            replies.append((reply.status_code, reply.headers.get("Connection")))
+
+    with Server(model, "--drain-delay", "2") as server:
+        clients = [threading.Thread(target=flood, daemon=True) for _ in range(4)]
+        for client in clients:
+            client.start()
+        calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+        assert calls.is_server_ready()
+        end = time.time() + 30
+        while len(replies) < 20:
+            assert not failures and time.time() < end, failures
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        while requests.get(server.url + "/v2/health/ready", timeout=5).status_code == 200:
+            time.sleep(0.01)
+        # What a balancer does that asks for readiness: it sends no more, after a while.
+        assert not calls.is_server_ready() and requests.get(server.url + "/v2/health/live", timeout=5).status_code == 200
+        since = len(replies)
+        while len(replies) < since + 20:
+            assert not failures and time.time() < end, failures
+            time.sleep(0.01)
+        turned.set()
+        for client in clients:
+            client.join(30)
+        code, log = server.stop()
+    assert code == 0, log
+    assert not failures and {status for status, _ in replies} == {200}
+    assert {connection for _, connection in replies[since + 4:]} == {"close"}
+
+
 def test_overload_is_refused_at_once_and_what_is_accepted_is_answered(model):
     # Without exits, since answers come faster than this client asks with them.
     server = Server(model, "--queue-tokens", "2000", "--threads", "1", "--exit", "never-exit", "--prune", "keep-all")

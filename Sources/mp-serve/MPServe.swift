@@ -97,8 +97,12 @@
     @Option(help: "Seconds after which an idle connection is closed, and a body that is not there yet refused.")
     var idleTimeout = 60
 
-    @Option(help: "Seconds that requests have to end after SIGTERM.")
+    @Option(help: "Seconds that requests have to end after SIGTERM, and after --drain-delay.")
     var drainTimeout = 30
+
+    @Option(
+      help: "Seconds after SIGTERM in which requests are still taken while readiness is 503: load balancers turn away.")
+    var drainDelay = 0
 
     @Option(help: "Bearer token that requests must have. Better in MP_SERVE_TOKEN, or in a file.")
     var token: String?
@@ -136,7 +140,7 @@
         ("--max-connections", maxConnections), ("--idle-timeout", idleTimeout), ("--batch-tokens", batchTokens ?? 1),
       ]
       if let wrong = counts.first(where: { $0.1 < 1 }) { throw ValidationError("\(wrong.0) must be at least 1") }
-      if deadlineMs < 0 || drainTimeout < 0 { throw ValidationError("times must not be negative") }
+      if deadlineMs < 0 || drainTimeout < 0 || drainDelay < 0 { throw ValidationError("times must not be negative") }
       if let maxLayers, maxLayers < 0 { throw ValidationError("--max-layers must not be negative") }
       if token != nil && tokenFile != nil { throw ValidationError("give --token or --token-file, not both") }
       if (tlsCertificate == nil) != (tlsKey == nil) {

@@ -15,7 +15,9 @@
     private let port: Int
     private let ending = ServerEnding()
 
-    init(_ options: MPServe, _ repository: ModelRepository, _ token: BearerToken?, _ logger: Logger) throws {
+    init(
+      _ options: MPServe, _ repository: ModelRepository, _ draining: Draining, _ token: BearerToken?, _ logger: Logger
+    ) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
       if let certificate = options.tlsCertificate, let key = options.tlsKey {
         security = .tls(
@@ -35,7 +37,8 @@
           config.http2.maxConcurrentStreams = 256
         })
       server = GRPCServer(
-        transport: transport, services: [InferenceService(repository: repository, ending: ending)],
+        transport: transport,
+        services: [InferenceService(repository: repository, ending: ending, draining: draining)],
         interceptors: token.map { [TokenInterceptor(token: $0)] } ?? [])
       (self.logger, port) = (logger, options.grpcPort)
     }

@@ -13,6 +13,7 @@
   struct InferenceService: Inference_GRPCInferenceService.SimpleServiceProtocol {
     let repository: ModelRepository
     let ending: ServerEnding
+    let draining: Draining
 
     func serverLive(
       request: Inference_ServerLiveRequest, context: ServerContext
@@ -21,7 +22,10 @@
     func serverReady(
       request: Inference_ServerReadyRequest, context: ServerContext
     ) async throws -> Inference_ServerReadyResponse {
-      .with { $0.ready = repository.isReady && repository.models.allSatisfy { (try? $0.checkReady()) != nil } }
+      .with {
+        let isLoaded = repository.isReady && repository.models.allSatisfy { (try? $0.checkReady()) != nil }
+        $0.ready = isLoaded && !draining.isUnderway
+      }
     }
 
     func modelReady(

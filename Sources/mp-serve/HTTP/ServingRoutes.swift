@@ -13,6 +13,7 @@
     let repository: ModelRepository
     let metrics: MetricRegistry
     let bodies: RequestBodies
+    let draining: Draining
     let logger: Logger
 
     private static let jsonLength = HTTPField.Name("Inference-Header-Content-Length")!
@@ -98,6 +99,7 @@
     }
 
     private func ready() throws(ServingError) -> Response {
+      if draining.isUnderway { throw ServingError(.unavailable, "the server ends") }
       guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
       for model in repository.models { try model.checkReady() }
       return Response.json(["ready": true])

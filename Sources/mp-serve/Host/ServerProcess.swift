@@ -48,17 +48,9 @@
 
     func run() async throws {
       raiseFileLimit()
-      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
-      let service = ServingRoutes(repository: repository, metrics: registry, bodies: bodies, logger: logger)
-      var router = Router(context: Context.self)
-      router.add(middleware: RequestLog(logger: logger))
-      router.add(middleware: UnreadBodies())
-      router.add(middleware: ErrorReplies())
-      router.add(middleware: HeaderLimit(bytes: options.maxHeader))
-      if let token { router.add(middleware: TokenCheck(token: token)) }
-      service.add(to: &router)
+      let draining = Draining(seconds: options.drainDelay)
       let application = Application(
-        router: router, server: try server(),
+        router: router(draining), server: try server(),
         configuration: ApplicationConfiguration(
           address: .hostname(options.host, port: options.port), serverName: "mp-serve", backlog: 1024,
           availableConnectionsDelegate: MaximumAvailableConnections(options.maxConnections)),
@@ -69,16 +61,30 @@
         logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
       }
       var transports: [any Service] = [application]
-      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, token, logger)) }
+      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, draining, token, logger)) }
       var configuration = ServiceGroupConfiguration(
-        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports)],
+        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports), draining],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
+      configuration.maximumGracefulShutdownDuration = .seconds(options.drainDelay + options.drainTimeout)
       // What was traced is as telling after a failure.
       var failure: (any Error)?
       do { try await ServiceGroup(configuration: configuration).run() } catch { failure = error }
       for note in try options.trace.write(trace) { logger.notice("\(note)") }
       if let failure { throw failure }
+    }
+
+    private func router(_ draining: Draining) -> Router<Context> {
+      var router = Router(context: Context.self)
+      router.add(middleware: RequestLog(logger: logger))
+      router.add(middleware: LastReplies(draining: draining))
+      router.add(middleware: UnreadBodies())
+      router.add(middleware: ErrorReplies())
+      router.add(middleware: HeaderLimit(bytes: options.maxHeader))
+      if let token { router.add(middleware: TokenCheck(token: token)) }
+      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
+      ServingRoutes(repository: repository, metrics: registry, bodies: bodies, draining: draining, logger: logger)
+        .add(to: &router)
+      return router
     }
 
     /// A connection is an open file, and shells often allow a thousand where the system has room for more.
