@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -364,4 +365,11 @@ def test_tls(model, tmp_path):
         model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https")
     reply = requests.get(server.url + "/health", verify=str(certificate), timeout=30)
     assert reply.status_code == 200
+    # What the server refuses, and not the client already.
+    old = ssl.create_default_context(cafile=certificate)
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+            old.wrap_socket(connection, server_hostname="127.0.0.1")
     server.stop()
