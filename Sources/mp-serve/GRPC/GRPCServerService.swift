@@ -34,7 +34,13 @@
           config.rpc.maxRequestPayloadSize = options.maxBody
           config.connection.maxIdleTime = .seconds(options.idleTimeout)
           config.connection.keepalive.time = .seconds(options.idleTimeout)
-          config.http2.maxConcurrentStreams = 256
+          // Each may hold a part of a message of --max-body.
+          config.http2.maxConcurrentStreams = 32
+          config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { [seconds = options.idleTimeout] stream in
+            stream.eventLoop.makeCompletedFuture {
+              try stream.pipeline.syncOperations.addHandler(CallTimer(seconds: seconds))
+            }
+          }
         })
       server = GRPCServer(
         transport: transport,
