@@ -96,8 +96,8 @@ def test_a_call_whose_message_does_not_come_is_ended(model):
         host = ("127.0.0.1", server.grpc_port)
         release = threading.Event()
         with grpc.insecure_channel("%s:%d" % host) as channel:
-            silent = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes).future(
-                (b"" for _ in [0] if release.wait(30)), wait_for_ready=True)
+            infer = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes)
+            silent = infer.future((b"" for _ in [0] if release.wait(30)), wait_for_ready=True)
             with pytest.raises(grpc.RpcError):
                 silent.result(15)
             assert silent.code() == grpc.StatusCode.CANCELLED

@@ -17,6 +17,7 @@ import pytest
 import requests
 import tritonclient.grpc as triton
 from conftest import BIN, ROOT, Server
+from test_protocols import tensor
 
 SECRET_TEXT = "Wittgenstein's unforgettable teapot"
 
@@ -31,11 +32,39 @@ def test_texts_and_tokens_are_not_logged(model):
     assert requests.post(server.url + "/predict", data=SECRET_TEXT, headers=good, timeout=30).status_code == 422
     assert requests.get(server.url + "/metrics", timeout=30).status_code == 401
     assert requests.get(server.url + "/health", timeout=30).status_code == 200
+    calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+    calls.infer("dbpedia14", [tensor([SECRET_TEXT], triton)], headers={"authorization": good["Authorization"]})
     code, log = server.stop()
     assert code == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert any(line["message"] == "request" and line["status"] == 200 for line in lines)
+    assert any(line["message"] == "call" and line["method"] == "ModelInfer" and line["code"] == "ok" for line in lines)
     assert "teapot" not in log and "s3cr3t" not in log
+
+
+def test_faults_of_the_server_are_logged(model, tmp_path):
+    path = tmp_path / "dbpedia14.mpc"
+    shutil.copy(model, path)
+    with Server(path) as server:
+        calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+        assert server.predict("a").status_code == 200
+        # What nobody should do: the file is written over in place.
+        with open(path, "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"x")
+        os.utime(path, (1, 1))
+        assert server.predict(SECRET_TEXT).status_code == 424
+        body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [SECRET_TEXT]}]}
+        assert requests.post(server.url + "/v2/models/dbpedia14/infer", json=body, timeout=30).status_code == 500
+        with pytest.raises(triton.InferenceServerException, match="INTERNAL"):
+            calls.infer("dbpedia14", [tensor([SECRET_TEXT], triton)])
+        assert requests.get(server.url + "/v2/health/ready", timeout=30).status_code == 503
+        code, log = server.stop()
+    assert code == 0 and "teapot" not in log
+    faults = [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
+    assert [(line["message"], line.get("path", line.get("method"))) for line in faults] == [
+        ("request", "/predict"), ("request", "/v2/models/dbpedia14/infer"), ("call", "ModelInfer")], faults
+    assert [line.get("status", line.get("code")) for line in faults] == [424, 500, "internalError"]
 
 
 def test_options_come_from_the_environment(model):

@@ -42,10 +42,12 @@
             }
           }
         })
+      var interceptors: [any ServerInterceptor] = [CallLog(logger: logger)]
+      if let token { interceptors.append(TokenInterceptor(token: token)) }
       server = GRPCServer(
         transport: transport,
         services: [InferenceService(repository: repository, ending: ending, draining: draining)],
-        interceptors: token.map { [TokenInterceptor(token: $0)] } ?? [])
+        interceptors: interceptors)
       (self.logger, port) = (logger, options.grpcPort)
     }
 
@@ -82,6 +84,39 @@
       } onCancel: {
         work.cancel()
       }
+    }
+  }
+
+  /// One line for each call, as `RequestLog` has them for HTTP.
+  private struct CallLog: ServerInterceptor {
+    let logger: Logger
+
+    func intercept<Input: Sendable, Output: Sendable>(
+      request: StreamingServerRequest<Input>, context: ServerContext,
+      next: @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
+    ) async throws -> StreamingServerResponse<Output> {
+      let start = ContinuousClock.now
+      do {
+        let response = try await next(request, context)
+        var code: RPCError.Code?
+        if case .failure(let error) = response.accepted { code = error.code }
+        note(context, code, since: start)
+        return response
+      } catch {
+        note(context, (error as? RPCError)?.code ?? .unknown, since: start)
+        throw error
+      }
+    }
+
+    private func note(_ context: ServerContext, _ code: RPCError.Code?, since start: ContinuousClock.Instant) {
+      let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+      let isFault = code == .internalError || code == .unknown
+      logger.log(
+        level: isFault ? .error : .debug, "call",
+        metadata: [
+          "method": "\(context.descriptor.method)", "code": "\(code?.description ?? "ok")",
+          "ms": .stringConvertible(milliseconds),
+        ])
     }
   }
 

@@ -8,7 +8,8 @@
   import PyramidFormats
   import PyramidServing
 
-  /// One line for each request: what was asked, how it ended, how long it took.
+  /// One line for each request: what was asked, how it ended, how long it took. A fault of the server is an error, which
+  /// operators see at any level; what it says may hold words of a text.
   struct RequestLog: RouterMiddleware {
     let logger: Logger
 
@@ -16,15 +17,29 @@
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
       let start = ContinuousClock.now
-      let response = try await next(request, context)
+      do {
+        let response = try await next(request, context)
+        note(request, response.status, since: start)
+        return response
+      } catch {
+        // What has no reply of its own is answered with 500, but for what goes wrong while the client sends its body.
+        let isOurs = context.bodyEnd.isRead || request.method == .get
+        note(request, isOurs ? .internalServerError : .badRequest, since: start, "\(type(of: error))")
+        throw error
+      }
+    }
+
+    private func note(
+      _ request: Request, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant, _ error: String? = nil
+    ) {
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-      logger.debug(
-        "request",
-        metadata: [
-          "method": "\(request.method)", "path": "\(request.uri.path)",
-          "status": .stringConvertible(response.status.code), "ms": .stringConvertible(milliseconds),
-        ])
-      return response
+      var metadata: Logger.Metadata = [
+        "method": "\(request.method)", "path": "\(request.uri.path)",
+        "status": .stringConvertible(status.code), "ms": .stringConvertible(milliseconds),
+      ]
+      if let error { metadata["error"] = "\(error)" }
+      // 424 is text-embeddings-inference's 500. Load and deadlines, 503 and 504, are nobody's fault.
+      logger.log(level: [424, 500].contains(status.code) ? .error : .debug, "request", metadata: metadata)
     }
   }
 
