@@ -31,6 +31,8 @@ def test_texts_and_tokens_are_not_logged(model):
     assert requests.post(server.url + "/predict", json=body, timeout=30).status_code == 401
     assert requests.post(server.url + "/predict", data=SECRET_TEXT, headers=good, timeout=30).status_code == 422
     assert requests.get(server.url + "/metrics", timeout=30).status_code == 401
+    counted = requests.get(server.url + "/metrics", headers=good, timeout=30).text
+    assert 'http_server_requests_total{route="/predict",method="POST",status="401"} 2\n' in counted
     assert requests.get(server.url + "/health", timeout=30).status_code == 200
     calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
     calls.infer("dbpedia14", [tensor([SECRET_TEXT], triton)], headers={"authorization": good["Authorization"]})

@@ -1,5 +1,7 @@
 """The clients of others against mp-serve: tritonclient unchanged, requests as text-embeddings-inference documents them."""
 
+import re
+
 import numpy as np
 import pytest
 import requests
@@ -106,9 +108,22 @@ def test_text_embeddings_inference(server):
 def test_metrics(server):
     server.predict(TEXTS[0])
     text = requests.get(server.url + "/metrics", timeout=30).text
-    for line in text.splitlines():
-        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) is not None
     assert 'mp_requests_total{model="dbpedia14",version="1",protocol="predict",outcome="ok"}' in text
+    # What no model counts: by the pattern of its path, so that clients make up no series.
+    assert requests.post(server.url + "/v2/models/made-up/infer", json={}, timeout=30).status_code == 404
+    assert requests.get(server.url + "/made-up", timeout=30).status_code == 404
+    assert requests.get(server.url + "/health", headers={"X": "a" * (32 << 10)}, timeout=30).status_code == 431
+    text = requests.get(server.url + "/metrics", timeout=30).text
+    for route, method, status in [
+            ("/predict", "POST", 200), ("/v2/models/{model}/infer", "POST", 404), ("NotFound", "GET", 404),
+            ("/health", "GET", 431)]:
+        labels = f'{{route="{route}",method="{method}",status="{status}"'
+        assert f"http_server_requests_total{labels}}} " in text, route
+        assert f'http_server_request_seconds_bucket{labels},le="0.005"}} ' in text, route
+    assert "made-up" not in text
+    sample = re.compile(r'[a-zA-Z_:][\w:]*(\{([a-zA-Z_]\w*="([^"\\]|\\.)*",?)+\})? (\S+)')
+    for line in text.splitlines():
+        assert line.startswith("#") or float(sample.fullmatch(line)[4]) is not None, line
     assert "mp_exit_layer_bucket" in text and "mp_tokens_alive_total" in text
 
 

@@ -1,6 +1,7 @@
 // What every HTTP request goes through: a log line and counts, errors in the form of the protocol that was spoken, the token.
 
 #if Server
+  import CoreMetrics
   import HTTPTypes
   import Hummingbird
   import Logging
@@ -8,8 +9,8 @@
   import PyramidFormats
   import PyramidServing
 
-  /// One line for each request: what was asked, how it ended, how long it took. A fault of the server is an error, which
-  /// operators see at any level; what it says may hold words of a text.
+  /// One line for each request: what was asked, how it ended, how long it took; and the same in numbers. A fault of the
+  /// server is an error, which operators see at any level; what it says may hold words of a text.
   struct RequestLog: RouterMiddleware {
     let logger: Logger
 
@@ -19,20 +20,26 @@
       let start = ContinuousClock.now
       do {
         let response = try await next(request, context)
-        note(request, response.status, since: start)
+        note(request, context, response.status, since: start)
         return response
       } catch {
         // What has no reply of its own is answered with 500, but for what goes wrong while the client sends its body.
         let isOurs = context.bodyEnd.isRead || request.method == .get
-        note(request, isOurs ? .internalServerError : .badRequest, since: start, "\(type(of: error))")
+        note(request, context, isOurs ? .internalServerError : .badRequest, since: start, "\(type(of: error))")
         throw error
       }
     }
 
     private func note(
-      _ request: Request, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant, _ error: String? = nil
+      _ request: Request, _ context: Context, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant,
+      _ error: String? = nil
     ) {
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+      // By the pattern of the path, of which there are a few; whatever is none of them is one.
+      let route = context.endpointPath ?? "NotFound"
+      let labels = [("route", route), ("method", request.method.rawValue), ("status", "\(status.code)")]
+      CoreMetrics.Counter(label: "http_server_requests", dimensions: labels).increment()
+      CoreMetrics.Timer(label: "http_server_request", dimensions: labels).recordNanoseconds(Int64(milliseconds * 1e6))
       var metadata: Logger.Metadata = [
         "method": "\(request.method)", "path": "\(request.uri.path)",
         "status": .stringConvertible(status.code), "ms": .stringConvertible(milliseconds),
