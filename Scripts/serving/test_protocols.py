@@ -132,4 +132,10 @@ def test_description_is_valid(server):
 
     document = requests.get(server.url + "/openapi.json", timeout=30).json()
     validate(document)
-    assert "/v2/models/{model}/infer" in document["paths"]
+    replies = {path: set(operation["responses"])
+               for path, item in document["paths"].items() for operation in item.values()}
+    assert "/v2/models/{model}/infer" in replies and all("431" in codes for codes in replies.values())
+    assert {path for path, codes in replies.items() if "401" not in codes} == {
+        "/health", "/openapi.json", "/v2/health/live", "/v2/health/ready"}
+    for path in ["/pyramid/controls", "/v2/repository/index", "/v2/repository/models/{model}/load"]:
+        assert replies[path] >= {"413", "429", "504"}, path
