@@ -100,8 +100,14 @@ def test_text_embeddings_inference(server):
     assert server.predict(7).status_code == 422
     info = requests.get(server.url + "/info", timeout=30).json()
     assert info["model_type"]["classifier"]["id2label"]["0"] == "Artist" and info["max_input_length"] > 100
+    # What that server's own description requires.
+    assert set(info) >= {
+        "model_id", "model_dtype", "model_type", "max_concurrent_requests", "max_input_length", "max_batch_tokens",
+        "max_client_batch_size", "auto_truncate", "tokenization_workers", "version"}
     no_ranker = requests.post(server.url + "/rerank", json={"query": "a", "texts": ["b"]}, timeout=30)
-    assert no_ranker.status_code == 422
+    assert no_ranker.status_code == 424 and no_ranker.json()["error_type"] == "Backend"
+    for fields in [{"colour": 1}, {"truncation_direction": "left"}]:
+        assert server.predict("a", **fields).status_code == 422
     assert requests.get(server.url + "/health", timeout=30).status_code == 200
 
 

@@ -171,6 +171,7 @@
         case .late: .deadlineExceeded
         case .unavailable: .unavailable
         case .broken: .internalError
+        case .unfit: .failedPrecondition
         }
       var metadata = Metadata()
       if case .busy(let seconds) = error.kind { metadata.addString("\(seconds)", forKey: "retry-after") }

@@ -24,7 +24,8 @@
         return response
       } catch {
         // What has no reply of its own is answered with 500, but for what goes wrong while the client sends its body.
-        let isOurs = context.bodyEnd.isRead || request.method == .get
+        let isOurs = context.bodyEnd.isMade || request.method == .get
+        if isOurs { context.fault.note() }
         note(request, context, isOurs ? .internalServerError : .badRequest, since: start, "\(type(of: error))")
         throw error
       }
@@ -45,8 +46,7 @@
         "status": .stringConvertible(status.code), "ms": .stringConvertible(milliseconds),
       ]
       if let error { metadata["error"] = "\(error)" }
-      // 424 is text-embeddings-inference's 500. Load and deadlines, 503 and 504, are nobody's fault.
-      logger.log(level: [424, 500].contains(status.code) ? .error : .debug, "request", metadata: metadata)
+      logger.log(level: context.fault.isMade ? .error : .debug, "request", metadata: metadata)
     }
   }
 
@@ -56,6 +56,7 @@
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
       do { return try await next(request, context) } catch let error as ServingError {
+        if error.kind == .broken { context.fault.note() }
         return reply(error, to: request)
       } catch is CancellationError {
         return reply(ServingError(.unavailable, "the client closed its connection, or the server ends"), to: request)
@@ -121,8 +122,9 @@
       case .busy: .tooManyRequests
       case .late: .gatewayTimeout
       case .unavailable: .serviceUnavailable
-      case .broken:
-        isOpenInference ? .internalServerError : HTTPResponse.Status(code: 424, reasonPhrase: "Failed Dependency")
+      case .broken where isOpenInference: .internalServerError
+      case .unfit where isOpenInference: .badRequest
+      case .broken, .unfit: HTTPResponse.Status(code: 424, reasonPhrase: "Failed Dependency")
       }
     }
 
@@ -131,7 +133,7 @@
       case .invalid, .tooLarge, .notFound: "Validation"
       case .busy, .late: "Overloaded"
       case .unavailable: "Unhealthy"
-      case .broken: "Backend"
+      case .broken, .unfit: "Backend"
       }
     }
   }
