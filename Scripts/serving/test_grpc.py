@@ -27,7 +27,13 @@ def test_health_and_metadata(client):
         client.get_model_metadata("other")
     metadata = client.get_model_metadata("dbpedia14")
     assert list(metadata.versions) == ["1"] and metadata.inputs[0].datatype == "BYTES"
-    assert client.get_server_metadata().name == "magic-pyramid"
+    server = client.get_server_metadata()
+    assert server.name == "magic-pyramid" and list(server.extensions) == ["binary_tensor_data"]
+    # What is not offered says so.
+    for ask in [client.get_model_repository_index, lambda: client.get_model_config("dbpedia14"),
+                client.get_inference_statistics]:
+        with pytest.raises(triton.InferenceServerException, match="UNIMPLEMENTED"):
+            ask()
 
 
 def test_answers_are_those_of_http(client, server):

@@ -39,7 +39,8 @@
     func serverMetadata(
       request: Inference_ServerMetadataRequest, context: ServerContext
     ) async throws -> Inference_ServerMetadataResponse {
-      .with { ($0.name, $0.version) = ("magic-pyramid", magicPyramidVersion) }
+      // Of those that HTTP has, the model repository is not here.
+      .with { ($0.name, $0.version, $0.extensions) = ("magic-pyramid", magicPyramidVersion, ["binary_tensor_data"]) }
     }
 
     func modelMetadata(
