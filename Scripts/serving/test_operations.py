@@ -404,3 +404,24 @@ def test_tls(model, tmp_path):
         with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
             old.wrap_socket(connection, server_hostname="127.0.0.1")
     server.stop()
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genrsa", "-out", other, "2048"], check=True, capture_output=True)
+    for first, second, option, path in [
+            (tmp_path / "none.pem", key, "--tls-certificate", "none.pem"), (key, key, "--tls-certificate", "key.pem"),
+            (certificate, certificate, "--tls-key", "certificate.pem"),
+            (certificate, other, "--tls-certificate", "other.pem")]:
+        wrong = subprocess.run(
+            [BIN / "mp-serve", model, "--port", "0", "--grpc-port", "0", "--tls-certificate", first, "--tls-key", second],
+            capture_output=True, text=True, timeout=60)
+        assert wrong.returncode == 1 and option in wrong.stderr and path in wrong.stderr, wrong.stderr
+
+
+def test_a_port_is_for_one_protocol_and_is_had_before_it_is_said(model):
+    both = subprocess.run(
+        [BIN / "mp-serve", model, "--port", "8080", "--grpc-port", "8080"], capture_output=True, text=True, timeout=60)
+    assert both.returncode == 64 and "both 8080" in both.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [BIN / "mp-serve", model, "--port", "0", "--grpc-port", port], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and "listens for gRPC" not in ended.stderr, ended.stderr

@@ -132,6 +132,7 @@
       guard (0...65_535).contains(port), (0...65_535).contains(grpcPort) else {
         throw ValidationError("--port and --grpc-port must be 0 to 65535")
       }
+      if port == grpcPort, port > 0 { throw ValidationError("--port and --grpc-port are both \(port)") }
       if !(0...1).contains(shadow) { throw ValidationError("--shadow must be 0 to 1") }
       if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
       let counts = [

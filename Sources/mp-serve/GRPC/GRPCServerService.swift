@@ -12,7 +12,6 @@
   struct GRPCServerService: Service {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let logger: Logger
-    private let port: Int
     private let ending = ServerEnding()
 
     init(
@@ -48,13 +47,20 @@
         transport: transport,
         services: [InferenceService(repository: repository, ending: ending, draining: draining)],
         interceptors: interceptors)
-      (self.logger, port) = (logger, options.grpcPort)
+      self.logger = logger
     }
 
     func run() async throws {
-      logger.notice("listens for gRPC", metadata: ["port": .stringConvertible(port)])
       try await withGracefulShutdownHandler {
-        try await server.serve()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await server.serve() }
+          group.addTask {
+            // There is none where the port could not be had, which `serve` throws.
+            guard let address = try? await server.listeningAddress else { return }
+            logger.notice("listens for gRPC", metadata: ["address": "\(address)"])
+          }
+          try await group.waitForAll()
+        }
       } onGracefulShutdown: {
         ending.begin()
         server.beginGracefulShutdown()

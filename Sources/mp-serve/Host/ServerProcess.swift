@@ -107,11 +107,28 @@
           httpDecoderConfiguration: .init(
             maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
       guard let certificate = options.tlsCertificate, let key = options.tlsKey else { return http }
-      let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+      return try .tls(http, tlsConfiguration: try security(certificate, key))
+    }
+
+    private func security(_ certificate: String, _ key: String) throws -> TLSConfiguration {
+      // NIO's errors name no file.
+      func read<Value>(_ path: String, _ what: String, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch { throw FormatError(file: path, problem: "\(what): \(error)") }
+      }
+      let chain = try read(certificate, "is no certificate chain in PEM, as --tls-certificate takes it") {
+        try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+      }
+      let secret = try read(key, "is no private key in PEM, as --tls-key takes it") {
+        try NIOSSLPrivateKey(file: key, format: .pem)
+      }
       var configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+        certificateChain: chain, privateKey: .privateKey(secret))
       configuration.minimumTLSVersion = .tlsv12
-      return try .tls(http, tlsConfiguration: configuration)
+      let complete = configuration
+      _ = try read(key, "is not the key of --tls-certificate \(certificate)") {
+        try NIOSSLContext(configuration: complete)
+      }
+      return complete
     }
   }
 
