@@ -27,8 +27,10 @@
       version: ToolVersion.text(of: "mp-serve"))
 
     @Argument(
-      help: "Compiled model, or a folder of NAME.mpc, NAME/VERSION.mpc and NAME/VERSION/ANY.mpc.", completion: .file())
-    var model: String
+      help: """
+        Compiled model, or a folder of NAME.mpc, NAME/VERSION.mpc and NAME/VERSION/ANY.mpc; by default MP_SERVE_MODEL.
+        """, completion: .file())
+    var model: String?
 
     @Option(help: "Address to listen at.")
     var host = "127.0.0.1"
@@ -126,9 +128,13 @@
 
     @OptionGroup var plugins: PluginOptions
 
-    static func main() async { await main(EnvironmentOptions.arguments(for: self)) }
+    /// The model's file or the folder; empty where there is none, which `validate` refuses.
+    var path: String { model ?? EnvironmentOptions.model ?? "" }
+
+    static func main() async { await main(EnvironmentOptions.arguments()) }
 
     func validate() throws {
+      if path.isEmpty { throw ValidationError("give a model or a folder of models, or set MP_SERVE_MODEL") }
       guard (0...65_535).contains(port), (0...65_535).contains(grpcPort) else {
         throw ValidationError("--port and --grpc-port must be 0 to 65535")
       }

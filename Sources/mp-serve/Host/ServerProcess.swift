@@ -40,7 +40,7 @@
       var serving = options.serving
       serving.classifier.trace = trace
       repository = ModelRepository(
-        path: options.model, options: serving, registry: try options.plugins.registry(), metrics: registry
+        path: options.path, options: serving, registry: try options.plugins.registry(), metrics: registry
       ) { model, trouble in
         logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
       }
