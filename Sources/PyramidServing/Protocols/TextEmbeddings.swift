@@ -102,10 +102,6 @@ public struct RerankRequest: Sendable {
 }
 
 extension JSONField {
-  fileprivate func refuseUnknown(_ known: Set<String>) throws(FormatError) {
-    for (key, member) in try members() where !known.contains(key) { throw member.failure("is not understood") }
-  }
-
   /// A text, or a pair of them.
   fileprivate func sequence() throws(FormatError) -> (first: String, second: String) {
     let parts = try elements()

@@ -40,10 +40,13 @@
       var serving = options.serving
       serving.classifier.trace = trace
       repository = ModelRepository(
-        path: options.path, options: serving, registry: try options.plugins.registry(), metrics: registry
-      ) { model, trouble in
-        logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
-      }
+        path: options.path, options: serving, registry: try options.plugins.registry(), metrics: registry,
+        onTrouble: { model, trouble in
+          logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
+        },
+        onPassedOver: { path in
+          logger.warning("is no NAME.mpc, NAME/VERSION.mpc or NAME/VERSION/ANY.mpc", metadata: ["path": "\(path)"])
+        })
     }
 
     func run() async throws {
