@@ -79,7 +79,12 @@ def test_errors_say_what_is_wrong(server):
     assert infer("{}", **{"Inference-Header-Content-Length": "99"}).status_code == 400
     assert infer("{}", **{"Content-Encoding": "gzip"}).status_code == 400
     assert requests.get(server.url + "/nothing", timeout=30).status_code == 404
-    assert requests.put(server.url + "/predict", timeout=30).status_code in (404, 405)
+    for method, path, allowed in [
+            ("PUT", "/predict", "POST"), ("GET", "/v2/models/dbpedia14/infer", "POST"), ("POST", "/health", "GET, HEAD")]:
+        wrong = requests.request(method, server.url + path, timeout=30)
+        assert wrong.status_code == 405 and wrong.headers["Allow"] == allowed and allowed in wrong.json()["error"]
+    head = requests.head(server.url + "/v2/health/ready", timeout=30)
+    assert head.status_code == 200 and not head.content and int(head.headers["Content-Length"]) > 0
     assert infer(b"x" * (9 << 20)).status_code == 413
     many = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1025], "data": ["a"] * 1025}]}
     assert requests.post(server.url + "/v2/models/dbpedia14/infer", json=many, timeout=30).status_code == 413

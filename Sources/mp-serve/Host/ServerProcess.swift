@@ -77,7 +77,7 @@
     }
 
     private func router(_ draining: Draining) -> Router<Context> {
-      var router = Router(context: Context.self)
+      var router = Router(context: Context.self, options: [.autoGenerateHeadEndpoints])
       router.add(middleware: RequestLog(logger: logger))
       router.add(middleware: LastReplies(draining: draining))
       router.add(middleware: UnreadBodies())
