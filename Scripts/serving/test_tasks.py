@@ -102,7 +102,7 @@ def test_shadow_traffic_compares_all_tasks_and_adaptive_exits_are_refused(severa
         client.infer("several", [tensor(TEXTS)])
         client.infer("several", [tensor(TEXTS)], parameters={"tasks": "few"})
         metrics, end = "", time.time() + 30
-        while "mp_shadow_texts{" not in metrics or float(value(metrics, "mp_shadow_texts")) < 6:
+        while "mp_shadow_texts_total{" not in metrics or float(value(metrics, "mp_shadow_texts_total")) < 6:
             assert time.time() < end, "texts that were drawn are not answered twice"
             metrics = requests.get(server.url + "/metrics", timeout=30).text
         assert float(value(metrics, "mp_shadow_agreement")) == 1
