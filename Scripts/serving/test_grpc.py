@@ -1,9 +1,11 @@
 """The Open Inference Protocol over gRPC, by tritonclient."""
 
 import signal
+import socket
 import threading
 import time
 
+import frames
 import grpc
 import numpy as np
 import pytest
@@ -25,7 +27,13 @@ def test_health_and_metadata(client):
         client.get_model_metadata("other")
     metadata = client.get_model_metadata("dbpedia14")
     assert list(metadata.versions) == ["1"] and metadata.inputs[0].datatype == "BYTES"
-    assert client.get_server_metadata().name == "magic-pyramid"
+    server = client.get_server_metadata()
+    assert server.name == "magic-pyramid" and list(server.extensions) == ["binary_tensor_data"]
+    # What is not offered says so.
+    for ask in [client.get_model_repository_index, lambda: client.get_model_config("dbpedia14"),
+                client.get_inference_statistics]:
+        with pytest.raises(triton.InferenceServerException, match="UNIMPLEMENTED"):
+            ask()
 
 
 def test_answers_are_those_of_http(client, server):
@@ -86,6 +94,41 @@ def test_a_stuck_call_keeps_nothing_else_open(model):
         stuck.cancel()
     code, log = server.stop()
     assert code == 0, log
+
+
+def test_a_call_whose_message_does_not_come_is_ended(model):
+    reset = frames.frame(frames.RESET, 0, 1, (8).to_bytes(4, "big"))
+    with Server(model, "--idle-timeout", "1") as server:
+        host = ("127.0.0.1", server.grpc_port)
+        release = threading.Event()
+        with grpc.insecure_channel("%s:%d" % host) as channel:
+            infer = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer", request_serializer=bytes)
+            silent = infer.future((b"" for _ in [0] if release.wait(30)), wait_for_ready=True)
+            with pytest.raises(grpc.RpcError):
+                silent.result(15)
+            assert silent.code() == grpc.StatusCode.CANCELLED
+            release.set()
+        with socket.create_connection(host, timeout=10) as connection:
+            connection.sendall(frames.PREFACE + frames.settings() + frames.headers(1) + frames.data(
+                1, b"", length=1000, flags=0))
+            connection.settimeout(0.1)
+            found, end = b"", time.time() + 15
+            while reset not in found:
+                assert time.time() < end, "a call that drips is still read"
+                try:
+                    part = connection.recv(65536)
+                    assert part, "the connection is closed"
+                    found += part
+                except TimeoutError:
+                    connection.sendall(frames.frame(frames.DATA, 0, 1, b"x"))
+            # Others on the connection are answered.
+            connection.settimeout(10)
+            connection.sendall(frames.call(3, frames.message()))
+            while b"probabilities" not in found:
+                part = connection.recv(65536)
+                assert part, "the connection is closed"
+                found += part
+        assert server.stop()[0] == 0
 
 
 def test_the_token_is_asked_for(model):

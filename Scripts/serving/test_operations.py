@@ -15,7 +15,8 @@ import time
 import pytest
 import requests
 import tritonclient.grpc as triton
-from conftest import BIN, ROOT, Server
+from conftest import BIN, Server
+from test_protocols import tensor
 
 SECRET_TEXT = "Wittgenstein's unforgettable teapot"
 
@@ -29,58 +30,42 @@ def test_texts_and_tokens_are_not_logged(model):
     assert requests.post(server.url + "/predict", json=body, timeout=30).status_code == 401
     assert requests.post(server.url + "/predict", data=SECRET_TEXT, headers=good, timeout=30).status_code == 422
     assert requests.get(server.url + "/metrics", timeout=30).status_code == 401
+    counted = requests.get(server.url + "/metrics", headers=good, timeout=30).text
+    assert 'http_server_requests_total{route="/predict",method="POST",status="401"} 2\n' in counted
     assert requests.get(server.url + "/health", timeout=30).status_code == 200
+    calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+    calls.infer("dbpedia14", [tensor([SECRET_TEXT], triton)], headers={"authorization": good["Authorization"]})
     code, log = server.stop()
     assert code == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert any(line["message"] == "request" and line["status"] == 200 for line in lines)
+    assert any(line["message"] == "call" and line["method"] == "ModelInfer" and line["code"] == "ok" for line in lines)
     assert "teapot" not in log and "s3cr3t" not in log
 
 
-def test_options_come_from_the_environment(model):
-    server = Server(model, env={"MP_SERVE_MAX_LAYERS": "1"})
-    body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}
-    reply = requests.post(server.url + "/v2/models/dbpedia14/infer", json=body, timeout=30).json()
-    layers = next(o["data"] for o in reply["outputs"] if o["name"] == "exit_layer")
-    assert layers[0] <= 1
-    server.stop()
-    wrong = subprocess.run(
-        [BIN / "mp-serve", model], env={**os.environ, "MP_SERVE_COLOUR": "red"}, capture_output=True, text=True)
-    assert wrong.returncode == 64 and "--colour" in wrong.stderr
-
-
-def test_flags_and_other_options_of_the_environment_are_told_apart(tmp_path):
-    dumped = subprocess.run([BIN / "mp-serve", "--experimental-dump-help"], capture_output=True, check=True)
-    arguments = [a for a in json.loads(dumped.stdout)["command"]["arguments"] if a["kind"] != "positional"]
-    names = {a["preferredName"]["name"]: a["kind"] for a in arguments} | {"help": None, "version": None}
-    flags = [name for name, kind in names.items() if kind == "flag"]
-    assert flags and len(names) > 30
-    for name in flags:
-        for value in "10":
-            variable = {"MP_SERVE_" + name.upper().replace("-", "_"): value}
-            ran = subprocess.run(
-                [BIN / "mp-serve", tmp_path / "none.mpc", "--port", "0", "--grpc-port", "0"],
-                env={**os.environ, **variable}, capture_output=True, text=True, timeout=60)
-            assert ran.returncode == 1 and "none.mpc" in ran.stderr, ran.stderr
-
-
-def test_what_kubernetes_sets_for_a_service_is_no_option(model):
-    links = {
-        "PORT": "tcp://10.0.0.7:80", "SERVICE_HOST": "10.0.0.7", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80",
-        "PORT_80_TCP": "tcp://10.0.0.7:80", "PORT_80_TCP_PROTO": "tcp", "PORT_80_TCP_PORT": "80",
-        "PORT_80_TCP_ADDR": "10.0.0.7", "GRPC_PORT": "tcp://10.0.0.8:81", "GRPC_SERVICE_HOST": "10.0.0.8",
-        "GRPC_SERVICE_PORT": "81", "GRPC_PORT_81_TCP_ADDR": "10.0.0.8",
-    }
-    server = Server(model, env={"MP_SERVE_" + name: value for name, value in links.items()})
-    code, log = server.stop()
-    assert code == 0, log
-
-
-def test_a_host_may_be_a_name(model):
-    server = Server(model, "--host", "localhost")
-    assert server.predict("a").status_code == 200
-    assert triton.InferenceServerClient(f"localhost:{server.grpc_port}").is_server_ready()
-    assert server.stop()[0] == 0
+def test_faults_of_the_server_are_logged(model, tmp_path):
+    path = tmp_path / "dbpedia14.mpc"
+    shutil.copy(model, path)
+    with Server(path) as server:
+        calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+        assert server.predict("a").status_code == 200
+        # What nobody should do: the file is written over in place.
+        with open(path, "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"x")
+        os.utime(path, (1, 1))
+        assert server.predict(SECRET_TEXT).status_code == 424
+        body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [SECRET_TEXT]}]}
+        assert requests.post(server.url + "/v2/models/dbpedia14/infer", json=body, timeout=30).status_code == 500
+        with pytest.raises(triton.InferenceServerException, match="INTERNAL"):
+            calls.infer("dbpedia14", [tensor([SECRET_TEXT], triton)])
+        assert requests.get(server.url + "/v2/health/ready", timeout=30).status_code == 503
+        code, log = server.stop()
+    assert code == 0 and "teapot" not in log
+    faults = [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
+    assert [(line["message"], line.get("path", line.get("method"))) for line in faults] == [
+        ("request", "/predict"), ("request", "/v2/models/dbpedia14/infer"), ("call", "ModelInfer")], faults
+    assert [line.get("status", line.get("code")) for line in faults] == [424, 500, "internalError"]
 
 
 def test_the_limit_of_open_files_is_raised(model):
@@ -224,6 +209,48 @@ def test_termination_under_load_answers_what_came_in(model):
     assert set(answered) == {(200, 14)}, set(answered)
 
 
+def test_termination_with_a_delay_fails_no_request(model):
+    replies, failures, turned = [], [], threading.Event()
+
+    def flood():
+        # A connection that stays, and is opened anew where a reply says so; what is lost on the way is an error.
+        session = requests.Session()
+        while not turned.is_set():
+            try:
+                reply = session.post(server.url + "/predict", json={"inputs": "a b c"}, timeout=30)
+            except requests.RequestException as error:
+                failures.append(error)
+                return
+            replies.append((reply.status_code, reply.headers.get("Connection")))
+
+    with Server(model, "--drain-delay", "2") as server:
+        clients = [threading.Thread(target=flood, daemon=True) for _ in range(4)]
+        for client in clients:
+            client.start()
+        calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+        assert calls.is_server_ready()
+        end = time.time() + 30
+        while len(replies) < 20:
+            assert not failures and time.time() < end, failures
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        while requests.get(server.url + "/v2/health/ready", timeout=5).status_code == 200:
+            time.sleep(0.01)
+        # What a balancer does that asks for readiness: it sends no more, after a while.
+        assert not calls.is_server_ready() and requests.get(server.url + "/v2/health/live", timeout=5).status_code == 200
+        since = len(replies)
+        while len(replies) < since + 20:
+            assert not failures and time.time() < end, failures
+            time.sleep(0.01)
+        turned.set()
+        for client in clients:
+            client.join(30)
+        code, log = server.stop()
+    assert code == 0, log
+    assert not failures and {status for status, _ in replies} == {200}
+    assert {connection for _, connection in replies[since + 4:]} == {"close"}
+
+
 def test_overload_is_refused_at_once_and_what_is_accepted_is_answered(model):
     # Without exits, since answers come faster than this client asks with them.
     server = Server(model, "--queue-tokens", "2000", "--threads", "1", "--exit", "never-exit", "--prune", "keep-all")
@@ -328,15 +355,3 @@ def test_bodies_that_nobody_reads_end_the_connection(model):
             assert reply.status_code == code and reply.headers.get("Connection") != "close", path
         assert session.post(server.url + "/nothing", json={}, timeout=30).headers["Connection"] == "close"
         assert server.stop()[0] == 0
-
-
-def test_tls(model, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    server = Server(
-        model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https")
-    reply = requests.get(server.url + "/health", verify=str(certificate), timeout=30)
-    assert reply.status_code == 200
-    server.stop()

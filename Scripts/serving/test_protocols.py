@@ -1,5 +1,7 @@
 """The clients of others against mp-serve: tritonclient unchanged, requests as text-embeddings-inference documents them."""
 
+import re
+
 import numpy as np
 import pytest
 import requests
@@ -77,7 +79,12 @@ def test_errors_say_what_is_wrong(server):
     assert infer("{}", **{"Inference-Header-Content-Length": "99"}).status_code == 400
     assert infer("{}", **{"Content-Encoding": "gzip"}).status_code == 400
     assert requests.get(server.url + "/nothing", timeout=30).status_code == 404
-    assert requests.put(server.url + "/predict", timeout=30).status_code in (404, 405)
+    for method, path, allowed in [
+            ("PUT", "/predict", "POST"), ("GET", "/v2/models/dbpedia14/infer", "POST"), ("POST", "/health", "GET, HEAD")]:
+        wrong = requests.request(method, server.url + path, timeout=30)
+        assert wrong.status_code == 405 and wrong.headers["Allow"] == allowed and allowed in wrong.json()["error"]
+    head = requests.head(server.url + "/v2/health/ready", timeout=30)
+    assert head.status_code == 200 and not head.content and int(head.headers["Content-Length"]) > 0
     assert infer(b"x" * (9 << 20)).status_code == 413
     many = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1025], "data": ["a"] * 1025}]}
     assert requests.post(server.url + "/v2/models/dbpedia14/infer", json=many, timeout=30).status_code == 413
@@ -98,17 +105,36 @@ def test_text_embeddings_inference(server):
     assert server.predict(7).status_code == 422
     info = requests.get(server.url + "/info", timeout=30).json()
     assert info["model_type"]["classifier"]["id2label"]["0"] == "Artist" and info["max_input_length"] > 100
+    # What that server's own description requires.
+    assert set(info) >= {
+        "model_id", "model_dtype", "model_type", "max_concurrent_requests", "max_input_length", "max_batch_tokens",
+        "max_client_batch_size", "auto_truncate", "tokenization_workers", "version"}
     no_ranker = requests.post(server.url + "/rerank", json={"query": "a", "texts": ["b"]}, timeout=30)
-    assert no_ranker.status_code == 422
+    assert no_ranker.status_code == 424 and no_ranker.json()["error_type"] == "Backend"
+    for fields in [{"colour": 1}, {"truncation_direction": "left"}]:
+        assert server.predict("a", **fields).status_code == 422
     assert requests.get(server.url + "/health", timeout=30).status_code == 200
 
 
 def test_metrics(server):
     server.predict(TEXTS[0])
     text = requests.get(server.url + "/metrics", timeout=30).text
-    for line in text.splitlines():
-        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) is not None
     assert 'mp_requests_total{model="dbpedia14",version="1",protocol="predict",outcome="ok"}' in text
+    # What no model counts: by the pattern of its path, so that clients make up no series.
+    assert requests.post(server.url + "/v2/models/made-up/infer", json={}, timeout=30).status_code == 404
+    assert requests.get(server.url + "/made-up", timeout=30).status_code == 404
+    assert requests.get(server.url + "/health", headers={"X": "a" * (32 << 10)}, timeout=30).status_code == 431
+    text = requests.get(server.url + "/metrics", timeout=30).text
+    for route, method, status in [
+            ("/predict", "POST", 200), ("/v2/models/{model}/infer", "POST", 404), ("NotFound", "GET", 404),
+            ("/health", "GET", 431)]:
+        labels = f'{{route="{route}",method="{method}",status="{status}"'
+        assert f"http_server_requests_total{labels}}} " in text, route
+        assert f'http_server_request_seconds_bucket{labels},le="0.005"}} ' in text, route
+    assert "made-up" not in text
+    sample = re.compile(r'[a-zA-Z_:][\w:]*(\{([a-zA-Z_]\w*="([^"\\]|\\.)*",?)+\})? (\S+)')
+    for line in text.splitlines():
+        assert line.startswith("#") or float(sample.fullmatch(line)[4]) is not None, line
     assert "mp_exit_layer_bucket" in text and "mp_tokens_alive_total" in text
 
 
@@ -117,4 +143,10 @@ def test_description_is_valid(server):
 
     document = requests.get(server.url + "/openapi.json", timeout=30).json()
     validate(document)
-    assert "/v2/models/{model}/infer" in document["paths"]
+    replies = {path: set(operation["responses"])
+               for path, item in document["paths"].items() for operation in item.values()}
+    assert "/v2/models/{model}/infer" in replies and all("431" in codes for codes in replies.values())
+    assert {path for path, codes in replies.items() if "401" not in codes} == {
+        "/health", "/openapi.json", "/v2/health/live", "/v2/health/ready"}
+    for path in ["/pyramid/controls", "/v2/repository/index", "/v2/repository/models/{model}/load"]:
+        assert replies[path] >= {"413", "429", "504"}, path

@@ -91,7 +91,7 @@ def test_text_embeddings_inference_is_given_one_task(server):
     assert len(single) == 5 and all(entry["label"].startswith("few ") for entry in single)
     assert server.predict([TEXTS[0], TEXTS[1]], tasks="topic").json()[1][0]["label"] == "Album"
     ranked = requests.post(server.url + "/rerank", json={"query": "a", "texts": ["b"]}, timeout=30)
-    assert ranked.status_code == 422
+    assert ranked.status_code == 424
     info = requests.get(server.url + "/info", timeout=30).json()
     assert list(info["model_type"]["classifier"]["tasks"]) == ["topic", "few"]
 
@@ -102,7 +102,7 @@ def test_shadow_traffic_compares_all_tasks_and_adaptive_exits_are_refused(severa
         client.infer("several", [tensor(TEXTS)])
         client.infer("several", [tensor(TEXTS)], parameters={"tasks": "few"})
         metrics, end = "", time.time() + 30
-        while "mp_shadow_texts{" not in metrics or float(value(metrics, "mp_shadow_texts")) < 6:
+        while "mp_shadow_texts_total{" not in metrics or float(value(metrics, "mp_shadow_texts_total")) < 6:
             assert time.time() < end, "texts that were drawn are not answered twice"
             metrics = requests.get(server.url + "/metrics", timeout=30).text
         assert float(value(metrics, "mp_shadow_agreement")) == 1

@@ -1,5 +1,4 @@
-// Classification for tasks: nothing blocks a thread of the cooperative pool. Texts are cut on the caller's task, and
-// the task is suspended while the inference thread computes. Concurrent calls share waves.
+// Classification for tasks, which are suspended while the inference thread computes; texts are cut on the caller's.
 
 import PyramidRuntime
 import PyramidText
@@ -7,7 +6,8 @@ import PyramidText
 extension Classifier {
   /// Classifies texts; answers come in their order. Texts of concurrent calls are computed together, so that a server
   /// need not gather them. `terms` are policies, depth, deadline and tasks of this call alone. Throws `CancellationError`
-  /// when the task was cancelled before all texts were admitted; those that were not are not computed.
+  /// when the task was cancelled before all texts were admitted; those that were not are not computed. Calls wait without
+  /// a bound: a server holds its callers back itself, as `AdmissionGate` of PyramidServing does.
   public func classify(_ texts: [String], on terms: RequestTerms = RequestTerms()) async throws -> [Classification] {
     try await classify(encodings: texts.map { encode($0) }, on: terms)
   }

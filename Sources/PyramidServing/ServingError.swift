@@ -19,6 +19,8 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     case unavailable
     /// The model's own fault.
     case broken
+    /// The model is not of the kind that such requests are for.
+    case unfit
 
     /// For counts.
     var word: String {
@@ -30,6 +32,7 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
       case .late: "late"
       case .unavailable: "unavailable"
       case .broken: "broken"
+      case .unfit: "unfit"
       }
     }
   }

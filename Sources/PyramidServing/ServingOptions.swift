@@ -20,7 +20,7 @@ public struct ServingOptions: Sendable {
   public var maxOneTextBytes = 1 << 20
   /// Every request ends by then, and may ask for less; nil for no end.
   public var deadline: Duration?
-  /// Layers that run at most, from 1; requests may ask for less.
+  /// Layers that run at most, 0 where only the head in front of them may answer; requests may ask for less.
   public var maxLayers: Int?
   /// Exit policies that requests may ask for; nil for none but the model's.
   public var exitRange: PolicyRange?

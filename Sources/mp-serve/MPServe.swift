@@ -27,8 +27,10 @@
       version: ToolVersion.text(of: "mp-serve"))
 
     @Argument(
-      help: "Compiled model, or a folder of NAME.mpc, NAME/VERSION.mpc and NAME/VERSION/ANY.mpc.", completion: .file())
-    var model: String
+      help: """
+        Compiled model, or a folder of NAME.mpc, NAME/VERSION.mpc and NAME/VERSION/ANY.mpc; by default MP_SERVE_MODEL.
+        """, completion: .file())
+    var model: String?
 
     @Option(help: "Address to listen at.")
     var host = "127.0.0.1"
@@ -97,8 +99,12 @@
     @Option(help: "Seconds after which an idle connection is closed, and a body that is not there yet refused.")
     var idleTimeout = 60
 
-    @Option(help: "Seconds that requests have to end after SIGTERM.")
+    @Option(help: "Seconds that requests have to end after SIGTERM, and after --drain-delay.")
     var drainTimeout = 30
+
+    @Option(
+      help: "Seconds after SIGTERM in which requests are still taken while readiness is 503: load balancers turn away.")
+    var drainDelay = 0
 
     @Option(help: "Bearer token that requests must have. Better in MP_SERVE_TOKEN, or in a file.")
     var token: String?
@@ -122,12 +128,17 @@
 
     @OptionGroup var plugins: PluginOptions
 
-    static func main() async { await main(EnvironmentOptions.arguments(for: self)) }
+    /// The model's file or the folder; empty where there is none, which `validate` refuses.
+    var path: String { model ?? EnvironmentOptions.model ?? "" }
+
+    static func main() async { await main(EnvironmentOptions.arguments()) }
 
     func validate() throws {
+      if path.isEmpty { throw ValidationError("give a model or a folder of models, or set MP_SERVE_MODEL") }
       guard (0...65_535).contains(port), (0...65_535).contains(grpcPort) else {
         throw ValidationError("--port and --grpc-port must be 0 to 65535")
       }
+      if port == grpcPort, port > 0 { throw ValidationError("--port and --grpc-port are both \(port)") }
       if !(0...1).contains(shadow) { throw ValidationError("--shadow must be 0 to 1") }
       if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
       let counts = [
@@ -136,7 +147,7 @@
         ("--max-connections", maxConnections), ("--idle-timeout", idleTimeout), ("--batch-tokens", batchTokens ?? 1),
       ]
       if let wrong = counts.first(where: { $0.1 < 1 }) { throw ValidationError("\(wrong.0) must be at least 1") }
-      if deadlineMs < 0 || drainTimeout < 0 { throw ValidationError("times must not be negative") }
+      if deadlineMs < 0 || drainTimeout < 0 || drainDelay < 0 { throw ValidationError("times must not be negative") }
       if let maxLayers, maxLayers < 0 { throw ValidationError("--max-layers must not be negative") }
       if token != nil && tokenFile != nil { throw ValidationError("give --token or --token-file, not both") }
       if (tlsCertificate == nil) != (tlsKey == nil) {

@@ -66,6 +66,18 @@ import Testing
       #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"parameters":{"binary_data_size":9}}]}"#,
       "0 bytes are left"
     ),
+    (
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["x"],"parameters":{"binary_data_size":0}}]}"#,
+      "inputs.0.data: is there beside binary_data_size"
+    ),
+    (
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["x"],"colour":1}]}"#,
+      "inputs.0.colour: is not understood"
+    ),
+    (
+      #"{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["x"]}],"outputs":[{"name":"label","colour":1}]}"#,
+      "outputs.0.colour: is not understood"
+    ),
   ])
   func `that are wrong are refused with the place`(json: String, part: String) {
     let error = #expect(throws: ServingError.self) { try read(json) }
@@ -185,6 +197,8 @@ import Testing
     let scores = try reply.elements().map { try $0.required("score").double() }
     #expect(scores == scores.sorted(by: >))
     #expect(try Set(reply.elements().map { try $0.required("text").string() }) == ["w8", "w9 w3", "w12"])
-    #expect(throws: ServingError.self) { try asked.check(try Self.served.get().model.classifier) }
+    let classifier = try Self.served.get().model.classifier
+    let error = #expect(throws: ServingError.self) { try asked.check(classifier) }
+    #expect(error?.kind == .unfit)
   }
 }

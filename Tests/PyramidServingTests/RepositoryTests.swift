@@ -4,6 +4,7 @@ import Glibc
 import MagicPyramid
 import PyramidServing
 import PyramidTestSupport
+import Synchronization
 import Testing
 
 @Suite struct `A repository` {
@@ -45,6 +46,23 @@ import Testing
     try ServedFixture.compile(CheckpointRecipe(), in: folder, name: "c.mpc")
     try await repository.load()
     #expect(names(repository).last == "c/1")
+  }
+
+  @Test func `tells of what lies there and is no model`() async throws {
+    final class Passed: Sendable { let paths = Mutex<[String]>([]) }
+    let (folder, passed) = (try TemporaryFolder(), Passed())
+    for name in ["b/latest", "b/2", ".git/x"] { try folder.makeFolder(name) }
+    for name in ["a.mpc", "b/2/any.mpc"] { try ServedFixture.compile(CheckpointRecipe(), in: folder, name: name) }
+    for name in ["a.MPC", "b/v3.mpc", "b/2/notes.txt", ".hidden"] { try folder.write(name, "no model") }
+    let repository = ModelRepository(
+      path: folder.path, options: ServingOptions(), registry: try PolicyCatalogue.registry(), metrics: MetricRegistry(),
+      onPassedOver: { path in passed.paths.withLock { $0.append(path) } })
+    try await repository.load()
+    #expect(names(repository) == ["a/1", "b/2"])
+    let expected = ["a.MPC", "b/2/notes.txt", "b/latest", "b/v3.mpc"].map { folder.path + "/" + $0 }
+    #expect(passed.paths.withLock { $0.sorted() } == expected)
+    try await repository.load("a")
+    #expect(passed.paths.withLock { $0.count } == 4)
   }
 
   @Test func `is ready when all models are loaded, not when one is`() async throws {

@@ -55,7 +55,7 @@ import Testing
     }
     for request in requests { _ = try await fixture.model.answer(request) }
     // Drawn texts are admitted in tasks of their own, which begin some time after the answer.
-    for _ in 0..<3000 where !fixture.metrics.text.contains("mp_shadow_texts") || fixture.model.gate.tokens > 0 {
+    for _ in 0..<3000 where !fixture.metrics.text.contains("mp_shadow_texts_total") || fixture.model.gate.tokens > 0 {
       try await Task.sleep(for: .milliseconds(10))
     }
     return fixture.metrics.text
@@ -64,13 +64,13 @@ import Testing
   @Test func `tests a certificate by texts that no limit chooses`() async throws {
     let labels = #"{model="model",version="1"}"#
     let plain = try await metrics([request])
-    #expect(plain.contains("mp_shadow_texts\(labels) 1\n") && plain.contains("mp_certificate_alarm\(labels) 0"))
+    #expect(plain.contains("mp_shadow_texts_total\(labels) 1\n") && plain.contains("mp_certificate_alarm\(labels) 0"))
     // A request's limit makes its answers not those of the policy; the operator's, those of all.
     var limited = request
     limited.maxLayers = 1
-    #expect(try await metrics([limited, limited, request]).contains("mp_shadow_texts\(labels) 1\n"))
+    #expect(try await metrics([limited, limited, request]).contains("mp_shadow_texts_total\(labels) 1\n"))
     let shallow = try await metrics([request]) { $0.maxLayers = 1 }
-    #expect(shallow.contains("mp_shadow_texts\(labels) 1\n") && !shallow.contains("mp_certificate_alarm"))
+    #expect(shallow.contains("mp_shadow_texts_total\(labels) 1\n") && !shallow.contains("mp_certificate_alarm"))
   }
 
   @Test func `is refused where answers are numbers`() {

@@ -201,7 +201,7 @@ import Testing
     let depth = result.answers.reduce(0) { $0 + $1.answer.exitLayer }
     #expect(text.contains(#"mp_exit_layer_sum{model="model",version="1"} \#(depth)"#))
     // The shadow answers in tasks of its own.
-    while !fixture.metrics.text.contains(#"mp_shadow_texts{model="model",version="1"} 2"#) { await Task.yield() }
+    while !fixture.metrics.text.contains(#"mp_shadow_texts_total{model="model",version="1"} 2"#) { await Task.yield() }
   }
 
   @Test func `loosens its exits as the queue fills, up to the certified policy and no further`() async throws {

@@ -113,7 +113,8 @@ import Testing
     let (dense, answers) = (try await whole.answer(request).answers, try await fixture.model.answer(request).answers)
     let agreeing = zip(answers, dense).count { $0.tasks.map(\.label) == $1.tasks.map(\.label) }
     #expect(agreeing < 35)
-    while !fixture.metrics.text.contains("mp_shadow_texts{model=\"model\",version=\"1\"} 35\n") { await Task.yield() }
+    let counted = "mp_shadow_texts_total{model=\"model\",version=\"1\"} 35\n"
+    while !fixture.metrics.text.contains(counted) { await Task.yield() }
     let line = fixture.metrics.text.split(separator: "\n").first { $0.hasPrefix("mp_shadow_agreement{") }
     let shown = try #require(line?.split(separator: " ").last)
     #expect(Double(shown) == Double(agreeing) / 35)

@@ -8,7 +8,7 @@ import PyramidPolicy
 public struct RequestTerms: Sendable {
   /// Policies in place of the executor's own; nil for those. `Executor.check(_:)` says which ones fit.
   public var policies: ResolvedPolicies?
-  /// The last layer that may run, from 1: a sample leaves at the last head up to there, whatever its policy says.
+  /// The last layer that may run, 0 for none: a sample leaves at the last head up to there, whatever its policy says.
   public var maxLayers: Int?
   /// From this moment on a sample leaves at the next head that it comes to, and samples that were not admitted yet are
   /// given up.

@@ -45,17 +45,20 @@ public final class ModelRepository: Sendable {
   private let registry: PolicyRegistry
   private let metrics: MetricRegistry
   private let onTrouble: @Sendable (ServedModel, String) -> Void
+  private let onPassedOver: @Sendable (String) -> Void
   private let state = Mutex(State())
   /// One loading at a time.
   private let turn = AsyncTurn()
 
-  /// A repository of a file or a folder, with nothing loaded; `onTrouble` is told what is for a log.
+  /// A repository of a file or a folder, with nothing loaded. For a log `onTrouble` is told what goes wrong, and
+  /// `onPassedOver` what lies in the folder and is no model.
   public init(
     path: String, options: ServingOptions, registry: PolicyRegistry, metrics: MetricRegistry,
-    onTrouble: @escaping @Sendable (ServedModel, String) -> Void = { _, _ in }
+    onTrouble: @escaping @Sendable (ServedModel, String) -> Void = { _, _ in },
+    onPassedOver: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     (self.path, self.options, self.registry, self.metrics) = (path, options, registry, metrics)
-    self.onTrouble = onTrouble
+    (self.onTrouble, self.onPassedOver) = (onTrouble, onPassedOver)
   }
 
   /// Whether all models were loaded and are warm.
@@ -96,7 +99,8 @@ public final class ModelRepository: Sendable {
   }
 
   private func loadInTurn(_ name: String?) async throws {
-    let found = try Self.places(at: path).filter { name == nil || $0.name == name }
+    let found = try Self.places(at: path, passing: name == nil ? onPassedOver : { _ in })
+      .filter { name == nil || $0.name == name }
     if let name, found.isEmpty { throw ServingError(.notFound, "there is no model \(name.quoted) in the repository") }
     let before = state.withLock { $0 }
     var loaded: [String: [Int: (place: Place, model: ServedModel)]] = [:]
@@ -144,8 +148,9 @@ public final class ModelRepository: Sendable {
     }
   }
 
-  /// The models at a path. Throws `FormatError` where there is none, or one twice.
-  static func places(at path: String) throws -> [Place] {
+  /// The models at a path; `onPassedOver` is told the files that are none, but for hidden ones. Throws `FormatError` where
+  /// there is no model, or one twice.
+  static func places(at path: String, passing onPassedOver: (String) -> Void) throws -> [Place] {
     var places: [Place] = []
     func add(_ name: String, _ version: Int, _ path: String) throws {
       guard !places.contains(where: { $0.name == name && $0.version == version }) else {
@@ -163,7 +168,7 @@ public final class ModelRepository: Sendable {
     for entry in try Folder(path: path).entries {
       let inner = path + "/" + entry
       guard FileKind(at: inner) == .folder else {
-        if let name = stem(entry) { try add(name, 1, inner) }
+        if let name = stem(entry) { try add(name, 1, inner) } else { onPassedOver(inner) }
         continue
       }
       for version in try Folder(path: inner).entries {
@@ -171,9 +176,12 @@ public final class ModelRepository: Sendable {
         if let number = stem(version).flatMap({ Int($0) }), number > 0 {
           try add(entry, number, file)
         } else if let number = Int(version), number > 0, FileKind(at: file) == .folder {
-          for name in try Folder(path: file).entries where stem(name) != nil {
-            try add(entry, number, file + "/" + name)
+          for name in try Folder(path: file).entries {
+            let place = file + "/" + name
+            if stem(name) != nil { try add(entry, number, place) } else { onPassedOver(place) }
           }
+        } else {
+          onPassedOver(file)
         }
       }
     }

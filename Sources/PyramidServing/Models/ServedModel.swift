@@ -13,7 +13,7 @@ public struct ServingRequest: Sendable {
   public var exit, prune: String?
   /// Of a model of several tasks, the names of those that are asked; nil for all.
   public var tasks: [String]?
-  /// Layers that run at most, from 1.
+  /// Layers that run at most, 0 where only the head in front of them may answer.
   public var maxLayers: Int?
   /// Time until an answer is worth nothing.
   public var deadline: Duration?

@@ -95,16 +95,17 @@ final class ShadowTraffic: Sendable {
       if isTested { state.test?.count(isLost: !agrees) }
       let isNew = state.test?.isAlarming == true && !state.isAlarming
       if isNew { state.isAlarming = true }
-      // Here, so that what was counted last is what stands there.
+      // Here, so that what was counted last is what stands there; the count after what is told of it.
       Self.show(state, model.metrics)
+      model.metrics.add("mp_shadow_texts_total", "Texts that were answered without policies, too.")
       return isNew
     }
   }
 
   private static func show(_ state: State, _ metrics: ModelMetrics) {
-    metrics.gauge("mp_shadow_texts", "Texts that were answered without policies, too.", Double(state.count))
     metrics.gauge(
-      "mp_shadow_agreement", "Share of them with the same answer.", Double(state.agreeing) / Double(state.count))
+      "mp_shadow_agreement", "Share of texts with the same answer without policies.",
+      Double(state.agreeing) / Double(state.count))
     guard let test = state.test else { return }
     metrics.gauge(
       "mp_shadow_log_evidence", "Logarithm of the evidence that the certificate is violated.", test.logEvidence)

@@ -56,11 +56,11 @@ public struct OpenInferenceRequest: Sendable {
 
   private mutating func read(_ field: JSONField, rest: ArraySlice<UInt8>, _ tasks: [String]) throws {
     var (rest, inputs, names) = (rest, Inputs(), [(name: String, isBinary: Bool)]())
-    let known: Set = ["id", "model_name", "inputs", "outputs", "parameters"]
-    for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
+    try field.refuseUnknown(["id", "model_name", "inputs", "outputs", "parameters"])
     id = try field.optional("id")?.string()
     model = try field.optional("model_name")?.string()
     for input in try field.required("inputs").elements() {
+      try input.refuseUnknown(["name", "datatype", "shape", "parameters", "data"])
       let shape = try input.required("shape").elements().map { try $0.integer(in: 0...(1 << 30)) }
       var size: Int?
       for (key, parameter) in try input.optional("parameters")?.members() ?? [] {
@@ -72,6 +72,7 @@ public struct OpenInferenceRequest: Sendable {
       }
       try inputs.take(try input.required("name").string(), try input.required("datatype").string(), shape) {
         guard let size else { return try Self.strings(input.required("data")) }
+        if let data = try input.optional("data") { throw data.failure("is there beside binary_data_size: give one") }
         guard size <= rest.count else {
           throw input.failure("binary_data_size is \(size), and \(rest.count) bytes are left")
         }
@@ -86,6 +87,7 @@ public struct OpenInferenceRequest: Sendable {
       if key == "binary_data_output" { isBinary = try parameter.bool() } else { try take(parameter: key, parameter) }
     }
     for output in try field.optional("outputs")?.elements() ?? [] {
+      try output.refuseUnknown(["name", "parameters"])
       var binary = isBinary
       for (key, parameter) in try output.optional("parameters")?.members() ?? [] {
         guard key == "binary_data" else { throw parameter.failure("is not understood") }
@@ -174,6 +176,11 @@ public struct OpenInferenceRequest: Sendable {
 }
 
 extension JSONField {
+  /// Throws for a member of another name.
+  func refuseUnknown(_ known: Set<String>) throws(FormatError) {
+    for (key, member) in try members() where !known.contains(key) { throw member.failure("is not understood") }
+  }
+
   /// Names in a string, joined by commas as `mp-run --tasks` has them.
   func names() throws(FormatError) -> [String] {
     try string().split(separator: ",", omittingEmptySubsequences: false).map { String($0) }

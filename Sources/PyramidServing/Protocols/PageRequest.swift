@@ -13,8 +13,7 @@ public struct PageRequest: Sendable {
   public init(body: [UInt8]) throws(ServingError) {
     do {
       let field = JSONField(try JSONReader.read(body, file: "request", limits: .request), file: "request")
-      let known: Set = ["model", "text", "text_pair", "exit", "prune"]
-      for (key, member) in try field.members() where !known.contains(key) { throw member.failure("is not understood") }
+      try field.refuseUnknown(["model", "text", "text_pair", "exit", "prune"])
       model = try field.optional("model")?.string()
       var asked = ServingRequest(
         texts: [(try field.optional("text")?.string() ?? "", try field.optional("text_pair")?.string() ?? "")])

@@ -2,6 +2,7 @@
 // and its form of errors. Its replies can't say that a text was cut, so texts over the limit are refused unless the
 // request asks for truncation, which is that server's default, too.
 
+import Glibc
 import MagicPyramid
 import PyramidFormats
 
@@ -81,7 +82,7 @@ public struct RerankRequest: Sendable {
   /// Throws for a model that does not rank.
   public func check(_ classifier: Classifier) throws(ServingError) {
     guard classifier.model.graph.shape.classes == 1, classifier.tasks.isEmpty, classifier.acceptsPairs else {
-      throw ServingError(.invalid, "the model is not a re-ranker: that takes one logit, and pairs of texts")
+      throw ServingError(.unfit, "the model is not a re-ranker: that takes one logit, and pairs of texts")
     }
   }
 
@@ -101,10 +102,6 @@ public struct RerankRequest: Sendable {
 }
 
 extension JSONField {
-  fileprivate func refuseUnknown(_ known: Set<String>) throws(FormatError) {
-    for (key, member) in try members() where !known.contains(key) { throw member.failure("is not understood") }
-  }
-
   /// A text, or a pair of them.
   fileprivate func sequence() throws(FormatError) -> (first: String, second: String) {
     let parts = try elements()
@@ -146,6 +143,9 @@ extension ServedModel {
       "max_batch_tokens": JSONValue(classifier.batchLimits.tokens),
       "max_batch_requests": JSONValue(classifier.batchLimits.samples),
       "max_client_batch_size": JSONValue(options.maxTexts), "auto_truncate": false,
+      // Each request has a token at least; texts are cut by Swift's threads, one for each processor.
+      "max_concurrent_requests": JSONValue(gate.capacity),
+      "tokenization_workers": JSONValue(max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
       "version": .string(magicPyramidVersion),
     ]
   }

@@ -12,10 +12,11 @@
   struct GRPCServerService: Service {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let logger: Logger
-    private let port: Int
     private let ending = ServerEnding()
 
-    init(_ options: MPServe, _ repository: ModelRepository, _ token: BearerToken?, _ logger: Logger) throws {
+    init(
+      _ options: MPServe, _ repository: ModelRepository, _ draining: Draining, _ token: BearerToken?, _ logger: Logger
+    ) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
       if let certificate = options.tlsCertificate, let key = options.tlsKey {
         security = .tls(
@@ -32,18 +33,34 @@
           config.rpc.maxRequestPayloadSize = options.maxBody
           config.connection.maxIdleTime = .seconds(options.idleTimeout)
           config.connection.keepalive.time = .seconds(options.idleTimeout)
-          config.http2.maxConcurrentStreams = 256
+          // Each may hold a part of a message of --max-body.
+          config.http2.maxConcurrentStreams = 32
+          config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { [seconds = options.idleTimeout] stream in
+            stream.eventLoop.makeCompletedFuture {
+              try stream.pipeline.syncOperations.addHandler(CallTimer(seconds: seconds))
+            }
+          }
         })
+      var interceptors: [any ServerInterceptor] = [CallLog(logger: logger)]
+      if let token { interceptors.append(TokenInterceptor(token: token)) }
       server = GRPCServer(
-        transport: transport, services: [InferenceService(repository: repository, ending: ending)],
-        interceptors: token.map { [TokenInterceptor(token: $0)] } ?? [])
-      (self.logger, port) = (logger, options.grpcPort)
+        transport: transport,
+        services: [InferenceService(repository: repository, ending: ending, draining: draining)],
+        interceptors: interceptors)
+      self.logger = logger
     }
 
     func run() async throws {
-      logger.notice("listens for gRPC", metadata: ["port": .stringConvertible(port)])
       try await withGracefulShutdownHandler {
-        try await server.serve()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await server.serve() }
+          group.addTask {
+            // There is none where the port could not be had, which `serve` throws.
+            guard let address = try? await server.listeningAddress else { return }
+            logger.notice("listens for gRPC", metadata: ["address": "\(address)"])
+          }
+          try await group.waitForAll()
+        }
       } onGracefulShutdown: {
         ending.begin()
         server.beginGracefulShutdown()
@@ -73,6 +90,39 @@
       } onCancel: {
         work.cancel()
       }
+    }
+  }
+
+  /// One line for each call, as `RequestLog` has them for HTTP.
+  private struct CallLog: ServerInterceptor {
+    let logger: Logger
+
+    func intercept<Input: Sendable, Output: Sendable>(
+      request: StreamingServerRequest<Input>, context: ServerContext,
+      next: @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
+    ) async throws -> StreamingServerResponse<Output> {
+      let start = ContinuousClock.now
+      do {
+        let response = try await next(request, context)
+        var code: RPCError.Code?
+        if case .failure(let error) = response.accepted { code = error.code }
+        note(context, code, since: start)
+        return response
+      } catch {
+        note(context, (error as? RPCError)?.code ?? .unknown, since: start)
+        throw error
+      }
+    }
+
+    private func note(_ context: ServerContext, _ code: RPCError.Code?, since start: ContinuousClock.Instant) {
+      let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
+      let isFault = code == .internalError || code == .unknown
+      logger.log(
+        level: isFault ? .error : .debug, "call",
+        metadata: [
+          "method": "\(context.descriptor.method)", "code": "\(code?.description ?? "ok")",
+          "ms": .stringConvertible(milliseconds),
+        ])
     }
   }
 

@@ -13,6 +13,7 @@
   struct InferenceService: Inference_GRPCInferenceService.SimpleServiceProtocol {
     let repository: ModelRepository
     let ending: ServerEnding
+    let draining: Draining
 
     func serverLive(
       request: Inference_ServerLiveRequest, context: ServerContext
@@ -21,7 +22,10 @@
     func serverReady(
       request: Inference_ServerReadyRequest, context: ServerContext
     ) async throws -> Inference_ServerReadyResponse {
-      .with { $0.ready = repository.isReady && repository.models.allSatisfy { (try? $0.checkReady()) != nil } }
+      .with {
+        let isLoaded = repository.isReady && repository.models.allSatisfy { (try? $0.checkReady()) != nil }
+        $0.ready = isLoaded && !draining.isUnderway
+      }
     }
 
     func modelReady(
@@ -35,7 +39,8 @@
     func serverMetadata(
       request: Inference_ServerMetadataRequest, context: ServerContext
     ) async throws -> Inference_ServerMetadataResponse {
-      .with { ($0.name, $0.version) = ("magic-pyramid", magicPyramidVersion) }
+      // Of those that HTTP has, the model repository is not here.
+      .with { ($0.name, $0.version, $0.extensions) = ("magic-pyramid", magicPyramidVersion, ["binary_tensor_data"]) }
     }
 
     func modelMetadata(
@@ -167,6 +172,7 @@
         case .late: .deadlineExceeded
         case .unavailable: .unavailable
         case .broken: .internalError
+        case .unfit: .failedPrecondition
         }
       var metadata = Metadata()
       if case .busy(let seconds) = error.kind { metadata.addString("\(seconds)", forKey: "retry-after") }

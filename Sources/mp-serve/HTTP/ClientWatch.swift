@@ -8,7 +8,10 @@
   /// What routes know of a request.
   struct Context: RequestContext {
     var coreContext: CoreRequestContextStorage
-    let bodyEnd = BodyEnd()
+    /// Its body was read to its end.
+    let bodyEnd = Finding()
+    /// It fails, and the server is at fault.
+    let fault = Finding()
     private let channel: any Channel
 
     init(source: ApplicationRequestContextSource) {

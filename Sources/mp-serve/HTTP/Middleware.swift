@@ -1,6 +1,7 @@
 // What every HTTP request goes through: a log line and counts, errors in the form of the protocol that was spoken, the token.
 
 #if Server
+  import CoreMetrics
   import HTTPTypes
   import Hummingbird
   import Logging
@@ -8,7 +9,8 @@
   import PyramidFormats
   import PyramidServing
 
-  /// One line for each request: what was asked, how it ended, how long it took.
+  /// One line for each request: what was asked, how it ended, how long it took; and the same in numbers. A fault of the
+  /// server is an error, which operators see at any level; what it says may hold words of a text.
   struct RequestLog: RouterMiddleware {
     let logger: Logger
 
@@ -16,15 +18,35 @@
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
       let start = ContinuousClock.now
-      let response = try await next(request, context)
+      do {
+        let response = try await next(request, context)
+        note(request, context, response.status, since: start)
+        return response
+      } catch {
+        // What has no reply of its own is answered with 500, but for what goes wrong while the client sends its body.
+        let isOurs = context.bodyEnd.isMade || request.method == .get
+        if isOurs { context.fault.note() }
+        note(request, context, isOurs ? .internalServerError : .badRequest, since: start, "\(type(of: error))")
+        throw error
+      }
+    }
+
+    private func note(
+      _ request: Request, _ context: Context, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant,
+      _ error: String? = nil
+    ) {
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-      logger.debug(
-        "request",
-        metadata: [
-          "method": "\(request.method)", "path": "\(request.uri.path)",
-          "status": .stringConvertible(response.status.code), "ms": .stringConvertible(milliseconds),
-        ])
-      return response
+      // By the pattern of the path, of which there are a few; whatever is none of them is one.
+      let route = context.endpointPath ?? "NotFound"
+      let labels = [("route", route), ("method", request.method.rawValue), ("status", "\(status.code)")]
+      CoreMetrics.Counter(label: "http_server_requests", dimensions: labels).increment()
+      CoreMetrics.Timer(label: "http_server_request", dimensions: labels).recordNanoseconds(Int64(milliseconds * 1e6))
+      var metadata: Logger.Metadata = [
+        "method": "\(request.method)", "path": "\(request.uri.path)",
+        "status": .stringConvertible(status.code), "ms": .stringConvertible(milliseconds),
+      ]
+      if let error { metadata["error"] = "\(error)" }
+      logger.log(level: context.fault.isMade ? .error : .debug, "request", metadata: metadata)
     }
   }
 
@@ -34,6 +56,7 @@
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
       do { return try await next(request, context) } catch let error as ServingError {
+        if error.kind == .broken { context.fault.note() }
         return reply(error, to: request)
       } catch is CancellationError {
         return reply(ServingError(.unavailable, "the client closed its connection, or the server ends"), to: request)
@@ -99,8 +122,9 @@
       case .busy: .tooManyRequests
       case .late: .gatewayTimeout
       case .unavailable: .serviceUnavailable
-      case .broken:
-        isOpenInference ? .internalServerError : HTTPResponse.Status(code: 424, reasonPhrase: "Failed Dependency")
+      case .broken where isOpenInference: .internalServerError
+      case .unfit where isOpenInference: .badRequest
+      case .broken, .unfit: HTTPResponse.Status(code: 424, reasonPhrase: "Failed Dependency")
       }
     }
 
@@ -109,7 +133,7 @@
       case .invalid, .tooLarge, .notFound: "Validation"
       case .busy, .late: "Overloaded"
       case .unavailable: "Unhealthy"
-      case .broken: "Backend"
+      case .broken, .unfit: "Backend"
       }
     }
   }

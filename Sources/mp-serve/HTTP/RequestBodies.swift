@@ -52,12 +52,12 @@
     }
   }
 
-  /// Whether a request's body was read to its end.
-  final class BodyEnd: Sendable {
-    private let hasCome = Atomic(false)
+  /// Something of a request that is found out on the way, and asked by who stands around it.
+  final class Finding: Sendable {
+    private let wasMade = Atomic(false)
 
-    var isRead: Bool { hasCome.load(ordering: .relaxed) }
-    func note() { hasCome.store(true, ordering: .relaxed) }
+    var isMade: Bool { wasMade.load(ordering: .relaxed) }
+    func note() { wasMade.store(true, ordering: .relaxed) }
   }
 
   /// Ends connections whose request is answered before its body is there, whatever the answer: the rest would be read,
@@ -68,7 +68,7 @@
     ) async throws -> Response {
       var response = try await next(request, context)
       let length = request.headers[.contentLength] ?? "0"
-      guard length != "0" || request.headers[.transferEncoding] != nil, !context.bodyEnd.isRead else { return response }
+      guard length != "0" || request.headers[.transferEncoding] != nil, !context.bodyEnd.isMade else { return response }
       response.headers[.connection] = "close"
       context.closeSoon()
       return response

@@ -13,6 +13,7 @@
     let repository: ModelRepository
     let metrics: MetricRegistry
     let bodies: RequestBodies
+    let draining: Draining
     let logger: Logger
 
     private static let jsonLength = HTTPField.Name("Inference-Header-Content-Length")!
@@ -33,6 +34,23 @@
       }
       addPage(to: router)
       addOpenInference(to: router.group("/v2"))
+      refuseOtherMethods(at: router)
+    }
+
+    /// What is there by one method says by which to those who ask by another.
+    private func refuseOtherMethods(at router: Router<Context>) {
+      for routes in Dictionary(grouping: router.routes, by: \.path.description).values {
+        let known = routes.map(\.method)
+        // Whoever answers GET answers HEAD.
+        let allowed = (known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).joined(separator: ", ")
+        for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch, .options] where !known.contains(method) {
+          router.on(routes[0].path, method: method) { _, _ in
+            var response = Response.json(["error": .string("this path takes \(allowed)")], status: .methodNotAllowed)
+            response.headers[.allow] = allowed
+            return response
+          }
+        }
+      }
     }
 
     private func addPage(to router: Router<Context>) {
@@ -98,6 +116,7 @@
     }
 
     private func ready() throws(ServingError) -> Response {
+      if draining.isUnderway { throw ServingError(.unavailable, "the server ends") }
       guard repository.isReady else { throw ServingError(.unavailable, "models are being loaded") }
       for model in repository.models { try model.checkReady() }
       return Response.json(["ready": true])

@@ -2,7 +2,6 @@
 // the names alone, so that an option can't be forgotten here, and one that does not exist is an error as always.
 
 #if Server
-  import ArgumentParser
   import Glibc
 
   enum EnvironmentOptions {
@@ -10,18 +9,24 @@
     /// Options without a value.
     private static let flags: Set = ["--adaptive", "--copy"]
 
+    /// Options of which one on the command line stands for the other, too.
+    private static let others = ["--token": "--token-file", "--token-file": "--token"]
+
+    /// The model, which is no option; nil where the environment has none.
+    static var model: String? { variables().first { $0.name == "MODEL" && !$0.value.isEmpty }?.value }
+
     /// The process's arguments, after those that its environment stands for.
-    static func arguments(for command: any ParsableCommand.Type) -> [String] {
+    static func arguments() -> [String] {
       let given = Array(CommandLine.arguments.dropFirst())
-      var (options, model) = ([String](), [String]())
-      for (name, value) in variables() {
-        if name == "MODEL" {
-          model = [value]
-          continue
-        }
+      func isGiven(_ option: String) -> Bool { given.contains { $0 == option || $0.hasPrefix(option + "=") } }
+      var options: [String] = []
+      for (name, value) in variables() where name != "MODEL" {
         let option = "--" + name.lowercased().split(separator: "_").joined(separator: "-")
-        if given.contains(where: { $0 == option || $0.hasPrefix(option + "=") }) { continue }
-        if flags.contains(option) {
+        if isGiven(option) || others[option].map(isGiven) == true { continue }
+        if option == "--plugin" {
+          // As PATH has several.
+          options += value.split(separator: ":").map { "\(option)=\($0)" }
+        } else if flags.contains(option) {
           switch value.lowercased() {
           case "1", "true", "yes", "on": options.append(option)
           case "0", "false", "no", "off", "": break
@@ -32,9 +37,7 @@
           options.append("\(option)=\(value)")
         }
       }
-      // A model of the command line stands first, whatever its options' values look like.
-      let hasModel = given.first.map { !$0.hasPrefix("-") } ?? false
-      return options + given + (hasModel ? [] : model)
+      return options + given
     }
 
     private static func variables() -> [(name: String, value: String)] {

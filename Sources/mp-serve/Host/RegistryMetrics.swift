@@ -1,5 +1,5 @@
-// swift-metrics' handlers over our registry, so that what Hummingbird and others count stands beside our own numbers in
-// /metrics.
+// swift-metrics' handlers over our registry, so that what is counted through it, as HTTP's requests are, stands beside our
+// own numbers in /metrics.
 
 #if Server
   import CoreMetrics

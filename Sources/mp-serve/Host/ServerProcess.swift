@@ -40,25 +40,20 @@
       var serving = options.serving
       serving.classifier.trace = trace
       repository = ModelRepository(
-        path: options.model, options: serving, registry: try options.plugins.registry(), metrics: registry
-      ) { model, trouble in
-        logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
-      }
+        path: options.path, options: serving, registry: try options.plugins.registry(), metrics: registry,
+        onTrouble: { model, trouble in
+          logger.error("\(trouble)", metadata: ["model": "\(model.name)", "version": "\(model.version)"])
+        },
+        onPassedOver: { path in
+          logger.warning("is no NAME.mpc, NAME/VERSION.mpc or NAME/VERSION/ANY.mpc", metadata: ["path": "\(path)"])
+        })
     }
 
     func run() async throws {
       raiseFileLimit()
-      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
-      let service = ServingRoutes(repository: repository, metrics: registry, bodies: bodies, logger: logger)
-      var router = Router(context: Context.self)
-      router.add(middleware: RequestLog(logger: logger))
-      router.add(middleware: UnreadBodies())
-      router.add(middleware: ErrorReplies())
-      router.add(middleware: HeaderLimit(bytes: options.maxHeader))
-      if let token { router.add(middleware: TokenCheck(token: token)) }
-      service.add(to: &router)
+      let draining = Draining(seconds: options.drainDelay)
       let application = Application(
-        router: router, server: try server(),
+        router: router(draining), server: try server(),
         configuration: ApplicationConfiguration(
           address: .hostname(options.host, port: options.port), serverName: "mp-serve", backlog: 1024,
           availableConnectionsDelegate: MaximumAvailableConnections(options.maxConnections)),
@@ -69,16 +64,30 @@
         logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
       }
       var transports: [any Service] = [application]
-      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, token, logger)) }
+      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, draining, token, logger)) }
       var configuration = ServiceGroupConfiguration(
-        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports)],
+        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports), draining],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      configuration.maximumGracefulShutdownDuration = .seconds(options.drainTimeout)
+      configuration.maximumGracefulShutdownDuration = .seconds(options.drainDelay + options.drainTimeout)
       // What was traced is as telling after a failure.
       var failure: (any Error)?
       do { try await ServiceGroup(configuration: configuration).run() } catch { failure = error }
       for note in try options.trace.write(trace) { logger.notice("\(note)") }
       if let failure { throw failure }
+    }
+
+    private func router(_ draining: Draining) -> Router<Context> {
+      var router = Router(context: Context.self, options: [.autoGenerateHeadEndpoints])
+      router.add(middleware: RequestLog(logger: logger))
+      router.add(middleware: LastReplies(draining: draining))
+      router.add(middleware: UnreadBodies())
+      router.add(middleware: ErrorReplies())
+      router.add(middleware: HeaderLimit(bytes: options.maxHeader))
+      if let token { router.add(middleware: TokenCheck(token: token)) }
+      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
+      ServingRoutes(repository: repository, metrics: registry, bodies: bodies, draining: draining, logger: logger)
+        .add(to: &router)
+      return router
     }
 
     /// A connection is an open file, and shells often allow a thousand where the system has room for more.
@@ -101,10 +110,28 @@
           httpDecoderConfiguration: .init(
             maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
       guard let certificate = options.tlsCertificate, let key = options.tlsKey else { return http }
-      let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-      let configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-      return try .tls(http, tlsConfiguration: configuration)
+      return try .tls(http, tlsConfiguration: try security(certificate, key))
+    }
+
+    private func security(_ certificate: String, _ key: String) throws -> TLSConfiguration {
+      // NIO's errors name no file.
+      func read<Value>(_ path: String, _ what: String, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch { throw FormatError(file: path, problem: "\(what): \(error)") }
+      }
+      let chain = try read(certificate, "is no certificate chain in PEM, as --tls-certificate takes it") {
+        try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+      }
+      let secret = try read(key, "is no private key in PEM, as --tls-key takes it") {
+        try NIOSSLPrivateKey(file: key, format: .pem)
+      }
+      var configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: chain, privateKey: .privateKey(secret))
+      configuration.minimumTLSVersion = .tlsv12
+      let complete = configuration
+      _ = try read(key, "is not the key of --tls-certificate \(certificate)") {
+        try NIOSSLContext(configuration: complete)
+      }
+      return complete
     }
   }
 
