@@ -42,7 +42,7 @@
       for routes in Dictionary(grouping: router.routes, by: \.path.description).values {
         let known = routes.map(\.method)
         // Whoever answers GET answers HEAD.
-        let allowed = (known + (known.contains(.get) ? [.head] : [])).map(\.rawValue).joined(separator: ", ")
+        let allowed = known.map { $0 == .get ? "GET, HEAD" : $0.rawValue }.joined(separator: ", ")
         for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch, .options] where !known.contains(method) {
           router.on(routes[0].path, method: method) { _, _ in
             var response = Response.json(["error": .string("this path takes \(allowed)")], status: .methodNotAllowed)
