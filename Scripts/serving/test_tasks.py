@@ -89,7 +89,7 @@ def test_text_embeddings_inference_is_given_one_task(server):
     assert server.predict(TEXTS[0], tasks="none").status_code == 422
     single = server.predict(TEXTS[0], tasks="few").json()
     assert len(single) == 5 and all(entry["label"].startswith("few ") for entry in single)
-    assert server.predict([TEXTS[0], TEXTS[1]], tasks="topic").json()[1][0]["label"] == "Album"
+    assert server.predict([[TEXTS[0]], [TEXTS[1]]], tasks="topic").json()[1][0]["label"] == "Album"
     ranked = requests.post(server.url + "/rerank", json={"query": "a", "texts": ["b"]}, timeout=30)
     assert ranked.status_code == 424
     info = requests.get(server.url + "/info", timeout=30).json()
