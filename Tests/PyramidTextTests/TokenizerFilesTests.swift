@@ -211,6 +211,19 @@ final class TokenizerFolder {
     let found = problem(settings: settings, files)
     #expect(found.contains(message), "\(found)")
   }
+
+  @Test(arguments: ["vocab.txt", "merges.txt"])
+  func `A list of tokens of more bytes than a JSON file may have is refused before it is read`(_ name: String) throws {
+    let folder = try TokenizerFolder([
+      "config.json": #"{"model_type": "\#(name == "vocab.txt" ? "bert" : "roberta")"}"#, "vocab.txt": lines,
+      "vocab.json": #"{"<s>": 0, "</s>": 1}"#, "merges.txt": "#version: 0.2\n",
+    ])
+    let most = JSONLimits.standard.maximumBytes
+    // Nothing but a hole follows.
+    try #require(truncate("\(folder.path)/\(name)", most + 1) == 0)
+    let error = #expect(throws: FormatError.self) { try folder.read() }
+    #expect(error?.description.contains("\(name): has \(most + 1) bytes, expected at most \(most)") == true)
+  }
 }
 
 extension TokenizerRules {
