@@ -86,12 +86,10 @@ struct Calibrate: ParsableCommand {
     var options = ClassifierOptions()
     options.threads = team.threads
     let source = try ModelSource(path: model, precision: precision, registry: plugins.registry(), options: options)
-    let labels = source.labels
+    let (labels, classes) = (source.labels, ClassNumbering(source.labels))
     let wanted = try missClass.map { name in
-      guard let index = labels.firstIndex(of: name) ?? Int(name).flatMap({ labels.indices.contains($0) ? $0 : nil })
-      else {
-        throw ComparisonError(
-          "--miss-class \(name): the model has \(labels.prefix(20).joined(separator: ", "))")
+      guard let index = classes.index(of: name, by: .name) ?? classes.index(of: name, by: .number) else {
+        throw ComparisonError("--miss-class \(name): the model has \(labels.prefix(20).joined(separator: ", "))")
       }
       return index
     }

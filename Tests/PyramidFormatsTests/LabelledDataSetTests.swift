@@ -69,6 +69,19 @@ struct LabelledDataSetTests {
       try withFile("1\ta\n0\tb\n") { try LabelledDataSet(path: $0, labels: ["0", "1"]).rows.map(\.label) } == [1, 0])
   }
 
+  @Test("A name that classes share names none of them, and their numbers do")
+  func sharedName() throws {
+    let labels = ["same", "other", "same"]
+    for kind in [LabelKind.one, .several] {
+      let error = #expect(throws: FormatError.self) {
+        try withFile("other\ta\nsame\tb\n") { try LabelledDataSet(path: $0, labels: labels, kind: kind) }
+      }
+      #expect(error?.description.hasSuffix(": line 2: 'same' names 2 classes; label rows by number") == true)
+    }
+    #expect(try withFile("2\ta\n0\tb\n") { try LabelledDataSet(path: $0, labels: labels).rows.map(\.label) } == [2, 0])
+    #expect(try withFile("other\ta\n") { try LabelledDataSet(path: $0, labels: labels).rows.map(\.label) } == [1])
+  }
+
   @Test("Several labels are written with commas, as an array, or as zeros and ones; values are numbers")
   func otherKinds() throws {
     let lines = """
