@@ -27,6 +27,20 @@ struct LabelledDataSetTests {
     #expect(rows.count == 2)
   }
 
+  @Test("Rows count beside their text, so that many short ones are as bounded as few long ones")
+  func rowsCount() throws {
+    let layout = TextLayout(.tsv)
+    let text = String(repeating: "0\ta\tb\n", count: 4)
+    // Three bytes of strings a row.
+    try withFile(text) { path in
+      #expect(try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259).records.count == 4)
+      let error = #expect(throws: FormatError.self) {
+        try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259 - 1)
+      }
+      #expect(error?.place == "line 4" && error?.problem.contains("of text and rows so far") == true)
+    }
+  }
+
   @Test(
     "A bad row is an error that names the file and the line",
     arguments: [

@@ -19,6 +19,13 @@ public struct TextRecord: Sendable, Equatable {
   public init(text: String, pair: String? = nil, label: String? = nil) {
     (self.text, self.pair, self.label) = (text, pair, label)
   }
+
+  /// The bytes that a record which is kept takes, without its text.
+  package static let ownBytes = 256
+  /// The bytes that it takes with its text, roughly: of many short rows the text is the smallest part.
+  package var keptBytes: Int {
+    [pair, label, group].reduce(Self.ownBytes + text.utf8.count) { $0 + ($1?.utf8.count ?? 0) }
+  }
 }
 
 /// How texts lie in a file.
