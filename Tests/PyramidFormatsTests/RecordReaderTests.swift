@@ -46,6 +46,17 @@ struct RecordReaderTests {
     #expect(error.description.contains("16777216"), "\(error)")
   }
 
+  @Test("A line without end is an error of the file, after which nothing comes")
+  func endlessLine() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("holes", [UInt8](repeating: 0, count: 1 << 17) + Array("\nx\n".utf8))
+    let reader = try LineReader(path: path, limit: 10, skipLimit: 1 << 16)
+    let error = #expect(throws: FormatError.self) { try reader.next() }
+    #expect(error?.place == "line 1" && error?.problem.contains("more than 65536 bytes and no end") == true)
+    #expect(try reader.next() == nil)
+    #expect(try LineReader(path: path, limit: 10, skipLimit: 1 << 17).next() == .tooLong(limit: 10))
+  }
+
   @Test(
     "Without columns a row is label, text, second text in TSV and CSV alike",
     arguments: [(TextFormat.tsv, "\t"), (.csv, ",")])
