@@ -118,6 +118,13 @@ import Testing
     let before = try lines(path)
     #expect(throws: ComparisonError.self) { try MeasurementLog(path: path, identity: identity, resumes: false) }
     #expect(try lines(path) == before)
+    // What no text takes, of which sums would not fit.
+    for answer in ["[0,1,9223372036854775807,1,[1],[]]", "[0,1,1,9223372036854775807,[1],[]]"] {
+      let forged = "{\"contender\":0,\"first\":0,\"outcomes\":[\(answer)]}"
+      try OutputFile.write("\(kept[0])\n\(forged)\n", to: path)
+      let error = #expect(throws: FormatError.self) { try measure(resumes: true) }
+      #expect(error?.problem.hasPrefix("expected at most 144115188075855872") == true)
+    }
   }
 
   private func lines(_ path: String) throws -> [String] {
