@@ -143,9 +143,7 @@ struct FolderReader {
   /// Adds tokens in transformers' order: those of the files by their ids, then roles, then others.
   private func addTokens(to assembly: inout TokenizerAssembly) throws(FormatError) {
     if kind == .general {
-      var list: [StatedToken] = []
-      for field in try tokenizer?.optional("added_tokens")?.elements() ?? [] { list.append(try StatedToken(field)) }
-      assembly.add(list)
+      assembly.add(try TokenizerSettings.added(by: tokenizer).map(\.token))
     }
     let roles = TokenizerSettings.roles.compactMap(role)
     var list = settings.decoder.map(\.token)
