@@ -96,12 +96,13 @@ struct Calibrate: ParsableCommand {
     let goal = Calibration.Goal(
       maxDrop: maxDrop, confidence: confidence, reference: against, perExit: perExit, missClass: wanted)
     let checksum = try MappedFile(path: data).withBytes { Checksum.sha256(of: $0) }
+    let texts = try LabelledDataSet(
+      path: data, labels: labels, kind: source.task.labelKind, limit: limit,
+      layout: reading.layout(of: data, else: .tsv))
+    for note in texts.notes { terminal.note(note) }
     let found = try ExitCalibration(
-      source, exit: exit, prune: prune, goal: goal,
-      texts: LabelledDataSet(
-        path: data, labels: labels, kind: source.task.labelKind, limit: limit,
-        layout: reading.layout(of: data, else: .tsv)),
-      dataChecksum: checksum, progress: LongProgress(terminal).report)
+      source, exit: exit, prune: prune, goal: goal, texts: texts, dataChecksum: checksum,
+      progress: LongProgress(terminal).report)
     terminal.endProgress()
     let out = StandardOutput()
     try out.print(found.calibration.markdown, terminator: "")

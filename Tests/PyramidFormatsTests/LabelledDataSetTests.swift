@@ -15,10 +15,15 @@ struct LabelledDataSetTests {
 
   @Test("Labels are names of classes, and a third column is the second text")
   func rows() throws {
-    let rows = try withFile("World\ta\nSports\tb\tc\nWorld\t\n") { try LabelledDataSet(path: $0, labels: labels).rows }
+    let mixed = try withFile("World\ta\nSports\tb\tc\nWorld\t\n") { try LabelledDataSet(path: $0, labels: labels) }
+    let rows = mixed.rows
     #expect(rows.map(\.label) == [0, 1, 0])
     #expect(rows.map(\.text) == ["a", "b", ""])
     #expect(rows.map(\.pair) == [nil, "c", nil])
+    #expect(mixed.notes == ["1 of 3 rows have a second text, the first of them in line 2"])
+    for text in ["World\ta\nWorld\tb\n", "World\ta\tb\nWorld\tb\tc\n"] {
+      #expect(try withFile(text) { try LabelledDataSet(path: $0, labels: labels).notes }.isEmpty)
+    }
   }
 
   @Test("A limit reads no further, so that what is wrong after it does not matter")

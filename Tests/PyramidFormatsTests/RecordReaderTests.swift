@@ -65,6 +65,23 @@ struct RecordReaderTests {
     #expect(try read(text, TextLayout(format)) == ["-|a|-", "1|b|-", "x|c|d"])
   }
 
+  @Test("A comma of a text that is not quoted makes no pair where a blank follows it")
+  func strayComma() throws {
+    let text = "1,a b\n0,a, b\n0,\"a, b\"\n0,a,\" b\"\n0, a, b\n"
+    let problem = "line 2: has a third column that begins with a blank; a text that has commas is put in double quotes"
+    #expect(try read(text, TextLayout(.csv)) == ["1|a b|-", problem, "0|a, b|-", "0|a| b", "0| a| b"])
+    let columns = TextLayout(.csv, text: .number(2), pair: .number(3))
+    #expect(try read("0,a, b\n", columns) == ["-|a| b"])
+  }
+
+  @Test("A carriage return inside a row is an error of the row, in quotes and in lines of text a character")
+  func loneReturn() throws {
+    let problem = "line 1: has a carriage return inside a row; rows end in LF or CRLF"
+    #expect(try read("1\ta\r0\tb\n1\tc\r\n", TextLayout(.tsv)) == [problem, "1|c|-"])
+    #expect(try read("1,a\r0,b\n1,\"c\rd\"\r\n", TextLayout(.csv)) == [problem, "1|c\rd|-"])
+    #expect(try read("a\rb\r\n", TextLayout(.text)) == ["-|a\rb|-"])
+  }
+
   @Test("Columns are found by number, and the first row is data unless a header is said to be there")
   func numbers() throws {
     let text = "id,review,stars\n7,good,5\n"

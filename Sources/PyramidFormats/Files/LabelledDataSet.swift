@@ -36,6 +36,14 @@ public struct LabelledDataSet: Sendable {
   /// The most bytes of text, and 256 for each row, that are read: a stream that never ends must not fill the memory.
   public static let maximumBytes = 1 << 30
 
+  /// What readers of its numbers should know: where single texts and pairs are mixed, since a stray comma or tab makes a
+  /// pair as well.
+  public var notes: [String] {
+    let pairs = rows.filter { $0.pair?.isEmpty == false }
+    guard let first = pairs.first, pairs.count < rows.count else { return [] }
+    return ["\(pairs.count) of \(rows.count) rows have a second text, the first of them in \(first.place)"]
+  }
+
   /// Reads the rows of `path`, or of standard input for `-`; labels are those of `labels`, all by name or all by number
   /// from 0. At most `limit` rows are read. Throws at the first row that is malformed, has no label or an unknown one, for
   /// labels that fit in two ways, and for a file without rows or with more than `maximumBytes`.

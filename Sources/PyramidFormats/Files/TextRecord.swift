@@ -32,7 +32,8 @@ public struct TextRecord: Sendable, Equatable {
 public enum TextFormat: String, Sendable, CaseIterable {
   /// One text per line.
   case text
-  /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
+  /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`, each row by
+  /// itself.
   case tsv
   /// One object per line: `text`, optionally `text_pair`, `label` or `labels` (string, number, or an array of them) and
   /// `id`, which comes back with the answer.
