@@ -9,6 +9,7 @@ public final class GroupStream {
   private let source: any RecordSource
   private var admission: RecordAdmission
   private let topCount: Int?
+  private let maximumBytes: Int
   private var failures: [FormatError] = []
   /// Admitted records with their places in the source.
   private var groups: [[(index: Int, record: AdmittedRecord)]] = []
@@ -16,16 +17,18 @@ public final class GroupStream {
   private var position = 0
 
   /// Groups of a source, which nothing else may read from; its records tell their groups (`TextLayout.group`). With
-  /// `topCount` only so many of each are handed out, the best first; else all, in the order of the source. Throws
-  /// `RuntimeError` for a model that answers with more than one logit.
+  /// `topCount` only so many of each are handed out, the best first; else all, in the order of the source. A source of
+  /// more than `maximumBytes` of texts and rows is not read to its end. Throws `RuntimeError` for a model that answers
+  /// with more than one logit.
   public init(
-    _ source: any RecordSource, classifier: Classifier, topCount: Int? = nil, spelling: LabelSpelling? = nil
+    _ source: any RecordSource, classifier: Classifier, topCount: Int? = nil, spelling: LabelSpelling? = nil,
+    maximumBytes: Int = LabelledDataSet.maximumBytes
   ) throws {
     try classifier.model.requireOneTask(for: "groups are")
     guard classifier.model.graph.shape.classes == 1 else {
       throw RuntimeError("groups are ranked by one logit, and the model has \(classifier.model.graph.shape.classes)")
     }
-    (self.source, self.topCount) = (source, topCount)
+    (self.source, self.topCount, self.maximumBytes) = (source, topCount, maximumBytes)
     admission = RecordAdmission(classifier, .whole, spelling: spelling)
   }
 
@@ -79,16 +82,17 @@ public final class GroupStream {
     while let next = try source.next() {
       defer { index += 1 }
       let location = source.location
-      switch next.flatMap({ admission.admit($0, at: location) }) {
+      let admitted = next.flatMap { admission.admit($0, at: location) }
+      // A token is two numbers of 32 bits.
+      bytes += (try? admitted.get()).map { $0.record.keptBytes + 8 * $0.tokens } ?? TextRecord.ownBytes
+      guard bytes <= maximumBytes else {
+        throw FormatError(
+          file: location.file, place: location.place,
+          problem: "more than \(maximumBytes >> 20) MiB of text and rows so far, and groups are read as a whole")
+      }
+      switch admitted {
       case .failure(let error): failures.append(error)
       case .success(let record):
-        bytes += record.record.text.utf8.count + (record.record.pair?.utf8.count ?? 0)
-        guard bytes <= LabelledDataSet.maximumBytes else {
-          throw FormatError(
-            file: location.file, place: location.place,
-            problem:
-              "more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far, and groups are read as a whole")
-        }
         let key = ExactString(record.record.group ?? record.record.text)
         if let place = places[key] {
           groups[place].append((index, record))

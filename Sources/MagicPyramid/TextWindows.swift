@@ -40,10 +40,12 @@ public struct TextWindows: Sendable {
 
   /// The windows of a text, one where it fits.
   func encodings(of text: String, pair: String?, _ classifier: Classifier) throws(RuntimeError) -> [Encoding] {
-    guard let windows = classifier.tokenizer.windows(text, pair: pair, length: length, overlap: overlap) else {
-      throw RuntimeError("has a first text that leaves no room for the second in a window of \(length) tokens")
+    let windows: [Encoding]?
+    do { windows = try classifier.tokenizer.windows(text, pair: pair, length: length, overlap: overlap) } catch {
+      throw RuntimeError("has \(error)")
     }
-    return windows
+    if let windows { return windows }
+    throw RuntimeError("has a first text that leaves no room for the second in a window of \(length) tokens")
   }
 
   /// One row of logits from those of the windows.

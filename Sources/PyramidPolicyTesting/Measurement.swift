@@ -127,7 +127,7 @@ public struct Measurement {
     let candidates = contenders.indices.filter { contenders[$0].isCandidate }
     guard !candidates.isEmpty else { return }
     func quality(_ contender: Int) -> Double { workload.key.quality(measured[contender].outcomes).value }
-    func cost(_ contender: Int) -> Int { measured[contender].outcomes.reduce(0) { $0 + $1.operations } }
+    func cost(_ contender: Int) -> Double { measured[contender].outcomes.reduce(0) { $0 + Double($1.operations) } }
     let wanted = contenders.firstIndex { $0.role == .policy }.map(quality) ?? 0
     chosen =
       candidates.filter { quality($0) >= wanted }.min { cost($0) < cost($1) }

@@ -176,9 +176,11 @@ extension SampleOutcome {
     case .object: answer = .value(try parts[0].required("value").double())
     default: answer = .one(try parts[0].integer(in: 0...(1 << 20)))
     }
+    // More than a text of 16 MiB takes of the largest model.
+    let most = 1 << 57
     self.init(
       answer, exitLayer: try parts[1].integer(in: 0...(1 << 20)),
-      tokensAlive: tokens, operations: try parts[2].integer(in: 0 ... .max),
-      paperOperations: try parts[3].integer(in: 0 ... .max), probabilities: probabilities)
+      tokensAlive: tokens, operations: try parts[2].integer(in: 0...most),
+      paperOperations: try parts[3].integer(in: 0...most), probabilities: probabilities)
   }
 }

@@ -106,6 +106,10 @@ private struct ValueRange {
     else {
       throw ComparisonError("\(parameter)=\(text): expected LOW...HIGH/COUNT, LOW below HIGH, such as 0.01...0.8/12")
     }
+    // Nothing between such ends, no ratio and no power of ten that is reckoned with leaves what a Double can be.
+    guard [low, high].allSatisfy({ $0 == 0 || (1e-100...1e100).contains(abs($0)) }) else {
+      throw ComparisonError("\(parameter)=\(text): expected ends that are 0, or from 1e-100 to 1e100 in size")
+    }
     self.parameter = parameter
     guard rest.count == 2 else {
       guard low == low.rounded(), high == high.rounded(), high - low < Double(PolicySweep.limit) else {

@@ -103,8 +103,11 @@ public final class Tokenizer: Sendable {
 
   /// A text in windows of at most `length` tokens, special ones included, each of which begins with the last `overlap` of
   /// the one before; of a pair the second text, with the first whole in every window. One window where all fits; nil where
-  /// special tokens and the first text leave no more room than the overlap. No window is cut.
-  public func windows(_ text: String, pair: String? = nil, length: Int, overlap: Int) -> [Encoding]? {
+  /// special tokens and the first text leave no more room than the overlap. No window is cut. Throws for more than 65,536
+  /// windows, or more than 32 Mi tokens in all of them: small steps make a text many times as large.
+  public func windows(
+    _ text: String, pair: String? = nil, length: Int, overlap: Int
+  ) throws(TokenizerError) -> [Encoding]? {
     func tokens(_ text: String) -> [Int32] {
       var text = text
       return text.withUTF8 { tokenize($0, capacity: .max).kept }
@@ -114,6 +117,11 @@ public final class Tokenizer: Sendable {
     let fixed = rules.template.addedCount(isPair: pair != nil) + (second == nil ? 0 : first.count)
     let room = length - fixed
     guard room > overlap || room >= moving.count else { return nil }
+    if moving.count > room {
+      let count = 1 + (moving.count - overlap - 1) / (room - overlap)
+      try TokenizerRules.check(count, 1 << 16, "windows of \(length) tokens")
+      try TokenizerRules.check(count * length, 1 << 25, "tokens in its windows together")
+    }
     var windows: [Encoding] = []
     var start = 0
     repeat {

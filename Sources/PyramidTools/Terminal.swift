@@ -20,8 +20,14 @@ public struct Terminal: Sendable {
   /// A line that says what was done; nothing with `--quiet`.
   public func note(_ text: String) { if !isQuiet { Self.write("\(text.visible)\n") } }
 
-  /// A line about something wrong, also with `--quiet`.
-  public func complain(_ text: String) { Self.write("\(text.visible)\n") }
+  /// A line about something wrong, also with `--quiet`: its beginning and end where it quotes so much that it has more
+  /// than 2,000 bytes.
+  public func complain(_ text: String) {
+    let shown = text.visible
+    if shown.utf8.count <= 2000 { return Self.write("\(shown)\n") }
+    let (start, end) = (Array(shown.utf8.prefix(1500)), Array(shown.utf8.suffix(490)))
+    Self.write("\(String(decoding: start, as: UTF8.self)) ... \(String(decoding: end, as: UTF8.self))\n")
+  }
 
   /// A line that overwrites itself; only where standard error is a terminal.
   public func progress(_ text: String) { if !isQuiet && isInteractive { Self.write("\r\u{1B}[K\(text.visible)") } }

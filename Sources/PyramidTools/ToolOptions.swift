@@ -201,7 +201,9 @@ private func run<Tool: ParsableCommand>(_ tool: Tool.Type, _ words: [String]) {
     let code = tool.exitCode(for: error)
     if code == .success { tool.exit(withError: error) }
     let message = tool.fullMessage(for: error)
-    if !message.isEmpty { Terminal(quiet: false).complain(message) }
+    let terminal = Terminal(quiet: false)
+    // Without arguments the message is the whole help.
+    if !message.isEmpty { words.isEmpty ? terminal.note(message) : terminal.complain(message) }
     exit(code.rawValue)
   }
 }

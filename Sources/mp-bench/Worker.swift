@@ -67,11 +67,13 @@ struct Worker: ParsableCommand {
     case "time":
       let (samples, tokens) = (try size(request.required("b")), try size(request.required("s")))
       let batch = try model.batch(lengths: Array(repeating: tokens, count: samples))
+      let duration = try request.required("min_time")
+      guard (0...1e6).contains(try duration.double()) else { throw duration.failure("expected 0 to 1e6 seconds") }
       let operations = try model.operations(batch)
       let times = try model.times(
         batch, least: try request.required("min_iters").integer(in: 1...Self.mostRuns),
         most: try request.required("max_iters").integer(in: 1...Self.mostRuns),
-        duration: try request.required("min_time").double())
+        duration: try duration.double())
       return ["t": .array(times.map { JSONValue($0) }), "operations": JSONValue(operations)]
     case "batches":
       let batches = try request.required("batches").elements().map { try model.batch(lengths: try sizes($0)) }

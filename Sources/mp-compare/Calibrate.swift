@@ -86,24 +86,23 @@ struct Calibrate: ParsableCommand {
     var options = ClassifierOptions()
     options.threads = team.threads
     let source = try ModelSource(path: model, precision: precision, registry: plugins.registry(), options: options)
-    let labels = source.labels
+    let (labels, classes) = (source.labels, ClassNumbering(source.labels))
     let wanted = try missClass.map { name in
-      guard let index = labels.firstIndex(of: name) ?? Int(name).flatMap({ labels.indices.contains($0) ? $0 : nil })
-      else {
-        throw ComparisonError(
-          "--miss-class \(name): the model has \(labels.prefix(20).joined(separator: ", "))")
+      guard let index = classes.index(of: name, by: .name) ?? classes.index(of: name, by: .number) else {
+        throw ComparisonError("--miss-class \(name): the model has \(labels.prefix(20).joined(separator: ", "))")
       }
       return index
     }
     let goal = Calibration.Goal(
       maxDrop: maxDrop, confidence: confidence, reference: against, perExit: perExit, missClass: wanted)
     let checksum = try MappedFile(path: data).withBytes { Checksum.sha256(of: $0) }
+    let texts = try LabelledDataSet(
+      path: data, labels: labels, kind: source.task.labelKind, limit: limit,
+      layout: reading.layout(of: data, else: .tsv))
+    for note in texts.notes { terminal.note(note) }
     let found = try ExitCalibration(
-      source, exit: exit, prune: prune, goal: goal,
-      texts: LabelledDataSet(
-        path: data, labels: labels, kind: source.task.labelKind, limit: limit,
-        layout: reading.layout(of: data, else: .tsv)),
-      dataChecksum: checksum, progress: LongProgress(terminal).report)
+      source, exit: exit, prune: prune, goal: goal, texts: texts, dataChecksum: checksum,
+      progress: LongProgress(terminal).report)
     terminal.endProgress()
     let out = StandardOutput()
     try out.print(found.calibration.markdown, terminator: "")

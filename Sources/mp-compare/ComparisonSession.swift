@@ -45,7 +45,7 @@ struct ComparisonSession {
     options.isTimed = !command.answersOnly
     options.threads = ThreadCount.choose(requested: command.team.threads)
     options.progress = progress.report
-    let notes = command.policy.flatMap(\.notes) + list.notes
+    let notes = command.policy.flatMap(\.notes) + list.notes + texts.notes
     let plan = try plan(list.contenders, workload, options)
     if let path = command.output.first.map({ $0 + ".partial" }) {
       options.log = try MeasurementLog(

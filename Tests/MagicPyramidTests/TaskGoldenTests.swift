@@ -170,5 +170,8 @@ import Testing
     #expect(throws: RuntimeError.self) {
       try GroupStream(TextArray(["a"]), classifier: self.classifier("labels"))
     }
+    // Each record counts with what keeping it takes.
+    let bounded = try GroupStream(TextArray(["a", "a", "a"]), classifier: classifier, maximumBytes: 3 * 256)
+    #expect(throws: FormatError.self) { try bounded.next() }
   }
 }

@@ -15,16 +15,35 @@ struct LabelledDataSetTests {
 
   @Test("Labels are names of classes, and a third column is the second text")
   func rows() throws {
-    let rows = try withFile("World\ta\nSports\tb\tc\nWorld\t\n") { try LabelledDataSet(path: $0, labels: labels).rows }
+    let mixed = try withFile("World\ta\nSports\tb\tc\nWorld\t\n") { try LabelledDataSet(path: $0, labels: labels) }
+    let rows = mixed.rows
     #expect(rows.map(\.label) == [0, 1, 0])
     #expect(rows.map(\.text) == ["a", "b", ""])
     #expect(rows.map(\.pair) == [nil, "c", nil])
+    #expect(mixed.notes == ["1 of 3 rows have a second text, the first of them in line 2"])
+    for text in ["World\ta\nWorld\tb\n", "World\ta\tb\nWorld\tb\tc\n"] {
+      #expect(try withFile(text) { try LabelledDataSet(path: $0, labels: labels).notes }.isEmpty)
+    }
   }
 
   @Test("A limit reads no further, so that what is wrong after it does not matter")
   func limit() throws {
     let rows = try withFile("0\ta\n0\tb\nnonsense\n") { try LabelledDataSet(path: $0, labels: labels, limit: 2).rows }
     #expect(rows.count == 2)
+  }
+
+  @Test("Rows count beside their text, so that many short ones are as bounded as few long ones")
+  func rowsCount() throws {
+    let layout = TextLayout(.tsv)
+    let text = String(repeating: "0\ta\tb\n", count: 4)
+    // Three bytes of strings a row.
+    try withFile(text) { path in
+      #expect(try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259).records.count == 4)
+      let error = #expect(throws: FormatError.self) {
+        try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259 - 1)
+      }
+      #expect(error?.place == "line 4" && error?.problem.contains("of text and rows so far") == true)
+    }
   }
 
   @Test(
@@ -67,6 +86,19 @@ struct LabelledDataSetTests {
     // Where both readings mean the same there is nothing to decide.
     #expect(
       try withFile("1\ta\n0\tb\n") { try LabelledDataSet(path: $0, labels: ["0", "1"]).rows.map(\.label) } == [1, 0])
+  }
+
+  @Test("A name that classes share names none of them, and their numbers do")
+  func sharedName() throws {
+    let labels = ["same", "other", "same"]
+    for kind in [LabelKind.one, .several] {
+      let error = #expect(throws: FormatError.self) {
+        try withFile("other\ta\nsame\tb\n") { try LabelledDataSet(path: $0, labels: labels, kind: kind) }
+      }
+      #expect(error?.description.hasSuffix(": line 2: 'same' names 2 classes; label rows by number") == true)
+    }
+    #expect(try withFile("2\ta\n0\tb\n") { try LabelledDataSet(path: $0, labels: labels).rows.map(\.label) } == [2, 0])
+    #expect(try withFile("other\ta\n") { try LabelledDataSet(path: $0, labels: labels).rows.map(\.label) } == [1])
   }
 
   @Test("Several labels are written with commas, as an array, or as zeros and ones; values are numbers")

@@ -46,12 +46,40 @@ struct RecordReaderTests {
     #expect(error.description.contains("16777216"), "\(error)")
   }
 
+  @Test("A line without end is an error of the file, after which nothing comes")
+  func endlessLine() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("holes", [UInt8](repeating: 0, count: 1 << 17) + Array("\nx\n".utf8))
+    let reader = try LineReader(path: path, limit: 10, skipLimit: 1 << 16)
+    let error = #expect(throws: FormatError.self) { try reader.next() }
+    #expect(error?.place == "line 1" && error?.problem.contains("more than 65536 bytes and no end") == true)
+    #expect(try reader.next() == nil)
+    #expect(try LineReader(path: path, limit: 10, skipLimit: 1 << 17).next() == .tooLong(limit: 10))
+  }
+
   @Test(
     "Without columns a row is label, text, second text in TSV and CSV alike",
     arguments: [(TextFormat.tsv, "\t"), (.csv, ",")])
   func shape(format: TextFormat, comma: String) throws {
     let text = ["a", "1\(comma)b", "x\(comma)c\(comma)d"].joined(separator: "\r\n")
     #expect(try read(text, TextLayout(format)) == ["-|a|-", "1|b|-", "x|c|d"])
+  }
+
+  @Test("A comma of a text that is not quoted makes no pair where a blank follows it")
+  func strayComma() throws {
+    let text = "1,a b\n0,a, b\n0,\"a, b\"\n0,a,\" b\"\n0, a, b\n"
+    let problem = "line 2: has a third column that begins with a blank; a text that has commas is put in double quotes"
+    #expect(try read(text, TextLayout(.csv)) == ["1|a b|-", problem, "0|a, b|-", "0|a| b", "0| a| b"])
+    let columns = TextLayout(.csv, text: .number(2), pair: .number(3))
+    #expect(try read("0,a, b\n", columns) == ["-|a| b"])
+  }
+
+  @Test("A carriage return inside a row is an error of the row, in quotes and in lines of text a character")
+  func loneReturn() throws {
+    let problem = "line 1: has a carriage return inside a row; rows end in LF or CRLF"
+    #expect(try read("1\ta\r0\tb\n1\tc\r\n", TextLayout(.tsv)) == [problem, "1|c|-"])
+    #expect(try read("1,a\r0,b\n1,\"c\rd\"\r\n", TextLayout(.csv)) == [problem, "1|c\rd|-"])
+    #expect(try read("a\rb\r\n", TextLayout(.text)) == ["-|a\rb|-"])
   }
 
   @Test("Columns are found by number, and the first row is data unless a header is said to be there")

@@ -118,6 +118,13 @@ import Testing
     let before = try lines(path)
     #expect(throws: ComparisonError.self) { try MeasurementLog(path: path, identity: identity, resumes: false) }
     #expect(try lines(path) == before)
+    // What no text takes, of which sums would not fit.
+    for answer in ["[0,1,9223372036854775807,1,[1],[]]", "[0,1,1,9223372036854775807,[1],[]]"] {
+      let forged = "{\"contender\":0,\"first\":0,\"outcomes\":[\(answer)]}"
+      try OutputFile.write("\(kept[0])\n\(forged)\n", to: path)
+      let error = #expect(throws: FormatError.self) { try measure(resumes: true) }
+      #expect(error?.problem.hasPrefix("expected at most 144115188075855872") == true)
+    }
   }
 
   private func lines(_ path: String) throws -> [String] {
@@ -198,6 +205,11 @@ import Testing
     let linear = try PolicySweep("m: exit=max-probability(threshold=0.5...0.9/5)")
     #expect(linear.options.map(\.name) == ["0.5", "0.6", "0.7", "0.8", "0.9"].map { "m threshold=\($0)" })
     #expect(linear.notes == ["m: threshold: 5 values from 0.5 to 0.9 in equal steps"])
+    // The widest ranges there are.
+    let wide = try ["1e-100...1e100/400", "-1e100...1e100/400", "0...1e-100/400"].flatMap {
+      try PolicySweep("exit=e(t=\($0))").options
+    }
+    #expect(wide.count == 1200 && wide.allSatisfy { $0.exit?.contains("nan") == false && $0.exit != "e(t=inf)" })
   }
 
   @Test func `Two ranges are a grid, whole numbers need no count, and lists are left alone`() throws {
@@ -216,6 +228,8 @@ import Testing
     ("exit=e(t=0.1...0.8)", "how many values"), ("exit=e(t=0.8...0.1/4)", "expected LOW...HIGH/COUNT"),
     ("exit=e(t=0...1/1)", "2 to 400 values"), ("exit=e(t=a...b/3)", "expected LOW...HIGH/COUNT"),
     ("exit=e(t=0...1/30, s=0...1/30)", "more than 400"), ("exit=e(t=0...1/3/3)", "expected LOW...HIGH/COUNT"),
+    ("exit=e(t=1e-300...1e300/5)", "1e-100 to 1e100"), ("exit=e(t=-1.7e308...1.7e308/5)", "1e-100 to 1e100"),
+    ("exit=e(t=5e-324...1/3)", "1e-100 to 1e100"), ("exit=e(t=0...1e-320/200)", "1e-100 to 1e100"),
   ])
   func `A range that can't be read is an error that shows one`(text: String, problem: String) {
     let error = #expect(throws: ComparisonError.self) { try PolicySweep(text) }

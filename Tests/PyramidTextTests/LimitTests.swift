@@ -119,6 +119,21 @@ import Testing
     #expect(try Tokenizer(rules(Self.accepted[index])).encode("a", limit: 9).ids.count > 2)
   }
 
+  @Test(arguments: [
+    (65_537, 4, 1, "65536"), (65_538, 4, 1, "65537 windows of 4 tokens; at most 65536 are allowed"),
+    (65_538, 4, 0, "32769"),
+    (41_024, 1026, 1023, "41041026 tokens in its windows together; at most 33554432 are allowed"),
+  ])
+  func `hold for windows that hardly move on`(count: Int, length: Int, overlap: Int, expected: String) throws {
+    let tokenizer = try Tokenizer(rules { _ in })
+    let text = String(repeating: "a ", count: count)
+    var outcome = ""
+    do { outcome = "\(try tokenizer.windows(text, length: length, overlap: overlap)?.count ?? 0)" } catch {
+      outcome = "\(error)"
+    }
+    #expect(outcome == expected)
+  }
+
   /// White space was walked over anew for each of its tokens: minutes for these texts.
   @Test(.timeLimit(.minutes(1)), arguments: [(false, true, 20_000), (true, true, 1), (true, false, 20_000)])
   func `hold for white space that tokens strip`(left: Bool, right: Bool, count: Int) throws {

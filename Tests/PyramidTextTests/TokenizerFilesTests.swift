@@ -211,6 +211,35 @@ final class TokenizerFolder {
     let found = problem(settings: settings, files)
     #expect(found.contains(message), "\(found)")
   }
+
+  @Test(arguments: ["BertTokenizer", "PreTrainedTokenizerFast"])
+  func `A token that tokenizer.json adds twice has the same flags both times`(_ name: String) throws {
+    func problem(_ flags: String) -> String {
+      let file = """
+        {"added_tokens": [{"id": 6, "content": "x"}, {"id": 7, "content": "x"\(flags)}],
+         "model": {"type": "WordPiece", "unk_token": "[UNK]",
+                   "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "a": 5}}}
+        """
+      return self.problem(settings: #"{"tokenizer_class": "\#(name)"}"#, ["tokenizer.json": file])
+    }
+    for flags in [#", "lstrip": true"#, #", "normalized": false"#, #", "special": true"#] {
+      #expect(problem(flags).contains("the token \"x\" is added twice, with different flags"))
+    }
+    #expect(!problem(#", "normalized": true, "rstrip": false"#).contains("twice, with"))
+  }
+
+  @Test(arguments: ["vocab.txt", "merges.txt"])
+  func `A list of tokens of more bytes than a JSON file may have is refused before it is read`(_ name: String) throws {
+    let folder = try TokenizerFolder([
+      "config.json": #"{"model_type": "\#(name == "vocab.txt" ? "bert" : "roberta")"}"#, "vocab.txt": lines,
+      "vocab.json": #"{"<s>": 0, "</s>": 1}"#, "merges.txt": "#version: 0.2\n",
+    ])
+    let most = JSONLimits.standard.maximumBytes
+    // Nothing but a hole follows.
+    try #require(truncate("\(folder.path)/\(name)", most + 1) == 0)
+    let error = #expect(throws: FormatError.self) { try folder.read() }
+    #expect(error?.description.contains("\(name): has \(most + 1) bytes, expected at most \(most)") == true)
+  }
 }
 
 extension TokenizerRules {

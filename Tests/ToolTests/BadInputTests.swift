@@ -71,6 +71,15 @@ import Testing
     if code == 1 { #expect(result.notes.split(separator: "\n").count == 1, "\(result.notes)") }
   }
 
+  @Test func `An error that quotes much is cut in its middle, and help is not`() throws {
+    let value = String(repeating: "9", count: 80_000)
+    let long = try Tool.run(Models.pyramid.get(), "--threads", value, "text")
+    #expect(long.code == 64 && long.notes.utf8.count <= 2000 && long.notes.hasPrefix("Error: "))
+    #expect(long.notes.contains("99 ... ") && long.notes.hasSuffix("for more information.\n"))
+    let help = try Tool.run.run([])
+    #expect(help.code == 64 && help.notes.utf8.count > 4000 && help.notes.contains("--threads"))
+  }
+
   @Test func `A truncated artefact is refused`() throws {
     let scratch = try Scratch()
     let whole = try Data(contentsOf: URL(fileURLWithPath: Models.pyramid.get()))

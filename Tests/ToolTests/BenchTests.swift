@@ -13,6 +13,7 @@ import Testing
       nonsense
       {"op":"texts","texts":["\(RunTests.river)","An album of 1969."]}
       {"op":"tokenize","texts":["A river.", ""]}
+      {"op":"time","b":1,"s":8,"min_time":1e300,"min_iters":1,"max_iters":2}
       {"op":"quit"}
       {"op":"batches","batches":[[1]]}
 
@@ -22,13 +23,14 @@ import Testing
     let answers = try result.lines.map { line in
       try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
-    try #require(answers.count == 8)
+    try #require(answers.count == 9)
     #expect(answers[0]["ready"] as? Bool == true)
     #expect(answers[1].isEmpty)
     #expect((answers[2]["t"] as? [Double])?.count == 3)
     #expect((answers[2]["operations"] as? Int ?? 0) > 0)
     #expect((answers[3]["t"] as? Double ?? 0) > 0)
     #expect(answers[4]["error"] != nil && answers[5]["error"] != nil)
+    #expect((answers[8]["error"] as? String)?.contains("min_time: expected 0 to 1e6 seconds") == true)
     #expect((answers[6]["t"] as? [Double])?.count == 2)
     #expect(answers[6]["labels"] as? [String] == ["NaturalPlace", "Album"])
     let ids = answers[7]["ids"] as? [[Int]]

@@ -7,6 +7,8 @@ struct CSVRow {
   private(set) var fields: [[UInt8]] = []
   /// Whether a quoted field goes on in the next line.
   private(set) var isOpen = false
+  /// Whether the last field is in quotes.
+  private(set) var endsQuoted = false
 
   /// Adds a line without its line break; inside a quoted field the break counts as `\n`. Returns what is wrong with it.
   mutating func append(_ line: [UInt8]) -> String? {
@@ -15,7 +17,8 @@ struct CSVRow {
     var field: [UInt8] = []
     if isOpen { field = fields.removeLast() + [UInt8(ascii: "\n")] }
     while true {
-      if isOpen || position < line.count && line[position] == quote {
+      endsQuoted = isOpen || position < line.count && line[position] == quote
+      if endsQuoted {
         if !isOpen { position += 1 }
         guard let end = Self.quoted(line, &position, into: &field) else {
           isOpen = true
@@ -27,6 +30,7 @@ struct CSVRow {
       } else {
         let end = line[position...].firstIndex(of: comma) ?? line.count
         field = Array(line[position..<end])
+        if field.contains(UInt8(ascii: "\r")) { return Self.loneReturn }
         position = end
       }
       fields.append(field)
@@ -35,6 +39,9 @@ struct CSVRow {
       field = []
     }
   }
+
+  /// What is wrong with a line that was two in a file of older conventions: its second row would be lost.
+  static let loneReturn = "has a carriage return inside a row; rows end in LF or CRLF"
 
   /// Appends what stands between `position` and the closing quote; nil when the line ends first.
   private static func quoted(_ line: [UInt8], _ position: inout Int, into field: inout [UInt8]) -> Int? {

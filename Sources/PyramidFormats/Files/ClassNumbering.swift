@@ -13,18 +13,21 @@ public enum LabelSpelling: String, Sendable, CaseIterable {
 public struct ClassNumbering: Sendable {
   /// The names in order.
   public let names: [String]
-  private let numbers: [ExactString: Int]
+  private let numbers: [ExactString: [Int]]
 
-  /// A numbering of names; the first of two equal ones counts.
+  /// A numbering of names; a name that several classes have names none of them.
   public init(_ names: [String]) {
     self.names = names
-    numbers = Dictionary(names.enumerated().map { (ExactString($1), $0) }, uniquingKeysWith: { first, _ in first })
+    numbers = Dictionary(grouping: names.indices) { ExactString(names[$0]) }
   }
+
+  /// How many classes have the name.
+  func count(of name: String) -> Int { numbers[ExactString(name)]?.count ?? 0 }
 
   /// The class that a label means when it is read so; nil when there is none. A number may be written `1.0`.
   public func index(of label: String, by spelling: LabelSpelling) -> Int? {
     switch spelling {
-    case .name: return numbers[ExactString(label)]
+    case .name: return count(of: label) == 1 ? numbers[ExactString(label)]?.first : nil
     case .number:
       guard let number = Int(label) ?? Double(label).flatMap({ Int(exactly: $0) }) else { return nil }
       return names.indices.contains(number) ? number : nil

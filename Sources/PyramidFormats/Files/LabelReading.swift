@@ -70,6 +70,8 @@ public struct LabelReading: Sendable {
       return "\(shown) is a class by its \(only == .name ? "number" : "name"), and the labels before are "
         + "\(only.rawValue)s; say --labels-by \(only.rawValue) if it is wrong, or mend the file"
     }
+    let sharing = classes.count(of: wrong ?? label)
+    if sharing > 1 { return "\(shown) names \(sharing) classes; label rows by number" }
     return "the model has no label \(shown); \(classes.list)"
   }
 

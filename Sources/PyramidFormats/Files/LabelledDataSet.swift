@@ -33,12 +33,20 @@ public struct LabelledDataSet: Sendable {
   /// How the file names classes, as a whole.
   public let spelling: LabelSpelling
 
-  /// The most bytes of text that are read without a limit: a stream that never ends must not fill the memory.
+  /// The most bytes of text, and 256 for each row, that are read: a stream that never ends must not fill the memory.
   public static let maximumBytes = 1 << 30
+
+  /// What readers of its numbers should know: where single texts and pairs are mixed, since a stray comma or tab makes a
+  /// pair as well.
+  public var notes: [String] {
+    let pairs = rows.filter { $0.pair?.isEmpty == false }
+    guard let first = pairs.first, pairs.count < rows.count else { return [] }
+    return ["\(pairs.count) of \(rows.count) rows have a second text, the first of them in \(first.place)"]
+  }
 
   /// Reads the rows of `path`, or of standard input for `-`; labels are those of `labels`, all by name or all by number
   /// from 0. At most `limit` rows are read. Throws at the first row that is malformed, has no label or an unknown one, for
-  /// labels that fit in two ways, and for a file without rows or with more than `maximumBytes` of text.
+  /// labels that fit in two ways, and for a file without rows or with more than `maximumBytes`.
   public init(
     path: String, labels: [String], kind: LabelKind = .one, limit: Int? = nil, layout: TextLayout = TextLayout(.tsv)
   ) throws(FormatError) {
@@ -89,8 +97,10 @@ public struct LabelledRecords: Sendable {
   public let spelling: LabelSpelling?
 
   /// Reads at most `limit` records; throws at the first that is malformed or has no label, and for a file without any or
-  /// with more than `LabelledDataSet.maximumBytes` of text.
-  public init(path: String, layout: TextLayout, limit: Int? = nil) throws(FormatError) {
+  /// with more than `maximumBytes` of text and rows.
+  public init(
+    path: String, layout: TextLayout, limit: Int? = nil, maximumBytes: Int = LabelledDataSet.maximumBytes
+  ) throws(FormatError) {
     let reader = try RecordReader(path: path, layout: layout)
     func failure(_ problem: String) -> FormatError {
       FormatError(file: reader.location.file, place: reader.location.place, problem: problem)
@@ -99,9 +109,9 @@ public struct LabelledRecords: Sendable {
     var bytes = 0
     while records.count < limit ?? .max, let record = try reader.next()?.get() {
       guard let label = record.label else { throw failure("has no label, expected \(layout.example)") }
-      bytes += record.text.utf8.count + (record.pair?.utf8.count ?? 0)
-      guard bytes <= LabelledDataSet.maximumBytes else {
-        throw failure("more than \(LabelledDataSet.maximumBytes >> 20) MiB of text so far; use a smaller file")
+      bytes += record.keptBytes
+      guard bytes <= maximumBytes else {
+        throw failure("more than \(maximumBytes >> 20) MiB of text and rows so far; use a smaller file")
       }
       records.append(Record(record: record, label: label, place: reader.location.place))
     }

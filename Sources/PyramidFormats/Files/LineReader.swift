@@ -1,5 +1,6 @@
 // Reads lines from a file or standard input without ever holding more than one of them and a block: an endless stream
-// takes no more memory than a short one. A line over the limit is skipped to its end and reported as such.
+// takes no more memory than a short one. A line over the limit is skipped to its end and reported as such; one that has
+// no end to speak of is an error of the file, since sparse files of zeros would be walked for minutes.
 
 import Glibc
 
@@ -17,15 +18,16 @@ public final class LineReader {
   /// Lines handed out so far: the number of the last one, from 1.
   public private(set) var lineNumber = 0
   private let descriptor: Int32
-  private let limit: Int
+  private let limit, skipLimit: Int
   private var block: [UInt8]
   private var position = 0
   private var filled = 0
   private var isAtEnd = false
 
-  /// Opens `path`, or standard input for `-`. Throws for a directory and for what can't be opened.
-  public init(path: String, limit: Int = 16 << 20) throws(FormatError) {
-    self.limit = limit
+  /// Opens `path`, or standard input for `-`. Throws for a directory and for what can't be opened. A line over `limit`
+  /// is skipped, one over `skipLimit` ends the reading.
+  public init(path: String, limit: Int = 16 << 20, skipLimit: Int = 1 << 30) throws(FormatError) {
+    (self.limit, self.skipLimit) = (limit, skipLimit)
     block = [UInt8](repeating: 0, count: 1 << 16)
     if path == "-" {
       name = "standard input"
@@ -51,9 +53,11 @@ public final class LineReader {
     return poll(&request, 1, 0) == 0
   }
 
-  /// The next line, or nil at the end. A last line without newline counts. Throws when reading fails.
+  /// The next line, or nil at the end. A last line without newline counts. Throws when reading fails, and for a line over
+  /// `skipLimit`; nothing comes after that.
   public func next() throws(FormatError) -> Line? {
     var line: [UInt8] = []
+    var length = 0
     var isTooLong = false
     var hasAny = false
     while true {
@@ -67,9 +71,16 @@ public final class LineReader {
       hasAny = true
       let end = block[position..<filled].firstIndex(of: UInt8(ascii: "\n"))
       let piece = block[position..<(end ?? filled)]
-      if line.count + piece.count > limit {
+      length += piece.count
+      if length > limit {
         isTooLong = true
         line = []
+      }
+      if length > max(limit, skipLimit) {
+        (isAtEnd, position) = (true, filled)
+        throw FormatError(
+          file: name, place: "line \(lineNumber + 1)",
+          problem: "has more than \(skipLimit) bytes and no end yet; is this a file of lines?")
       }
       if !isTooLong { line += piece }
       position = end.map { $0 + 1 } ?? filled

@@ -90,10 +90,18 @@ public final class RecordReader {
         length += more.count + 1
         bytes = more
       }
+      // Single texts and pairs may be mixed, but who writes `label,a text, with a comma` means one text.
+      let blank = UInt8(ascii: " ")
+      if layout.isPlain, row.fields.count == 3, !row.endsQuoted, row.fields[2].first == blank,
+        row.fields[1].first != blank
+      {
+        throw failure("has a third column that begins with a blank; a text that has commas is put in double quotes")
+      }
       return try row.fields.map(text)
     }
     let bytes = try bytes(line)
     if layout.format == .text { return [try text(bytes)] }
+    if bytes.contains(UInt8(ascii: "\r")) { throw failure(CSVRow.loneReturn) }
     return try text(bytes).utf8.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
       .map { String($0)! }
   }

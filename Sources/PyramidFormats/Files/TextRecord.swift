@@ -19,13 +19,21 @@ public struct TextRecord: Sendable, Equatable {
   public init(text: String, pair: String? = nil, label: String? = nil) {
     (self.text, self.pair, self.label) = (text, pair, label)
   }
+
+  /// The bytes that a record which is kept takes, without its text.
+  package static let ownBytes = 256
+  /// The bytes that it takes with its text, roughly: of many short rows the text is the smallest part.
+  package var keptBytes: Int {
+    [pair, label, group].reduce(Self.ownBytes + text.utf8.count) { $0 + ($1?.utf8.count ?? 0) }
+  }
 }
 
 /// How texts lie in a file.
 public enum TextFormat: String, Sendable, CaseIterable {
   /// One text per line.
   case text
-  /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`.
+  /// Columns between tabs, nothing quoted: `text`, `label<TAB>text` or `label<TAB>text<TAB>second text`, each row by
+  /// itself.
   case tsv
   /// One object per line: `text`, optionally `text_pair`, `label` or `labels` (string, number, or an array of them) and
   /// `id`, which comes back with the answer.

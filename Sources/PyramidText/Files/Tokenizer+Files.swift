@@ -90,7 +90,7 @@ struct FolderReader {
     case .bert, .distilBert, .mpnet, .bertJapanese:
       let path = folder.path(of: "vocab.txt")
       guard folder.has("vocab.txt") else { throw missing("neither tokenizer.json nor vocab.txt") }
-      return try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
+      return try list(path).withBytes { (bytes) throws(FormatError) in
         try VocabularySource(lines: bytes, file: path, keepsSpaces: kind == .bertJapanese)
       }
     case .roberta:
@@ -98,11 +98,20 @@ struct FolderReader {
         throw missing("neither tokenizer.json nor vocab.json with merges.txt")
       }
       let (vocabulary, path) = (try JSONField(path: folder.path(of: "vocab.json")), folder.path(of: "merges.txt"))
-      return try MappedFile(path: path).withBytes { (bytes) throws(FormatError) in
+      return try list(path).withBytes { (bytes) throws(FormatError) in
         try VocabularySource(vocabulary: vocabulary, merges: bytes, file: path)
       }
     case .albert, .camembert, .xlmRoberta, .debertaV2, .general: throw missing("no tokenizer.json")
     }
+  }
+
+  /// A file of lines, within the bounds of a JSON file: a sparse one costs nothing to make.
+  private func list(_ path: String) throws(FormatError) -> MappedFile {
+    let (file, most) = (try MappedFile(path: path), JSONLimits.standard.maximumBytes)
+    guard file.count <= most else {
+      throw FormatError(file: path, problem: "has \(file.count) bytes, expected at most \(most)")
+    }
+    return file
   }
 
   /// The error for a folder without a vocabulary that is read; SentencePiece's own files are converted once.
@@ -134,9 +143,7 @@ struct FolderReader {
   /// Adds tokens in transformers' order: those of the files by their ids, then roles, then others.
   private func addTokens(to assembly: inout TokenizerAssembly) throws(FormatError) {
     if kind == .general {
-      var list: [StatedToken] = []
-      for field in try tokenizer?.optional("added_tokens")?.elements() ?? [] { list.append(try StatedToken(field)) }
-      assembly.add(list)
+      assembly.add(try TokenizerSettings.added(by: tokenizer).map(\.token))
     }
     let roles = TokenizerSettings.roles.compactMap(role)
     var list = settings.decoder.map(\.token)

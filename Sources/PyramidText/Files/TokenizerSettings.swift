@@ -115,10 +115,25 @@ struct TokenizerSettings {
       let id = try field.integer(in: 0...Vocabulary.maximumCount)
       tokens[id] = StatedToken(content: content, normalized: !isSpecial, special: isSpecial)
     }
-    for field in try tokenizer?.optional("added_tokens")?.elements() ?? [] {
-      tokens[try field.required("id").integer(in: 0...Vocabulary.maximumCount)] = try StatedToken(field)
+    for (field, token) in try Self.added(by: tokenizer) {
+      tokens[try field.required("id").integer(in: 0...Vocabulary.maximumCount)] = token
     }
     decoder = tokens.map { ($0.key, $0.value) }
+  }
+
+  /// The added tokens of a tokenizer.json. Throws for one that is there twice with different flags: nothing says which
+  /// of them count.
+  static func added(by tokenizer: JSONField?) throws(FormatError) -> [(field: JSONField, token: StatedToken)] {
+    var (list, known): ([(field: JSONField, token: StatedToken)], [ExactString: AddedToken]) = ([], [:])
+    for field in try tokenizer?.optional("added_tokens")?.elements() ?? [] {
+      let token = try StatedToken(field)
+      let flags = token.token(id: 0)
+      if let other = known.updateValue(flags, forKey: ExactString(token.content)), other != flags {
+        throw field.failure("the token \(token.content.quoted) is added twice, with different flags")
+      }
+      list.append((field, token))
+    }
+    return list
   }
 
   /// Renames `additional_special_tokens` where the newer name leaves room.

@@ -73,14 +73,20 @@ struct VocabularySource {
     (file, self.mergesFile) = (vocabulary.file, mergesFile)
     tokens = try Self.tokens(of: vocabulary)
     var merges: [(left: String, right: String)] = []
-    for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
-      if line.isEmpty, line.endIndex == bytes.count { continue }
+    var (start, number) = (0, 0)
+    while start < bytes.count {
+      number += 1
       func failure(_ problem: String) -> FormatError {
-        FormatError(file: mergesFile, place: "line \(index + 1)", problem: problem)
+        FormatError(file: mergesFile, place: "line \(number)", problem: problem)
       }
-      let end = line.last == 0x0D ? line.endIndex - 1 : line.endIndex
-      guard let text = String(validating: line[..<end], as: UTF8.self) else { throw failure("invalid UTF-8") }
+      let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
+      let hasReturn = end > start && bytes[end - 1] == 0x0D
+      guard let text = String(validating: bytes[start..<(hasReturn ? end - 1 : end)], as: UTF8.self) else {
+        throw failure("invalid UTF-8")
+      }
+      start = end + 1
       if text.utf8.starts(with: "#version".utf8) { continue }
+      guard merges.count < Vocabulary.maximumCount else { throw failure("more than \(Vocabulary.maximumCount) merges") }
       guard let merge = Self.merge(text) else { throw failure("expected two tokens and one blank between them") }
       merges.append(merge)
     }
