@@ -40,14 +40,13 @@ public struct Training {
       try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
       + context.thresholdNotes
     var arguments = options.arguments
-    arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
+    try arguments.add(checkpoint, as: "checkpoint")
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
     arguments["data"] = .object(data.checksums)
     // Of the same files, other columns may be read.
     arguments["texts"] = .array([context.train, context.dev].map { .string($0.checksum) })
     for teacher in options.teachers where teacher != Teachers.entry {
-      let files = try Checkpoint(path: teacher).weights.tensors.files
-      arguments["teacher \(teacher)"] = .string(Checksum.sha256(ofFiles: files))
+      try arguments.add(Checkpoint(path: teacher), as: "teacher \(teacher)")
     }
     self.arguments = arguments
   }
@@ -76,5 +75,17 @@ public struct Training {
       folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
     ).write()
     return StageSummary(events)
+  }
+}
+
+extension JSONObject {
+  /// SHA-256 of a checkpoint's weights and, each by its name, of the files that say what they mean: with another
+  /// activation or other heads the same weights are another model, and a result has the tokenizer's files.
+  fileprivate mutating func add(_ checkpoint: Checkpoint, as name: String) throws {
+    self[name] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
+    for path in checkpoint.files where !path.hasSuffix(".safetensors") {
+      let file = path.split(separator: "/").last ?? ""
+      self["\(name)/\(file)"] = .string(try MappedFile(path: path).withBytes { Checksum.sha256(of: $0) })
+    }
   }
 }

@@ -205,6 +205,36 @@ struct TrainerTests {
     #expect(error?.description.contains("data was {\"train\":") == true)
   }
 
+  @Test(
+    "A checkpoint of the same weights that means something else is another one, and so is a teacher",
+    arguments: ["model", "teacher"])
+  func otherMeaning(folder: String) throws {
+    let sample = try TrainingSample()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, 3)
+    var options = sample.options
+    options.teachers = [try recipe.write(in: sample.folder, name: "teacher")]
+    try sample.train("out", options: options)
+    let name = folder == "model" ? "checkpoint" : "teacher \(sample.folder.path("teacher"))"
+    func resume(_ file: String) {
+      let error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming, options: options) }
+      let problem = "was started otherwise, so it can't be resumed: \(name)/\(file) was \""
+      #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    }
+    let path = sample.folder.path("\(folder)/config.json")
+    let before = try MappedFile(path: path).withBytes { Array($0) }
+    var configuration = try JSONField(path: path).object()
+    configuration["layer_norm_eps"] = 0.5
+    try sample.folder.write("\(folder)/config.json", JSONWriter.string(.object(configuration)))
+    resume("config.json")
+    try sample.folder.write("\(folder)/config.json", before)
+    try sample.train("out", .resuming, options: options)
+    // No row has a capital, so that no token changes.
+    let settings = #"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#
+    try sample.folder.write("\(folder)/tokenizer_config.json", settings)
+    resume("tokenizer_config.json")
+  }
+
   @Test("A folder that holds something is refused without a word about overwriting, and never emptied")
   func folders() throws {
     let sample = try TrainingSample()
