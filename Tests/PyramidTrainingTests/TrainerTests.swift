@@ -167,12 +167,16 @@ struct TrainerTests {
   @Test("What a stage added, removed or replaced is so after a resume")
   func replacedParameters() throws {
     let sample = try TrainingSample()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, 3)
+    (recipe.entry, recipe.entryTemperature) = (.pairs(8), 2)
+    _ = try recipe.write(in: sample.folder)
     func stages(stopping: Bool) -> (StageName, TrainingContext) -> any TrainingStage {
       { name, context in
         if name == .fineTuning {
-          context.parameters.remove("classifier.bias")
-          context.parameters.remove("classifier.weight")
-          context.parameters.add("classifier.weight", [7, 2]) { [Float](repeating: 0.5, count: 14) }
+          context.parameters.remove("exits.entry.temperature")
+          context.parameters.remove("exits.entry.bigrams")
+          context.parameters.add("exits.entry.bigrams", [4, 3]) { [Float](repeating: 0.5, count: 12) }
         }
         let stage = BagStage(name, context)
         return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage
@@ -181,6 +185,9 @@ struct TrainerTests {
     let expected = try sample.train("whole", make: stages(stopping: false))
     #expect(throws: Stop.self) { try sample.train("parts", saveMinutes: 0, make: stages(stopping: true)) }
     #expect(try sample.train("parts", .resuming, make: stages(stopping: false)) == expected)
+    let result = try SafetensorsFile(path: sample.folder.path("parts/model.safetensors"))
+    #expect(result.entry(named: "exits.entry.bigrams")?.shape == [4, 3])
+    #expect(result.entry(named: "exits.entry.temperature") == nil)
   }
 
   @Test("A training is not resumed with other options or data, and the difference is named")
