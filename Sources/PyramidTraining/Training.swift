@@ -65,7 +65,7 @@ public struct Training {
           "\(folder.path): is finished, with weights in \(format); for others train again, with --overwrite")
       }
       console.note("the training in \(folder.path) is finished")
-      return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
+      return StageSummary(try TrainingLog(path: folder.logPath, keeping: nil).events())
     }
     let trainer = try Trainer(
       context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)

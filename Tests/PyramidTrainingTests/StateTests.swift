@@ -100,6 +100,20 @@ private struct StoppedTraining {
     #expect(try state.resume() == expected)
   }
 
+  @Test("A log of which something is gone is refused, and what is in it stays")
+  func shorterLog() throws {
+    let state = try StoppedTraining()
+    let path = state.sample.folder.path("out/training-log.jsonl")
+    let whole = try MappedFile(path: path).withBytes { Array($0) }
+    let kept = try #require(whole.firstIndex(of: UInt8(ascii: "\n"))) + 1
+    try state.sample.folder.write("out/training-log.jsonl", Array(whole[..<kept]))
+    let problem = "\(path): has \(kept) bytes of the \(whole.count) that the state goes on from"
+    #expect(state.problem() == problem + Self.remedy)
+    #expect(try MappedFile(path: path).count == kept)
+    try state.sample.folder.write("out/training-log.jsonl", whole)
+    #expect(state.problem() == "")
+  }
+
   @Test("Places that no training is at are refused, though the checksum is right")
   func positions() throws {
     let state = try StoppedTraining()

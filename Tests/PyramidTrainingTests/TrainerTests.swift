@@ -73,7 +73,7 @@ struct TrainingSample {
 
   /// The events of one kind in a log.
   func events(_ name: String, _ kind: String) throws -> [JSONValue] {
-    try TrainingLog(path: folder.path("\(name)/training-log.jsonl"), keeping: .max).events()
+    try TrainingLog(path: folder.path("\(name)/training-log.jsonl"), keeping: nil).events()
       .filter { $0["event"] == .string(kind) }
   }
 }

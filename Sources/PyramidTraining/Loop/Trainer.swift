@@ -246,6 +246,7 @@ public final class Trainer {
   }
 
   private func save() throws {
+    log.flush()
     position.logBytes = log.byteCount
     func write() throws {
       try TrainingState.write(
