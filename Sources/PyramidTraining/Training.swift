@@ -21,6 +21,7 @@ public struct Training {
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
     try options.check(checkpoint, data)
+    try ResultFolder.check(checkpoint)
     func encode(_ rows: [LabelledDataSet.Row], _ name: String) throws -> EncodedTexts {
       progress("reading \(name)")
       return try EncodedTexts(

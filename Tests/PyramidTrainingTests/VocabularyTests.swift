@@ -1,5 +1,6 @@
 // A vocabulary made smaller: what stays, and that the written folder is the same model over fewer tokens.
 
+import Glibc
 import PyramidFormats
 import PyramidModels
 import PyramidTestSupport
@@ -110,6 +111,11 @@ private let tokens =
       try TrimmedCheckpoint(plain, size: 12).write(to: folder.path("model"))
     }
     #expect(error?.description.contains("is not empty") == true)
+    try #require(truncate(folder.path("model/LICENSE"), (64 << 20) + 1) == 0)
+    let large = #expect(throws: FormatError.self) {
+      try TrimmedCheckpoint(plain, size: 12).write(to: folder.path("large"))
+    }
+    #expect(large?.description.contains("LICENSE: has 67108865 bytes") == true)
     let added = try checkpoint(in: folder, settings: #"{"additional_special_tokens": ["bab"]}"#)
     error = #expect(throws: TrainingError.self) { try VocabularyTrim(of: added) }
     #expect(error?.description.contains("has the added token \"bab\"") == true, "\(error?.description ?? "")")
