@@ -1,5 +1,6 @@
 // A training as a program calls it: what it depends on, its run, its result. The tool adds words and a terminal.
 
+import Glibc
 import PyramidFormats
 import PyramidModels
 import PyramidRuntime
@@ -70,12 +71,17 @@ public struct Training {
     }
     let trainer = try Trainer(
       context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
-    let events = try trainer.run()
-    if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
-    try ResultFolder(
-      folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
-    ).write()
-    return StageSummary(events)
+    do {
+      let events = try trainer.run()
+      if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
+      try ResultFolder(
+        folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
+      ).write()
+      return StageSummary(events)
+    } catch let error as OutputError where folder.hasState && error.isOfRoom {
+      throw OutputError(
+        file: error.file, place: error.place, problem: "\(error.problem); --resume goes on once there is room")
+    }
   }
 }
 
@@ -88,5 +94,12 @@ extension JSONObject {
       let file = path.split(separator: "/").last ?? ""
       self["\(name)/\(file)"] = .string(try MappedFile(path: path).withBytes { Checksum.sha256(of: $0) })
     }
+  }
+}
+
+extension OutputError {
+  /// Whether a disk, a quota or the user's limit on files was full.
+  fileprivate var isOfRoom: Bool {
+    [ENOSPC, EDQUOT, EFBIG].contains { problem.hasSuffix(String(cString: strerror($0))) }
   }
 }

@@ -1,5 +1,6 @@
 // A state that is damaged, or that could not be of the training: an error that names it, whoever wrote its checksum.
 
+import Glibc
 import PyramidFormats
 import PyramidTestSupport
 import Testing
@@ -112,6 +113,24 @@ private struct StoppedTraining {
     #expect(try MappedFile(path: path).count == kept)
     try state.sample.folder.write("out/training-log.jsonl", whole)
     #expect(state.problem() == "")
+  }
+
+  @Test("A full disk says that --resume goes on, once there is a state to go on from", arguments: [false, true])
+  func fullDisk(isLate: Bool) throws {
+    let sample = try TrainingSample()
+    var options = sample.options
+    // Of 200 updates and more not each one is logged: the state comes first.
+    if isLate { options.epochs = [20, 1] }
+    let training = try sample.training(of: sample.checkpoint, options)
+    let path = sample.folder.path("out")
+    let folder = try TrainingFolder(path: path, .new, arguments: training.arguments, source: sample.checkpoint)
+    try #require(symlink("/dev/full", folder.logPath) == 0)
+    let error = #expect(throws: OutputError.self) {
+      try training.run(in: folder, saveMinutes: 0, console: TrainingConsole()) { BagStage($0, $1) }
+    }
+    let problem = "\(folder.logPath): cannot be written: No space left on device"
+    #expect(folder.hasState == isLate)
+    #expect(error?.description == problem + (isLate ? "; --resume goes on once there is room" : ""))
   }
 
   @Test("Places that no training is at are refused, though the checksum is right")
