@@ -105,6 +105,24 @@ struct TrainingChecksTests {
     #expect(sample.problem([.entry]) == problem)
   }
 
+  @Test("A signal while texts become tokens ends that")
+  func stopped() throws {
+    let sample = try sample()
+    let checkpoint = try Checkpoint(path: sample.checkpoint)
+    let data = try TrainingData(
+      path: sample.data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1,
+      layout: { _ in TextLayout(.tsv) })
+    let rows = (0..<12).flatMap { _ in data.train }
+    var asked = 0
+    #expect(throws: TrainingInterrupted(signal: SIGINT)) {
+      try EncodedTexts(rows, name: "train", tokenizer: checkpoint.tokenizer, limit: 16, vocabulary: 40) {
+        asked += 1
+        if asked == 2 { throw TrainingInterrupted(signal: SIGINT) }
+      }
+    }
+    #expect(rows.count > 1000 && asked == 2)
+  }
+
   @Test("An encoder without a classifier is refused where no stage trains one, and the stages that would are named")
   func bareEncoder() throws {
     let head = ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
