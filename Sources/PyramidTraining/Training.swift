@@ -1,5 +1,6 @@
 // A training as a program calls it: what it depends on, its run, its result. The tool adds words and a terminal.
 
+import Glibc
 import PyramidFormats
 import PyramidModels
 import PyramidRuntime
@@ -21,6 +22,7 @@ public struct Training {
     let whole = checkpoint
     let checkpoint = try options.layers.map { try whole.cut(to: $0) } ?? whole
     try options.check(checkpoint, data)
+    try ResultFolder.check(checkpoint)
     func encode(_ rows: [LabelledDataSet.Row], _ name: String) throws -> EncodedTexts {
       progress("reading \(name)")
       return try EncodedTexts(
@@ -40,14 +42,13 @@ public struct Training {
       try checkpoint.notes + model.notes + model.numberNotes(of: checkpoint) + context.settleExits()
       + context.thresholdNotes
     var arguments = options.arguments
-    arguments["checkpoint"] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
+    try arguments.add(checkpoint, as: "checkpoint")
     arguments["labels"] = .string(Checksum.sha256(of: JSONWriter.string(.array(data.labels.map(JSONValue.string)))))
     arguments["data"] = .object(data.checksums)
     // Of the same files, other columns may be read.
     arguments["texts"] = .array([context.train, context.dev].map { .string($0.checksum) })
     for teacher in options.teachers where teacher != Teachers.entry {
-      let files = try Checkpoint(path: teacher).weights.tensors.files
-      arguments["teacher \(teacher)"] = .string(Checksum.sha256(ofFiles: files))
+      try arguments.add(Checkpoint(path: teacher), as: "teacher \(teacher)")
     }
     self.arguments = arguments
   }
@@ -66,15 +67,39 @@ public struct Training {
           "\(folder.path): is finished, with weights in \(format); for others train again, with --overwrite")
       }
       console.note("the training in \(folder.path) is finished")
-      return StageSummary(try TrainingLog(path: folder.logPath, keeping: .max).events())
+      return StageSummary(try TrainingLog(path: folder.logPath, keeping: nil).events())
     }
     let trainer = try Trainer(
       context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
-    let events = try trainer.run()
-    if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
-    try ResultFolder(
-      folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
-    ).write()
-    return StageSummary(events)
+    do {
+      let events = try trainer.run()
+      if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }
+      try ResultFolder(
+        folder: folder, context: context, events: events, arguments: arguments, heldOutRows: heldOutRows
+      ).write()
+      return StageSummary(events)
+    } catch let error as OutputError where folder.hasState && error.isOfRoom {
+      throw OutputError(
+        file: error.file, place: error.place, problem: "\(error.problem); --resume goes on once there is room")
+    }
+  }
+}
+
+extension JSONObject {
+  /// SHA-256 of a checkpoint's weights and, each by its name, of the files that say what they mean: with another
+  /// activation or other heads the same weights are another model, and a result has the tokenizer's files.
+  fileprivate mutating func add(_ checkpoint: Checkpoint, as name: String) throws {
+    self[name] = .string(Checksum.sha256(ofFiles: checkpoint.weights.tensors.files))
+    for path in checkpoint.files where !path.hasSuffix(".safetensors") {
+      let file = path.split(separator: "/").last ?? ""
+      self["\(name)/\(file)"] = .string(try MappedFile(path: path).withBytes { Checksum.sha256(of: $0) })
+    }
+  }
+}
+
+extension OutputError {
+  /// Whether a disk, a quota or the user's limit on files was full.
+  fileprivate var isOfRoom: Bool {
+    [ENOSPC, EDQUOT, EFBIG].contains { problem.hasSuffix(String(cString: strerror($0))) }
   }
 }

@@ -66,8 +66,10 @@ struct MPTrain: ParsableCommand {
     Interruption.install()
     do { try TrainingSession(self, terminal).run() } catch let interruption as TrainingInterrupted {
       terminal.endProgress()
+      // A signal may come while texts are read, before there is a folder.
+      let isBegun = files.fitPolicy == nil && FileKind(at: files.output + "/training.json") == .regular
       terminal.complain(
-        files.fitPolicy == nil
+        isBegun
           ? "stopped; the same command with --resume goes on: \(ShellText.command)\(running.resume ? "" : " --resume")"
           : "stopped; nothing was written")
       throw ExitCode(128 + interruption.signal)

@@ -87,6 +87,20 @@ private func texts(_ count: Int, _ seed: String, pairs: Int? = nil) -> BagTexts 
     #expect(Calibration(logits: head.logits(test), labels: test.labels).accuracy > 0.9)
   }
 
+  @Test func `it ends in the middle of an epoch when it is told to stop`() {
+    var (asked, epochs) = (0, 0)
+    let train = texts(2500, "train")
+    func isStopped() -> Bool {
+      asked += 1
+      return asked == 5
+    }
+    let head = BagTrainer.train(
+      train, dev: texts(60, "dev"), classes: 3, note: { _, _, _ in epochs += 1 }, isStopped: isStopped)
+    // Three times in an epoch; the head is that of the one before.
+    #expect(asked == 5 && epochs == 1)
+    #expect(Calibration(logits: head.logits(train), labels: train.labels).accuracy > 0.9)
+  }
+
   @Test func `a teacher that says otherwise is heard`() {
     let (train, dev) = (texts(300, "train"), texts(60, "dev"))
     let teacher = train.labels.flatMap { label in (0..<3).map { Float($0 == (label + 1) % 3 ? 1 : 0) } }

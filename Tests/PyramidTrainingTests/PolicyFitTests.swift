@@ -2,6 +2,7 @@
 // against the oracle.
 
 import PyramidEvaluation
+import PyramidFormats
 import PyramidModels
 import PyramidPolicy
 import PyramidReference
@@ -84,5 +85,32 @@ import Testing
         }) / 30
     }
     #expect(weights == right)
+  }
+
+  @Test(arguments: [
+    ("exits.0.classifier", ["expert-vote", "prototype", "learned-exit"]),
+    ("bert.encoder.layer.0.output.dense", PolicyFit.all.map(\.policy)),
+  ])
+  func `To scores that are no numbers nothing is fitted`(part: String, policies: [String]) throws {
+    let sample = try TrainingSample()
+    let path = try CheckpointRecipe().write(in: sample.folder)
+    let file = try SafetensorsFile(path: path + "/model.safetensors")
+    var writer = try SafetensorsWriter(
+      path: file.path, tensors: file.tensors.map { TensorDeclaration($0.name, $0.type, $0.shape) }, alignment: 1)
+    for tensor in file.tensors {
+      // Finite each, and their sums are not; by rows with either sign, so that one overflows whatever it is multiplied by.
+      func large(_ place: Int) -> Float {
+        tensor.shape.count > 1 && place / tensor.shape[1] % 2 == 1 ? -3.4e38 : 3.4e38
+      }
+      let values = try file.floats(of: tensor)
+      try writer.append(tensor.name.hasPrefix(part) ? values.indices.map(large) : values, to: tensor.name)
+    }
+    try writer.finish()
+    let context = try sample.training(of: path, TrainingOptions()).context
+    for policy in policies {
+      let fit = try #require(PolicyFit.all.first { $0.policy == policy })
+      let error = #expect(throws: TrainingError.self, "\(policy)") { try fit.fit(context) }
+      #expect(error?.description.contains("infinite or no numbers") == true, "\(policy): \(String(describing: error))")
+    }
   }
 }

@@ -144,8 +144,14 @@ struct ResultTests {
   func otherClasses() throws {
     let folder = try TemporaryFolder()
     let checkpoint = try Checkpoint(path: CheckpointRecipe().write(in: folder))
-    let error = #expect(throws: TrainingError.self) { try ParameterSet(checkpoint, labels: ["a", "b"], seed: 1) }
-    #expect(error?.description.contains("its classifier has 3 classes, the data 2") == true)
+    func problem(_ labels: [String]) -> String {
+      let error = #expect(throws: TrainingError.self) { try ParameterSet(checkpoint, labels: labels, seed: 1) }
+      return error?.description.replacing(checkpoint.path, with: "") ?? ""
+    }
+    let others = ": its classifier has 3 classes, the data 2; for other classes start from the encoder's own checkpoint"
+    for labels in [["a", "b"], ["1", "3"], ["01", "2"]] { #expect(problem(labels).hasPrefix(others), "\(labels)") }
+    let missing = ": its classifier has 3 classes, and no row has the label 'class 1' (class 1)"
+    #expect(problem(["0", "2"]) == missing)
   }
 
   @Test("Without a word, small sets are gone through more often, until a stage has some hundred updates")

@@ -136,7 +136,7 @@ struct StageTests {
     #expect(try sample.train("parts", .resuming, options: options, make: StageCatalogue.make) == expected)
   }
 
-  @Test("Features outlive a stop: only those whose file is lost, or is of another training, are computed again")
+  @Test("Features outlive a stop: only those whose file is lost, damaged or of another training are computed again")
   func keptFeatures() throws {
     let sample = try sample()
     var computed = 0
@@ -153,13 +153,16 @@ struct StageTests {
     }
     let (expected, all) = (try run("whole"), computed)
     #expect(all > 4)
-    for (name, seed) in [("kept", 1), ("lost", 1), ("foreign", 1), ("other", 2)] {
+    for (name, seed) in [("kept", 1), ("lost", 1), ("damaged", 1), ("foreign", 1), ("other", 2)] {
       #expect(throws: Stopped.self) { try run(name, seed: UInt64(seed), stops: true) }
       #expect(computed == all && FileKind(at: file(name, all - 1)) == .regular, "\(name)")
     }
     unlink(file("lost", 2))
+    var bytes = try MappedFile(path: file("damaged", 2)).withBytes { Array($0) }
+    bytes[bytes.count - 1] ^= 0x40
+    try sample.folder.write("damaged/training-features-train-2.safetensors", bytes)
     rename(file("other", 1), file("foreign", 1))
-    for (name, again) in [("kept", 0), ("lost", all - 2), ("foreign", all - 1)] {
+    for (name, again) in [("kept", 0), ("lost", all - 2), ("damaged", all - 2), ("foreign", all - 1)] {
       #expect(try run(name, .resuming) == expected, "\(name)")
       #expect(computed == again, "\(name)")
       #expect(!TrainingFolder.entries(of: sample.folder.path(name)).contains { $0.hasPrefix("training-features") })

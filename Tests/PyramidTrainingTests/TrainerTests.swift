@@ -73,7 +73,7 @@ struct TrainingSample {
 
   /// The events of one kind in a log.
   func events(_ name: String, _ kind: String) throws -> [JSONValue] {
-    try TrainingLog(path: folder.path("\(name)/training-log.jsonl"), keeping: .max).events()
+    try TrainingLog(path: folder.path("\(name)/training-log.jsonl"), keeping: nil).events()
       .filter { $0["event"] == .string(kind) }
   }
 }
@@ -167,12 +167,16 @@ struct TrainerTests {
   @Test("What a stage added, removed or replaced is so after a resume")
   func replacedParameters() throws {
     let sample = try TrainingSample()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, 3)
+    (recipe.entry, recipe.entryTemperature) = (.pairs(8), 2)
+    _ = try recipe.write(in: sample.folder)
     func stages(stopping: Bool) -> (StageName, TrainingContext) -> any TrainingStage {
       { name, context in
         if name == .fineTuning {
-          context.parameters.remove("classifier.bias")
-          context.parameters.remove("classifier.weight")
-          context.parameters.add("classifier.weight", [7, 2]) { [Float](repeating: 0.5, count: 14) }
+          context.parameters.remove("exits.entry.temperature")
+          context.parameters.remove("exits.entry.bigrams")
+          context.parameters.add("exits.entry.bigrams", [4, 3]) { [Float](repeating: 0.5, count: 12) }
         }
         let stage = BagStage(name, context)
         return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage
@@ -181,6 +185,9 @@ struct TrainerTests {
     let expected = try sample.train("whole", make: stages(stopping: false))
     #expect(throws: Stop.self) { try sample.train("parts", saveMinutes: 0, make: stages(stopping: true)) }
     #expect(try sample.train("parts", .resuming, make: stages(stopping: false)) == expected)
+    let result = try SafetensorsFile(path: sample.folder.path("parts/model.safetensors"))
+    #expect(result.entry(named: "exits.entry.bigrams")?.shape == [4, 3])
+    #expect(result.entry(named: "exits.entry.temperature") == nil)
   }
 
   @Test("A training is not resumed with other options or data, and the difference is named")
@@ -203,6 +210,36 @@ struct TrainerTests {
     try sample.folder.write("train.tsv", text + Array("0\tw7\n".utf8))
     error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming) }
     #expect(error?.description.contains("data was {\"train\":") == true)
+  }
+
+  @Test(
+    "A checkpoint of the same weights that means something else is another one, and so is a teacher",
+    arguments: ["model", "teacher"])
+  func otherMeaning(folder: String) throws {
+    let sample = try TrainingSample()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.intermediate, recipe.classes) = (1, 8, 8, 3)
+    var options = sample.options
+    options.teachers = [try recipe.write(in: sample.folder, name: "teacher")]
+    try sample.train("out", options: options)
+    let name = folder == "model" ? "checkpoint" : "teacher \(sample.folder.path("teacher"))"
+    func resume(_ file: String) {
+      let error = #expect(throws: TrainingError.self) { try sample.train("out", .resuming, options: options) }
+      let problem = "was started otherwise, so it can't be resumed: \(name)/\(file) was \""
+      #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    }
+    let path = sample.folder.path("\(folder)/config.json")
+    let before = try MappedFile(path: path).withBytes { Array($0) }
+    var configuration = try JSONField(path: path).object()
+    configuration["layer_norm_eps"] = 0.5
+    try sample.folder.write("\(folder)/config.json", JSONWriter.string(.object(configuration)))
+    resume("config.json")
+    try sample.folder.write("\(folder)/config.json", before)
+    try sample.train("out", .resuming, options: options)
+    // No row has a capital, so that no token changes.
+    let settings = #"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#
+    try sample.folder.write("\(folder)/tokenizer_config.json", settings)
+    resume("tokenizer_config.json")
   }
 
   @Test("A folder that holds something is refused without a word about overwriting, and never emptied")

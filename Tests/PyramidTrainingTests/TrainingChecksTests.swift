@@ -1,5 +1,6 @@
 // What does not fit together is said before anything is trained, and what the result shall not have is gone from the start.
 
+import Glibc
 import PyramidFormats
 import PyramidModels
 import PyramidTestSupport
@@ -92,6 +93,34 @@ struct TrainingChecksTests {
     #expect(sample.problem([.exits], { $0.layers = 2 }).contains("trains the classifier after that layer"))
     #expect(sample.problem([.fineTuning, .exits], { $0.layers = 2 }) == "")
     #expect(sample.problem([.fineTuning], { $0.precision = .bf16 }) == "training multiplies in f32, not in bf16")
+  }
+
+  @Test("A text of any size that lies beside the weights is not copied, and that is said at the start")
+  func largeTexts() throws {
+    let sample = try sample()
+    let path = try sample.folder.write("model/LICENSE", "terms")
+    #expect(sample.problem([.entry]) == "")
+    try #require(truncate(path, (64 << 20) + 1) == 0)
+    let problem = "\(path): has 67108865 bytes, and texts of a checkpoint are copied up to 67108864"
+    #expect(sample.problem([.entry]) == problem)
+  }
+
+  @Test("A signal while texts become tokens ends that")
+  func stopped() throws {
+    let sample = try sample()
+    let checkpoint = try Checkpoint(path: sample.checkpoint)
+    let data = try TrainingData(
+      path: sample.data, dev: nil, checkpoint: checkpoint.configuration.labels, seed: 1,
+      layout: { _ in TextLayout(.tsv) })
+    let rows = (0..<12).flatMap { _ in data.train }
+    var asked = 0
+    #expect(throws: TrainingInterrupted(signal: SIGINT)) {
+      try EncodedTexts(rows, name: "train", tokenizer: checkpoint.tokenizer, limit: 16, vocabulary: 40) {
+        asked += 1
+        if asked == 2 { throw TrainingInterrupted(signal: SIGINT) }
+      }
+    }
+    #expect(rows.count > 1000 && asked == 2)
   }
 
   @Test("An encoder without a classifier is refused where no stage trains one, and the stages that would are named")

@@ -1,5 +1,6 @@
 // A vocabulary made smaller: what stays, and that the written folder is the same model over fewer tokens.
 
+import Glibc
 import PyramidFormats
 import PyramidModels
 import PyramidTestSupport
@@ -57,8 +58,12 @@ private let tokens =
 
   @Test func `the folder is the same model over fewer tokens`() throws {
     let folder = try TemporaryFolder()
-    let table = ("exits.entry.table", [tokens.count, 3])
-    let old = try checkpoint(in: folder, adding: [table, ("prune.entry.salience", [tokens.count])])
+    let old = try checkpoint(
+      in: folder,
+      adding: [
+        ("exits.entry.table", [tokens.count, 3]), ("exits.entry.bias", [3]),
+        ("prune.entry.salience", [tokens.count]), ("prune.entry.threshold", [1]),
+      ])
     var trim = try VocabularyTrim(of: old)
     trim.count("bab abba")
     try TrimmedCheckpoint(trim, size: 11).write(to: folder.path("small"))
@@ -102,7 +107,10 @@ private let tokens =
 
   @Test func `what can't be kept is refused`() throws {
     let folder = try TemporaryFolder()
-    let pairs = try VocabularyTrim(of: checkpoint(in: folder, adding: [("exits.entry.bigrams", [4, 3])]))
+    let entry: [(name: String, shape: [Int])] = [
+      ("exits.entry.table", [tokens.count, 3]), ("exits.entry.bias", [3]), ("exits.entry.bigrams", [4, 3]),
+    ]
+    let pairs = try VocabularyTrim(of: checkpoint(in: folder, adding: entry))
     var error = #expect(throws: TrainingError.self) { try TrimmedCheckpoint(pairs, size: 12) }
     #expect(error?.description.contains("trim the vocabulary first") == true)
     let plain = try VocabularyTrim(of: checkpoint(in: folder))
@@ -110,8 +118,35 @@ private let tokens =
       try TrimmedCheckpoint(plain, size: 12).write(to: folder.path("model"))
     }
     #expect(error?.description.contains("is not empty") == true)
+    try #require(truncate(folder.path("model/LICENSE"), (64 << 20) + 1) == 0)
+    let large = #expect(throws: FormatError.self) {
+      try TrimmedCheckpoint(plain, size: 12).write(to: folder.path("large"))
+    }
+    #expect(large?.description.contains("LICENSE: has 67108865 bytes") == true)
     let added = try checkpoint(in: folder, settings: #"{"additional_special_tokens": ["bab"]}"#)
     error = #expect(throws: TrainingError.self) { try VocabularyTrim(of: added) }
     #expect(error?.description.contains("has the added token \"bab\"") == true, "\(error?.description ?? "")")
+  }
+
+  @Test func `tensors that mp-compile would refuse are refused`() throws {
+    let folder = try TemporaryFolder()
+    for (name, shape, problem) in [
+      ("exits.9.dense.weight", [2], "unknown (1): exits.9.dense.weight"),
+      ("exits.entry.bias", [3], "missing (1): exits.entry"),
+      ("prune.thresholds", [7], "prune.thresholds has shape [7], expected [2]"),
+    ] {
+      let source = try checkpoint(in: folder, adding: [(name, shape)])
+      let error = #expect(throws: CheckpointError.self) { try VocabularyTrim(of: source) }
+      #expect(error?.description.contains(problem) == true, "\(error?.description ?? "")")
+    }
+    _ = try VocabularyTrim(of: checkpoint(in: folder))
+    // The first tensor is the word table.
+    var bytes = try MappedFile(path: folder.path("model/model.safetensors")).withBytes { Array($0) }
+    let type = try #require(bytes.firstRange(of: Array("F32".utf8)))
+    bytes.replaceSubrange(type, with: Array("I32".utf8))
+    try folder.write("model/model.safetensors", bytes)
+    let integers = try Checkpoint(path: folder.path("model"))
+    let error = #expect(throws: FormatError.self) { try VocabularyTrim(of: integers) }
+    #expect(error?.description.contains("word_embeddings.weight: expected F64, F32") == true)
   }
 }

@@ -47,16 +47,18 @@ public struct BagTrainer {
   private var bias, biasSquares: [Float]
 
   /// Learns a head from `texts`; the epoch that fits `dev` best once its temperature is fitted, too, is kept. `teacher`
-  /// holds probabilities of the texts, [texts][classes]. `note` is told about every epoch.
+  /// holds probabilities of the texts, [texts][classes]. `note` is told about every epoch; once `isStopped`, which is asked
+  /// now and then, what there is by then is returned.
   public static func train(
     _ texts: BagTexts, dev: BagTexts, classes: Int, teacher: [Float]? = nil, options: BagOptions = BagOptions(),
-    note: (_ epoch: Int, _ accuracy: Double, _ loss: Double) -> Void = { _, _, _ in }
+    note: (_ epoch: Int, _ accuracy: Double, _ loss: Double) -> Void = { _, _, _ in },
+    isStopped: () -> Bool = { false }
   ) -> BagHead {
     var trainer = BagTrainer(texts, classes: classes, teacher: teacher, options: options)
     var random = SeededRandom(seed: options.seed, stream: "exits.entry")
     var best: (head: BagHead, loss: Double, epoch: Int)?
     for epoch in 0..<(dev.count == 0 ? options.epochsWithoutDev : options.epochs) {
-      trainer.run(random.permutation(texts.count))
+      guard trainer.run(random.permutation(texts.count), until: isStopped) else { break }
       var head = trainer.head
       guard dev.count > 0 else {
         best = (head, 0, epoch)
@@ -112,11 +114,12 @@ public struct BagTrainer {
     }
   }
 
-  /// One epoch in this order.
-  private mutating func run(_ order: [Int]) {
+  /// One epoch in this order. False when it was stopped before its end.
+  private mutating func run(_ order: [Int], until isStopped: () -> Bool) -> Bool {
     let texts = texts
     var error = [Float](repeating: 0, count: classes)
-    for text in order {
+    for (number, text) in order.enumerated() {
+      if number % 1000 == 0, isStopped() { return false }
       let rows = texts.rows[texts.starts[text]..<texts.starts[text + 1]]
       let share = 1 / Float(max(texts.words[text], 1))
       for column in error.indices { error[column] = 0 }
@@ -130,6 +133,7 @@ public struct BagTrainer {
         bias[column] -= 0.1 * options.learningRate * error[column] / (biasSquares[column].squareRoot() + 1e-8)
       }
     }
+    return true
   }
 
   /// Adds weights of rows; nearly all the time goes here and into `update`, hence the pointers.

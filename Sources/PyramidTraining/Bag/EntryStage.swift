@@ -37,7 +37,10 @@ public final class EntryStage: TrainingStage {
       BagTexts(context.train, vocabulary: vocabulary), dev: dev, classes: classes, teacher: teacher, options: options
     ) { epoch, accuracy, _ in
       context.progress("entry: epoch \(epoch), \((accuracy * 1000).rounded() / 10)% of dev")
+    } isStopped: {
+      (try? Interruption.check()) == nil
     }
+    try Interruption.check()
     self.head = head
     set("exits.entry.table", [vocabulary.words, classes], head.table)
     if let pairs = vocabulary.pairs {

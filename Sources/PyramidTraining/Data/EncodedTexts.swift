@@ -16,12 +16,15 @@ public final class EncodedTexts: Sendable {
   private let starts: [Int]
 
   /// Encodes rows, called `name` in errors; no text has more than `limit` tokens. Throws when a token's id is not below
-  /// `vocabulary`: it has no row in the tables that are looked up by it.
+  /// `vocabulary`: it has no row in the tables that are looked up by it; and what `check` throws, which is called now and
+  /// then.
   public init(
-    _ rows: [LabelledDataSet.Row], name: String, tokenizer: Tokenizer, limit: Int, vocabulary: Int
-  ) throws(TrainingError) {
+    _ rows: [LabelledDataSet.Row], name: String, tokenizer: Tokenizer, limit: Int, vocabulary: Int,
+    check: () throws -> Void = Interruption.check
+  ) throws {
     var (ids, types, starts, truncated): ([Int32], [UInt8], [Int], Int) = ([], [], [0], 0)
-    for row in rows {
+    for (number, row) in rows.enumerated() {
+      if number % 1000 == 0 { try check() }
       let encoding = tokenizer.encode(row.text, pair: row.pair, limit: limit)
       if let id = encoding.ids.first(where: { $0 >= vocabulary }) {
         throw TrainingError(

@@ -44,8 +44,8 @@ public final class Trainer {
     saveInterval = .seconds(saveMinutes * 60)
     lastSave = clock.now
     if folder.hasState {
-      let (position, file) = try TrainingState.read(folder.statePath, arguments: folder.arguments)
-      try TrainingState.restoreValues(file, into: context.parameters)
+      let (position, file) = try TrainingState.restore(
+        folder.statePath, into: context, arguments: folder.arguments)
       (self.position, resumed) = (position, file)
     }
     log = try TrainingLog(path: folder.logPath, keeping: position.logBytes)
@@ -85,8 +85,14 @@ public final class Trainer {
     let counts = plans.map { ($0.batches.count + context.options.accumulate - 1) / context.options.accumulate }
     let optimiser = Optimiser(
       stage.groups, thread: context.thread, updates: counts.reduce(0, +), context.options)
+    try check(plans, counts)
     batchesBefore = position.batches - batches(done: plans)
-    if let resumed, position.updates > 0 { best = try TrainingState.restoreMoments(resumed, into: context.parameters) }
+    if let resumed, position.updates > 0 {
+      let kept = stage.keepsBest && position.bestScore != nil ? stage.groups.flatMap(\.parameters) : []
+      best = try TrainingState.advising { () throws(FormatError) in
+        try TrainingState.restoreMoments(resumed, into: context.parameters, best: kept)
+      }
+    }
     resumed = nil
     while position.epoch < stage.epochs, position.stale < context.options.patience ?? .max {
       while position.step < counts[position.epoch] {
@@ -101,6 +107,20 @@ public final class Trainer {
     try stage.finish()
     try summarise(stage, updates: position.updates)
     for parameter in context.parameters.all { parameter.stopTraining() }
+  }
+
+  /// Throws for a position that a training by these plans, of so many updates an epoch, never is at.
+  private func check(_ plans: [BatchPlan], _ counts: [Int]) throws(FormatError) {
+    let (epoch, step) = (position.epoch, position.step)
+    let isWithin = epoch < counts.count ? step <= counts[epoch] : epoch == counts.count && step == 0
+    guard isWithin, position.updates == counts.prefix(epoch).reduce(0, +) + step, position.stale <= epoch,
+      position.batches >= batches(done: plans)
+    else {
+      throw FormatError(
+        file: folder.statePath, place: "position",
+        problem: "epoch \(epoch), step \(step), update \(position.updates), batch \(position.batches) is no place in "
+          + "this training; --overwrite starts anew")
+    }
   }
 
   /// Batches of the stage that are done, by its plans.
@@ -226,6 +246,7 @@ public final class Trainer {
   }
 
   private func save() throws {
+    log.flush()
     position.logBytes = log.byteCount
     func write() throws {
       try TrainingState.write(

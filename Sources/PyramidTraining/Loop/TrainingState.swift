@@ -26,6 +26,9 @@ struct TrainingPosition: Equatable {
   /// Bytes of the log that belong to this state.
   var logBytes = 0
 
+  /// No training counts further, and sums of such numbers do not overflow.
+  private static let most = 1 << 40
+
   private static var integers: [(String, WritableKeyPath<TrainingPosition, Int>)] {
     [
       ("stage", \.stage), ("epoch", \.epoch), ("step", \.step), ("updates", \.updates), ("batches", \.batches),
@@ -47,7 +50,7 @@ struct TrainingPosition: Equatable {
   init() {}
 
   init(_ root: JSONField) throws(FormatError) {
-    for (name, path) in Self.integers { self[keyPath: path] = try root.required(name).integer(in: 0...Int.max) }
+    for (name, path) in Self.integers { self[keyPath: path] = try root.required(name).integer(in: 0...Self.most) }
     lossSum = try root.required("loss_sum").double()
     seconds = try root.required("seconds").double()
     results = try root.required("results").elements().map(HeadResult.init)
@@ -74,52 +77,91 @@ enum TrainingState {
     let declarations =
       tensors.map { TensorDeclaration($0.name, .F32, $0.shape) }
       + kept.map { TensorDeclaration("best/" + $0.name, .F32, $0.shape) }
+    let text = JSONWriter.string(position.json)
+    var sum = ContentSum()
+    for tensor in tensors { sum.add(tensor.name, tensor.shape, UnsafeRawBufferPointer(tensor.values)) }
+    for parameter in kept {
+      best[parameter.name]!.withUnsafeBytes { sum.add("best/" + parameter.name, parameter.shape, $0) }
+    }
     var writer = try SafetensorsWriter(
       path: path, tensors: declarations,
-      metadata: [("position", JSONWriter.string(position.json)), ("arguments", arguments)], alignment: 64)
+      metadata: [
+        ("position", text), ("arguments", arguments), (ContentSum.key, sum.digits(with: [text, arguments])),
+      ], alignment: 64)
     for tensor in tensors { try writer.append(UnsafeRawBufferPointer(tensor.values), to: tensor.name) }
     for parameter in kept { try writer.append(best[parameter.name]!, to: "best/" + parameter.name) }
     try writer.finish()
   }
 
-  /// The state at `path`: the position, and the file for `restore`. Throws when it is of a training with other
-  /// arguments.
-  static func read(_ path: String, arguments: String) throws(FormatError) -> (TrainingPosition, SafetensorsFile) {
+  /// Reads the state at `path`: sets the parameters, and returns the position and the file for `restoreMoments`. Throws
+  /// when it is of a training with other arguments, is damaged, or could not be of this training.
+  static func restore(
+    _ path: String, into context: TrainingContext, arguments: String
+  ) throws(FormatError) -> (TrainingPosition, SafetensorsFile) {
+    try advising { () throws(FormatError) -> (TrainingPosition, SafetensorsFile) in
+      let (position, file) = try read(path, arguments: arguments)
+      let stages = context.stages.count
+      guard position.stage <= stages else {
+        throw FormatError(
+          file: path, place: "position.stage", problem: "\(position.stage) stages are done, of \(stages)")
+      }
+      try restoreValues(file, into: context)
+      return (position, file)
+    }
+  }
+
+  /// What helps where a state can't be gone on from.
+  static func advising<Result>(_ body: () throws(FormatError) -> Result) throws(FormatError) -> Result {
+    do { return try body() } catch {
+      throw FormatError(file: error.file, place: error.place, problem: "\(error.problem); --overwrite starts anew")
+    }
+  }
+
+  private static func read(
+    _ path: String, arguments: String
+  ) throws(FormatError) -> (TrainingPosition, SafetensorsFile) {
     let file = try SafetensorsFile(path: path)
     guard file.metadata["arguments"] == arguments, let text = file.metadata["position"] else {
       throw FormatError(file: path, problem: "is the state of another training")
+    }
+    guard file.isWhole(with: ["position", "arguments"]) else {
+      throw FormatError(file: path, problem: "is damaged: its checksum is not that of what it holds")
     }
     return (try TrainingPosition(JSONField(JSONReader.read(text, file: path), file: path, place: "position")), file)
   }
 
   /// Sets all parameters to the values of the file: what stages added is added, what they removed is removed.
-  static func restoreValues(_ file: SafetensorsFile, into parameters: ParameterSet) throws(FormatError) {
+  private static func restoreValues(
+    _ file: SafetensorsFile, into context: TrainingContext
+  ) throws(FormatError) {
+    let parameters = context.parameters
+    let values = file.tensors.filter { $0.name.hasPrefix("value/") }
+      .map { (name: String($0.name.dropFirst(6)), entry: $0) }
+    try context.check(Dictionary(values.map { ($0.name, $0.entry.shape) }) { $1 }, of: file.path)
     for parameter in parameters.all where file.entry(named: "value/\(parameter.name)")?.shape != parameter.shape {
       parameters.remove(parameter.name)
     }
-    for entry in file.tensors where entry.name.hasPrefix("value/") {
-      let name = String(entry.name.dropFirst(6))
-      let parameter = parameters.add(name, entry.shape)
-      parameter.array = try file.floats(of: entry)
-    }
+    for (name, entry) in values { parameters.add(name, entry.shape).array = try file.floats(of: entry) }
   }
 
-  /// Sets the moments of what is trained, and returns the best values.
+  /// Sets the moments of what is trained, and returns the best values of `kept`.
   static func restoreMoments(
-    _ file: SafetensorsFile, into parameters: ParameterSet
+    _ file: SafetensorsFile, into parameters: ParameterSet, best kept: [Parameter]
   ) throws(FormatError) -> [String: [Float]] {
-    var best: [String: [Float]] = [:]
-    for parameter in parameters.all {
-      if let moments = parameter.moments {
-        for (kind, buffer) in [("first", moments.first), ("second", moments.second)] {
-          guard let entry = file.entry(named: "\(kind)/\(parameter.name)"), entry.elementCount == buffer.count else {
-            throw FormatError(file: file.path, place: "\(kind)/\(parameter.name)", problem: "missing or misshapen")
-          }
-          _ = buffer.update(from: try file.floats(of: entry))
-        }
+    func values(_ kind: String, _ parameter: Parameter) throws(FormatError) -> [Float] {
+      let name = "\(kind)/\(parameter.name)"
+      guard let entry = file.entry(named: name), entry.shape == parameter.shape else {
+        throw FormatError(file: file.path, place: name.printable(limit: 80), problem: "is missing or misshapen")
       }
-      if let entry = file.entry(named: "best/\(parameter.name)") { best[parameter.name] = try file.floats(of: entry) }
+      return try file.floats(of: entry)
     }
+    for parameter in parameters.all {
+      guard let moments = parameter.moments else { continue }
+      _ = moments.first.update(from: try values("first", parameter))
+      _ = moments.second.update(from: try values("second", parameter))
+    }
+    var best: [String: [Float]] = [:]
+    for parameter in kept { best[parameter.name] = try values("best", parameter) }
     return best
   }
 }

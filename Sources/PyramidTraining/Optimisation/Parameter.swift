@@ -85,9 +85,18 @@ public final class ParameterSet {
   public convenience init(_ checkpoint: Checkpoint, labels: [String], seed: UInt64) throws {
     self.init(seed: seed)
     if let classes = checkpoint.classes, classes != labels.count {
+      let numbers = (0..<classes).map { String($0) }
+      // Numbers of fewer classes are more likely rows that are missing than classes of the data's own.
+      if let missing = numbers.firstIndex(where: { !labels.contains($0) }), labels.allSatisfy({ numbers.contains($0) }) {
+        let own = checkpoint.configuration.labels
+        let name = own.indices.contains(missing) ? own[missing] : numbers[missing]
+        throw TrainingError(
+          "\(checkpoint.path): its classifier has \(classes) classes, and no row has the label "
+            + "'\(name.printable(limit: 80))' (class \(missing))")
+      }
       throw TrainingError(
-        "\(checkpoint.path): its classifier has \(classes) classes, the data \(labels.count); start from a checkpoint "
-          + "without a classifier, or from one for these classes")
+        "\(checkpoint.path): its classifier has \(classes) classes, the data \(labels.count); for other classes start from "
+          + "the encoder's own checkpoint, which this one was fine-tuned from: it has no classifier, and gets one")
     }
     weights = checkpoint.weights
     let model = try LoweredModel(checkpoint, name: checkpoint.configuration.name, training: labels)

@@ -24,6 +24,12 @@ struct ResultFolder {
     "added_tokens.json", "LICENSE", "NOTICE",
   ]
 
+  /// Throws when a file of the checkpoint can't be copied: said before a training, it costs nothing.
+  static func check(_ checkpoint: Checkpoint) throws(FormatError) {
+    let source = try Folder(path: checkpoint.path)
+    for name in copied where source.has(name) { _ = try CopiedFile(path: source.path(of: name)) }
+  }
+
   /// Writes everything, the report last; with it the training is finished, and its state is removed.
   func write() throws {
     let source = try Folder(path: context.checkpoint.path)
@@ -33,9 +39,7 @@ struct ResultFolder {
         unlink(folder.file(name))
         continue
       }
-      let file = try OutputFile(path: folder.file(name))
-      try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
-      try file.commit()
+      try CopiedFile(path: source.path(of: name)).write(to: folder.file(name))
     }
     try checkRange()
     let configuration = try configuration(of: JSONField(path: source.path(of: "config.json")))

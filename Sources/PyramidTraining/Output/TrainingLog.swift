@@ -11,19 +11,28 @@ final class TrainingLog {
   private let path: String
   private let descriptor: Int32
 
-  /// Opens the log; what lies after `bytes` is of a time that is lived again and is cut off.
-  init(path: String, keeping bytes: Int) throws {
+  /// Opens the log. What lies after `bytes` is of a time that is lived again and is cut off; nil keeps everything. Throws
+  /// when bytes before that are gone: the table, the report and the curve would leave stages out.
+  init(path: String, keeping bytes: Int?) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
       throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
     }
-    byteCount = min(bytes, Int(status.st_size))
+    byteCount = bytes ?? Int(status.st_size)
+    guard status.st_mode & S_IFMT != S_IFREG || byteCount <= status.st_size else {
+      throw FormatError(
+        file: path,
+        problem: "has \(status.st_size) bytes of the \(byteCount) that the state goes on from; --overwrite starts anew")
+    }
     ftruncate(descriptor, byteCount)
   }
 
   deinit { close(descriptor) }
+
+  /// Puts on disk what a state is going to count on.
+  func flush() { fsync(descriptor) }
 
   /// Appends a line.
   func append(_ event: String, _ members: KeyValuePairs<String, JSONValue>) throws {

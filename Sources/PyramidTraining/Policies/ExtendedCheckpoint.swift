@@ -25,6 +25,12 @@ struct ExtendedCheckpoint {
         name.hasSuffix(".safetensors") || name.hasSuffix(".safetensors.index.json") || name.hasPrefix("training")
         || name.hasPrefix(".") || name == "curve.svg"
       guard !isOther, FileKind(at: source.path(of: name)) == .regular else { continue }
+      // Weights in other formats lie there as well, and are of any size.
+      let isText = [".json", ".txt", ".md"].contains(where: name.hasSuffix) || ["LICENSE", "NOTICE"].contains(name)
+      if isText {
+        try CopiedFile(path: source.path(of: name)).write(to: folder.path(of: name))
+        continue
+      }
       let file = try OutputFile(path: folder.path(of: name))
       try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
       try file.commit()

@@ -58,9 +58,11 @@ final class FrozenModel {
       try Interruption.check()
       context.progress("\(name), \(100 * number / plan.batches.count)%")
       let batch = texts.batch(samples)
-      let features = try model.features(of: batch).rows
+      let read = try model.features(of: batch)
+      let features = read.rows
       var logits = try heads.logits(of: batch, features: features)
       shares?.add(to: &logits, layers: Array(0..<boundaries), batch)
+      try context.checkFinite(logits + [features, read.lastLogits])
       var answers = HeadAnswers(layers: Array(1...boundaries), classes: classes)
       answers.add(labels: batch.labels.map { Int32($0) }, logits: logits)
       // The row of [CLS] comes first in what a head reads.
@@ -70,5 +72,15 @@ final class FrozenModel {
       }
       try body(Observation(samples: samples, labels: batch.labels, rows: rows, said: said))
     }
+  }
+}
+
+extension TrainingContext {
+  /// Throws when what the model computes is not numbers: of infinite scores any class is as good as another.
+  func checkFinite(_ numbers: [[Float]]) throws(TrainingError) {
+    if numbers.allSatisfy({ $0.allSatisfy(\.isFinite) }) { return }
+    throw TrainingError(
+      "\(checkpoint.path): computes scores or rows that are infinite or no numbers, so that there is nothing to fit to: "
+        + "are its weights as they were saved?")
   }
 }

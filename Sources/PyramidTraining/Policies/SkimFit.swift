@@ -66,6 +66,7 @@ extension PolicyFit {
       try Interruption.check()
       context.progress("rows of train, \(100 * number / plan.batches.count)%")
       let values = try program.read(context.train.batch(batch.map { texts[$0] }))
+      try context.checkFinite(values)
       let firsts = Set(batch.reduce(into: [0]) { $0.append($0.last! + lengths[$1]) })
       for boundary in seen.indices {
         let (rows, received) = (values[2 * boundary], values[2 * boundary + 1])

@@ -38,13 +38,14 @@ struct FeatureFiles {
 
   private var path: String { "\(output.folder)/\(Self.prefix)\(name)-\(batches)\(Self.suffix)" }
 
-  /// What the next file holds of the samples of `plan`; nil when there is none that fits. One that can't be read is
-  /// written anew, like one that is missing.
+  /// What the next file holds of the samples of `plan`; nil when there is none that fits. One that can't be read, or is
+  /// damaged, is written anew, like one that is missing.
   mutating func next(
     of plan: [[Int]], width: Int, classes: Int
   ) -> (samples: [Int], features: FeatureCache.Features)? {
     guard let file = try? SafetensorsFile(path: path), file.metadata["digest"] == digest,
-      let count = Int(file.metadata["batches"] ?? ""), count > 0, count <= plan.count - batches
+      file.isWhole(with: ["digest", "batches"]), let count = Int(file.metadata["batches"] ?? ""), count > 0,
+      count <= plan.count - batches
     else { return nil }
     let samples = plan[batches..<batches + count].flatMap { $0 }
     func floats(_ name: String, _ columns: Int) -> [Float]? {
@@ -68,10 +69,16 @@ struct FeatureFiles {
     (batches, lastWrite) = (batches + count, ContinuousClock.now)
     if isRefused { return }
     let tensors = [("features", features.rows), ("logits", features.lastLogits)]
+    let declarations = tensors.map { TensorDeclaration($0, .F32, [samples, $1.count / samples]) }
+    var sum = ContentSum()
+    for (tensor, declared) in zip(tensors, declarations) {
+      tensor.1.withUnsafeBytes { sum.add(declared.name, declared.shape, $0) }
+    }
+    let texts = [digest, String(count)]
     do {
       var writer = try SafetensorsWriter(
-        path: path, tensors: tensors.map { TensorDeclaration($0, .F32, [samples, $1.count / samples]) },
-        metadata: [("digest", digest), ("batches", String(count))])
+        path: path, tensors: declarations,
+        metadata: [("digest", texts[0]), ("batches", texts[1]), (ContentSum.key, sum.digits(with: texts))])
       for (name, values) in tensors { try writer.append(values, to: name) }
       try writer.finish()
     } catch {

@@ -14,13 +14,18 @@ extension TrainingContext {
     try LoweredModel(checkpoint, name: "training", training: labels).graph
   }
 
+  /// The sizes that heads follow from.
+  var headShape: ModelShape {
+    let configuration = checkpoint.configuration
+    return ModelShape(
+      family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
+      heads: configuration.heads, intermediate: configuration.intermediateSize, classes: labels.count)
+  }
+
   /// Adds the parameters of a recipe's exit heads. Heads that the checkpoint has and that read something else than these
   /// go: all heads of a model read the same.
   func addHeads(of recipe: StageRecipe) {
-    let configuration = checkpoint.configuration
-    let shape = ModelShape(
-      family: configuration.family, layers: configuration.layers, hidden: configuration.hiddenSize,
-      heads: configuration.heads, intermediate: configuration.intermediateSize, classes: labels.count)
+    let shape = headShape
     let width = recipe.headInput.width(hidden: shape.hidden)
     for layer in 0..<layers {
       let tensors = ExitHead(

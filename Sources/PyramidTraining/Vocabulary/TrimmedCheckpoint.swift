@@ -47,9 +47,7 @@ public struct TrimmedCheckpoint {
     try Self.makeFolder(path)
     let folder = try Folder(path: path)
     for name in Self.copied where source.has(name) {
-      let file = try OutputFile(path: folder.path(of: name))
-      try MappedFile(path: source.path(of: name)).withBytes { (bytes) throws(OutputError) in try file.write(bytes) }
-      try file.commit()
+      try CopiedFile(path: source.path(of: name)).write(to: folder.path(of: name))
     }
     try writeWeights(to: folder.path(of: "model.safetensors"))
     let vocabulary = checkpoint.tokenizer.rules.vocabulary

@@ -13,8 +13,8 @@ public struct VocabularyTrim {
   private var counts: [Int]
 
   /// A count of nothing yet. Throws `TrainingError` when the tokenizer has what vocab.txt and tokenizer_config.json,
-  /// the files that are written, can't say.
-  public init(of checkpoint: Checkpoint) throws(TrainingError) {
+  /// the files that are written, can't say; `CheckpointError` or `FormatError` for tensors that could not be compiled.
+  public init(of checkpoint: Checkpoint) throws {
     (self.checkpoint, tokenizer) = (checkpoint, checkpoint.tokenizer)
     counts = [Int](repeating: 0, count: tokenizer.rules.vocabulary.count)
     let rules = tokenizer.rules
@@ -30,6 +30,7 @@ public struct VocabularyTrim {
     if let other = rules.addedTokens.first(where: { !roles.contains($0.id) || $0.normalized || !$0.special }) {
       throw refuse("has the added token \(other.content.quoted)")
     }
+    try checkpoint.checkTensors()
   }
 
   /// Counts the tokens of a text or a pair.
@@ -66,5 +67,19 @@ public struct VocabularyTrim {
   private static func isCharacter(_ token: String) -> Bool {
     let scalars = token.unicodeScalars
     return scalars.count == 1 || scalars.count == 3 && scalars.starts(with: "##".unicodeScalars)
+  }
+}
+
+extension Checkpoint {
+  /// Lowers the checkpoint as mp-compile does, for what that says of its tensors; only a head may be missing, which a
+  /// training adds.
+  fileprivate func checkTensors() throws {
+    let tasks = try ownTasks()
+    guard tasks.isEmpty else {
+      _ = try LoweredModel(trunk: self, tasks: tasks, name: "trimmed").numberNotes(of: joined(with: tasks))
+      return
+    }
+    let labels = (0..<max(classes ?? configuration.labels.count, 1)).map(String.init)
+    _ = try LoweredModel(self, name: "trimmed", training: labels).numberNotes(of: self)
   }
 }
