@@ -37,13 +37,12 @@ struct LabelledDataSetTests {
     let layout = TextLayout(.tsv)
     let text = String(repeating: "0\ta\tb\n", count: 4)
     // Three bytes of strings a row.
-    try withFile(text) { path in
-      #expect(try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259).records.count == 4)
-      let error = #expect(throws: FormatError.self) {
-        try LabelledRecords(path: path, layout: layout, maximumBytes: 4 * 259 - 1)
-      }
-      #expect(error?.place == "line 4" && error?.problem.contains("of text and rows so far") == true)
+    func count(atMost bytes: Int) throws -> Int {
+      try withFile(text) { try LabelledRecords(path: $0, layout: layout, maximumBytes: bytes).records.count }
     }
+    #expect(try count(atMost: 4 * 259) == 4)
+    let error = #expect(throws: FormatError.self) { try count(atMost: 4 * 259 - 1) }
+    #expect(error?.place == "line 4" && error?.problem.contains("of text and rows so far") == true)
   }
 
   @Test(
