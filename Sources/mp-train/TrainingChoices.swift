@@ -129,13 +129,14 @@ struct TrainingChoices: ParsableArguments {
   /// The options for the library, for a checkpoint that has no head at the entry.
   var options: TrainingOptions { options(hasEntry: false) }
 
-  /// The options for the library. A head that the checkpoint has at the entry stays unless another bag is asked for.
+  /// The options for the library. A head that the checkpoint has at the entry stays where its layers do, unless another
+  /// bag is asked for.
   func options(hasEntry: Bool) -> TrainingOptions {
     var options = TrainingOptions()
     options.stages = stages.stages
     // Exits that include the entry need its head, wherever exits are trained.
     if options.stages.contains(.exits), exits?.entry ?? true, !options.stages.contains(.entry),
-      !hasEntry || bag != usual.bag
+      !hasEntry || bag != usual.bag || stages.stages.contains(where: { $0 != .exits })
     {
       options.stages.insert(.entry, at: 0)
     }

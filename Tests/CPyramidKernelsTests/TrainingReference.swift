@@ -23,15 +23,27 @@ struct LayerCase {
   }
 
   var inputGradient: [Double] {
-    product(rows, depth, columns) { r, k, c in Double(dy[r * columns + c]) * Double(weight[c * depth + k]) }
+    Reference.linear(dy, Self.turned(weight, columns), nil, rows: rows, depth: columns, columns: depth)
   }
   var weightGradient: [Double] {
-    product(columns, depth, rows) { c, k, r in Double(dy[r * columns + c]) * Double(x[r * depth + k]) }
+    Reference.linear(
+      Self.turned(dy, rows), Self.turned(x, rows), nil, rows: columns, depth: rows, columns: depth)
   }
-  var biasGradient: [Double] { product(1, columns, rows) { _, c, r in Double(dy[r * columns + c]) } }
+  var biasGradient: [Double] {
+    let ones = [Float](repeating: 1, count: rows)
+    return Reference.linear(ones, Self.turned(dy, rows), nil, rows: 1, depth: rows, columns: columns)
+  }
 
-  private func product(_ m: Int, _ n: Int, _ depth: Int, _ term: (Int, Int, Int) -> Double) -> [Double] {
-    (0..<m).flatMap { i in (0..<n).map { j in (0..<depth).reduce(0.0) { $0 + term(i, j, $1) } } }
+  /// A matrix of so many rows with rows and columns exchanged.
+  private static func turned(_ matrix: [Float], _ rows: Int) -> [Float] {
+    let columns = matrix.count / rows
+    var turned = matrix
+    matrix.withUnsafeBufferPointer { matrix in
+      for r in 0..<rows {
+        for c in 0..<columns { turned[c * rows + r] = matrix[r * columns + c] }
+      }
+    }
+    return turned
   }
 }
 
