@@ -92,8 +92,8 @@ struct LabelNames {
     guard counts[ExactString(first.label)] == 1, counts.values.count(where: { $0 == 1 }) == 1 else { return }
     throw FormatError(
       file: train.file, place: first.place,
-      problem: "is the only one with the label '\(first.label.printable(limit: 80))': is it a header? Then say --header; "
-        + "else move it, or give its class more rows")
+      problem: "is the only one with the label '\(first.label.printable(limit: 80))': is it a header? Then say "
+        + "--header; else move it, or give its class more rows")
   }
 
   /// Rows of `number<TAB>name`, the numbers from 0 in order.

@@ -87,7 +87,8 @@ public final class ParameterSet {
     if let classes = checkpoint.classes, classes != labels.count {
       let numbers = (0..<classes).map { String($0) }
       // Numbers of fewer classes are more likely rows that are missing than classes of the data's own.
-      if let missing = numbers.firstIndex(where: { !labels.contains($0) }), labels.allSatisfy({ numbers.contains($0) }) {
+      if let missing = numbers.firstIndex(where: { !labels.contains($0) }), labels.allSatisfy({ numbers.contains($0) })
+      {
         let own = checkpoint.configuration.labels
         let name = own.indices.contains(missing) ? own[missing] : numbers[missing]
         throw TrainingError(
