@@ -54,6 +54,14 @@ public struct Checkpoint: Sendable {
     files = [root.file] + tokenizerOrigin.files + weightFiles
     notes = imported.notes
     self.path = folder.path
+    // A tensor without columns takes no bytes, however many rows it says it has.
+    if let classes, classes > ModelConfiguration.Bound.labels {
+      throw FormatError(
+        file: self.path,
+        problem:
+          "\(family.classifier).weight has \(classes) rows; at most \(ModelConfiguration.Bound.labels) classes are read"
+      )
+    }
   }
 }
 

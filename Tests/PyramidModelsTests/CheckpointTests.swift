@@ -17,6 +17,17 @@ import Testing
     #expect(checkpoint.files == expected.map(folder.path))
   }
 
+  @Test func `A classifier of more rows than there can be classes is refused, though it takes no bytes`() throws {
+    let folder = try TemporaryFolder()
+    try writeCheckpoint(in: folder)
+    var writer = try SafetensorsWriter(
+      path: folder.path("model.safetensors"), tensors: [TensorDeclaration("classifier.weight", .F32, [1 << 40, 0])])
+    try writer.append([Float](), to: "classifier.weight")
+    try writer.finish()
+    let error = #expect(throws: FormatError.self) { try Checkpoint(path: folder.path) }
+    #expect(error?.description.contains("has 1099511627776 rows; at most 1000000 classes") == true)
+  }
+
   @Test func `Shards are one collection of tensors`() throws {
     let folder = try TemporaryFolder()
     var map = JSONObject()
