@@ -109,7 +109,8 @@ public final class OutputFile {
     UnfinishedFiles.remove(temporaryName)
   }
 
-  private static func folder(of path: String) -> String {
+  /// The folder that a file lies in.
+  package static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

@@ -83,10 +83,9 @@ struct LabelNames {
 
   /// A first row of a class of its own, among few classes that all have more rows, names columns.
   private static func checkHeader(_ train: LabelledRecords, _ found: Set<ExactString>) throws(FormatError) {
-    let isJSON = ["jsonl", "ndjson"].contains { train.file.hasSuffix(".\($0)") }
-    guard let first = train.records.first, first.place == "line 1", !isJSON, (3...50).contains(found.count) else {
-      return
-    }
+    guard let first = train.records.first, first.place == "line 1", (3...50).contains(found.count),
+      TextFormat(endingOf: train.file) != .jsonl
+    else { return }
     var counts: [ExactString: Int] = [:]
     for row in train.records { counts[ExactString(row.label), default: 0] += 1 }
     guard counts[ExactString(first.label)] == 1, counts.values.count(where: { $0 == 1 }) == 1 else { return }

@@ -36,7 +36,7 @@ public struct TrainingData: Sendable {
     let trainFile = try Self.trainFile(of: path)
     var (devFile, labelFile): (String?, String?) = (dev, nil)
     if trainFile != path, let folder = try? Folder(path: path) { devFile = try dev ?? Self.file("dev", in: folder) }
-    if let folder = try? Folder(path: Self.folder(of: trainFile)), folder.has("LABELS.txt") {
+    if let folder = try? Folder(path: OutputFile.folder(of: trainFile)), folder.has("LABELS.txt") {
       labelFile = folder.path(of: "LABELS.txt")
     }
     if path == "-" || dev == "-" {
@@ -95,10 +95,6 @@ public struct TrainingData: Sendable {
       throw FormatError(file: folder.path, problem: "has both \(found[0]) and \(found[1]); give --data one file")
     }
     return found.first.map(folder.path)
-  }
-
-  private static func folder(of file: String) -> String {
-    file.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(file[...$0]) } ?? "."
   }
 
   private static func checksum(_ path: String) throws(FormatError) -> String {
