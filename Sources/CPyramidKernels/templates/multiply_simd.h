@@ -11,10 +11,10 @@
 // depth. Each accumulator is one chain over ascending k, whatever the block's shape: that is where batch invariance
 // comes from. Block heights and widths are separate functions, so an edge costs what it should.
 
-/// tile[i][j] = start[j] + sum_k x[i][k] * panel[k][j] for `rows` x (`vectors` * LANES); both constants after inlining.
-/// What lies STEPS_AHEAD rows and what lies `ahead` words after each row of the panel is fetched.
-MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const mp_word *restrict x, size_t x_stride,
-                                  int steps, const mp_word *restrict panel, size_t panel_stride,
+/// tile[i][j] = start[j] + sum_k x[i][k] * panel[k][j] for `rows` x (`vectors` * LANES), constants after inlining.
+/// If `fetches`, what lies STEPS_AHEAD rows and what lies `ahead` words after each row of the panel is fetched.
+MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const int fetches, const mp_word *restrict x,
+                                  size_t x_stride, int steps, const mp_word *restrict panel, size_t panel_stride,
                                   size_t ahead, const mp_word *restrict start, mp_word *restrict tile,
                                   size_t tile_stride) {
   MP_SUM sum[MP_BLOCK_ROWS][PANEL_VECTORS];
@@ -32,8 +32,10 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const mp_wo
 #pragma clang loop unroll(full)
     for (int j = 0; j < vectors; j++) {
       column[j] = v_load_words(panel + j * LANES);
-      __builtin_prefetch(panel + STEPS_AHEAD * panel_stride + (size_t)j * LANES);
-      __builtin_prefetch(panel + ahead + (size_t)j * LANES, 0, 2);
+      if (fetches) {
+        __builtin_prefetch(panel + STEPS_AHEAD * panel_stride + (size_t)j * LANES);
+        __builtin_prefetch(panel + ahead + (size_t)j * LANES, 0, 2);
+      }
     }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -56,7 +58,12 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const mp_wo
   static void MP_MULTIPLY(rows##x##vectors)(const mp_word *x, size_t x_stride, int steps, const mp_word *panel,     \
                                             size_t panel_stride, size_t ahead, const mp_word *start, mp_word *tile, \
                                             size_t tile_stride) {                                                   \
-    MP_MULTIPLY(block)(rows, vectors, x, x_stride, steps, panel, panel_stride, ahead, start, tile, tile_stride);    \
+    if (ahead == 0) {                                                                                               \
+      MP_MULTIPLY(block)(rows, vectors, 0, x, x_stride, steps, panel, panel_stride, 0, start, tile, tile_stride);   \
+    } else {                                                                                                        \
+      MP_MULTIPLY(block)(rows, vectors, 1, x, x_stride, steps, panel, panel_stride, ahead, start, tile,             \
+                         tile_stride);                                                                              \
+    }                                                                                                               \
   }
 #if MP_BLOCK_ROWS == 6
 #define MP_DEFINE_BLOCKS(vectors)                                                                                   \
