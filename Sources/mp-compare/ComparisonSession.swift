@@ -55,7 +55,7 @@ struct ComparisonSession {
     }
     let measurement = try Measurement(list.contenders, workload, options)
     var report = try ComparisonReport(
-      measurement, source: sources[0], command: ShellText.command, threads: command.team.threads,
+      measurement, source: sources[0], command: ShellText.command(), threads: command.team.threads,
       margin: command.margin, baseline: command.baseline)
     report.notes += notes + [plan].compactMap { $0 }
     if command.output.contains(where: { ReportFormat(endingOf: $0) == .html }) {

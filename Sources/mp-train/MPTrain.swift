@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import MagicPyramid
-import PyramidFormats
 import PyramidTools
 import PyramidTraining
 
@@ -64,14 +63,14 @@ struct MPTrain: ParsableCommand {
   func run() throws {
     let terminal = Terminal(quiet: running.quiet)
     Interruption.install()
-    do { try TrainingSession(self, terminal).run() } catch let interruption as TrainingInterrupted {
+    let session = TrainingSession(self, terminal)
+    do { try session.run() } catch let interruption as TrainingInterrupted {
       terminal.endProgress()
-      // A signal may come while texts are read, before there is a folder.
-      let isBegun = files.fitPolicy == nil && FileKind(at: files.output + "/training.json") == .regular
+      let same = ShellText.command(with: "--resume", without: ["--resume", "--overwrite"])
+      // A signal may come while texts are read, before the folder is this training's.
+      let isBegun = session.isBegun || running.resume
       terminal.complain(
-        isBegun
-          ? "stopped; the same command with --resume goes on: \(ShellText.command)\(running.resume ? "" : " --resume")"
-          : "stopped; nothing was written")
+        isBegun ? "stopped; the same command with --resume goes on: \(same)" : "stopped; nothing was written")
       throw ExitCode(128 + interruption.signal)
     } catch {
       terminal.endProgress()

@@ -8,7 +8,9 @@ import PyramidTools
 import PyramidTraining
 
 /// A run of mp-train.
-struct TrainingSession {
+final class TrainingSession {
+  /// Whether the output folder holds this training: what there is to resume.
+  private(set) var isBegun = false
   private let command: MPTrain
   private let terminal: Terminal
   private let progress: LongProgress
@@ -33,6 +35,7 @@ struct TrainingSession {
     }
     let folder = try TrainingFolder(
       path: command.files.output, command.running.start, arguments: training.arguments, source: command.checkpoint)
+    isBegun = true
     terminal.endProgress()
     terminal.note(
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
