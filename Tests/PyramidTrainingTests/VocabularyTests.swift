@@ -105,6 +105,29 @@ private let tokens =
     #expect(try settings.required("mask_token").string() == "[MASK]")
   }
 
+  @Test func `ids in settings and config.json follow, and what a token's flags say stays`() throws {
+    let folder = try TemporaryFolder()
+    let settings = """
+      {"added_tokens_decoder": {"2": {"content": "[UNK]", "special": true},
+       "5": {"content": "[MASK]", "lstrip": true, "normalized": false, "special": true}}}
+      """
+    var source = try checkpoint(in: folder, settings: settings)
+    var object = try JSONField(path: folder.path("model/config.json")).object()
+    object["cls_token_id"] = 3
+    object["eos_token_id"] = 1
+    try folder.write("model/config.json", JSONWriter.string(.object(object)))
+    source = try Checkpoint(path: source.path)
+    try TrimmedCheckpoint(VocabularyTrim(of: source), size: 12).write(to: folder.path("small"))
+    let written = try JSONField(path: folder.path("small/tokenizer_config.json")).required("added_tokens_decoder")
+    #expect(try written.object().members.map(\.key) == ["0", "1", "2", "3", "4"])
+    let added = try Checkpoint(path: folder.path("small")).tokenizer.rules.addedTokens
+    #expect(added.map(\.content) == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    #expect(added.map(\.id) == [0, 1, 2, 3, 4] && added.map(\.stripsLeft) == [false, false, false, false, true])
+    // [unused0] is no longer there.
+    let configuration = try JSONField(path: folder.path("small/config.json")).object()
+    #expect(configuration["cls_token_id"] == 2 && configuration["eos_token_id"] == .null)
+  }
+
   @Test func `what can't be kept is refused`() throws {
     let folder = try TemporaryFolder()
     let entry: [(name: String, shape: [Int])] = [

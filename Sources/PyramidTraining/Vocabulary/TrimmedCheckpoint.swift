@@ -62,9 +62,11 @@ public struct TrimmedCheckpoint {
   /// The folder's tokenizer must be the checkpoint's but for the tokens that went.
   private func check(_ written: Checkpoint) throws {
     let (old, new) = (checkpoint.tokenizer.rules, written.tokenizer.rules)
-    func text(_ rules: TokenizerRules, _ id: Int32?) -> String? { id.map { rules.vocabulary[Int($0)] } }
-    let roles: [KeyPath<TokenizerRules, Int32?>] = [\.unknownID, \.first, \.separator, \.padID, \.maskID]
-    guard roles.allSatisfy({ text(old, old[keyPath: $0]) == text(new, new[keyPath: $0]) }),
+    func roles(_ rules: TokenizerRules) -> [String?] {
+      let ids: [Int32?] = [rules.unknownID, rules.firstID, rules.separatorID, rules.padID, rules.maskID]
+      return ids.map { $0.map { rules.vocabulary[Int($0)] } }
+    }
+    guard roles(old) == roles(new), addedTokens == new.addedTokens,
       let (before, after) = old.bert.flatMap({ before in new.bert.map { (before, $0) } }),
       (before.lowercase, before.splitCJK, old.model == new.model) == (after.lowercase, after.splitCJK, true),
       (before.stripAccents ?? before.lowercase) == (after.stripAccents ?? after.lowercase),
@@ -107,14 +109,23 @@ public struct TrimmedCheckpoint {
     return tokenRows.contains(name) || name.hasPrefix("tasks.") && name.hasSuffix(".exits.entry.table")
   }
 
-  /// config.json with the size and the ids of the new vocabulary; an id of a token that went is left out.
+  /// The tokenizer's added tokens under their new ids; all have roles, and stay.
+  private var addedTokens: [AddedToken] {
+    checkpoint.tokenizer.rules.addedTokens.map { token in
+      var token = token
+      token.id = Int32(kept.firstIndex(of: token.id)!)
+      return token
+    }
+  }
+
+  /// config.json with the size and the ids of the new vocabulary; an id of a token that went is null.
   private func configuration(of root: JSONField) throws -> JSONValue {
     var object = try root.object()
     object["vocab_size"] = JSONValue(kept.count)
     for key in ["pad", "bos", "eos", "cls", "sep", "mask", "unk"].map({ $0 + "_token_id" }) {
       guard let field = try root.optional(key) else { continue }
       let id = try field.integer(in: 0...checkpoint.configuration.vocabularySize - 1)
-      object[key] = kept.firstIndex(of: Int32(id)).map { JSONValue($0) }
+      object[key] = kept.firstIndex(of: Int32(id)).map { JSONValue($0) } ?? .null
     }
     return .object(object)
   }
@@ -124,7 +135,16 @@ public struct TrimmedCheckpoint {
     let rules = checkpoint.tokenizer.rules
     let path = source.path(of: "tokenizer_config.json")
     var object = source.has("tokenizer_config.json") ? try JSONField(path: path).object() : JSONObject()
-    object["added_tokens_decoder"] = nil
+    var added = JSONObject()
+    for token in addedTokens {
+      added.append(
+        String(token.id),
+        [
+          "content": .string(token.content), "lstrip": .bool(token.stripsLeft), "normalized": .bool(token.normalized),
+          "rstrip": .bool(token.stripsRight), "single_word": .bool(token.singleWord), "special": .bool(token.special),
+        ])
+    }
+    object["added_tokens_decoder"] = .object(added)
     object["tokenizer_class"] = "BertTokenizer"
     let bert = rules.bert ?? BertNormaliser()
     object["do_lower_case"] = .bool(bert.lowercase)
@@ -133,8 +153,7 @@ public struct TrimmedCheckpoint {
     object["model_max_length"] = rules.modelMaxLength.map { JSONValue($0) }
     for (key, id) in [
       ("unk_token", rules.unknownID), ("cls_token", rules.firstID), ("sep_token", rules.separatorID),
-      ("pad_token", rules.padID),
-      ("mask_token", rules.maskID),
+      ("pad_token", rules.padID), ("mask_token", rules.maskID),
     ] as [(String, Int32?)] {
       object[key] = id.map { .string(rules.vocabulary[Int($0)]) }
     }
@@ -153,9 +172,4 @@ public struct TrimmedCheckpoint {
     case .regular, .other: throw TrainingError("\(path): is a file, expected a folder for the result")
     }
   }
-}
-
-extension TokenizerRules {
-  fileprivate var first: Int32? { firstID }
-  fileprivate var separator: Int32? { separatorID }
 }
