@@ -69,8 +69,7 @@ public struct Training {
       console.note("the training in \(folder.path) is finished")
       return StageSummary(try TrainingLog(path: folder.logPath, keeping: nil).events())
     }
-    let trainer = try Trainer(
-      context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
+    let trainer = try Trainer(context, folder: folder, saveMinutes: saveMinutes, console: console, make: make)
     do {
       let events = try trainer.run()
       if let forecast = try ExitForecastTable(context) { console.note(forecast.text) }

@@ -151,8 +151,13 @@ struct StageTests {
     func file(_ name: String, _ batch: Int) -> String {
       sample.folder.path("\(name)/training-features-train-\(batch).safetensors")
     }
+    /// Of how many rows of train and of dev the log says that features were computed.
+    func told(_ name: String) throws -> [Double] {
+      try sample.events(name, "features").map { StageSummary.double($0["computed"]) }
+    }
     let (expected, all) = (try run("whole"), computed)
     #expect(all > 4)
+    #expect(try told("whole") == [114, 6])
     for (name, seed) in [("kept", 1), ("lost", 1), ("damaged", 1), ("foreign", 1), ("other", 2)] {
       #expect(throws: Stopped.self) { try run(name, seed: UInt64(seed), stops: true) }
       #expect(computed == all && FileKind(at: file(name, all - 1)) == .regular, "\(name)")
@@ -165,6 +170,8 @@ struct StageTests {
     for (name, again) in [("kept", 0), ("lost", all - 2), ("damaged", all - 2), ("foreign", all - 1)] {
       #expect(try run(name, .resuming) == expected, "\(name)")
       #expect(computed == again, "\(name)")
+      let rows = try told(name)
+      #expect(rows.count == 2 && rows[1] == 0 && (rows[0] > 0) == (again > 0), "\(name): \(rows)")
       #expect(!TrainingFolder.entries(of: sample.folder.path(name)).contains { $0.hasPrefix("training-features") })
     }
   }
@@ -181,6 +188,20 @@ struct StageTests {
       make: StageCatalogue.make)
     #expect(weights == expected)
     #expect(notes.contains { $0.hasPrefix("features are not kept") && $0.contains("is a folder, expected a file") })
+  }
+
+  @Test("Features of more bytes than are kept are computed again in each epoch, and a note says so")
+  func largeFeatures() throws {
+    let sample = try sample()
+    var notes: [String] = []
+    let console = TrainingConsole(note: { notes.append($0) })
+    try sample.train("out", options: sample.stages([.exits]), console: console) { name, context in
+      context.largestFeatures = 1000
+      return try StageCatalogue.make(name, context)
+    }
+    let problem = "features of train take 0 MiB, and at most 0 MiB are kept, so that each epoch computes them again"
+    #expect(notes.contains(problem), "\(notes)")
+    #expect(try sample.events("out", "features").count == 1, "dev has few rows, whose features are kept")
   }
 
   @Test("Between blocks no gradient flows: without losses of their own the lower layers get none")

@@ -130,6 +130,14 @@ struct TrainerTests {
     #expect(try sample.events("parts", "epoch").count == 5)
   }
 
+  @Test("A stage's time is that of all it does, not of its updates alone")
+  func time() throws {
+    let sample = try TrainingSample()
+    try sample.train("out") { SlowStage(BagStage($0, $1)) }
+    let seconds = try sample.events("out", "stage").map { StageSummary.double($0["seconds"]) }
+    #expect(seconds.count == 2 && seconds.allSatisfy { $0 >= 0.1 }, "\(seconds)")
+  }
+
   @Test(
     "A loss or gradient that is not finite ends the training, and the state before stays",
     arguments: [Double.nan, .infinity])
@@ -350,6 +358,14 @@ private final class FinishingStage: WrappedStage {
   }
 
   override func finish() throws { try work() }
+}
+
+/// A stage that takes a while before its first epoch.
+private final class SlowStage: WrappedStage {
+  override func prepare() {
+    usleep(120_000)
+    super.prepare()
+  }
 }
 
 /// A stage whose epochs have given scores.

@@ -84,8 +84,7 @@ extension Differentiation {
   private mutating func addEmbedGradient(_ node: Node) throws {
     let places = node.weights.indices.filter { isTrained(node.weights[$0]) }
     let tables = places.map { node.weights[$0] }
-    try builder.addAll(
-      .gradient(.embedGradient), places.map { node.inputs[$0] } + [gradient(node)!], tables, names: [])
+    try builder.addAll(.gradient(.embedGradient), places.map { node.inputs[$0] } + [gradient(node)!], tables, names: [])
   }
 
   private mutating func addLinearGradient(_ node: Node) throws {

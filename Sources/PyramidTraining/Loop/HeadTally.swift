@@ -52,8 +52,7 @@ extension HeadResult {
   }
 
   static func json(_ results: [HeadResult]) -> JSONValue {
-    .array(
-      results.map { ["head": .string($0.head), "accuracy": JSONValue($0.accuracy), "loss": JSONValue($0.loss)] })
+    .array(results.map { ["head": .string($0.head), "accuracy": JSONValue($0.accuracy), "loss": JSONValue($0.loss)] })
   }
 
   /// `head 1 81.20%, 2 90.10%` and the last one's loss.

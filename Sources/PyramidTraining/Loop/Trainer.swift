@@ -44,13 +44,12 @@ public final class Trainer {
     saveInterval = .seconds(saveMinutes * 60)
     lastSave = clock.now
     if folder.hasState {
-      let (position, file) = try TrainingState.restore(
-        folder.statePath, into: context, arguments: folder.arguments)
+      let (position, file) = try TrainingState.restore(folder.statePath, into: context, arguments: folder.arguments)
       (self.position, resumed) = (position, file)
     }
     log = try TrainingLog(path: folder.logPath, keeping: position.logBytes)
     context.output = TrainingOutput(
-      folder: folder.path, arguments: folder.arguments, interval: saveInterval, note: console.note)
+      folder: folder.path, arguments: folder.arguments, interval: saveInterval, note: console.note, log: log.append)
   }
 
   /// Runs the stages that are left and returns the log's events. Throws what stages throw, `TrainingError` for a loss
@@ -73,9 +72,7 @@ public final class Trainer {
 
   private func run(_ stage: any TrainingStage) throws {
     console.progress("\(stage.name.title): preparing")
-    let start = clock.now
     try stage.prepare()
-    if stage.epochs == 0 { position.seconds = start.duration(to: clock.now) / .seconds(1) }
     let plans = (0..<stage.epochs).map { epoch in
       var random = SeededRandom(seed: context.options.seed, stream: "stage \(stage.name.rawValue) epoch \(epoch)")
       return BatchPlan(
@@ -83,8 +80,7 @@ public final class Trainer {
         random: &random)
     }
     let counts = plans.map { ($0.batches.count + context.options.accumulate - 1) / context.options.accumulate }
-    let optimiser = Optimiser(
-      stage.groups, thread: context.thread, updates: counts.reduce(0, +), context.options)
+    let optimiser = Optimiser(stage.groups, thread: context.thread, updates: counts.reduce(0, +), context.options)
     try check(plans, counts)
     batchesBefore = position.batches - batches(done: plans)
     if let resumed, position.updates > 0 {
@@ -213,11 +209,12 @@ public final class Trainer {
 
   private func summarise(_ stage: any TrainingStage, updates: Int) throws {
     let results = try position.results.isEmpty ? evaluate(stage) : position.results
+    let seconds = position.elapsed + sinceSave / .seconds(1)
     try log.append(
       "stage",
       [
         "stage": .string(stage.name.rawValue), "epochs": JSONValue(position.epoch), "updates": JSONValue(updates),
-        "seconds": JSONValue((position.seconds * 10).rounded() / 10),
+        "seconds": JSONValue((seconds * 10).rounded() / 10),
         "tokens_per_s": JSONValue((Double(position.tokens) / max(position.seconds, 1e-9)).rounded()),
         "heads": HeadResult.json(results),
       ])
@@ -242,10 +239,14 @@ public final class Trainer {
       try save()
       throw error
     }
-    if lastSave.duration(to: clock.now) >= saveInterval { try save() }
+    if sinceSave >= saveInterval { try save() }
   }
 
+  private var sinceSave: Duration { lastSave.duration(to: clock.now) }
+
   private func save() throws {
+    position.elapsed += sinceSave / .seconds(1)
+    lastSave = clock.now
     log.flush()
     position.logBytes = log.byteCount
     func write() throws {
@@ -256,7 +257,7 @@ public final class Trainer {
       // Features can be computed again: the state needs their room more.
       guard FeatureFiles.remove(from: folder.path) else { throw error }
       try write()
+      console.note("features gave way to the state, so that a stop in this stage costs computing them again: \(error)")
     }
-    lastSave = clock.now
   }
 }

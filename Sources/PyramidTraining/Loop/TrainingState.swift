@@ -23,6 +23,8 @@ struct TrainingPosition: Equatable {
   /// Tokens that the stage has trained on, and the time that took.
   var tokens = 0
   var seconds = 0.0
+  /// The time that the stage has taken with all it does.
+  var elapsed = 0.0
   /// Bytes of the log that belong to this state.
   var logBytes = 0
 
@@ -42,6 +44,7 @@ struct TrainingPosition: Equatable {
     for (name, path) in Self.integers { object[name] = JSONValue(self[keyPath: path]) }
     object["loss_sum"] = JSONValue(lossSum)
     object["seconds"] = JSONValue(seconds)
+    object["elapsed"] = JSONValue(elapsed)
     object["results"] = HeadResult.json(results)
     object["best_score"] = bestScore.map { JSONValue($0) }
     return .object(object)
@@ -53,6 +56,7 @@ struct TrainingPosition: Equatable {
     for (name, path) in Self.integers { self[keyPath: path] = try root.required(name).integer(in: 0...Self.most) }
     lossSum = try root.required("loss_sum").double()
     seconds = try root.required("seconds").double()
+    elapsed = try root.required("elapsed").double()
     results = try root.required("results").elements().map(HeadResult.init)
     bestScore = try root.optional("best_score")?.double()
   }

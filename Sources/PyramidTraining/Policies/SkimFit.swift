@@ -40,9 +40,7 @@ extension PolicyFit {
       tensors += predictor.tensors.map { (name: "\(boundary).\($0.name)", tensor: $0.tensor) }
     }
     let right = shares.map { String(Int(($0 * 100).rounded())) }.joined(separator: ", ")
-    return (
-      tensors, "predictors for \(seen.count) boundaries, right about \(right)% of their tokens"
-    )
+    return (tensors, "predictors for \(seen.count) boundaries, right about \(right)% of their tokens")
   }
 
   /// Rows at each layer's input and what their tokens receive in it, of all tokens but [CLS] of every n-th text.
@@ -132,9 +130,7 @@ struct SkimPredictor {
 
   /// Trains on rows [stays.count][depth]; returns the share that it was right about in the last epoch.
   mutating func train(_ rows: [Float], _ stays: [Bool]) -> Float {
-    var (first, second) = (
-      [Float](repeating: 0, count: values.count), [Float](repeating: 0, count: values.count)
-    )
+    var (first, second) = ([Float](repeating: 0, count: values.count), [Float](repeating: 0, count: values.count))
     let steps = Self.epochs * ((stays.count + Self.batch - 1) / Self.batch)
     var (step, right) = (0, 0)
     for _ in 0..<Self.epochs {

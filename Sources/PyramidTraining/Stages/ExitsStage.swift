@@ -33,9 +33,7 @@ final class ExitsStage: TrainingStage {
     model = try StageProgram(
       .evaluation(plain, recipe, target: target, precision: precision), context, prune: recipe.prune)
     func program(_ dropout: DropoutRates?) throws -> StageProgram {
-      let heads = try HeadGraph(
-        like: plain, recipe, dropout: dropout, target: target,
-        precision: precision)
+      let heads = try HeadGraph(like: plain, recipe, dropout: dropout, target: target, precision: precision)
       return try StageProgram(heads, context)
     }
     training = try program(DropoutRates(classifier: context.checkpoint.configuration.dropout.classifier))
@@ -44,11 +42,7 @@ final class ExitsStage: TrainingStage {
     // Of a resumed training the exits, which features do not depend on, are at some later step.
     let checksum = context.parameters.checksum { !$0.hasPrefix("exits.") }
     for (texts, name) in [(context.train, "train"), (context.dev, "dev")] {
-      caches[ObjectIdentifier(texts)] = try FeatureCache(
-        texts, context, model: model!, files: FeatureFiles(context, texts, name, model: checksum)
-      ) { [context] share in
-        context.progress("4 exits: features of \(name), \(Int(100 * share))%")
-      }
+      caches[ObjectIdentifier(texts)] = try FeatureCache(texts, name, context, model: model!, checksum: checksum)
     }
   }
 

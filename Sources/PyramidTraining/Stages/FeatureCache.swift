@@ -1,5 +1,7 @@
 // What exit heads read of a model that stays as it is: computed once, read in every epoch.
 
+import PyramidFormats
+
 /// What exit heads read, and what the last head says, for all samples of some texts.
 struct FeatureCache {
   /// Features of a batch.
@@ -10,36 +12,40 @@ struct FeatureCache {
     var lastLogits: [Float]
   }
 
-  /// More bytes than this are not kept, but computed again in each epoch.
-  static let largest = 4 << 30
-
   private var rows: [Float] = []
   private var logits: [Float] = []
   private let width: Int
   private let classes: Int
 
-  /// Computes the features of all texts, unless they are too many to be kept. Those that are in `files` are read, and the
-  /// others go there.
+  /// Computes the features of all texts, called `name`, unless they are too many to be kept. Those that are in files are
+  /// read, and the others go there; `checksum` is that of the parameters that features depend on.
   init(
-    _ texts: EncodedTexts, _ context: TrainingContext, model: StageProgram, files: FeatureFiles?,
-    progress: (Double) -> Void
+    _ texts: EncodedTexts, _ name: String, _ context: TrainingContext, model: StageProgram, checksum: String
   ) throws {
     (width, classes) = (model.featureWidth, context.labels.count)
-    if texts.count * width * 4 > Self.largest { return }
+    let (bytes, most) = (texts.count * width * 4, context.largestFeatures)
+    if bytes > most {
+      let sizes = "\(bytes >> 20) MiB, and at most \(most >> 20) MiB are kept"
+      context.output?.note("features of \(name) take \(sizes), so that each epoch computes them again")
+      return
+    }
     rows = [Float](repeating: 0, count: texts.count * width)
     logits = [Float](repeating: 0, count: texts.count * classes)
     let plan = BatchPlan(
       lengths: texts.lengths, budget: context.options.batchTokens, samples: context.options.batchSamples
     ).batches
-    var files = files
+    var files = FeatureFiles(context, texts, name, model: checksum)
     while let known = files?.next(of: plan, width: width, classes: classes) { set(known.features, of: known.samples) }
     var waiting = 0
-    for number in (files?.batches ?? 0)..<plan.count {
+    let left = (files?.batches ?? 0)..<plan.count
+    let computed = plan[left].reduce(0) { $0 + $1.count }
+    try context.output?.log("features", ["stage": "4", "texts": .string(name), "computed": JSONValue(computed)])
+    for number in left {
       do { try Interruption.check() } catch {
         write(plan, upTo: number, to: &files)
         throw error
       }
-      progress(Double(number) / Double(plan.count))
+      context.progress("\(StageName.exits.title): features of \(name), \(100 * number / plan.count)%")
       set(try model.features(of: texts.batch(plan[number])), of: plan[number])
       waiting += plan[number].count
       if let files, !files.isDue(bytes: waiting * (width + classes) * 4) { continue }

@@ -15,8 +15,7 @@ public enum StageCatalogue {
     case .fineTuning: return ModelStage(name, context, try recipes(context))
     case .softPruning:
       // Thresholds rise with every update, so the last epoch is what stage 3 goes on from, not the best (as in LTP).
-      let pruning = PruningMode.soft(
-        temperature: Float(options.softTemperature), weight: Float(options.regularisation))
+      let pruning = PruningMode.soft(temperature: Float(options.softTemperature), weight: Float(options.regularisation))
       return ModelStage(name, context, try recipes(context, pruning), keepsBest: false)
     case .hardPruning: return ModelStage(name, context, try recipes(context, hardPruning(context)))
     case .exits:

@@ -1,5 +1,6 @@
 // What every stage is given: the checkpoint, the data as tokens, the parameters that all stages share, the options.
 
+import PyramidFormats
 import PyramidModels
 import PyramidRuntime
 
@@ -11,6 +12,8 @@ struct TrainingOutput {
   let interval: Duration
   /// Tells the user something.
   let note: (String) -> Void
+  /// Writes an event into the log.
+  let log: (String, KeyValuePairs<String, JSONValue>) throws -> Void
 }
 
 /// Everything that stages read and the parameters that they change. Long work outside of batches calls
@@ -32,6 +35,8 @@ public final class TrainingContext {
   public let progress: (String) -> Void
   /// Where the training runs; nil for one that does not run yet.
   var output: TrainingOutput?
+  /// More bytes of features than this are not kept, but computed again in each epoch.
+  var largestFeatures = 4 << 30
 
   /// Puts the parts together. Throws when the checkpoint's tensors do not fit its configuration or the labels.
   public init(

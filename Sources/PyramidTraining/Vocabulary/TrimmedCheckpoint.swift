@@ -51,8 +51,7 @@ public struct TrimmedCheckpoint {
     }
     try writeWeights(to: folder.path(of: "model.safetensors"))
     let vocabulary = checkpoint.tokenizer.rules.vocabulary
-    try OutputFile.write(
-      kept.map { vocabulary[Int($0)] + "\n" }.joined(), to: folder.path(of: "vocab.txt"))
+    try OutputFile.write(kept.map { vocabulary[Int($0)] + "\n" }.joined(), to: folder.path(of: "vocab.txt"))
     try OutputFile.write(
       JSONWriter.string(settings(source), style: .pretty) + "\n", to: folder.path(of: "tokenizer_config.json"))
     try OutputFile.write(JSONWriter.string(configuration, style: .pretty) + "\n", to: folder.path(of: "config.json"))
