@@ -10,14 +10,14 @@ import Testing
 
 /// The training data of a folder of files.
 private func data(
-  _ files: [String: String], checkpoint: [String] = [], path: String? = nil, dev: String? = nil
+  _ files: [String: String], checkpoint: [String] = [], path: String? = nil, dev: String? = nil, header: Bool = false
 ) throws -> TrainingData {
   let folder = try TemporaryFolder()
   for (name, text) in files { try folder.write(name, text) }
   return try withExtendedLifetime(folder) {
     try TrainingData(
       path: path.map(folder.path) ?? folder.path, dev: dev.map(folder.path), checkpoint: checkpoint, seed: 1,
-      layout: { TextLayout(TextFormat(endingOf: $0) ?? .tsv) })
+      layout: { TextLayout(TextFormat(endingOf: $0) ?? .tsv, header: header) })
   }
 }
 
@@ -113,9 +113,27 @@ struct DataTests {
 
   @Test("A first row that alone has its label is taken for a header, wherever columns were said to be")
   func header() throws {
-    let text = "polarity\twords\n" + rows(["a", "b"])
-    let error = #expect(throws: FormatError.self) { try data(["train.tsv": text]) }
-    #expect(error?.description.contains("line 1: is the only one with the label 'polarity': is it a header?") == true)
+    func problem(_ files: [String: String], _ checkpoint: [String] = []) -> String {
+      let error = #expect(throws: FormatError.self) { try data(files, checkpoint: checkpoint) }
+      return error?.description ?? ""
+    }
+    let header = "polarity\twords\n"
+    let many = rows((0..<60).map { "class \($0)" }, count: 180)
+    let names: [[String]] = [[], ["a", "b"]]
+    for rest in [rows(["a", "b"]), rows(["a"]), many] {
+      for checkpoint in names {
+        let said = problem(["train.tsv": header + rest], checkpoint)
+        let expected = "line 1: is the only one with the label 'polarity': is it a header?"
+        #expect(said.contains(expected), "\(said)")
+      }
+    }
+    #expect(problem(["train.tsv": "\n\n" + header + rows(["a"])]).contains("line 3: is the only one with the label"))
+    let named = problem(["train.tsv": header + rows(["a", "b"]), "LABELS.txt": "0\ta\n1\tb\n"])
+    #expect(named.hasSuffix("line 1: the model has no label 'polarity'; it has a, b, or 0 to 1"))
+    // A first row that alone has its class is no header where the checkpoint has that class, or a header was before it.
+    let rare = "c\tonly\n" + rows(["a", "b"])
+    #expect(try data(["train.tsv": rare], checkpoint: ["a", "b", "c"]).labels == ["a", "b", "c"])
+    #expect(try data(["train.tsv": "label\ttext\n" + rare], header: true).labels == ["a", "b", "c"])
     // A rare class that is not first is a class, and so is one of several.
     #expect(try data(["train.tsv": rows(["a", "b"]) + "c\tonly\n"]).labels == ["a", "b", "c"])
     #expect(try data(["train.tsv": "d\tonly\n" + rows(["a", "b"]) + "c\tonly\n"]).labels.count == 4)

@@ -13,13 +13,15 @@ struct LabelNames {
   /// LABELS.txt decides which classes there are when there is one; then the checkpoint, where the data's labels are among
   /// its own, or are the numbers 0 to n - 1 of all of them; then the data: numbers in their order, names in the order of
   /// their scalars. Where the classes are the checkpoint's, their order is its own. Throws when a class has no row in
-  /// `train`, when there is only one, and for labels that are no classes.
-  init(train: LabelledRecords, file: String?, checkpoint: [String]) throws {
+  /// `train`, which lies as `layout` says, when there is only one, and for labels that are no classes.
+  init(train: LabelledRecords, layout: TextLayout, file: String?, checkpoint: [String]) throws {
     try Self.check(train)
     let found = Set(train.records.lazy.map { ExactString($0.label) })
-    numbered = try file.map { try Self.read($0) } ?? Self.matching(checkpoint, found) ?? Self.sorted(found, train)
+    let known = try file.map { try Self.read($0) } ?? Self.matching(checkpoint, found)
+    // Where the classes are known, a header is a label that is none of them.
+    if known == nil { try Self.checkHeader(train, layout) }
+    numbered = try known ?? Self.sorted(found, train)
     names = Self.areSame(numbered, checkpoint) ? checkpoint : numbered
-    if file == nil { try Self.checkHeader(train, found) }
     guard names.count > 1 else {
       throw FormatError(file: train.file, problem: "all rows have the label '\(names[0].printable(limit: 80))'")
     }
@@ -81,14 +83,13 @@ struct LabelNames {
     return zip(found, numbers).sorted { ($0.1!, $0.0) < ($1.1!, $1.0) }.map(\.0)
   }
 
-  /// A first row of a class of its own, among few classes that all have more rows, names columns.
-  private static func checkHeader(_ train: LabelledRecords, _ found: Set<ExactString>) throws(FormatError) {
-    guard let first = train.records.first, first.place == "line 1", (3...50).contains(found.count),
-      TextFormat(endingOf: train.file) != .jsonl
-    else { return }
+  /// A first row of a class of its own, where all other classes have more rows, names columns.
+  private static func checkHeader(_ train: LabelledRecords, _ layout: TextLayout) throws(FormatError) {
+    guard let first = train.records.first, layout.format != .jsonl, !layout.hasHeader else { return }
     var counts: [ExactString: Int] = [:]
     for row in train.records { counts[ExactString(row.label), default: 0] += 1 }
-    guard counts[ExactString(first.label)] == 1, counts.values.count(where: { $0 == 1 }) == 1 else { return }
+    let isAlone = counts[ExactString(first.label)] == 1 && counts.values.count(where: { $0 == 1 }) == 1
+    guard isAlone, counts.count > 1 else { return }
     throw FormatError(
       file: train.file, place: first.place,
       problem: "is the only one with the label '\(first.label.printable(limit: 80))': is it a header? Then say "

@@ -43,7 +43,7 @@ public struct TrainingData: Sendable {
       throw TrainingError("training reads files, not standard input: a resumed one reads them again")
     }
     let records = try LabelledRecords(path: trainFile, layout: layout(trainFile))
-    let names = try LabelNames(train: records, file: labelFile, checkpoint: checkpoint)
+    let names = try LabelNames(train: records, layout: layout(trainFile), file: labelFile, checkpoint: checkpoint)
     (labels, hasLabelFile) = (names.names, labelFile != nil)
     let rows = try names.rows(of: records)
     var checksums = JSONObject()
