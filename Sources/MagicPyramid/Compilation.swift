@@ -110,8 +110,6 @@ extension ModelCompiler {
   /// pruning's with layers whose gradients it knows.
   fileprivate func canFit(_ kind: PolicyKind) -> Bool {
     guard lowered.graph.shape.task == .classification, lowered.graph.shape.tasks.isEmpty else { return false }
-    if kind == .exit { return !lowered.exitHeads.isEmpty }
-    let untrained: Set<Mnemonic> = [.gate, .rotate, .relativeAttention]
-    return !lowered.graph.nodes.contains { node in untrained.contains { $0.rawValue == node.op.facts.mnemonic } }
+    return kind == .exit ? !lowered.exitHeads.isEmpty : lowered.graph.nodes.allSatisfy { $0.op.facts.hasGradient }
   }
 }

@@ -68,5 +68,17 @@ struct FamilyExitTests {
       #expect("\(error.map { "\($0)" } ?? "")".contains("can't be trained here; --stages entry,4 adds exits"))
     }
     #expect(!FileManager.default.fileExists(atPath: sample.folder.path("out")))
+    #expect(try !hasGradients(sample.checkpoint))
+  }
+
+  /// Whether all operations of a model have gradients by their facts, which is what mp-compile goes by.
+  private func hasGradients(_ path: String) throws -> Bool {
+    try LoweredModel(Checkpoint(path: path), name: "x").graph.nodes.allSatisfy { $0.op.facts.hasGradient }
+  }
+
+  @Test("Families that are trained have gradients of all operations", arguments: CheckpointRecipe.Family.allCases)
+  func gradients(family: CheckpointRecipe.Family) throws {
+    let folder = try TemporaryFolder()
+    #expect(try hasGradients(CheckpointRecipe(family).write(in: folder)))
   }
 }

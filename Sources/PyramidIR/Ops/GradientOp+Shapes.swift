@@ -132,8 +132,7 @@ extension OperandCheck {
 
   fileprivate func tokenVector(_ type: TensorType, _ name: String, _ constraint: Int) throws(GraphError) {
     let fits = type.element == .f32 && type.extents.count == 1 && type.rows == type.rows.dim.map { .dim($0) }
-    try require(
-      fits && type.rows.dim?.family == .tokens, constraint, "\(name) is \(type), expected f32[T]")
+    try require(fits && type.rows.dim?.family == .tokens, constraint, "\(name) is \(type), expected f32[T]")
   }
 
   /// The token dim that a value has as rows.

@@ -143,8 +143,7 @@ public enum Op: Hashable, Sendable {
   /// (C1) %segments is i32[B + 1]. (C2) %stay is i32[B']. (C3) one operand of the right type for each signal read.
   /// (C4) T' is declared `by` the result. (C5) the policy is declared as a pruning policy. (C6) rows go into others
   /// between layers only, where a signal is read and no exit was decided before. (C7) sizes are f32[T].
-  case decidePrune(
-    policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool, rest: Remainder = .dropped)
+  case decidePrune(policy: String, at: Boundary, reads: [TokenSignal], afterExit: Bool, rest: Remainder = .dropped)
   /// `pool %x, %into, %share, %keep`: row r is the sum of the rows of %x that go into r, each times its share, in their
   /// order; f32[T', N], or f32[T'].
   /// (C1) %x is f32[T, N] or f32[T]. (C2) %into is i32[T] and %share f32[T]. (C3) %keep is i32[T'], of the same decision.

@@ -62,6 +62,8 @@ public struct OpFacts: Sendable {
   public var attention: Attention?
   /// Whether such a node stands in a layer for the sake of policies only, unless it is the last layer.
   public var servesPolicies = false
+  /// Whether losses may depend on it: false where nobody knows its gradient.
+  public var hasGradient = true
   /// What it is in a training graph; nil for an operation of any graph.
   public var training: TrainingRole?
   /// Whether the factors of its product may be rounded to bf16 on the fly, what is stored staying f32.
@@ -87,22 +89,25 @@ public struct OpFacts: Sendable {
 
   fileprivate init(
     _ mnemonic: Mnemonic, servesPolicies: Bool = false, hasKernel: Bool = true, hasEffect: Bool = false,
-    readsRows: Bool = false
+    readsRows: Bool = false, hasGradient: Bool = true
   ) {
     self.init(mnemonic.rawValue)
     (self.servesPolicies, self.hasKernel) = (servesPolicies, hasKernel)
-    (self.hasEffect, self.readsRows) = (hasEffect, readsRows)
+    (self.hasEffect, self.readsRows, self.hasGradient) = (hasEffect, readsRows, hasGradient)
   }
 
-  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, readsPositions: Bool = false) {
-    self.init(mnemonic)
-    (self.attention, self.readsPositions) = (attention, readsPositions)
+  fileprivate init(_ mnemonic: Mnemonic, _ attention: Attention, isRelative: Bool = false) {
+    self.init(mnemonic, hasGradient: !isRelative)
+    (self.attention, readsPositions) = (attention, isRelative)
     servesPolicies = attention.isOfFirst
   }
 
   /// An operation on rows; of a product the first weight is the matrix.
-  fileprivate init(rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int> = 0..<0, isProduct: Bool = false) {
-    self.init(mnemonic)
+  fileprivate init(
+    rowwise mnemonic: Mnemonic, replaces replaceable: Range<Int> = 0..<0, isProduct: Bool = false,
+    hasGradient: Bool = true
+  ) {
+    self.init(mnemonic, hasGradient: hasGradient)
     isRowwise = true
     self.replaceable = replaceable
     if isProduct { (packable, reducible) = (0..<1, 0..<1) }
@@ -121,9 +126,9 @@ extension Op {
     case .linear: return OpFacts(rowwise: .linear, isProduct: true)
     case .linearAddNorm: return OpFacts(rowwise: .linearAddNorm, replaces: 1..<2, isProduct: true)
     case .activate: return OpFacts(rowwise: .activate, replaces: 0..<1)
-    case .gate: return OpFacts(rowwise: .gate)
+    case .gate: return OpFacts(rowwise: .gate, hasGradient: false)
     case .rotate:
-      var facts = OpFacts(rowwise: .rotate, replaces: 0..<1)
+      var facts = OpFacts(rowwise: .rotate, replaces: 0..<1, hasGradient: false)
       facts.readsPositions = true
       return facts
     case .add: return OpFacts(rowwise: .add, replaces: 0..<2)
@@ -131,10 +136,9 @@ extension Op {
     case .attention(let heads, let emits):
       return OpFacts(.attention, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 3))
     case .attentionQKV(let heads, let emits):
-      return OpFacts(
-        .attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
+      return OpFacts(.attentionQKV, OpFacts.Attention(heads: heads, emits: emits, tokens: 0, segments: 1, projected: 1))
     case .relativeAttention(let relative, let emits):
-      return OpFacts(.relativeAttention, relative.facts(emits: emits), readsPositions: true)
+      return OpFacts(.relativeAttention, relative.facts(emits: emits), isRelative: true)
     case .firstAttention(let heads, let emits):
       var facts = OpFacts(
         .firstAttention, OpFacts.Attention(heads: heads, emits: emits, tokens: 1, segments: 2, isOfFirst: true))
@@ -146,13 +150,14 @@ extension Op {
       var facts = OpFacts(.concat, servesPolicies: true, hasKernel: false)
       facts.isRowwise = true
       return facts
-    case .bagLogits: return OpFacts(.bagLogits, servesPolicies: true, hasKernel: false, readsRows: true)
+    case .bagLogits:
+      return OpFacts(.bagLogits, servesPolicies: true, hasKernel: false, readsRows: true, hasGradient: false)
     case .softmax: return OpFacts(.softmax, servesPolicies: true)
-    case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true)
-    case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false)
+    case .rowNorm: return OpFacts(.rowNorm, servesPolicies: true, hasGradient: false)
+    case .headMean: return OpFacts(.headMean, servesPolicies: true, hasKernel: false, hasGradient: false)
     case .decideExit: return OpFacts(.decideExit, servesPolicies: true, hasKernel: false, hasEffect: true)
     case .decidePrune: return OpFacts(.decidePrune, servesPolicies: true, hasKernel: false)
-    case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false)
+    case .pool: return OpFacts(.pool, servesPolicies: true, hasKernel: false, hasGradient: false)
     case .keepSamples: return OpFacts(.keepSamples, servesPolicies: true, hasKernel: false)
     case .compact: return OpFacts(.compact, servesPolicies: true, hasKernel: false)
     case .compactSegments: return OpFacts(.compactSegments, servesPolicies: true, hasKernel: false)

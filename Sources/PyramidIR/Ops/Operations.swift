@@ -115,8 +115,7 @@ extension Graph {
     let width = self[node.results[0]].type.columns
     let sumsColumns = emits.contains { $0 == .received || $0 == .fromOthers }
     let perPair = 4 * width + heads * (1 + Self.softmaxOperations + (sumsColumns ? 1 : 0))
-    return [CostTerm(perPair, tokens, power: 2)]
-      + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
+    return [CostTerm(perPair, tokens, power: 2)] + (emits.isEmpty ? [] : [CostTerm((heads + 1) * emits.count, tokens)])
   }
 
   /// Those of attention, and of each pair what the terms add. A window is counted as if all keys were seen, which is an

@@ -7,7 +7,9 @@ extension Differentiation {
   /// Appends the backward nodes of a node.
   mutating func differentiate(_ node: Node) throws {
     // A value that no loss depends on has no gradient to hand on.
-    if node.op.facts.training != .loss, !node.results.indices.contains(where: { gradient(node, $0) != nil }) { return }
+    let facts = node.op.facts
+    if facts.training != .loss, !node.results.indices.contains(where: { gradient(node, $0) != nil }) { return }
+    guard facts.hasGradient else { throw failure(node, "has no gradient") }
     switch node.op {
     case .gradient(let op): try differentiate(op, node)
     case .embed: try addEmbedGradient(node)
@@ -44,9 +46,10 @@ extension Differentiation {
       try add(.gradient(.compactGradient), [gradient(node)!, node.inputs[1], rows(like: x)], to: x)
     case .linearAddNorm, .attentionQKV, .firstAttention:
       throw failure(node, "has no gradient; graphs that train have nothing fused")
-    case .gate, .rotate, .relativeAttention, .rowNorm, .headMean, .pool, .bagLogits:
-      throw failure(node, "has no gradient")
-    case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify: break
+    // Constants and decisions; and those without a gradient, which were refused.
+    case .softmax, .input, .decideExit, .decidePrune, .keepSamples, .compactSegments, .classify, .gate, .rotate,
+      .relativeAttention, .rowNorm, .headMean, .pool, .bagLogits:
+      break
     }
   }
 

@@ -18,10 +18,7 @@ struct Optimiser {
   let maximumNorm: Double
 
   /// Readies the parameters of the groups.
-  init(
-    _ groups: [ParameterGroup], thread: TrainingThread, updates: Int,
-    _ options: TrainingOptions
-  ) {
+  init(_ groups: [ParameterGroup], thread: TrainingThread, updates: Int, _ options: TrainingOptions) {
     (self.groups, self.thread, self.updates) = (groups, thread, updates)
     (warmUp, maximumNorm) = (options.warmUp, options.maximumNorm)
     for parameter in groups.flatMap(\.parameters) { parameter.startTraining() }
