@@ -103,6 +103,9 @@ struct TrainerTests {
         StoppingStage(BagStage(name, context), at: batch)
       }
     }
+    // With the first state there is a curve to look at.
+    let curve = sample.folder.path("parts/curve.svg")
+    #expect((FileKind(at: curve) == .regular) == (batch > 0))
     #expect(try sample.train("parts", .resuming) == expected)
     #expect(try sample.events("parts", "epoch").count == 5)
     #expect(try sample.events("parts", "update").count == sample.events("whole", "update").count)

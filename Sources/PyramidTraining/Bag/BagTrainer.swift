@@ -51,8 +51,7 @@ public struct BagTrainer {
   /// now and then, what there is by then is returned.
   public static func train(
     _ texts: BagTexts, dev: BagTexts, classes: Int, teacher: [Float]? = nil, options: BagOptions = BagOptions(),
-    note: (_ epoch: Int, _ accuracy: Double, _ loss: Double) -> Void = { _, _, _ in },
-    isStopped: () -> Bool = { false }
+    note: (_ epoch: Int, _ accuracy: Double, _ loss: Double) -> Void = { _, _, _ in }, isStopped: () -> Bool = { false }
   ) -> BagHead {
     var trainer = BagTrainer(texts, classes: classes, teacher: teacher, options: options)
     var random = SeededRandom(seed: options.seed, stream: "exits.entry")

@@ -16,8 +16,7 @@ public final class EntryStage: TrainingStage {
   /// The stage of a training, which hears all of its teachers but the entry.
   public init(_ context: TrainingContext) {
     self.context = context
-    vocabulary = BagVocabulary(
-      context.checkpoint, pairs: context.options.bag == .pairs ? BagOptions.usualPairs : nil)
+    vocabulary = BagVocabulary(context.checkpoint, pairs: context.options.bag == .pairs ? BagOptions.usualPairs : nil)
   }
 
   public let name = StageName.entry

@@ -43,8 +43,7 @@ extension HeadAnswers {
     }
     return Self.thresholds.map { threshold in
       let certainty = (1000 * (1 - Double(threshold))).rounded() / 1000
-      let policy =
-        temperatures == nil ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\(certainty))"
+      let policy = temperatures == nil ? "entropy(threshold=\(threshold))" : "max-probability(threshold=\(certainty))"
       return forecast(policy, threshold, doubts, peek: peek)
     }
   }

@@ -27,8 +27,7 @@ extension Graph {
       let head = ExitHead(layer: layer, input: input, isLinear: linear.contains(layer))
       let (nodes, made) = try graph.makeNodes(in: .layer(layer)) { builder in
         let first = try builder.add(.firstRows, [next.hidden, next.segments], name: "cls\(layer)")
-        let feature = try head.feature(
-          into: &builder, first: first, layerInput: own.hidden, segments: own.segments)
+        let feature = try head.feature(into: &builder, first: first, layerInput: own.hidden, segments: own.segments)
         return (feature, try head.lower(into: &builder, reading: feature))
       }
       graph.nodes.insert(contentsOf: nodes, at: end + 1)

@@ -16,8 +16,7 @@ extension Graph {
     guard boundaries > 0 else { return graph }
     graph.purpose = .train
     graph.nodes.removeAll { $0.op == .classify }
-    let thresholds = graph.weight(
-      Self.thresholds, TensorType(.f32, [.fixed(boundaries)]), sources: [Self.thresholds])
+    let thresholds = graph.weight(Self.thresholds, TensorType(.f32, [.fixed(boundaries)]), sources: [Self.thresholds])
     for layer in 0..<boundaries {
       guard let place = graph.nodes.lastIndex(where: { $0.section == .layer(layer) }),
         let attention = graph.nodes.firstIndex(where: { $0.section == .layer(layer) && $0.op.attentionOfAll != nil }),

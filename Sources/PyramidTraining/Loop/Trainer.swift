@@ -32,6 +32,7 @@ public final class Trainer {
   private var resumed: SafetensorsFile?
   private let clock = ContinuousClock()
   private var lastSave: ContinuousClock.Instant
+  private var lastCurve = ContinuousClock.now.advanced(by: .seconds(-1))
 
   /// A training in a folder. When the folder holds a state of it, that is where it goes on. `saveMinutes` is the most
   /// work in minutes that a killed process loses; 0 writes the state after every update. Throws for a state that can't
@@ -259,5 +260,9 @@ public final class Trainer {
       try write()
       console.note("features gave way to the state, so that a stop in this stage costs computing them again: \(error)")
     }
+    // A picture ends no training, and where each update is a state, one in a second is enough.
+    guard log.byteCount > 0, lastCurve.duration(to: lastSave) >= .seconds(1) else { return }
+    lastCurve = lastSave
+    try? OutputFile.write(TrainingCurve(log.events()).svg, to: folder.file("curve.svg"))
   }
 }

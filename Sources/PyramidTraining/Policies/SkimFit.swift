@@ -57,8 +57,7 @@ extension PolicyFit {
     let texts = stride(from: 0, to: context.train.count, by: step).map { $0 }
     let all = context.train.lengths
     let lengths = texts.map { all[$0] }
-    let plan = BatchPlan(
-      lengths: lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
+    let plan = BatchPlan(lengths: lengths, budget: context.options.batchTokens, samples: context.options.batchSamples)
     var seen = [(rows: [Float], received: [Float])](repeating: ([], []), count: context.layers - 1)
     for (number, batch) in plan.batches.enumerated() {
       try Interruption.check()
