@@ -2,6 +2,7 @@
 // weights of one that was left alone.
 
 import Foundation
+import PyramidTestSupport
 import Testing
 
 @Suite struct TrainingKillTests {
@@ -73,6 +74,63 @@ import Testing
     #expect(repeated <= batches + 4 * kills, "\(repeated) batches for \(batches), killed \(kills) times")
     let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path(name)).filter { $0.hasPrefix(".mp-") }
     #expect(left.isEmpty)
+  }
+
+  /// Runs mp-train and kills it once it is time to; returns whether that ended it. One that came to its end has to have
+  /// gone well.
+  private func isKilled(_ arguments: [String], when isTime: () -> Bool) throws -> Bool {
+    let process = Process()
+    process.environment = Tool.environment
+    process.executableURL = Tool.train.url
+    process.arguments = arguments
+    (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try process.runLimited()
+    while process.isRunning, !isTime() { usleep(200) }
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+    let isKilled = process.terminationReason == .uncaughtSignal
+    #expect(isKilled || process.terminationStatus == 0, "exit code \(process.terminationStatus)")
+    return isKilled
+  }
+
+  @Test func `Heads are the same after kills while their features are computed and while they are trained`() throws {
+    let scratch = try Scratch()
+    var recipe = CheckpointRecipe()
+    recipe.hasExits = false
+    try recipe.write(to: scratch.path("model"))
+    let rows = (0..<400).map { row in
+      let words = (0...row % 5).map { "w\(5 + (row * 7 + $0 * 11) % 35)" }
+      return "\(row % 3)\t\(words.joined(separator: " "))\n"
+    }
+    // Some 25 batches, each of which has a file of features, and three times as many updates.
+    let arguments = [
+      scratch.path("model"), "--data", try scratch.write("train.tsv", rows.joined()), "--stages", "4", "--exits", "1,2",
+      "--epochs", "3", "--batch-tokens", "80", "--threads", "1", "--quiet",
+    ]
+    let whole = try Tool.train.run(arguments + ["--output", scratch.path("whole")])
+    #expect(whole.code == 0, "\(whole.notes)")
+
+    let output = scratch.path("parts")
+    func features() -> Int {
+      let names = try? FileManager.default.contentsOfDirectory(atPath: output)
+      return names?.count(where: { $0.hasPrefix("training-features-") }) ?? 0
+    }
+    func lines() -> Int {
+      let log = try? Data(contentsOf: URL(fileURLWithPath: output + "/training-log.jsonl"))
+      return log?.count(where: { $0 == UInt8(ascii: "\n") }) ?? 0
+    }
+    var (words, kills) = (arguments + ["--output", output, "--checkpoint-minutes", "0"], 0)
+    // Moments among the files of features, then among the lines of the log, which has two before the first update.
+    for (number, range) in [1...8, 10...20, 3...20, 25...60].enumerated() {
+      let point = Int.random(in: range)
+      if try isKilled(words, when: { number < 2 ? features() >= point : lines() >= point }) { kills += 1 }
+      if number == 0 { words.append("--resume") }
+    }
+    #expect(kills > 0)
+    let rest = try Tool.train.run(words)
+    #expect(rest.code == 0, "\(rest.notes)")
+    #expect(try Self.weights(scratch, "parts") == Self.weights(scratch, "whole"))
+    #expect(features() == 0)
   }
 
   @Test(arguments: [SIGINT, SIGTERM])
