@@ -68,7 +68,7 @@ public struct PolicyFit: Sendable {
     let model = try FrozenModel(context, needsHeads: true)
     let width = model.width
     // More than this is not kept: every n-th text will do.
-    let most = max(1, FeatureCache.largest / (4 * width * model.exits.count))
+    let most = max(1, context.largestFeatures / (4 * width * model.exits.count))
     let step = max(1, (context.train.count + most - 1) / most)
     var (rows, errs): ([Float], [Bool]) = ([], [])
     try model.observe(context.train, "rows of train") { seen in
