@@ -36,7 +36,7 @@ def traced(checkpoint, attention):
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    network = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation=attention).eval()
+    network = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation=attention).float().eval()
     names = inputs(network)
 
     class Logits(torch.nn.Module):

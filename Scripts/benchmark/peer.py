@@ -77,7 +77,7 @@ def load_pytorch(folder, precision, threads):
     import models
 
     torch.set_num_threads(threads)
-    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    network = AutoModelForSequenceClassification.from_pretrained(folder).float().eval()
     names = models.inputs(network)
 
     def run(arrays):
