@@ -43,10 +43,7 @@ public final class ModelMetrics: Sendable {
 
   /// Counts answers.
   func count(_ answers: [Classification]) {
-    let sums = answers.reduce(into: OperationCount()) {
-      $0.executed += $1.answer.operations.executed
-      $0.dense += $1.answer.operations.dense
-    }
+    let sums = answers.reduce(into: OperationCount()) { $0.add($1.answer.operations) }
     add("mp_texts_total", "Texts answered.", Double(answers.count))
     add("mp_operations_total", "Operations that ran.", Double(sums.executed))
     add("mp_operations_dense_total", "Operations that the same texts take without policies.", Double(sums.dense))
