@@ -70,6 +70,7 @@ extension ServedModel {
 
   /// The first text of a request from the inside. Throws as `answer` does.
   public func pyramid(of request: ServingRequest) async throws -> JSONValue {
+    try checkUnchanged()
     let (terms, _) = try terms(of: request)
     let encoding = try await encodings(of: request, until: terms.deadline)[0]
     let recorder = try recorder()

@@ -108,7 +108,7 @@ public final class ServedModel: Sendable {
         .tooLarge, "\(request.texts.count) texts, and a request may have \(options.maxTexts): send several")
     }
     try gate.refuseIfFull(atLeast: request.texts.count)
-    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.broken, error.description) }
+    try checkUnchanged()
     let (terms, level) = try terms(of: request)
     let encodings = try await encodings(of: request, until: terms.deadline)
     let answers = try await admitted(tokens: encodings.reduce(0) { $0 + $1.ids.count }) {
@@ -125,13 +125,17 @@ public final class ServedModel: Sendable {
       loosened: level)
   }
 
-  /// Runs `body` with room for so many tokens; what goes wrong in it is a `ServingError`.
+  /// Runs `body` with room for so many tokens; what goes wrong in it is a `ServingError`, and so is a model's file that was
+  /// written over by the time that it is through: what it computed may be of neither model.
   func admitted<Result: Sendable>(tokens: Int, _ body: () async throws -> Result) async throws -> Result {
-    do { return try await gate.admit(tokens: tokens, body) } catch let error as DeadlinePassed {
+    let result: Result
+    do { result = try await gate.admit(tokens: tokens, body) } catch let error as DeadlinePassed {
       throw ServingError(.late, error.description)
     } catch let error as RuntimeError {
       throw ServingError(.broken, error.description)
     }
+    try checkUnchanged()
+    return result
   }
 
   /// Runs a request's work, from its body to its reply, and counts how it ends.
@@ -223,8 +227,11 @@ public final class ServedModel: Sendable {
   private var level: Int { min(Int(gate.fill * Double(levels.count)), levels.count - 1) }
 
   /// Throws `ServingError` when the model's file was written over, since it will not answer.
-  public func checkReady() throws(ServingError) {
-    do { try classifier.model.checkUnchanged() } catch { throw ServingError(.unavailable, error.description) }
+  public func checkReady() throws(ServingError) { try checkUnchanged(.unavailable) }
+
+  /// Throws `ServingError` of a kind when the model's file was written over.
+  func checkUnchanged(_ kind: ServingError.Kind = .broken) throws(ServingError) {
+    do { try classifier.model.checkUnchanged() } catch { throw ServingError(kind, error.description) }
   }
 
   /// Sets the numbers that are of the moment.
