@@ -200,6 +200,26 @@ enum Doorway {
     #expect(throws: RuntimeError.self) { try compiled.executor(prune: "salience(attention=1)") }
   }
 
+  /// A policy that is asked for what it is not handed ends the process.
+  @Test(arguments: [nil, Doorway.exit])
+  func `hands a policy all that it reads there, or is refused`(exit: String?) throws {
+    let model = try Doorway.compiled(exit: exit, prune: "salience").model
+    let registry = try PolicyRegistry(CompiledCheckpoint.registry.get().all + [PolicyType(ScoresBy.self)])
+    let text = model.graph.description
+    let forged = try Graph.parse(
+      text.replacing("%ids {at entry, reads token-id", with: "%positions {at entry, reads position"), file: "forged")
+    try forged.verify()
+    #expect(forged.description != text)
+    var error = #expect(throws: RuntimeError.self) {
+      try ResolvedPolicies(graph: forged, registry: registry, learned: model.learned, override: .init())
+    }
+    #expect(error?.description.contains("reads token-id, which the compiled model does not compute") == true)
+    error = #expect(throws: RuntimeError.self) {
+      try model.policies(registry: registry, prune: PolicySpec("scores-by(signal=position, entry=true)"))
+    }
+    #expect(error?.description.contains("reads position, which the compiled model does not compute") == true)
+  }
+
   @Test(arguments: [[], ["peek"], ["hoist-compaction", "fuse-qkv"], ["peek", "hoist-compaction", "last-layer-cls"]])
   func `is counted in operations as every section is`(passes: Set<String>) throws {
     let compiled = try Doorway.compiled(disabling: passes)

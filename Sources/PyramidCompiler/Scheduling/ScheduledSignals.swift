@@ -3,11 +3,6 @@
 import PyramidIR
 import PyramidPolicy
 
-extension TokenSignal {
-  /// What is known of a token before anything is embedded.
-  static let atEntry: [TokenSignal] = [.position, .tokenID]
-}
-
 extension BoundaryBuilder {
   /// The scores of a kind that the layer's attention hands out, which it is made to do.
   mutating func emitted(_ emission: Emission) throws -> ValueID {

@@ -73,6 +73,9 @@ extension ExitSignal {
 }
 
 extension TokenSignal {
+  /// Whether it is known before anything is embedded: at the entry a pruning policy is handed what is, of what it reads.
+  public var isKnownAtEntry: Bool { self == .position || self == .tokenID }
+
   /// The signal's bit; a switch rather than a search because each access to a view tests it.
   @usableFromInline var bit: UInt64 {
     switch self {

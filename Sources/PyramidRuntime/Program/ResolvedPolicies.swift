@@ -88,14 +88,14 @@ extension Graph {
         decisions[decision.boundary] = Set(decision.signals.map(\.signal.rawValue))
       }
     }
-    let wanted = kind == .exit ? instance.exitSignals.map(\.rawValue) : instance.tokenSignals.map(\.rawValue)
+    let (exitSignals, tokenSignals) = (instance.exitSignals, instance.tokenSignals)
     for boundary in shape.boundaries where instance.isActive(afterLayer: boundary.number) {
       guard let reads = decisions[boundary] else {
         if compiled?.isActive(afterLayer: boundary.number) == true || instance.neverExits { continue }
         throw RuntimeError("'\(instance.spec)' decides \(boundary), where the compiled model does not; \(again)")
       }
-      // At the entry a pruning policy is handed what is known there of what it reads.
-      if kind == .prune, boundary == .entry { continue }
+      let known = tokenSignals.filter { boundary != .entry || $0.isKnownAtEntry }
+      let wanted = exitSignals.map(\.rawValue) + known.map(\.rawValue)
       if let missing = Set(wanted).subtracting(reads).min() {
         throw RuntimeError("'\(instance.spec)' reads \(missing), which the compiled model does not compute; \(again)")
       }
