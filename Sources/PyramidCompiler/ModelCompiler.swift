@@ -38,6 +38,8 @@ public struct ModelCompiler: Sendable {
   public let lowered: LoweredModel
   /// What a user should know of the checkpoint before using it, a sentence each.
   public let notes: [String]
+  /// Of the weight files, as graphs name their checkpoint. Found once: all of the files is read for it.
+  private let checksum: String
   /// The checkpoint's weights.
   public var weights: Weights { checkpoint.weights }
 
@@ -70,6 +72,7 @@ public struct ModelCompiler: Sendable {
     notes =
       try checkpoint.tokenizerOrigin.notes.dropFirst() + checkpoint.notes + lowered.notes
       + lowered.numberNotes(of: self.checkpoint)
+    checksum = "sha256:" + Checksum.sha256(ofFiles: self.checkpoint.weights.files)
   }
 
   /// Sizes that policies are made for.
@@ -105,7 +108,7 @@ public struct ModelCompiler: Sendable {
   /// The plain graph with the checkpoint that it is of.
   private var namedGraph: Graph {
     var graph = lowered.graph
-    graph.checkpoint = "sha256:" + Checksum.sha256(ofFiles: weights.files)
+    graph.checkpoint = checksum
     return graph
   }
 

@@ -111,7 +111,7 @@ extension Checkpoint {
     }
     var cut = self
     cut.configuration.layers = layers
-    cut.weights = weights.withoutLayers(from: layers)
+    cut.weights = weights.withoutLayers(from: layers, of: configuration.layers)
     cut.importedThresholds = nil
     return cut
   }

@@ -11,6 +11,8 @@ public struct LoweredModel: Sendable {
   /// Most tokens that a compiled graph admits at once, unless the model takes longer texts.
   private static let admittedTokens = 8192
   private static let thresholds = "prune.thresholds"
+  /// Bytes of all weights of policies, which are read to the end: as many as a compiled model may have.
+  private static let mostOfPolicies = 1 << 28
 
   /// The graph: embeddings, layers, output.
   public var graph: Graph
@@ -72,6 +74,11 @@ public struct LoweredModel: Sendable {
     TokenTable.want(of: checkpoint, in: &model.inventory)
     model.inventory.allow(Self.thresholds, [max(configuration.layers - 1, 0)])
     let policies = weights.originals.keys.filter { $0.hasPrefix(Weights.policies) }
+    let size = policies.reduce(0) { $0 + weights.tensors.byteCount(of: weights.originals[$1] ?? "") }
+    guard size <= Self.mostOfPolicies else {
+      let problem = "weights of policies take \(size) bytes, and have use for \(Self.mostOfPolicies) at most"
+      throw CheckpointError(description: "\(checkpoint.path): \(problem)")
+    }
     for name in policies { model.inventory.allow(name, weights.shape(of: name) ?? []) }
     model.inventory.allow(Temperatures.heads, [max(configuration.layers - 1, 0)])
     notes = try model.inventory.check(against: weights, isTrained: labels != nil, buffers: checkpoint.family.buffers)

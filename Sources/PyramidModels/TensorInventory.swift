@@ -45,7 +45,10 @@ struct TensorInventory {
       guard present[name] != nil, let found = weights.shape(of: name), found != shape else { continue }
       misshapen.append("\(name) has shape \(found), expected \(shape)")
     }
-    if missing.isEmpty && own.isEmpty && misshapen.isEmpty { return notes(unknown, buffers) }
+    if missing.isEmpty && own.isEmpty && misshapen.isEmpty {
+      try checkUnread(weights)
+      return notes(unknown, buffers)
+    }
     var lines = ["the checkpoint's tensors do not fit its config.json:"]
     lines += Self.list("missing", missing)
     lines += Self.list("unknown", unknown)
@@ -54,6 +57,21 @@ struct TensorInventory {
       lines.append("  (no classification head: is this a fine-tuned classifier?)")
     }
     throw CheckpointError(description: lines.joined(separator: "\n"))
+  }
+
+  /// Throws where the files hold far more that nothing reads than model. It is hashed with the rest, and copied where a
+  /// checkpoint is: a small file with a hole in it may say that it is a large one.
+  private func checkUnread(_ weights: Weights) throws(CheckpointError) {
+    let (tensors, read) = (weights.tensors, Set(wanted.keys.compactMap { weights.originals[$0] }))
+    let size = read.reduce(0) { $0 + tensors.byteCount(of: $1) }
+    let unread = tensors.files.reduce(0) { $0 + $1.file.count } - size
+    let others = tensors.names.filter { !read.contains($0) }
+    guard unread > 4 * size * weights.cutLayers + 4 << 30,
+      let largest = others.max(by: { tensors.byteCount(of: $0) < tensors.byteCount(of: $1) })
+    else { return }
+    throw CheckpointError(
+      description: "\(tensors.path(of: largest)): \(unread) bytes are of tensors that nothing reads, "
+        + "\(largest.printable(limit: 80)) for one, and \(size) of the model: save it without them")
   }
 
   /// What is said of tensors that nothing reads. `transformers` ignores them with a warning, whatever they are; those that

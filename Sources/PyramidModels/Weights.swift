@@ -19,6 +19,8 @@ public struct Weights: Sendable {
   }
   /// Canonical name -> name in the file.
   public private(set) var originals: [String: String]
+  /// How many times as many layers the files hold as are left.
+  private(set) var cutLayers = 1
   /// Of a model of several tasks, the tensors of each task: `tasks.<name>.X` is X of the task's own.
   private var tasks: [String: Weights] = [:]
   /// What names of policies' weights begin with; they belong to the whole model that they were fitted on.
@@ -91,10 +93,11 @@ public struct Weights: Sendable {
   /// Forgets a tensor, as if it were not there.
   mutating func leave(_ name: String) { originals[name] = nil }
 
-  /// The tensors but those of layers from one on, counted from 0: of encoder layers, of their heads, and those that hold
-  /// a number for each layer.
-  func withoutLayers(from layers: Int) -> Weights {
+  /// The tensors but those of layers from one on, counted from 0, of `all`: of encoder layers, of their heads, and those
+  /// that hold a number for each layer.
+  func withoutLayers(from layers: Int, of all: Int) -> Weights {
     var cut = self
+    cut.cutLayers = (all + layers - 1) / layers
     for name in originals.keys {
       let parts = name.split(separator: ".")
       let number = parts.firstIndex { $0 == "layer" || $0 == "layers" || $0 == "exits" }

@@ -1,6 +1,7 @@
 // What is said of a checkpoint that can be used but not without a word, and what is refused: tensors that nothing reads,
 // numbers that are none, thresholds of another code base.
 
+import Glibc
 import PyramidCompiler
 import PyramidFormats
 import PyramidModels
@@ -48,6 +49,27 @@ import Testing
       notes[1].hasSuffix(
         "is this another architecture? (2): encoder.layer.0.attention.self.distance_embedding.weight, "
           + "encoder.layer.0.output.adapters.a.weight"))
+  }
+
+  /// A checkpoint with one more tensor, whose bytes are a hole in the file.
+  private func compiler(withHole name: String, count: Int) throws -> ModelCompiler {
+    let folder = try TemporaryFolder()
+    let path = try CheckpointRecipe().write(in: folder) + "/model.safetensors"
+    var file = try ForgedFile(MappedFile(path: path).withBytes { Array($0) })
+    file.declare(name, count: count)
+    let bytes = file.sealed
+    try folder.write("model/model.safetensors", bytes)
+    try #require(truncate(path, bytes.count + 4 * count) == 0)
+    return try ModelCompiler(checkpoint: folder.path("model"))
+  }
+
+  /// All that is there is hashed, and weights of policies are read, for as long as they claim to be.
+  @Test func `Far more than a model needs is refused before it is read`() throws {
+    #expect(try compiler(withHole: "hog", count: 1 << 20).notes.count == 1)
+    var error = #expect(throws: CheckpointError.self) { try compiler(withHole: "hog", count: 1 << 33) }
+    #expect(error?.description.contains("bytes are of tensors that nothing reads, hog for one") == true)
+    error = #expect(throws: CheckpointError.self) { try compiler(withHole: "policies.hog.weight", count: 1 << 27) }
+    #expect(error?.description.contains("weights of policies take 536870912 bytes") == true)
   }
 
   @Test(arguments: ["exits.2.classifier.weight", "exits.0.density.weight", "prune.threshold"])

@@ -27,6 +27,9 @@ public struct TensorCollection: Sendable {
   /// The path of the file that a tensor is in; of the first file when there is no such tensor.
   public func path(of name: String) -> String { (places[name]?.file ?? files[0]).path }
 
+  /// How many bytes a tensor takes in its file; 0 when there is none.
+  public func byteCount(of name: String) -> Int { places[name]?.entry.byteRange.count ?? 0 }
+
   /// The extents of a tensor.
   public func shape(of name: String) -> [Int]? { places[name]?.entry.shape }
 
