@@ -1,4 +1,4 @@
-// Which paths are opened for reading.
+// Which paths are opened for reading, and what is left of files that were being written.
 
 import Glibc
 import PyramidFormats
@@ -17,5 +17,34 @@ import Testing
       let error = #expect(throws: FormatError.self) { try MappedFile(path: path) }
       #expect(error?.problem == problem)
     }
+  }
+}
+
+@Suite struct `Output file` {
+  /// Between its link and its rename a file has a temporary name wherever it lies: who is killed there leaves it.
+  @Test func `The next in a folder removes what killed processes left, and nothing that is still written`() throws {
+    let folder = try TemporaryFolder()
+    let hourAgo = timeval(tv_sec: time(nil) - 3600, tv_usec: 0)
+    var held: Int32 = -1
+    for name in [".mp-1-left.tmp", ".mp-1-held.tmp", ".mp-1-other.txt"] {
+      let file = open(folder.path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+      try #require(file >= 0 && utimes(folder.path(name), [hourAgo, hourAgo]) == 0)
+      if name.contains("held") { held = file } else { close(file) }
+    }
+    defer { close(held) }
+    try #require(flock(held, LOCK_EX | LOCK_NB) == 0)
+    try OutputFile.write("text", to: folder.path("a"))
+    #expect(folder.names == [".mp-1-held.tmp", ".mp-1-other.txt", "a"])
+  }
+
+  @Test func `One is locked until it has its name`() throws {
+    let folder = try TemporaryFolder()
+    let file = try OutputFile(path: folder.path("a"))
+    let other = open(file.temporaryPath, O_RDONLY | O_CLOEXEC)
+    try #require(other >= 0)
+    defer { close(other) }
+    #expect(flock(other, LOCK_EX | LOCK_NB) != 0)
+    try file.commit()
+    #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
   }
 }

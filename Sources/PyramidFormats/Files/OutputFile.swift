@@ -38,13 +38,14 @@ public final class OutputFile {
       close(descriptor)
       descriptor = -1
     }
+    UnfinishedFiles.sweep(folder)
     if descriptor < 0 {
-      UnfinishedFiles.sweep(folder)
       UnfinishedFiles.add(temporaryName)
       descriptor = open(temporaryName, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       isNamed = descriptor >= 0
-      if isNamed { flock(descriptor, LOCK_EX | LOCK_NB) }
     }
+    // A file without a name has one for a moment, too, between its link and its rename.
+    if descriptor >= 0 { flock(descriptor, LOCK_EX | LOCK_NB) }
     guard descriptor >= 0 else {
       let problem = systemProblem("cannot be created")
       UnfinishedFiles.remove(temporaryName)

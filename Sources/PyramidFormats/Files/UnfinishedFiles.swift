@@ -1,6 +1,7 @@
 // Files with temporary names: where a file system has no files without names, a process that ends half-way leaves one of
-// the model's size. A process that is asked to end removes its own; one that is killed can't, and the next writer in the
-// folder does. A file that is still written is locked, which holds between containers, where process ids mean nothing.
+// the model's size, elsewhere if it ends between a file's link and its rename. A process that is asked to end removes its
+// own; one that is killed can't, and the next writer in the folder does. A file that is still written is locked, which
+// holds between containers, where process ids mean nothing.
 
 import Glibc
 
@@ -67,6 +68,8 @@ public enum UnfinishedFiles {
     guard let stream = opendir(folder) else { return }
     defer { closedir(stream) }
     while let entry = readdir(stream) {
+      // Before a string is made: other files may be many.
+      guard entry.pointee.d_name.0 == CChar(UInt8(ascii: ".")) else { continue }
       let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
         name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
