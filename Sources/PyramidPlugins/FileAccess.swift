@@ -36,18 +36,7 @@ enum FileAccess {
   }
 
   /// Names in a directory, sorted, without `.` and `..`.
-  static func names(in directory: String) -> [String] {
-    guard let stream = opendir(directory) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
-        name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
+  static func names(in directory: String) -> [String] { (Folder.names(in: directory) ?? []).sorted() }
 
   /// Makes a directory and those above it; `false` when one cannot be made.
   static func makeDirectories(_ path: String) -> Bool {

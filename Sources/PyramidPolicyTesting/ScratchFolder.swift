@@ -1,55 +1,59 @@
 // A private folder for what a comparison makes on its way: compiled models, a checkpoint with a bag of words. A process that
-// is killed can't remove its own; the next one does.
+// is asked to end removes its own; one that is killed can't, and the next one does. A folder that is in use is locked, which
+// holds between containers, where process ids mean nothing.
 
 import Glibc
+import PyramidFormats
 
 /// A new folder; it goes, with the files in it, when the last reference to it does.
 package final class ScratchFolder {
   /// Its path.
   package let path: String
+  /// The folder that it is in, which is locked: one that is trained into locks itself.
+  private let frame: String
+  private let lock: Int32
 
-  /// Makes a folder in TMPDIR, or in /tmp.
-  package init() throws(ComparisonError) {
+  /// Where folders are made: TMPDIR, or /tmp.
+  package static var parent: String {
     let given = getenv("TMPDIR").map { String(cString: $0) } ?? ""
-    let parent = given.isEmpty ? "/tmp" : given
-    Self.sweep(parent)
-    var template = Array("\(parent)/\(Self.prefix)\(getpid())-XXXXXX".utf8CString)
-    guard let path = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!).map { String(cString: $0) } })
-    else { throw ComparisonError("no temporary folder in \(parent): \(String(cString: strerror(errno)))") }
-    self.path = path
+    return given.isEmpty ? "/tmp" : given
   }
 
-  deinit { Self.remove(path) }
+  /// Makes a folder in another one.
+  package init(in parent: String = ScratchFolder.parent) throws(ComparisonError) {
+    Self.sweep(parent)
+    var template = Array("\(parent)/\(Self.prefix)\(getpid())-XXXXXX".utf8CString)
+    guard let frame = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!).map { String(cString: $0) } })
+    else { throw ComparisonError("no temporary folder in \(parent): \(String(cString: strerror(errno)))") }
+    (self.frame, path) = (frame, frame + "/files")
+    lock = open(frame, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    flock(lock, LOCK_EX | LOCK_NB)
+    guard mkdir(path, 0o700) == 0 else { throw ComparisonError("\(path): \(String(cString: strerror(errno)))") }
+    UnfinishedFiles.add(path, withFiles: true)
+    UnfinishedFiles.add(frame)
+  }
+
+  deinit {
+    Self.remove(frame)
+    for name in [path, frame] { UnfinishedFiles.remove(name) }
+    if lock >= 0 { close(lock) }
+  }
 
   private static let prefix = "magic-pyramid-"
 
-  /// Removes the folders of this user's processes that were killed.
+  /// Removes the folders of this user's processes that were killed, a minute after they were made: a new one is locked only
+  /// just after it is made.
   private static func sweep(_ parent: String) {
-    for name in names(in: parent) where name.hasPrefix(prefix) {
-      let rest = name.dropFirst(prefix.count).split(separator: "-")
-      var status = stat()
-      guard rest.count == 2, let process = pid_t(rest[0]), process > 0, kill(process, 0) != 0, errno == ESRCH,
-        lstat("\(parent)/\(name)", &status) == 0, status.st_uid == getuid(), status.st_mode & S_IFMT == S_IFDIR
-      else { continue }
-      remove("\(parent)/\(name)")
+    for name in Folder.names(in: parent) ?? [] where name.hasPrefix(prefix) {
+      let (path, rest) = ("\(parent)/\(name)", name.dropFirst(prefix.count).split(separator: "-"))
+      if rest.count == 2, pid_t(rest[0]) != nil, UnfinishedFiles.wasLeft(path, S_IFDIR, after: 60) { remove(path) }
     }
   }
 
   private static func remove(_ path: String) {
-    for name in names(in: path) { unlink("\(path)/\(name)") }
-    rmdir(path)
-  }
-
-  private static func names(in path: String) -> [String] {
-    guard let entries = opendir(path) else { return [] }
-    defer { closedir(entries) }
-    var names: [String] = []
-    while let entry = readdir(entries) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
+    for name in Folder.names(in: path) ?? [] where unlink("\(path)/\(name)") != 0 && errno == EISDIR {
+      remove("\(path)/\(name)")
     }
-    return names
+    rmdir(path)
   }
 }

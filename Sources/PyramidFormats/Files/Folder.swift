@@ -28,19 +28,25 @@ public struct Folder: Sendable {
   /// The names of what is in the folder, sorted, without those that begin with a dot.
   public var entries: [String] {
     get throws(FormatError) {
-      guard let stream = opendir(path) else {
+      guard let names = Self.names(in: path) else {
         throw FormatError(file: path, problem: systemProblem("cannot be listed"))
       }
-      defer { closedir(stream) }
-      var names: [String] = []
-      while let entry = readdir(stream) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if !name.hasPrefix(".") { names.append(name) }
-      }
-      return names.sorted()
+      return names.filter { !$0.hasPrefix(".") }.sorted()
     }
+  }
+
+  /// The names of all that is in a folder but `.` and `..`, in any order; nil where it can't be listed.
+  package static func names(in path: String) -> [String]? {
+    guard let stream = opendir(path) else { return nil }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
   }
 
   /// The path of something in the folder.

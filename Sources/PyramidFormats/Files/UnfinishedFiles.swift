@@ -5,13 +5,19 @@
 
 import Glibc
 
-/// The temporary files of this process.
+/// The temporary files and folders of this process.
 public enum UnfinishedFiles {
+  private struct Slot {
+    /// Ends with a NUL.
+    var path: UnsafeMutablePointer<CChar>?
+    /// Of a folder, what lists it; nobody else reads it.
+    var listing: OpaquePointer?
+  }
   private static let slotCount = 64
-  /// Paths that end with a NUL. A fixed table, as a signal handler may neither lock nor allocate.
-  nonisolated(unsafe) private static let slots: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = {
-    let slots = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: slotCount)
-    slots.initialize(repeating: nil, count: slotCount)
+  /// A fixed table, and folders opened beforehand, as a signal handler may neither lock nor allocate.
+  nonisolated(unsafe) private static let slots: UnsafeMutablePointer<Slot> = {
+    let slots = UnsafeMutablePointer<Slot>.allocate(capacity: slotCount)
+    slots.initialize(repeating: Slot(), count: slotCount)
     return slots
   }()
   nonisolated(unsafe) private static var lock = pthread_mutex_t()
@@ -34,28 +40,50 @@ public enum UnfinishedFiles {
     }
   }
 
-  /// Removes all files of the process that are not finished. Async-signal-safe once `removeAtSignals` was called.
+  /// Removes all files of the process that are not finished, and its folders with the files in them. Async-signal-safe once
+  /// `removeAtSignals` was called.
   public static func removeAll() {
-    for index in 0..<slotCount { if let path = slots[index] { unlink(path) } }
-  }
-
-  static func add(_ path: String) {
-    pthread_mutex_lock(&lock)
-    defer { pthread_mutex_unlock(&lock) }
-    // With more files than slots the last ones are left to the next writer.
-    for index in 0..<slotCount where slots[index] == nil {
-      slots[index] = strdup(path)
-      return
+    // Twice: a folder goes after those in it.
+    for index in 0..<2 * slotCount {
+      let slot = slots[index % slotCount]
+      if let listing = slot.listing { empty(listing) }
+      if let path = slot.path, unlink(path) != 0 { rmdir(path) }
     }
   }
 
-  static func remove(_ path: String) {
+  /// Reading an open stream that is nobody else's allocates nothing.
+  private static func empty(_ listing: OpaquePointer) {
+    rewinddir(listing)
+    while let entry = readdir(listing) {
+      withUnsafePointer(to: &entry.pointee.d_name) { name in
+        name.withMemoryRebound(to: CChar.self, capacity: 256) { _ = unlinkat(dirfd(listing), $0, 0) }
+      }
+    }
+  }
+
+  /// From now on a signal removes a file, or a folder, of which the files go, too, if it says so.
+  package static func add(_ path: String, withFiles: Bool = false) {
+    let listing = withFiles ? opendir(path) : nil
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    // With more files than slots the last ones are left to the next writer.
+    guard let index = (0..<slotCount).first(where: { slots[$0].path == nil }) else {
+      if let listing { closedir(listing) }
+      return
+    }
+    slots[index] = Slot(path: strdup(path), listing: listing)
+  }
+
+  /// From now on a signal leaves it.
+  package static func remove(_ path: String) {
     pthread_mutex_lock(&lock)
     defer { pthread_mutex_unlock(&lock) }
     for index in 0..<slotCount {
-      guard let known = slots[index], strcmp(known, path) == 0 else { continue }
-      slots[index] = nil
+      let slot = slots[index]
+      guard let known = slot.path, strcmp(known, path) == 0 else { continue }
+      slots[index] = Slot()
       free(known)
+      if let listing = slot.listing { closedir(listing) }
       return
     }
   }
@@ -65,26 +93,19 @@ public enum UnfinishedFiles {
   /// Removes what killed processes left in a folder: files with such names that nobody has locked, a minute after they were
   /// written to, since a new one is locked only just after it is made.
   static func sweep(_ folder: String) {
-    guard let stream = opendir(folder) else { return }
-    defer { closedir(stream) }
-    while let entry = readdir(stream) {
-      // Before a string is made: other files may be many.
-      guard entry.pointee.d_name.0 == CChar(UInt8(ascii: ".")) else { continue }
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
-        name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      guard name.utf8.starts(with: prefix.utf8), name.utf8.reversed().starts(with: suffix.utf8.reversed()) else {
-        continue
-      }
-      let path = "\(folder)/\(name)"
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-      guard descriptor >= 0 else { continue }
-      defer { close(descriptor) }
-      var status = stat()
-      guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
-        status.st_mtim.tv_sec < time(nil) - 60, flock(descriptor, LOCK_EX | LOCK_NB) == 0
-      else { continue }
-      unlink(path)
+    for name in Folder.names(in: folder) ?? [] where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      if wasLeft("\(folder)/\(name)", S_IFREG, after: 60) { unlink("\(folder)/\(name)") }
     }
+  }
+
+  /// Whether a file or a folder, as `kind` says, is one that a process of this user left: nobody has locked it, so many
+  /// seconds after it was changed.
+  package static func wasLeft(_ path: String, _ kind: mode_t, after seconds: Int) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == kind && status.st_uid == geteuid()
+      && status.st_mtim.tv_sec < time(nil) - seconds && flock(descriptor, LOCK_EX | LOCK_NB) == 0
   }
 }
