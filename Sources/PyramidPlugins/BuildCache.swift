@@ -12,16 +12,25 @@ struct BuildCache {
   let isTemporary: Bool
 
   /// The user's cache: `$XDG_CACHE_HOME/magic-pyramid`, else `~/.cache/magic-pyramid`, else a private temporary folder.
-  /// A folder that others may write to is passed over, as its content would be run.
+  /// A folder that others may write to is passed over with a word, as its content would be run. What killed builds left goes.
   static func open() -> BuildCache? {
+    let temporary = FileAccess.environment("TMPDIR") ?? "/tmp"
+    sweep(temporary, for: ["magic-pyramid-"])
     // A home that is not there is nobody's: daemons have such names in place of one.
     let home = FileAccess.environment("HOME").flatMap { FileKind(at: $0) == .folder ? "\($0)/.cache" : nil }
     for base in [FileAccess.environment("XDG_CACHE_HOME"), home] {
       guard let base, base.utf8.first == UInt8(ascii: "/") else { continue }
       let root = "\(base)/magic-pyramid"
-      if FileAccess.makeDirectories(root), isOurs(root) { return BuildCache(root: root, isTemporary: false) }
+      guard FileAccess.makeDirectories(root) else { continue }
+      guard isOurs(root) else {
+        let problem = "is another user's, or others may write to it, or you may not: plugins are not kept there"
+        var note = "\(root.printable(limit: 200)): \(problem); chmod 700, or set XDG_CACHE_HOME to another folder\n"
+        note.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        continue
+      }
+      sweep(root, for: [".work-", ".old-"])
+      return BuildCache(root: root, isTemporary: false)
     }
-    let temporary = FileAccess.environment("TMPDIR") ?? "/tmp"
     return FileAccess.makePrivateDirectory("\(temporary)/magic-pyramid-").map {
       BuildCache(root: $0, isTemporary: true)
     }
@@ -61,6 +70,15 @@ struct BuildCache {
   private func isIntact(_ entry: String, _ files: [String]) -> Bool {
     guard let seal = FileAccess.read("\(entry)/seal") else { return false }
     return FileAccess.checksums(of: files, in: entry).map { Array($0.utf8) } == seal
+  }
+
+  /// Removes this user's folders of such names, each with six characters more, an hour after anything was made in them: no
+  /// build takes that long.
+  private static func sweep(_ folder: String, for prefixes: [String]) {
+    for name in FileAccess.names(in: folder) where prefixes.contains(String(name.dropLast(6))) {
+      let path = "\(folder)/\(name)"
+      if UnfinishedFiles.wasLeft(path, S_IFDIR, after: 3600) { FileAccess.removeDirectory(path) }
+    }
   }
 
   private static func isOurs(_ folder: String) -> Bool {

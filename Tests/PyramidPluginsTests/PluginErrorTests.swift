@@ -170,10 +170,48 @@ extension PluginTests {
         setenv("HOME", home, 1)
         unsetenv("XDG_CACHE_HOME")
         setenv("TMPDIR", PluginWorkshop.folder, 1)
-        let cache = try #require(BuildCache.open())
         let prefix = PluginWorkshop.folder + "/magic-pyramid-"
-        if cache.isTemporary, cache.root.utf8.starts(with: prefix.utf8), access(home, F_OK) != 0 { exit(9) }
+        // One that an earlier process left.
+        mkdir(prefix + "killed", 0o700)
+        makeOld(prefix + "killed")
+        let cache = try #require(BuildCache.open())
+        let isSwept = access(prefix + "killed", F_OK) != 0
+        if cache.isTemporary, cache.root.utf8.starts(with: prefix.utf8), access(home, F_OK) != 0, isSwept { exit(9) }
       }
+    }
+
+    @Test("what builds that were killed left in the cache goes after an hour")
+    func killedBuilds() throws {
+      try #require(!PluginWorkshop.folder.isEmpty)
+      let root = try #require(BuildCache.open()).root
+      #expect(root == PluginWorkshop.cache)
+      let left = [".work-killed", ".old-killed"]
+      let entries = [".work-builds", "plugin-killed", ".work-longer-killed"]
+      for name in left + entries {
+        try #require(mkdir("\(root)/\(name)", 0o700) == 0 && mkdir("\(root)/\(name)/entry", 0o700) == 0)
+        try PluginWorkshop.write("cache/magic-pyramid/\(name)/entry/file", "of a build")
+        if name != ".work-builds" { makeOld("\(root)/\(name)") }
+      }
+      defer { for name in left + entries { FileAccess.removeDirectory("\(root)/\(name)") } }
+      #expect(BuildCache.open()?.root == root)
+      #expect(left.allSatisfy { access("\(root)/\($0)", F_OK) != 0 })
+      #expect(entries.allSatisfy { access("\(root)/\($0)/entry/file", F_OK) == 0 })
+    }
+
+    @Test("a cache that others may write to is passed over, and it is said")
+    func openCache() async throws {
+      try #require(!PluginWorkshop.folder.isEmpty)
+      let result = await #expect(processExitsWith: .exitCode(10), observing: [\.standardErrorContent]) {
+        let cache = PluginWorkshop.folder + "/open"
+        for folder in [cache, cache + "/magic-pyramid"] { mkdir(folder, 0o700) }
+        chmod(cache + "/magic-pyramid", 0o777)
+        setenv("XDG_CACHE_HOME", cache, 1)
+        setenv("HOME", cache + "/nobody", 1)
+        setenv("TMPDIR", PluginWorkshop.folder, 1)
+        if BuildCache.open()?.isTemporary == true { exit(10) }
+      }
+      let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+      #expect(text.contains("/open/magic-pyramid: is another user's, or others may write to it"), "\(text)")
     }
 
     @Test("each error begins with the file on one line")
@@ -210,4 +248,10 @@ extension PluginTests {
       """
     }
   }
+}
+
+/// Makes a folder look as if nothing had been made in it for two hours.
+private func makeOld(_ path: String) {
+  let then = timeval(tv_sec: time(nil) - 7200, tv_usec: 0)
+  _ = utimes(path, [then, then])
 }

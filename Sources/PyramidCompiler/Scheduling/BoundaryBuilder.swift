@@ -236,8 +236,8 @@ struct BoundaryBuilder {
 
   /// The pruning decision and its signals; samples that leave are not pruned.
   mutating func decidePrune(_ policy: PolicyInstance) throws {
-    let signals = policy.tokenSignals
-    let reads = TokenSignal.allCases.filter { signals.contains($0) && (boundary != .entry || $0.isKnownAtEntry) }
+    let known = TokenSignal.allCases.filter { boundary != .entry || $0.isKnownAtEntry }
+    let reads = known.filter(policy.tokenSignals.contains)
     let decision = PruneDecision(
       policy: policy.type.name, at: boundary, segments: before.segments, stay: stay,
       signals: try reads.map { ($0, try tokenSignal($0)) }, rest: policy.remainder,

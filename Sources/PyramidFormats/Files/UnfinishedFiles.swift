@@ -63,15 +63,11 @@ public enum UnfinishedFiles {
 
   /// From now on a signal removes a file, or a folder, of which the files go, too, if it says so.
   package static func add(_ path: String, withFiles: Bool = false) {
-    let listing = withFiles ? opendir(path) : nil
     pthread_mutex_lock(&lock)
     defer { pthread_mutex_unlock(&lock) }
     // With more files than slots the last ones are left to the next writer.
-    guard let index = (0..<slotCount).first(where: { slots[$0].path == nil }) else {
-      if let listing { closedir(listing) }
-      return
-    }
-    slots[index] = Slot(path: strdup(path), listing: listing)
+    guard let index = (0..<slotCount).first(where: { slots[$0].path == nil }) else { return }
+    slots[index] = Slot(path: strdup(path), listing: withFiles ? opendir(path) : nil)
   }
 
   /// From now on a signal leaves it.

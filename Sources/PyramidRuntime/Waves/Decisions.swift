@@ -94,10 +94,8 @@ final class Decisions {
       classify(step, runner)
       return false
     case .input, .embed, .linear, .linearAddNorm, .activate, .gate, .rotate, .add, .layerNorm, .attention,
-      .attentionQKV,
-      .relativeAttention,
-      .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax, .rowNorm, .headMean, .pool, .compact,
-      .gradient:
+      .attentionQKV, .relativeAttention, .firstAttention, .firstRows, .segmentMean, .concat, .bagLogits, .softmax,
+      .rowNorm, .headMean, .pool, .compact, .gradient:
       break
     }
     return true
