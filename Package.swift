@@ -194,7 +194,8 @@ let package = Package(
         "PyramidRuntime", "PyramidText", "PyramidTraining",
       ], path: "Tests/Support", swiftSettings: alwaysOptimised),
     .target(
-      name: "PyramidFuzz", dependencies: ["MagicPyramid", "PyramidServing", "PyramidTestSupport"],
+      name: "PyramidFuzz",
+      dependencies: ["MagicPyramid", "PyramidServing", "PyramidTestSupport", "PyramidTraining"],
       path: "Tests/Fuzz", swiftSettings: alwaysOptimised),
     .executableTarget(name: "fuzz-driver", dependencies: ["PyramidFuzz"], path: "Tests/FuzzDriver"),
     .testTarget(

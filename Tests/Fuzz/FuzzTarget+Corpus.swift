@@ -26,6 +26,7 @@ extension FuzzTarget {
       case .profile: Self.files(tests + "/Snapshots", "profile.json")
       case .certificate: [Array(Self.certificateText.utf8)]
       case .records: Self.recordTexts
+      case .state: try Self.stateSeeds.get()
       case .http: Self.requests
       }
     return inputs.filter { $0.count < 1 << 17 } + regressions().map(\.bytes)
@@ -46,11 +47,26 @@ extension FuzzTarget {
     let folders = ["/Tests/Golden/tokenizer", "/Tests/Golden/families", "/Tests/Corpus/checkpoints"].flatMap { folder in
       names(in: root + folder).map { "\(root)\(folder)/\($0)" }
     }
-    return folders.compactMap { folder in
-      let parts = ["tokenizer.json", "tokenizer_config.json", "vocab.txt"].map { read("\(folder)/\($0)") ?? [] }
+    let found: [[UInt8]] = folders.compactMap { folder in
+      let parts = tokenizerFiles.map { read("\(folder)/\($0)") ?? [] }
       return parts.allSatisfy(\.isEmpty) ? nil : Array(parts.joined(separator: [separator]))
     }
+    return spelledTokenizers.map { Array($0.joined(separator: "\u{1E}").utf8) } + found
   }
+
+  /// What the repository has no sound folder of: pieces that are merged, and tokens that are added in files of their own.
+  private static let spelledTokenizers: [[String]] = [
+    [
+      "", #"{"tokenizer_class": "RobertaTokenizer"}"#, "",
+      #"{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "ab": 6, "abab": 7, "Ġ": 8, "w": 9, "<mask>": 10}"#,
+      "#version: 0.2\na b\nab ab\n",
+    ],
+    [
+      "", #"{"tokenizer_class": "BertTokenizer"}"#, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\nw7\n", "", "",
+      #"{"extra_special_tokens": ["[LINK]"], "mask_token": {"content": "[MASK]", "lstrip": true}}"#,
+      #"{"[USER]": 8, "[LINK]": 9}"#,
+    ],
+  ]
 
   private static let specs = [
     "entropy(threshold=0.1)", "received-attention(thresholds=[0.5, 1e-3], scale=2)", "top-k(keep=4)", "never-exit",

@@ -9,13 +9,19 @@ extension FuzzTarget {
   /// Between the parts of an input of several files.
   static let separator: UInt8 = 0x1E
 
-  /// tokenizer.json, tokenizer_config.json, vocab.txt; an empty part is not a file.
+  /// The files that a tokenizer is read from.
+  static let tokenizerFiles = [
+    "tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json",
+    "added_tokens.json",
+  ]
+
+  /// One after the other; an empty part is not a file.
   static func readTokenizer(_ input: [UInt8]) throws {
     let folder = try scratch.get()
-    let parts = input.split(separator: separator, maxSplits: 2, omittingEmptySubsequences: false)
-    for (name, part) in zip(["tokenizer.json", "tokenizer_config.json", "vocab.txt"], parts + [[], []]) {
+    let parts = input.split(separator: separator, maxSplits: tokenizerFiles.count - 1, omittingEmptySubsequences: false)
+    for (place, name) in tokenizerFiles.enumerated() {
       unlink(folder.path(name))
-      if !part.isEmpty { try folder.write(name, Array(part)) }
+      if place < parts.count, !parts[place].isEmpty { try put(Array(parts[place]), at: folder.path(name)) }
     }
     let configuration = JSONField([:], file: "config.json")
     let (tokenizer, _) = try Tokenizer.read(from: Folder(path: folder.path), configuration: configuration)
@@ -52,32 +58,50 @@ extension FuzzTarget {
     try MemoryFile(file.sealed).withPath { path in
       let classifier = try Classifier(path: path, registry: CompiledCheckpoint.registry.get())
       let answers = try classifier.classify(["w7 w9 w8 nothing w20", "w1"])
-      guard answers.count == 2, answers.allSatisfy({ classifier.labels.contains($0.label) }) else {
+      let labels = answers.flatMap { $0.tasks.isEmpty ? [$0.label] : $0.tasks.map(\.label) }
+      guard answers.count == 2, labels.allSatisfy({ classifier.labels.contains($0) }) else {
         throw Broken(description: "\(answers.count) answers to 2 texts")
       }
     }
   }
 
+  private static let bases = Result { try makeBases() }
+
   /// A small artefact with everything in it, and others with what it lacks: positions that turn, distances with tables,
-  /// byte pairs.
-  private static let bases = Result {
+  /// byte pairs, tokens that are dropped at the entry, merged and fused, weights in bf16 and int8, a second task.
+  private static func makeBases() throws -> [ForgedFile] {
     var recipe = CheckpointRecipe()
     (recipe.layers, recipe.hidden, recipe.intermediate, recipe.vocabulary) = (2, 8, 8, 24)
     recipe.thresholds = [0.7]
+    var (several, topic) = (recipe, recipe)
+    (topic.classes, topic.headSeed) = (4, "topic")
+    several.tasks = [("topic", topic)]
     (recipe.entry, recipe.addsEntry) = (.pairs(8), true)
     let folder = try TemporaryFolder()
-    let policies = try PolicyChoice(exit: PolicySpec("entropy"), prune: PolicySpec("received-attention"))
+    func exiting(_ prune: String) throws -> PolicyChoice {
+      PolicyChoice(exit: try PolicySpec("entropy"), prune: try PolicySpec(prune))
+    }
     let small = try recipe.write(in: folder)
-    recipe.vocabulary = 3000
+    let tasks = try several.write(in: folder, name: "tasks")
+    recipe.salienceThreshold = 0.3
+    let salient = try recipe.write(in: folder, name: "salient")
+    (recipe.salienceThreshold, recipe.vocabulary) = (nil, 3000)
     let spelling = try recipe.write(in: folder, name: "spelling")
     unlink(spelling + "/vocab.txt")
     try folder.write("spelling/tokenizer.json", read(root + "/Tests/Golden/tokenizer/byte-pairs/tokenizer.json") ?? [])
     try folder.write("spelling/tokenizer_config.json", #"{"tokenizer_class": "RobertaTokenizer"}"#)
     let families = ["modernbert", "deberta-v3"].map { root + "/Tests/Golden/families/" + $0 }
-    let checkpoints = [(small, policies)] + (families + [spelling]).map { ($0, PolicyChoice()) }
-    return try checkpoints.map { checkpoint, policies in
+    var models: [(checkpoint: String, policies: PolicyChoice, precision: Precision)] = []
+    models.append((small, try exiting("received-attention"), .f32))
+    for checkpoint in families + [spelling] { models.append((checkpoint, PolicyChoice(), .f32)) }
+    models.append((salient, try exiting("salience"), .f32))
+    models.append((small, try exiting("merge(rate=2)"), .bf16))
+    models.append((small, try exiting("cls-fused(fraction=0.4)"), .int8))
+    models.append((tasks, try exiting("top-k(keep=3)"), .f32))
+    return try models.map { model in
       let compilation = try Compilation(
-        checkpoint: checkpoint, policies: policies, options: CompileOptions(target: .portable))
+        checkpoint: model.checkpoint, policies: model.policies,
+        options: CompileOptions(target: .portable, precision: model.precision))
       _ = try compilation.write(to: folder.path("model.mpc"), skipsCheck: true)
       return try ForgedFile(MappedFile(path: folder.path("model.mpc")).withBytes { Array($0) })
     }

@@ -5,10 +5,11 @@ import Glibc
 import MagicPyramid
 import PyramidServing
 import PyramidTestSupport
+import PyramidTraining
 
 /// One reader of foreign bytes.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-  case safetensors, json, tokenizer, config, graph, artefact, spec, profile, certificate, records, http
+  case safetensors, json, tokenizer, config, graph, artefact, spec, profile, certificate, records, state, http
 
   /// A broken promise: a reader threw what it should not, or took something that does not hold together.
   public struct Broken: Error, CustomStringConvertible {
@@ -32,6 +33,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .profile: _ = try PolicyProfile(reading: Self.field(input))
       case .certificate: _ = try Certificate(reading: Self.field(input))
       case .records: try Self.readRecords(input)
+      case .state: try Self.readState(input)
       case .http: try Self.readRequest(input)
       }
       return true
@@ -46,7 +48,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   private static func isRefusal(_ error: any Error) -> Bool {
     error is FormatError || error is ParseError || error is VerifierError || error is RuntimeError
       || error is PolicyError || error is CompileError || error is CheckpointError
-      || error is ServingError
+      || error is ServingError || error is TrainingError
   }
 
   private static func field(_ input: [UInt8]) throws -> JSONField {
@@ -123,14 +125,30 @@ struct MemoryFile {
   func withPath(_ body: (String) throws -> Void) throws {
     // O_TMPFILE, whose macro Swift does not import, as it does not memfd_create.
     let descriptor = open("/dev/shm", O_RDWR | 0o20000000 | O_DIRECTORY | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw FuzzTarget.Broken(description: "no memory for a file") }
     defer { close(descriptor) }
+    try Self.fill(descriptor, with: bytes)
+    try body("/proc/self/fd/\(descriptor)")
+  }
+
+  /// Writes all bytes to a file that was just opened.
+  static func fill(_ descriptor: Int32, with bytes: [UInt8]) throws {
+    guard descriptor >= 0 else { throw FuzzTarget.Broken(description: "no room for a file") }
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-      guard count > 0 else { throw FuzzTarget.Broken(description: "no memory for a file") }
+      guard count > 0 else { throw FuzzTarget.Broken(description: "no room for a file") }
       rest = rest.dropFirst(count)
     }
-    try body("/proc/self/fd/\(descriptor)")
+  }
+}
+
+extension FuzzTarget {
+  /// Makes a file of these bytes at once: what need not outlive a crash waits for no disk.
+  static func put(_ bytes: [UInt8], at path: String) throws {
+    // What is mapped of the one before stays as it is.
+    unlink(path)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    defer { close(descriptor) }
+    try MemoryFile.fill(descriptor, with: bytes)
   }
 }
