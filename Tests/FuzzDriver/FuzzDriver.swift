@@ -57,6 +57,11 @@ enum FuzzDriver {
     var mutator = Mutator(corpus, seed: "\(target.rawValue) \(seed)")
     let descriptor = open(file, O_RDWR | O_CREAT | O_TRUNC, 0o600)
     guard descriptor >= 0 else { throw FuzzTarget.Broken(description: "\(file) can't be written") }
+    // Memory in use is measured after each input. One that asks for twice as much at once gets none and ends this process,
+    // before the system is out of memory and ends another. Of data, not of addresses: pages that trap take many of those.
+    let most = rlim_t(2 * limits.bytes)
+    var data = rlimit(rlim_cur: most, rlim_max: most)
+    setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &data)
     let clock = ContinuousClock()
     let start = clock.now
     var (count, longest) = (0, Duration.zero)
