@@ -67,10 +67,12 @@ import Testing
     }
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
+    // A compiler that hangs is a failure, not a test run without end.
     process.arguments =
       [
-        "swiftc", "-typecheck", "-swift-version", "6", "-enable-experimental-feature", "Lifetimes",
-        "-module-cache-path", build.appending(path: "ModuleCache").path, "-I", build.appending(path: "Modules").path,
+        "timeout", "-k", "10", "300", "swiftc", "-typecheck", "-swift-version", "6", "-enable-experimental-feature",
+        "Lifetimes", "-module-cache-path", build.appending(path: "ModuleCache").path,
+        "-I", build.appending(path: "Modules").path,
       ] + modules + [source.path]
     let messages = folder.appending(path: "messages.txt")
     try Data().write(to: messages)

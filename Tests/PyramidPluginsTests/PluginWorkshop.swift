@@ -41,13 +41,13 @@ enum PluginWorkshop {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Runs a shell command and returns its exit status.
+  /// Runs a shell command and returns its exit status, which is another than 0 for one that hangs.
   static func shell(_ command: String) -> Int32 {
-    let words = ["/bin/sh", "-c", command]
+    let words = ["timeout", "-k", "10", "300", "/bin/sh", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     defer { for argument in arguments { free(argument) } }
     var child = pid_t()
-    guard posix_spawn(&child, "/bin/sh", nil, nil, &arguments, environ) == 0 else { return -1 }
+    guard posix_spawnp(&child, "timeout", nil, nil, &arguments, environ) == 0 else { return -1 }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0 && errno == EINTR {}
     return status
