@@ -1,5 +1,6 @@
 // One random model, with random policies, passes, instruction set, room and batch: compiled and executed it must answer as the
-// reference interpreter does, and to the last bit as with other room and threads. All of it follows from a seed.
+// reference interpreter does, and to the last bit as with other room and threads. One in five is compiled in bf16 or int8 as well.
+// All of it follows from a seed.
 
 import MagicPyramid
 import PyramidReference
@@ -13,6 +14,8 @@ public struct DifferentialCase {
     public var samples = 0, decidedOtherwise = 0
     /// Samples that left before the last layer, and that lost tokens.
     public var early = 0, pruned = 0
+    /// Samples that bf16 or int8 decide as f32 does, and of these those with other probabilities than rounding explains.
+    public var reduced = 0, far = 0
     /// The case, for each sample decided otherwise.
     public var names: [String] = []
     /// The instruction set.
@@ -26,6 +29,8 @@ public struct DifferentialCase {
   private let prune: String?
   private let set: InstructionSet
   private let disabled: Set<String>
+  /// Beside f32.
+  private let precision: Precision?
   private let room: (samples: Int, tokens: Int)
   private let batch: [[Int32]]
   private let name: String
@@ -61,9 +66,11 @@ public struct DifferentialCase {
     let optional = Pipeline.passes.filter { type(of: $0).isOptional }.map(\.name)
     disabled = Set(optional.filter { _ in random.integer(in: 0...5) == 0 })
     room = (random.integer(in: 1...64), random.integer(in: 60...400))
+    precision = number % 5 < 4 ? nil : number % 2 == 0 ? .bf16 : .int8
     name =
       "differential seed \(seed) case \(number): \(recipe), \(set.rawValue), exit \(exit ?? "-"), prune \(prune ?? "-"), "
       + "without \(disabled.sorted()), \(count) samples, room \(room)"
+      + (precision.map { ", in \($0.rawValue), too" } ?? "")
   }
 
   private static func exits(_ recipe: CheckpointRecipe) -> [String?] {
@@ -120,7 +127,26 @@ public struct DifferentialCase {
       outcome.names.append(name)
     }
     if set != .portable { try compareBits(compiled, packed, answers, broken) }
+    if let precision { try compare(precision, packed, answers, &outcome, broken) }
     return outcome
+  }
+
+  /// The model in fewer bits: where it decides as f32 does its probabilities are near those of f32, which were compared with the
+  /// oracle's; further off than tests of precision allow are few.
+  private func compare(
+    _ precision: Precision, _ packed: PackedBatch, _ exact: [Answer], _ outcome: inout Outcome,
+    _ broken: (String) -> FuzzTarget.Broken
+  ) throws {
+    let compiled = try CompiledCheckpoint(
+      recipe, for: set, exit: exit, prune: prune, disabling: disabled, precision: precision)
+    let answers = try compiled.executor().run(packed)
+    for (answer, exact) in zip(answers, exact)
+    where answer.exitLayer == exact.exitLayer && answer.alivePositions == exact.alivePositions {
+      outcome.reduced += 1
+      let difference = answer.probabilities.largestDifference(to: exact.probabilities)
+      if difference > (precision == .bf16 ? 0.04 : 0.08) { outcome.far += 1 }
+    }
+    if set != .portable { try compareBits(compiled, packed, answers, broken) }
   }
 
   /// With the project's own kernels a sample's bits depend on nothing but itself.

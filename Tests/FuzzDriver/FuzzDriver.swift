@@ -36,6 +36,8 @@ enum FuzzDriver {
         if let name = outcome.names.first { print("\(outcome.names.count) decided otherwise: \(name)") }
         total.early += outcome.early
         total.pruned += outcome.pruned
+        total.reduced += outcome.reduced
+        total.far += outcome.far
         sets[outcome.set, default: 0] += 1
       } catch {
         failures += 1
@@ -46,10 +48,12 @@ enum FuzzDriver {
     print(
       "differential: seed \(seed), cases \(first) to \(first + count - 1) (\(paths)): \(total.samples) samples, "
         + "\(total.early) left early, \(total.pruned) lost tokens, \(total.decidedOtherwise) decided otherwise at a threshold, "
-        + "\(failures) cases failed")
+        + "\(total.reduced) in bf16 or int8 as well, \(total.far) of them far off, \(failures) cases failed")
     // What nothing is compared in proves nothing.
-    let isRich = count < 100 || total.early > total.samples / 20 && total.pruned > total.samples / 20
-    return failures == 0 && isRich && total.decidedOtherwise * 500 <= max(total.samples, 500)
+    let (losing, reduced) = (total.pruned > total.samples / 20, total.reduced > total.samples / 50)
+    let isRich = count < 100 || total.early > total.samples / 20 && losing && reduced
+    let isNear = total.far * 50 <= max(total.reduced, 500)
+    return failures == 0 && isRich && isNear && total.decidedOtherwise * 500 <= max(total.samples, 500)
   }
 
   private static func run(_ target: FuzzTarget, seconds: Double, seed: String, file: String) throws {
