@@ -56,6 +56,25 @@ import Testing
     #expect(swapped.code == 1 && swapped.notes.contains("has policies: give it first without"), "\(swapped.notes)")
   }
 
+  @Test func `Latency is a row for each length and model, and a length that is none is refused`() throws {
+    let model = try Models.entry.get()
+    let arguments = ["latency", model, model, "--repetitions", "6", "--threads", "1", "--tokens"]
+    let table = try Tool.bench.run(arguments + ["4,9"])
+    #expect(table.code == 0, "\(table.notes)")
+    #expect(table.lines.first == "| model | tokens | median ms | best ms | GFLOP/s |")
+    let rows = table.lines.dropFirst(2).map { line in
+      line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    try #require(rows.count == 4 && rows.allSatisfy { $0.count == 5 }, "\(table.output)")
+    #expect(rows.map { $0[1] } == ["4", "4", "9", "9"] && Set(rows.map { $0[0] }).count == 1)
+    for row in rows {
+      let (median, best) = (try #require(Double(row[2])), try #require(Double(row[3])))
+      #expect(median >= best && median > 0 && Double(row[4]) != nil, "\(row)")
+    }
+    let none = try Tool.bench.run(arguments + ["4,0"])
+    #expect(none.code == 64 && none.notes.contains("'0' is not a number of tokens"), "\(none.code): \(none.notes)")
+  }
+
   @Test(.enabled(if: python != nil, "no python3 on the PATH"))
   func `The report of a benchmark passes its own tests`() throws {
     let process = Process()
