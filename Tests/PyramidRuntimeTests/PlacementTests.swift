@@ -118,6 +118,45 @@ import Testing
     #expect(Int(expected.rounded()) == answers.reduce(0) { $0 + $1.operations.executed })
   }
 
+  private static func subsets(_ boundaries: Set<Boundary>) -> [Set<Boundary>] {
+    var subsets: [Set<Boundary>] = [[]]
+    for boundary in boundaries { subsets += subsets.map { $0.union([boundary]) } }
+    return subsets
+  }
+
+  /// Decisions are taken out one by one; what only two of them together would save is rare, and small.
+  @Test(arguments: 0...1)
+  func `cost as little as the cheapest of all subsets, or nearly`(number: Int) throws {
+    var recipe = Self.recipe(number)
+    (recipe.layers, recipe.thresholds) = (4, [0.5, 0.8, 0.9])
+    let compiled = try CompiledCheckpoint(
+      recipe, for: .portable, exit: "entropy(threshold=0.85)", prune: "top-k(fraction=0.7)")
+    let context = PassContext(compiled.compiler.lowered, policies: try compiled.policies(), target: .portable)
+    var fused = compiled.compiler.lowered.graph
+    let pipeline = try Pipeline()
+    for pass in pipeline.fusions { try pass.run(on: &fused, context) }
+    let costs = try LayerCosts(fused, context, pipeline.demand)
+    let everywhere = context.everywhere(fused)
+    let placements = Self.subsets(everywhere.exits).flatMap { exits in
+      Self.subsets(everywhere.prunes).map { PolicyPlacement(exits: exits, prunes: $0) }
+    }
+    #expect(Set(placements).count >= 64 && placements.contains(everywhere))
+    var random = SeededValues("subsets \(number)")
+    var (cheapest, chosen) = (0, Set<PolicyPlacement>())
+    for _ in 0..<6 {
+      let profile = Self.profile(&random, context, fused)
+      func cost(_ placement: PolicyPlacement) -> Double {
+        costs.total(placement, profile.flows(placement), CostModel.batchOfOne)
+      }
+      let found = PlacePolicies.cheapest(context, in: fused, cost: cost)
+      let lowest = try #require(placements.map(cost).min())
+      #expect(cost(found) <= 1.05 * lowest, "\(found) costs \(cost(found)), the cheapest \(lowest)")
+      cheapest += cost(found) <= lowest * (1 + 1e-9) ? 1 : 0
+      chosen.insert(found)
+    }
+    #expect(cheapest >= 4 && chosen.count > 1, "\(cheapest) of 6 are the cheapest, \(chosen.count) differ")
+  }
+
   @Test func `keep every head of a policy that reads what earlier heads said`() throws {
     let folder = try TemporaryFolder()
     let checkpoint = try Self.recipe(1).write(in: folder)
