@@ -127,6 +127,9 @@ import Testing
         return
       }
     }
+    // Heads of which the policy reads logits alone, shadowed, too.
+    let sure = try ServedFixture(exit: "max-probability(threshold=0.9)") { $0.shadow = 0.5 }.model
+    #expect(try JSONField(try await sure.pyramid(of: request), file: "reply").required("ms_dense").double() > 0)
     let hasty = try ServedFixture { $0.deadline = .nanoseconds(1) }.model
     let error = await #expect(throws: ServingError.self) { try await hasty.pyramid(of: request) }
     #expect(error?.kind == .late)

@@ -48,7 +48,8 @@ import Testing
     let error = await #expect(throws: ServingError.self) {
       if isPyramid { _ = try await model.pyramid(of: request) } else { _ = try await model.answer(request) }
     }
-    #expect(error?.kind == .broken && error?.description.contains("was written over while it was in use") == true)
+    #expect(error?.kind == .broken)
+    #expect(error?.description.contains("was written over while it was in use") == true, "\(String(describing: error))")
   }
 }
 

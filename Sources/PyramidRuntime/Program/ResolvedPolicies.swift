@@ -88,7 +88,9 @@ extension Graph {
         decisions[decision.boundary] = Set(decision.signals.map(\.signal.rawValue))
       }
     }
-    let (exitSignals, tokenSignals) = (instance.exitSignals, instance.tokenSignals)
+    // The control that never exits looks at nothing.
+    let exitSignals = instance.neverExits ? [] : instance.exitSignals
+    let tokenSignals = instance.tokenSignals
     for boundary in shape.boundaries where instance.isActive(afterLayer: boundary.number) {
       guard let reads = decisions[boundary] else {
         if compiled?.isActive(afterLayer: boundary.number) == true || instance.neverExits { continue }
