@@ -157,34 +157,48 @@ import Testing
     #expect(cheapest >= 4 && chosen.count > 1, "\(cheapest) of 6 are the cheapest, \(chosen.count) differ")
   }
 
-  @Test func `keep every head of a policy that reads what earlier heads said`() throws {
+  /// A graph whose profile says that so many percent of the samples of ten tokens leave at each head, and the heads that
+  /// there are.
+  private static func profiled(
+    _ exit: String, leaving percent: Int, _ registry: PolicyRegistry
+  ) throws -> (graph: Graph, all: Set<Boundary>) {
     let folder = try TemporaryFolder()
-    let checkpoint = try Self.recipe(1).write(in: folder)
-    /// The heads that are left where no text leaves before the last layer.
-    func exits(_ exit: String, _ registry: PolicyRegistry) throws -> (left: Set<Boundary>, all: Set<Boundary>) {
-      let compilation = try Compilation(
-        checkpoint: checkpoint, policies: PolicyChoice(exit: PolicySpec(exit), prune: nil), registry: registry)
-      let lowered = compilation.compiler.lowered
-      var context = PassContext(
-        policies: compilation.policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, target: .portable)
-      let layers = (0..<lowered.graph.shape.layers).map { layer in
-        let isLast = layer == lowered.graph.shape.layers - 1
-        return PolicyProfile.Layer(
-          samplesEntered: 40, samplesLeft: isLast ? 40 : 0, tokensEntered: 400, tokensLeft: isLast ? 400 : 0,
-          tokensKept: isLast ? 0 : 400, decidesExit: true)
-      }
-      context.profile = PolicyProfile(
-        model: lowered.graph.name, checkpoint: "", exit: context.policies.exit?.spec.description, prune: nil,
-        entry: nil,
-        layers: layers)
-      var graph = lowered.graph
-      try Pipeline().run(on: &graph, context)
-      return (graph.decisions.exits, context.everywhere(lowered.graph).exits)
+    let compilation = try Compilation(
+      checkpoint: recipe(1).write(in: folder), policies: PolicyChoice(exit: PolicySpec(exit)), registry: registry)
+    let lowered = compilation.compiler.lowered
+    var context = PassContext(
+      policies: compilation.policies, exitHeads: lowered.exitHeads, headInput: lowered.headInput, target: .portable)
+    var samples = 10_000
+    let layers = (1...lowered.graph.shape.layers).map { layer in
+      let left = layer == lowered.graph.shape.layers ? samples : samples * percent / 100
+      defer { samples -= left }
+      return PolicyProfile.Layer(
+        samplesEntered: samples, samplesLeft: left, tokensEntered: 10 * samples, tokensLeft: 10 * left,
+        tokensKept: 10 * (samples - left), decidesExit: true)
     }
-    let alone = try exits("entropy", CompiledCheckpoint.registry.get())
-    let together = try exits("reads-all", PolicyRegistry([PolicyType(ReadsAll.self)]))
-    #expect(alone.left.count < alone.all.count)
-    #expect(together.left == together.all && together.all.count == 4)
+    context.profile = PolicyProfile(
+      model: lowered.graph.name, checkpoint: "", exit: context.policies.exit?.spec.description, prune: nil,
+      entry: nil, layers: layers)
+    var graph = lowered.graph
+    try Pipeline().run(on: &graph, context)
+    return (graph, context.everywhere(lowered.graph).exits)
+  }
+
+  @Test func `keep every head of a policy that reads what earlier heads said`() throws {
+    let alone = try Self.profiled("entropy", leaving: 0, CompiledCheckpoint.registry.get())
+    let together = try Self.profiled("reads-all", leaving: 0, PolicyRegistry([PolicyType(ReadsAll.self)]))
+    #expect(alone.graph.decisions.exits.count < alone.all.count)
+    #expect(together.graph.decisions.exits == together.all && together.all.count == 4)
+  }
+
+  /// A peek reads a layer's weights for one row, and the layer reads them again for the others.
+  @Test(arguments: [(60, true), (3, false)])
+  func `peek where many leave, and decide after the whole layer where few do`(percent: Int, peeks: Bool) throws {
+    let (graph, all) = try Self.profiled("entropy", leaving: percent, CompiledCheckpoint.registry.get())
+    let (exits, peeked) = (graph.decisions.exits, graph.nodes.filter { $0.op.facts.attention?.isOfFirst == true })
+    // Behind the last head that is left, only [CLS] is computed in any case.
+    let early = exits.filter { exit in peeked.contains { $0.section == .layer(exit.number - 1) } }
+    #expect(!exits.isEmpty && early == (peeks ? exits : []), "\(exits) of \(all), early \(early)")
   }
 
   @Test func `let a sample leave at the next head that is left, with that head's answer`() throws {

@@ -5,8 +5,10 @@
 // out and put it on the [CLS] row alone (`headNodes`, `FirstRowPath`); narrow what the other nodes read to the samples
 // that stay (`narrowing`); make those nodes read it (`rewritten`). Pruning in the layer then sees only samples that
 // stay, so it needs no exit decision any more. A layer whose attention depends on positions keeps its exit at its end:
-// for its [CLS] row all keys and values are needed, which is most of what a peek saves.
+// for its [CLS] row all keys and values are needed, which is most of what a peek saves. So does a layer after which, by a
+// profile, too few leave: its weights are read for the one row and again for the others.
 
+import PyramidFormats
 import PyramidIR
 
 /// Moves each exit decision before its layer.
@@ -14,11 +16,26 @@ struct Peek: Pass {
   static let name = "peek"
 
   func run(on graph: inout Graph, _ context: PassContext) throws {
+    try context.profile?.check(against: graph, context)
     for layer in 0..<graph.shape.layers {
-      if let peek = LayerWithExit(graph, layer: layer) { graph = try peek.rewritten() }
+      guard let peeked = try LayerWithExit(graph, layer: layer)?.rewritten() else { continue }
+      if try context.profile.map({ try pays(peeked, over: graph, layer, $0, context) }) ?? true { graph = peeked }
     }
     graph.removeDeadNodes()
     graph.renumberDims()
+  }
+
+  /// Whether a layer costs no more peeked than plain, once pruning is where it goes in either.
+  private func pays(
+    _ peeked: Graph, over plain: Graph, _ layer: Int, _ profile: PolicyProfile, _ context: PassContext
+  ) throws -> Bool {
+    let flow = profile.flows(context.placement(in: plain)).layers[layer]
+    let costs = try [peeked, plain].map { graph in
+      var hoisted = graph
+      try HoistCompaction().run(on: &hoisted, context)
+      return LayerCost(hoisted, .layer(layer)).total(flow, .batchOfOne)
+    }
+    return costs[0] <= costs[1]
   }
 }
 

@@ -26,7 +26,8 @@ struct LayerCost {
       if dim.family == .samples { return (\.samplesStaying, \.samplesStaying) }
       return (definition.op == .keepSamples ? \.tokensStaying : \.tokensKept, \.samplesStaying)
     }
-    var counted: Set<WeightID> = []
+    // What a peek reads for the samples that enter is read again for those that stay.
+    var counted: [Bool: Set<WeightID>] = [:]
     for node in graph.nodes where node.section == section {
       for term in graph.executedOperations(of: node) {
         let (rows, samples) = population(term.dim)
@@ -35,10 +36,11 @@ struct LayerCost {
       guard !node.op.facts.readsRows, let dim = node.results.first.flatMap({ graph[$0].type.rows.dim }) else {
         continue
       }
-      let weights = node.weights.filter { counted.insert($0).inserted }.reduce(0) {
+      let isOfAll = population(dim).samples == \.samplesEntering
+      let weights = node.weights.filter { counted[isOfAll, default: []].insert($0).inserted }.reduce(0) {
         $0 + graph[$1].rowCount * graph[$1].type.columns
       }
-      if population(dim).samples == \.samplesEntering { weightsEntering += weights } else { weightsStaying += weights }
+      if isOfAll { weightsEntering += weights } else { weightsStaying += weights }
     }
   }
 
@@ -55,31 +57,40 @@ struct LayerCost {
   }
 }
 
-/// Costs of all sections in the four cases.
+/// Costs of all sections in the cases.
 struct LayerCosts {
   /// What stands after a layer.
   struct Case: Hashable {
     var hasExit, hasPrune: Bool
+    /// Whether the exit is decided before the layer.
+    var peeks = true
   }
 
   private var entry: [Case: LayerCost] = [:]
   private var layers: [Case: [LayerCost]] = [:]
+  private let isPeekChosen: Bool
   private let embeddings: LayerCost
   private let output: LayerCost
 
-  /// Compiles the cases of a plain, fused graph by the passes of `demand`.
+  /// Compiles the cases of a plain, fused graph by the passes of `demand`. With a profile `peek` chooses, so that both of its
+  /// choices are cases; without one it has none.
   init(_ graph: Graph, _ context: PassContext, _ demand: [any Pass]) throws {
     let everywhere = context.everywhere(graph)
     var plain = graph
+    var unprofiled = context
+    unprofiled.profile = nil
+    isPeekChosen = context.profile != nil
     for (hasExit, hasPrune) in [(false, false), (false, true), (true, false), (true, true)] {
-      var compiled = graph
-      compiled.placement = PolicyPlacement(
-        exits: hasExit ? everywhere.exits : [], prunes: hasPrune ? everywhere.prunes : [])
-      for pass in demand { try pass.run(on: &compiled, context) }
-      let costs = (0..<graph.shape.layers).map { LayerCost(compiled, .layer($0)) }
-      layers[Case(hasExit: hasExit, hasPrune: hasPrune)] = costs
-      entry[Case(hasExit: hasExit, hasPrune: hasPrune)] = LayerCost(compiled, .entry)
-      if !hasExit && !hasPrune { plain = compiled }
+      for peeks in hasExit ? [true, false] : [true] {
+        var compiled = graph
+        compiled.placement = PolicyPlacement(
+          exits: hasExit ? everywhere.exits : [], prunes: hasPrune ? everywhere.prunes : [])
+        for pass in demand where peeks || !(pass is Peek) { try pass.run(on: &compiled, unprofiled) }
+        let costs = (0..<graph.shape.layers).map { LayerCost(compiled, .layer($0)) }
+        layers[Case(hasExit: hasExit, hasPrune: hasPrune, peeks: peeks)] = costs
+        entry[Case(hasExit: hasExit, hasPrune: hasPrune)] = LayerCost(compiled, .entry)
+        if !hasExit && !hasPrune { plain = compiled }
+      }
     }
     embeddings = LayerCost(plain, .embeddings)
     output = LayerCost(plain, .output)
@@ -93,9 +104,17 @@ struct LayerCosts {
     return sum + (flows.layers.last.map { output.total($0, model) } ?? 0)
   }
 
-  /// What one layer costs under a placement, in operations over all samples of a profile.
-  func total(ofLayer layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel) -> Double {
-    layers[Self.decisions(.after(layer), placement)]![layer].total(flow, model)
+  /// What one layer costs under a placement, in operations over all samples of a profile, with or without a peek, or as
+  /// `peek` will choose.
+  func total(
+    ofLayer layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel, peeks: Bool? = nil
+  ) -> Double {
+    var decisions = Self.decisions(.after(layer), placement)
+    func cost(_ peeks: Bool) -> Double {
+      decisions.peeks = peeks || !decisions.hasExit
+      return layers[decisions]![layer].total(flow, model)
+    }
+    return peeks.map(cost) ?? (isPeekChosen ? min(cost(true), cost(false)) : cost(true))
   }
 
   private static func decisions(_ boundary: Boundary, _ placement: PolicyPlacement) -> Case {

@@ -15,7 +15,7 @@ struct PlacementExplanation {
   private let everywhere, chosen: PolicyPlacement
   /// Whether `place-policies` has a choice.
   private let isPlaced: Bool
-  private let costs, costsWithoutPeek: LayerCosts
+  private let costs: LayerCosts
   private let model = CostModel.batchOfOne
 
   /// Works the costs out; throws what `place-policies` would.
@@ -25,7 +25,6 @@ struct PlacementExplanation {
       context.profile ?? Self.staying(layers: graph.shape.layers, hasEntry: context.decidesAtEntry(of: graph))
     let costs = try LayerCosts(graph, context, pipeline.demand)
     (self.context, self.profile, self.costs) = (context, profile, costs)
-    costsWithoutPeek = try LayerCosts(graph, context, pipeline.demand.filter { !($0 is Peek) })
     isPlaced = context.profile != nil && !pipeline.placement.isEmpty
     everywhere = context.everywhere(graph)
     chosen =
@@ -59,8 +58,9 @@ struct PlacementExplanation {
       let kept = isPlaced && !context.mayDropHeads ? "kept: the policy looks back at earlier heads" : "kept"
       row("head", with: cost(with), without: cost(without), hasHead ? kept : "dropped")
       // Where a row was computed to prune before the layer, the exit is decided early in any case.
-      let late = costWithoutPeek(with, at: boundary)
-      if late != cost(with) { row("peek", with: cost(with), without: late, hasHead ? "kept" : "dropped") }
+      let (early, late) = (cost(with, at: boundary, peeks: true), cost(with, at: boundary, peeks: false))
+      let isPeeked = hasHead && (context.profile == nil || early <= late)
+      if late != early { row("peek", with: early, without: late, isPeeked ? "kept" : "dropped") }
     }
     if everywhere.prunes.contains(boundary) {
       let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([boundary]))
@@ -74,13 +74,13 @@ struct PlacementExplanation {
     costs.total(placement, profile.flows(placement), model) / Double(profile.samples)
   }
 
-  /// The same with one layer's exit decided after the whole layer.
-  private func costWithoutPeek(_ placement: PolicyPlacement, at boundary: Boundary) -> Double {
+  /// The same with one layer's exit decided before the layer, or after the whole of it.
+  private func cost(_ placement: PolicyPlacement, at boundary: Boundary, peeks: Bool) -> Double {
     guard case .after(let layer) = boundary else { return cost(placement) }
     let flow = profile.flows(placement).layers[layer]
-    let late = costsWithoutPeek.total(ofLayer: layer, placement, flow, model)
-    let early = costs.total(ofLayer: layer, placement, flow, model)
-    return cost(placement) + (late - early) / Double(profile.samples)
+    let asked = costs.total(ofLayer: layer, placement, flow, model, peeks: peeks)
+    let chosen = costs.total(ofLayer: layer, placement, flow, model)
+    return cost(placement) + (asked - chosen) / Double(profile.samples)
   }
 
   /// One text that nothing happens to.
