@@ -84,7 +84,7 @@
     @Option(help: "Most bytes of one text.")
     var maxText = 1 << 20
 
-    @Option(help: "Most bytes of a request's body.")
+    @Option(help: "Most bytes of a request's body or message; all on their way have 64 times that together.")
     var maxBody = 8 << 20
 
     @Option(help: "Most bytes of a request's headers.")
@@ -93,7 +93,7 @@
     @Flag(help: "Read models into memory, where nobody can change them, instead of mapping their files.")
     var copy = false
 
-    @Option(help: "Most HTTP connections at a time; others wait.")
+    @Option(help: "Most connections at a time, of HTTP and of gRPC each; others wait.")
     var maxConnections = 16_384
 
     @Option(help: "Seconds after which an idle connection is closed, and a body that is not there yet refused.")

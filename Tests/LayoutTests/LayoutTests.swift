@@ -58,7 +58,7 @@ import Testing
   /// What the server alone is built on: see the trait `Server` in Package.swift.
   static let serverModules: Set<String> = [
     "CoreMetrics", "Foundation", "GRPCCore", "GRPCNIOTransportHTTP2", "GRPCProtobuf", "HTTPTypes", "Hummingbird",
-    "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOSSL",
+    "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOHPACK", "NIOHTTP2", "NIOSSL",
     "ServiceLifecycle", "SwiftProtobuf", "UnixSignals",
   ]
 

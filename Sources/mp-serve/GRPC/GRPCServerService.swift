@@ -3,6 +3,7 @@
 #if Server
   import GRPCCore
   import GRPCNIOTransportHTTP2
+  import HummingbirdCore
   import Logging
   import NIOCore
   import PyramidServing
@@ -25,6 +26,7 @@
       // The transport takes no names.
       let address = try NIOCore.SocketAddress.makeAddressResolvingHost(options.host, port: options.grpcPort)
       let host = address.ipAddress ?? options.host
+      let underway = BytesUnderway(largest: options.maxBody)
       let transport = HTTP2ServerTransport.Posix(
         address: address.protocol == .inet6
           ? .ipv6(host: host, port: options.grpcPort) : .ipv4(host: host, port: options.grpcPort),
@@ -33,11 +35,18 @@
           config.rpc.maxRequestPayloadSize = options.maxBody
           config.connection.maxIdleTime = .seconds(options.idleTimeout)
           config.connection.keepalive.time = .seconds(options.idleTimeout)
-          // Each may hold a part of a message of --max-body.
           config.http2.maxConcurrentStreams = 32
+          // Meant for debugging, but the transport has no other way to them.
+          config.channelDebuggingCallbacks.onBindTCPListener = { [connections = options.maxConnections] port in
+            port.eventLoop.makeCompletedFuture {
+              try port.pipeline.syncOperations.addHandler(
+                AvailableConnectionsChannelHandler(maxConnections: connections))
+            }
+          }
           config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { [seconds = options.idleTimeout] stream in
             stream.eventLoop.makeCompletedFuture {
-              try stream.pipeline.syncOperations.addHandler(CallTimer(seconds: seconds))
+              try stream.pipeline.syncOperations.addHandler(
+                CallLimits(seconds: seconds, underway: underway), position: .first)
             }
           }
         })

@@ -12,12 +12,12 @@
   final class RequestBodies: Sendable {
     private let most: Int
     private let time: Duration
-    private let underway = Atomic(0)
-    /// So many of the largest bodies may be on their way at once.
-    private static let together = 64
+    private let underway: BytesUnderway
 
     /// Bodies of at most `most` bytes that are there within `seconds`.
-    init(most: Int, seconds: Int) { (self.most, time) = (most, .seconds(seconds)) }
+    init(most: Int, seconds: Int) {
+      (self.most, time, underway) = (most, .seconds(seconds), BytesUnderway(largest: most))
+    }
 
     /// The body of a request. Throws `ServingError` where it is too large, too slow or compressed, or where too many bytes
     /// are on their way already.
@@ -29,7 +29,7 @@
         throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
       }
       var bytes: [UInt8] = []
-      defer { underway.subtract(bytes.count, ordering: .relaxed) }
+      defer { underway.remove(bytes.count) }
       let start = ContinuousClock.now
       // What a header promises is not counted: who sends nothing takes no room.
       for try await part in request.body {
@@ -40,8 +40,7 @@
           throw ServingError(.late, "the body is not there after \(time.components.seconds) s")
         }
         bytes += part.readableBytesView
-        let all = underway.add(part.readableBytes, ordering: .relaxed).newValue
-        guard all <= Self.together * most else {
+        guard underway.add(part.readableBytes) else {
           throw ServingError(.busy(retryAfter: 1), "too many bytes are on their way to this server")
         }
       }

@@ -1,0 +1,83 @@
+"""What clients may hold of a server: connections, and bytes of requests that are on their way."""
+
+import contextlib
+import select
+import socket
+import time
+
+import frames
+import requests
+import tritonclient.grpc as triton
+from conftest import Server
+from test_protocols import tensor
+
+
+def test_what_is_on_its_way_is_bounded_together(model):
+    # 67 times this is the most that has room, of 64 times 1,000 bytes.
+    part = b"x" * 955
+    with Server(model, "--max-body", "1000") as server, contextlib.ExitStack() as held:
+        def opened(port):
+            return held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+
+        def wait(taken):
+            end = time.time() + 20
+            while True:
+                try:
+                    calls.infer("dbpedia14", [tensor(["a"], triton)])
+                    found = True
+                except triton.InferenceServerException as error:
+                    assert "RESOURCE_EXHAUSTED" in str(error), error
+                    found = False
+                if found == taken:
+                    return
+                assert time.time() < end, "messages have no bound" if found else "messages that are gone are counted"
+                time.sleep(0.02)
+
+        bodies = [opened(server.port) for _ in range(68)]
+        for connection in bodies:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + part)
+        refused, _, _ = select.select(bodies, [], [], 20)
+        assert [connection.recv(12) for connection in refused] == [b"HTTP/1.1 429"]
+        # Messages have room of their own.
+        calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
+        wait(True)
+        streams = [opened(server.grpc_port) for _ in range(3)]
+        for connection in streams:
+            messages = [
+                frames.headers(stream) + frames.data(stream, part[5:], length=999, flags=0) for stream in range(1, 61, 2)]
+            connection.sendall(frames.PREFACE + frames.settings() + b"".join(messages))
+        wait(False)
+        for connection in streams:
+            connection.close()
+        wait(True)
+        # The end waits for requests that are under way.
+        for connection in bodies:
+            connection.close()
+        assert server.stop()[0] == 0
+
+
+def test_connections_over_the_limit_wait(model):
+    with Server(model, "--max-connections", "3") as server:
+        def answers(port):
+            try:
+                if port == server.port:
+                    return requests.get(server.url + "/v2/health/live", timeout=0.5).status_code == 200
+                with contextlib.closing(triton.InferenceServerClient(f"127.0.0.1:{port}")) as client:
+                    return client.is_server_live(client_timeout=0.5)
+            except (requests.RequestException, triton.InferenceServerException):
+                return False
+
+        for port in [server.port, server.grpc_port]:
+            held = []
+            for _ in range(3):
+                held.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+                # Two that come at once are taken at once, even if there is room for one.
+                time.sleep(0.1)
+            assert not answers(port)
+            held.pop().close()
+            end = time.time() + 20
+            while not answers(port):
+                assert time.time() < end, "it is never taken"
+            for connection in held:
+                connection.close()
+        assert server.stop()[0] == 0

@@ -1,0 +1,69 @@
+// gRPC waits for a call's message as long as the client likes, who may send a byte now and then, or none, and holds what
+// came of it. Interceptors see whole messages only, so time and bytes are watched on the call's stream.
+
+#if Server
+  import NIOCore
+  import NIOHPACK
+  import NIOHTTP2
+
+  /// Resets a stream whose request is not there in time, and refuses one for whose bytes there is no room. Stands in the
+  /// stream's pipeline, before what reads messages.
+  final class CallLimits: ChannelDuplexHandler {
+    typealias InboundIn = HTTP2Frame.FramePayload
+    typealias OutboundIn = HTTP2Frame.FramePayload
+    typealias OutboundOut = HTTP2Frame.FramePayload
+
+    private let time: TimeAmount
+    private let underway: BytesUnderway
+    /// Of this call.
+    private var bytes = 0
+    private var isReplied = false
+    private var timer: Scheduled<Void>?
+
+    init(seconds: Int, underway: BytesUnderway) { (time, self.underway) = (.seconds(Int64(seconds)), underway) }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+      timer = context.eventLoop.scheduleTask(in: time) { [channel = context.channel] in channel.close(promise: nil) }
+    }
+
+    /// As soon as the stream is closed, by whom ever.
+    func handlerRemoved(context: ChannelHandlerContext) {
+      timer?.cancel()
+      underway.remove(bytes)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      switch unwrapInboundIn(data) {
+      case .data(let part):
+        if !isReplied {
+          bytes += part.data.readableBytes
+          if !underway.add(part.data.readableBytes) { return refuse(context) }
+        }
+        if part.endStream { timer?.cancel() }
+      case .headers(let part):
+        if part.endStream { timer?.cancel() }
+      default: break
+      }
+      context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+      // Whoever does not read the reply keeps nothing of the request in memory.
+      isReplied = true
+      underway.remove(bytes)
+      bytes = 0
+      context.write(data, promise: promise)
+    }
+
+    /// Says RESOURCE_EXHAUSTED as a reply of headers alone, and reads no more.
+    private func refuse(_ context: ChannelHandlerContext) {
+      let reply: HPACKHeaders = [
+        ":status": "200", "content-type": "application/grpc", "grpc-status": "8",
+        "grpc-message": "too many bytes are on their way to this server", "retry-after": "1",
+      ]
+      isReplied = true
+      context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: reply, endStream: true))), promise: nil)
+      context.close(promise: nil)
+    }
+  }
+#endif
