@@ -1,7 +1,9 @@
 """What options say, of the command line and of the environment, and what is refused at the start."""
 
+import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -91,11 +93,16 @@ def test_a_host_may_be_a_name(model):
     assert server.stop()[0] == 0
 
 
-def test_tls(model, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+def certify(key, certificate):
+    """Makes a key, and a certificate for it."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
          "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+
+
+def test_tls(model, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    certify(key, certificate)
     server = Server(
         model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https")
     reply = requests.get(server.url + "/health", verify=str(certificate), timeout=30)
@@ -118,6 +125,46 @@ def test_tls(model, tmp_path):
             [BIN / "mp-serve", model, "--port", "0", "--grpc-port", "0", "--tls-certificate", first, "--tls-key", second],
             capture_output=True, text=True, timeout=60)
         assert wrong.returncode == 1 and option in wrong.stderr and path in wrong.stderr, wrong.stderr
+
+
+def test_a_tls_certificate_is_read_again(model, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    certify(key, certificate)
+    options = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
+    with Server(model, *options, scheme="https") as server:
+        def shown(port):
+            return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=10))
+
+        def reload(message):
+            """Tells the server to, and waits until it says so."""
+            server.process.send_signal(signal.SIGHUP)
+            assert any(message == json.loads(line)["message"] for line in server.process.stderr), "the server ended"
+
+        ports = [server.port, server.grpc_port]
+        first = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+        assert [shown(port) for port in ports] == [first] * 2
+        # Trusts the first one alone, so that another connection of it would fail.
+        trust = ssl.create_default_context(cafile=certificate)
+        kept = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trust)
+
+        def asked():
+            kept.request("GET", "/health")
+            with kept.getresponse() as reply:
+                return reply.read() and reply.status
+
+        assert asked() == 200
+        certify(key, certificate)
+        reload("read the TLS certificate again")
+        second = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+        assert first != second and [shown(port) for port in ports] == [second] * 2
+        assert asked() == 200
+        certificate.write_text("no certificate")
+        reload("the TLS certificate stays as it was")
+        certify(tmp_path / "other.pem", certificate)
+        reload("the TLS certificate stays as it was")
+        assert [shown(port) for port in ports] == [second] * 2
+        kept.close()
+        assert server.stop()[0] == 0
 
 
 def test_a_port_is_for_one_protocol_and_is_had_before_it_is_said(model):

@@ -16,7 +16,7 @@
         Speaks the Open Inference Protocol, version 2 (/v2, as Triton, KServe and MLServer do, with binary tensors), and \
         text-embeddings-inference's /predict, /rerank and /info; /metrics is for Prometheus, /openapi.json describes all, \
         / is a page to try it on. Every option can also be given as MP_SERVE_<OPTION>, as MP_SERVE_PORT=8080. SIGHUP looks \
-        for new and replaced models; SIGTERM answers what came in, and ends.
+        for new and replaced models, and reads the TLS certificate again; SIGTERM answers what came in, and ends.
 
         EXAMPLES
           mp-serve model.mpc

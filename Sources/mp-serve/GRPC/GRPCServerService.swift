@@ -16,13 +16,11 @@
     private let ending = ServerEnding()
 
     init(
-      _ options: MPServe, _ repository: ModelRepository, _ draining: Draining, _ token: BearerToken?, _ logger: Logger
+      _ options: MPServe, _ repository: ModelRepository, _ draining: Draining, _ token: BearerToken?,
+      _ certificate: TLSCertificate?, _ logger: Logger
     ) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
-      if let certificate = options.tlsCertificate, let key = options.tlsKey {
-        security = .tls(
-          certificateChain: [.file(path: certificate, format: .pem)], privateKey: .file(path: key, format: .pem))
-      }
+      if let certificate { security = try .tls(certificateReloader: certificate) }
       // The transport takes no names.
       let address = try NIOCore.SocketAddress.makeAddressResolvingHost(options.host, port: options.grpcPort)
       let host = address.ipAddress ?? options.host

@@ -9,6 +9,7 @@
   import Logging
   import MagicPyramid
   import CoreMetrics
+  import NIOCertificateReloading
   import NIOCore
   import NIOSSL
   import PyramidFormats
@@ -22,6 +23,7 @@
     private let registry = MetricRegistry()
     private let repository: ModelRepository
     private let token: BearerToken?
+    private let certificate: TLSCertificate?
     private let trace: ExecutionTrace?
 
     init(_ options: MPServe) throws {
@@ -35,6 +37,9 @@
       let logger = Logger(label: "mp-serve")
       self.logger = logger
       token = try options.tokenFile.map { try BearerToken(path: $0) } ?? options.token.map { BearerToken($0) }
+      certificate = try options.tlsCertificate.flatMap { chain in
+        try options.tlsKey.map { try TLSCertificate(certificate: chain, key: $0) }
+      }
       try options.trace.check()
       trace = options.trace.recorder
       var serving = options.serving
@@ -64,10 +69,14 @@
         logger.warning("anybody who reaches this address may ask, and load and unload models: there is no --token")
       }
       var transports: [any Service] = [application]
-      if options.grpcPort > 0 { transports.append(try GRPCServerService(options, repository, draining, token, logger)) }
+      if options.grpcPort > 0 {
+        transports.append(try GRPCServerService(options, repository, draining, token, certificate, logger))
+      }
       var configuration = ServiceGroupConfiguration(
-        services: [ModelLoading(repository: repository, logger: logger), Transports(services: transports), draining],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services: [
+          ModelLoading(repository: repository, certificate: certificate, logger: logger),
+          Transports(services: transports), draining,
+        ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       configuration.maximumGracefulShutdownDuration = .seconds(options.drainDelay + options.drainTimeout)
       // What was traced is as telling after a failure.
       var failure: (any Error)?
@@ -109,29 +118,10 @@
           additionalChannelHandlers: [ClientWatch()], idleTimeout: .seconds(Int64(options.idleTimeout)),
           httpDecoderConfiguration: .init(
             maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
-      guard let certificate = options.tlsCertificate, let key = options.tlsKey else { return http }
-      return try .tls(http, tlsConfiguration: try security(certificate, key))
-    }
-
-    private func security(_ certificate: String, _ key: String) throws -> TLSConfiguration {
-      // NIO's errors name no file.
-      func read<Value>(_ path: String, _ what: String, _ body: () throws -> Value) throws -> Value {
-        do { return try body() } catch { throw FormatError(file: path, problem: "\(what): \(error)") }
-      }
-      let chain = try read(certificate, "is no certificate chain in PEM, as --tls-certificate takes it") {
-        try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-      }
-      let secret = try read(key, "is no private key in PEM, as --tls-key takes it") {
-        try NIOSSLPrivateKey(file: key, format: .pem)
-      }
-      var configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: chain, privateKey: .privateKey(secret))
-      configuration.minimumTLSVersion = .tlsv12
-      let complete = configuration
-      _ = try read(key, "is not the key of --tls-certificate \(certificate)") {
-        try NIOSSLContext(configuration: complete)
-      }
-      return complete
+      guard let certificate else { return http }
+      var security = try TLSConfiguration.makeServerConfiguration(certificateReloader: certificate)
+      security.minimumTLSVersion = .tlsv12
+      return try .tls(http, tlsConfiguration: security)
     }
   }
 
@@ -148,9 +138,10 @@
     }
   }
 
-  /// Loads the models at the start, and again at each SIGHUP.
+  /// Loads the models at the start, and again at each SIGHUP, with the TLS certificate.
   struct ModelLoading: Service {
     let repository: ModelRepository
+    let certificate: TLSCertificate?
     let logger: Logger
 
     func run() async throws {
@@ -158,6 +149,15 @@
       try await repository.load()
       for model in repository.models { logger.notice("serves a model", metadata: model.facts) }
       for await _ in signals.cancelOnGracefulShutdown() {
+        // By itself: neither is to wait for the other, nor to be kept back by what is wrong with it.
+        do {
+          if let certificate {
+            try certificate.reload()
+            logger.notice("read the TLS certificate again")
+          }
+        } catch {
+          logger.error("the TLS certificate stays as it was", metadata: ["error": "\(error)"])
+        }
         do {
           try await repository.load()
           for model in repository.models { logger.notice("serves a model", metadata: model.facts) }
