@@ -118,6 +118,13 @@ def test_the_container_listens_where_the_manifest_says():
     assert re.search(r"^USER [1-9][0-9]*$", text, re.M)
 
 
+def test_install_wants_a_folder(tmp_path):
+    for arguments, words in [
+            ([], "no --prefix"), (["--prefix"], "has no folder"), (["--prefix="], "no --prefix"), (["--what"], "--what")]:
+        ran = subprocess.run([ROOT / "Scripts/install", *arguments], capture_output=True, text=True, cwd=tmp_path)
+        assert ran.returncode == 64 and words in ran.stderr and "usage:" in ran.stderr, ran.stderr
+
+
 def test_the_unit_is_one(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("there is no systemd-analyze")
