@@ -6,6 +6,7 @@ import socket
 import time
 
 import frames
+import pytest
 import requests
 import tritonclient.grpc as triton
 from conftest import Server
@@ -41,6 +42,9 @@ def test_what_is_on_its_way_is_bounded_together(model):
         # Messages have room of their own.
         calls = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}")
         wait(True)
+        for large in ["a" * 1000, "word " * 1_000_000]:
+            with pytest.raises(triton.InferenceServerException, match="OUT_OF_RANGE.*1000 bytes"):
+                calls.infer("dbpedia14", [tensor([large], triton)])
         streams = [opened(server.grpc_port) for _ in range(3)]
         for connection in streams:
             messages = [

@@ -2,12 +2,13 @@
 // came of it. Interceptors see whole messages only, so time and bytes are watched on the call's stream.
 
 #if Server
+  import GRPCCore
   import NIOCore
   import NIOHPACK
   import NIOHTTP2
 
-  /// Resets a stream whose request is not there in time, and refuses one for whose bytes there is no room. Stands in the
-  /// stream's pipeline, before what reads messages.
+  /// Resets a stream whose request is not there in time, and refuses one that is too large or for whose bytes there is no
+  /// room. Stands in the stream's pipeline, before what reads messages.
   final class CallLimits: ChannelDuplexHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundIn = HTTP2Frame.FramePayload
@@ -37,7 +38,14 @@
       case .data(let part):
         if !isReplied {
           bytes += part.data.readableBytes
-          if !underway.add(part.data.readableBytes) { return refuse(context) }
+          guard underway.add(part.data.readableBytes) else {
+            return refuse(context, .resourceExhausted, "too many bytes are on their way to this server", "1")
+          }
+          // In front of a message are five bytes of its length.
+          guard bytes - 5 <= underway.largest else {
+            let text = "the message has more than the \(underway.largest) bytes that this server takes"
+            return refuse(context, .outOfRange, text)
+          }
         }
         if part.endStream { timer?.cancel() }
       case .headers(let part):
@@ -55,14 +63,18 @@
       context.write(data, promise: promise)
     }
 
-    /// Says RESOURCE_EXHAUSTED as a reply of headers alone, and reads no more.
-    private func refuse(_ context: ChannelHandlerContext) {
-      let reply: HPACKHeaders = [
-        ":status": "200", "content-type": "application/grpc", "grpc-status": "8",
-        "grpc-message": "too many bytes are on their way to this server", "retry-after": "1",
+    /// Says why as a reply of headers alone, and reads no more.
+    private func refuse(
+      _ context: ChannelHandlerContext, _ code: Status.Code, _ text: String, _ retryAfter: String? = nil
+    ) {
+      var reply: HPACKHeaders = [
+        ":status": "200", "content-type": "application/grpc", "grpc-status": "\(code.rawValue)", "grpc-message": text,
       ]
+      if let retryAfter { reply.add(name: "retry-after", value: retryAfter) }
       isReplied = true
-      context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: reply, endStream: true))), promise: nil)
+      context.write(wrapOutboundOut(.headers(.init(headers: reply, endStream: true))), promise: nil)
+      // What a server says that has answered and wants no more of the request.
+      context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil)
       context.close(promise: nil)
     }
   }

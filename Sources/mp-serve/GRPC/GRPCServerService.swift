@@ -30,7 +30,8 @@
           ? .ipv6(host: host, port: options.grpcPort) : .ipv4(host: host, port: options.grpcPort),
         transportSecurity: security,
         config: .defaults { config in
-          config.rpc.maxRequestPayloadSize = options.maxBody
+          // `CallLimits` refuses what is larger than allowed; the transport would reset the stream and not say why.
+          config.rpc.maxRequestPayloadSize = .max
           config.connection.maxIdleTime = .seconds(options.idleTimeout)
           config.connection.keepalive.time = .seconds(options.idleTimeout)
           config.http2.maxConcurrentStreams = 32

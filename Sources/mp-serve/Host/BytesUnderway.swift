@@ -5,16 +5,17 @@
 
   /// Bytes of requests that are on their way.
   final class BytesUnderway: Sendable {
-    private let size: Int
+    /// Of one request.
+    let largest: Int
     private let count = Atomic(0)
 
-    /// Room for 64 requests of `size` bytes, the largest.
-    init(largest size: Int) { self.size = size }
+    /// Room for 64 of the largest requests.
+    init(largest: Int) { self.largest = largest }
 
     /// Counts bytes more. False where there was no room for them; they are counted until they are removed all the same.
     func add(_ bytes: Int) -> Bool {
       // 64 times the largest may be more than there are numbers.
-      count.add(bytes, ordering: .relaxed).newValue / 64 < size
+      count.add(bytes, ordering: .relaxed).newValue / 64 < largest
     }
 
     func remove(_ bytes: Int) { count.subtract(bytes, ordering: .relaxed) }
