@@ -1,4 +1,4 @@
-"""What clients may hold of a server: connections, and bytes of requests that are on their way."""
+"""What clients may hold of a server, and how long: connections, calls, and bytes of requests that are on their way."""
 
 import contextlib
 import select
@@ -84,4 +84,32 @@ def test_connections_over_the_limit_wait(model):
                 assert time.time() < end, "it is never taken"
             for connection in held:
                 connection.close()
+        assert server.stop()[0] == 0
+
+
+def test_connections_and_calls_that_nobody_minds_are_ended(model):
+    reset = frames.frame(frames.RESET, 0, 1, (8).to_bytes(4, "big"))
+    with Server(model, "--idle-timeout", "1") as server, contextlib.ExitStack() as held:
+        def opened(data=b""):
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", server.grpc_port), timeout=10))
+            connection.sendall(data)
+            return connection
+
+        silent, busy = opened(), opened(frames.PREFACE + frames.settings())
+        # There is no window for its reply.
+        unread, found = opened(frames.PREFACE + frames.settings((4, 0)) + frames.call(1, frames.message())), b""
+        while reset not in found:
+            part = unread.recv(65536)
+            assert part, "the connection is closed before its call"
+            found += part
+        # One says nothing, the other much, but asks nothing and does not answer the goodbye.
+        while silent.recv(65536):
+            pass
+        end = time.time() + 15
+        with contextlib.suppress(OSError):
+            while time.time() < end:
+                busy.sendall(frames.frame(frames.WINDOW, 0, 0, (1).to_bytes(4, "big")))
+                time.sleep(0.05)
+        assert time.time() < end, "it is never closed"
+        assert triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}").is_server_live()
         assert server.stop()[0] == 0

@@ -42,10 +42,16 @@
                 AvailableConnectionsChannelHandler(maxConnections: connections))
             }
           }
+          config.channelDebuggingCallbacks.onAcceptTCPConnection = { [seconds = options.idleTimeout] connection in
+            connection.eventLoop.makeCompletedFuture {
+              try connection.pipeline.syncOperations.addHandler(ConnectionLimits(seconds: seconds, channel: connection))
+            }
+          }
           config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { [seconds = options.idleTimeout] stream in
             stream.eventLoop.makeCompletedFuture {
+              let connection = try stream.parent?.pipeline.syncOperations.handler(type: ConnectionLimits.self)
               try stream.pipeline.syncOperations.addHandler(
-                CallLimits(seconds: seconds, underway: underway), position: .first)
+                CallLimits(seconds: seconds, underway: underway, connection: connection), position: .first)
             }
           }
         })
