@@ -80,6 +80,12 @@ def test_the_service_uses_the_runtime_that_is_defined():
     assert runtime["spec"]["containers"][0]["name"] == "kserve-container"
 
 
+def test_the_runtime_takes_the_format_that_is_written():
+    header = (ROOT / "Sources/PyramidFormats/Artefact/ArtefactHeader.swift").read_text()
+    (entry,) = documents()[0]["spec"]["supportedModelFormats"]
+    assert entry["version"] == re.search(r'let version = "(\d+)"', header).group(1)
+
+
 def test_each_protocol_of_the_runtime_has_its_port():
     runtime = documents()[0]["spec"]
     # Whatever protocol a service asks for, it is routed to the container's one port: 8080 speaks HTTP, 8081 gRPC.

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -37,6 +38,9 @@ def test_a_text_by_keyboard(browser, server, width, scheme):
     page.keyboard.press("Control+Enter")
     playwright.expect(page.locator("#answer")).to_contain_text("Album", timeout=30_000)
     assert page.locator("#heads tr").count() == 7
+    # What it took, of what the whole model takes.
+    for place, unit in [("#workText", "GFLOP"), ("#timeText", "ms")]:
+        assert re.fullmatch(rf"[\d.]+%: [\d.]+ of [\d.]+ {unit}", page.locator(place).inner_text()), place
     # A slider by keys: leaving never, the pyramid has all layers.
     for _ in range(8):
         page.keyboard.press("Tab")

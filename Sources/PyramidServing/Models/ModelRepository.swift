@@ -87,7 +87,7 @@ public final class ModelRepository: Sendable {
     let names = state.withLock { Set($0.models.keys) }
     guard let name = names.first else { throw ServingError(.unavailable, "no model is loaded") }
     guard names.count == 1 else {
-      throw ServingError(.notFound, "\(names.count) models are served, and the request names none: use /v2/models")
+      throw ServingError(.notFound, "\(names.count) models are served: ask one by /v2/models/NAME/infer")
     }
     return try model(name)
   }
