@@ -54,6 +54,9 @@ def test_what_is_on_its_way_is_bounded_together(model):
         for connection in streams:
             connection.close()
         wait(True)
+        counted = requests.get(server.url + "/metrics", timeout=30).text
+        for code in ["outOfRange", "resourceExhausted"]:
+            assert f'grpc_server_refused_total{{code="{code}"}} ' in counted
         # The end waits for requests that are under way.
         for connection in bodies:
             connection.close()

@@ -3,6 +3,7 @@
 // goodbye to idle connections, and then waits for the client as long as it likes, so those are watched, too.
 
 #if Server
+  import CoreMetrics
   import GRPCCore
   import NIOCore
   import NIOHPACK
@@ -85,6 +86,7 @@
         ":status": "200", "content-type": "application/grpc", "grpc-status": "\(code.rawValue)", "grpc-message": text,
       ]
       if let retryAfter { reply.add(name: "retry-after", value: retryAfter) }
+      CoreMetrics.Counter(label: "grpc_server_refused", dimensions: [("code", code.description)]).increment()
       isReplied = true
       context.write(wrapOutboundOut(.headers(.init(headers: reply, endStream: true))), promise: nil)
       // What a server says that has answered and wants no more of the request.
