@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +37,18 @@ def test_a_program_against_the_header(classifier, model, tmp_path, language, sta
     # What is no UTF-8 opens the model and fails at the text.
     assert run(model, b"\xff")[:2] == (1, []) and "not UTF-8" in run(model, b"\xff")[2]
     assert run()[2] == f"{magic_pyramid.version()}: usage: classify MODEL.mpc TEXT\n"
+
+
+def test_loading_it_changes_nothing_in_the_process():
+    program = """
+import ctypes, os, sys
+def state():
+    status = open("/proc/self/status").read().splitlines()
+    counts = [len(os.listdir("/proc/self/" + kind)) for kind in ("task", "fd")]
+    return counts, [line for line in status if line.startswith("Sig")]
+before = state()
+ctypes.CDLL(sys.argv[1])
+assert state() == before, (before, state())
+"""
+    ran = subprocess.run([sys.executable, "-c", program, LIBRARY], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
