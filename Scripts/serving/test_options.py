@@ -74,6 +74,35 @@ def test_every_option_comes_from_the_environment(tmp_path):
         assert ran.returncode == code and words in ran.stderr and "two.so" not in ran.stderr, (variables, ran.stderr)
 
 
+def test_numbers_have_bounds(tmp_path):
+    """Sums and products of them were formed that no Int holds: the process died at the start, at a request, or at SIGTERM."""
+    dumped = subprocess.run([BIN / "mp-serve", "--experimental-dump-help"], capture_output=True, check=True)
+    whole = {"grpc-port", "max-layers", "batch-tokens", "threads"}
+    for argument in json.loads(dumped.stdout)["command"]["arguments"]:
+        if argument["kind"] == "option" and argument.get("defaultValue", "").isdigit():
+            whole.add(argument["preferredName"]["name"])
+    assert len(whole) > 13, whole
+
+    def run(name, value, env):
+        # Two ports of 0 are said after the options under test, unless it is one of them.
+        ports = [f"--{port}=0" for port in ["port", "grpc-port"] if port != name]
+        variable = {"MP_SERVE_" + name.upper().replace("-", "_"): value} if env else {}
+        return subprocess.run(
+            [BIN / "mp-serve", tmp_path / "none.mpc", *ports, *([] if env else [f"--{name}={value}"])],
+            env={**os.environ, **variable}, capture_output=True, text=True, timeout=60)
+
+    for name in sorted(whole):
+        for env in [False, True]:
+            ran = run(name, str(2**63 - 1), env)
+            assert ran.returncode == 64 and "--" + name in ran.stderr and "must be" in ran.stderr, (name, ran.stderr)
+    for name in ["max-header", "max-body", "queue-tokens"]:
+        assert "must be 1 to 1099511627776" in run(name, str(2**40 + 1), False).stderr
+        assert run(name, str(2**40), False).returncode == 1
+    for name in ["drain-delay", "drain-timeout", "idle-timeout"]:
+        assert "to 1000000" in run(name, "1000001", False).stderr
+        assert run(name, "1000000", False).returncode == 1
+
+
 def test_what_kubernetes_sets_for_a_service_is_no_option(model):
     links = {
         "PORT": "tcp://10.0.0.7:80", "SERVICE_HOST": "10.0.0.7", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80",

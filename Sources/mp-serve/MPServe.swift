@@ -141,14 +141,18 @@
       if port == grpcPort, port > 0 { throw ValidationError("--port and --grpc-port are both \(port)") }
       if !(0...1).contains(shadow) { throw ValidationError("--shadow must be 0 to 1") }
       if !(0...1).contains(labelThreshold) { throw ValidationError("--label-threshold must be 0 to 1") }
-      let counts = [
-        ("--queue-tokens", queueTokens), ("--max-texts", maxTexts), ("--max-body", maxBody),
-        ("--max-text", maxText), ("--max-header", maxHeader),
-        ("--max-connections", maxConnections), ("--idle-timeout", idleTimeout), ("--batch-tokens", batchTokens ?? 1),
+      // Sums and products of them are formed: these bounds are beyond all use, and far below where numbers end.
+      let (sizes, seconds) = (1...1 << 40, 0...1_000_000)
+      let numbers = [
+        ("--queue-tokens", queueTokens, sizes), ("--max-texts", maxTexts, sizes), ("--max-body", maxBody, sizes),
+        ("--max-text", maxText, sizes), ("--max-header", maxHeader, sizes), ("--batch-tokens", batchTokens ?? 1, sizes),
+        ("--max-connections", maxConnections, sizes), ("--max-layers", maxLayers ?? 0, 0...1 << 40),
+        ("--idle-timeout", idleTimeout, 1...1_000_000), ("--drain-timeout", drainTimeout, seconds),
+        ("--drain-delay", drainDelay, seconds), ("--deadline-ms", deadlineMs, 0...1_000_000_000),
       ]
-      if let wrong = counts.first(where: { $0.1 < 1 }) { throw ValidationError("\(wrong.0) must be at least 1") }
-      if deadlineMs < 0 || drainTimeout < 0 || drainDelay < 0 { throw ValidationError("times must not be negative") }
-      if let maxLayers, maxLayers < 0 { throw ValidationError("--max-layers must not be negative") }
+      if let (name, _, range) = numbers.first(where: { !$0.2.contains($0.1) }) {
+        throw ValidationError("\(name) must be \(range.lowerBound) to \(range.upperBound)")
+      }
       if token != nil && tokenFile != nil { throw ValidationError("give --token or --token-file, not both") }
       if (tlsCertificate == nil) != (tlsKey == nil) {
         throw ValidationError("--tls-certificate and --tls-key go together")
