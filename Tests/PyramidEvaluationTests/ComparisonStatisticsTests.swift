@@ -19,6 +19,15 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
     #expect(isClose(Binomial.cumulative(k, of: n, p), expected, within: 1e-9))
   }
 
+  @Test(arguments: [
+    (9999, 100_000, 0.1005, 0.2980100826375991), (10_000, 100_000, 0.1005, 0.3016714602265398),
+    (60_000, 100_000, 0.6001, 0.4754648504525885), (600_000_000, 1_000_000_000, 0.60002, 0.09835678037791293),
+  ])
+  func `Tails of many texts are those of arithmetic with 40 digits`(k: Int, n: Int, p: Double, expected: Double) {
+    // Logarithms of factorials of a billion have 2e10 before the point, which leaves 5 digits behind it.
+    #expect(isClose(Binomial.cumulative(k, of: n, p), expected, within: n > 1_000_000 ? 1e-5 : 1e-9))
+  }
+
   @Test(arguments: [(0.975, 1.95996398), (0.8, 0.84162123), (0.95, 1.64485363), (0.5, 0), (1e-6, -4.75342431)])
   func `Normal quantiles are SciPy's`(p: Double, expected: Double) {
     #expect(isClose(Normal.quantile(p), expected, within: 1e-8))
@@ -160,6 +169,19 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
     #expect(RiskCount(losses: 0, of: needed).probability(above: 0.02) <= 0.05)
     #expect(RiskCount(losses: 0, of: needed - 1).probability(above: 0.02) > 0.05)
     #expect(RiskCount(losses: 1, of: 10).textsNeeded(limit: 0.1, confidence: 0.95) == nil)
+  }
+
+  @Test func `Millions of texts are found to be needed as soon as hundreds are`() throws {
+    let risk = RiskCount(losses: 24, of: 40)
+    var needed: Int?
+    let time = ContinuousClock().measure { needed = risk.textsNeeded(limit: 0.6001, confidence: 0.95) }
+    let texts = try #require(needed)
+    func probability(of texts: Int) -> Double {
+      RiskCount(losses: Int((Double(texts) * 0.6).rounded(.up)), of: texts).probability(above: 0.6001)
+    }
+    #expect(texts > 1_000_000 && probability(of: texts) <= 0.05 && probability(of: texts / 100 * 99) > 0.05)
+    // It took a quarter of a minute and more, one factor of a coefficient at a time.
+    #expect(time < .seconds(5))
   }
 
   @Test func `The walk ends at the first bound that fails, and parts without texts don't hinder it`() {

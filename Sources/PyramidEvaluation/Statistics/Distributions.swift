@@ -19,7 +19,12 @@ enum Binomial {
   /// The sum from k, at most the mean, downwards.
   private static func lowerTail(_ k: Int, of n: Int, _ p: Double) -> Double {
     var logTerm = Double(n - k) * log1p(-p) + Double(k) * log(p)
-    for i in 0..<k { logTerm += log(Double(n - i) / Double(i + 1)) }
+    // Factors one by one are more exact, and take for ever where a share close to its limit asks for millions of texts.
+    if k < 10_000 {
+      for i in 0..<k { logTerm += log(Double(n - i) / Double(i + 1)) }
+    } else {
+      logTerm += logFactorial(n) - logFactorial(k) - logFactorial(n - k)
+    }
     var (sum, ratio, i) = (1.0, 1.0, k)
     while i > 0 && ratio > 1e-18 {
       ratio *= Double(i) / Double(n - i + 1) * ((1 - p) / p)
@@ -28,6 +33,8 @@ enum Binomial {
     }
     return min(1, exp(logTerm + log(sum)))
   }
+
+  private static func logFactorial(_ n: Int) -> Double { lgamma(Double(n) + 1).0 }
 }
 
 /// The standard normal distribution.

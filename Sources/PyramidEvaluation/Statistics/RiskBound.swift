@@ -34,7 +34,7 @@ public struct RiskCount: Sendable, Equatable {
   }
 
   /// About how many texts bound the risk by `limit`, if as large a share of them is lost; nil where none do, because that
-  /// share is the limit or more.
+  /// share is the limit or more, or where 2^30 are too few.
   public func textsNeeded(limit: Double, confidence: Double) -> Int? {
     guard risk < limit, limit > 0 else { return nil }
     func suffices(_ texts: Int) -> Bool {
