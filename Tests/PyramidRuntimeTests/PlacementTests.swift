@@ -224,4 +224,19 @@ import Testing
       if [2, 4, 5].contains(all.exitLayer) { #expect(some.exitLayer == all.exitLayer && some.logits == all.logits) }
     }
   }
+
+  @Test(arguments: [("entropy(threshold=0.5)", false), ("patience-divergence(threshold=0.5)", true)])
+  func `hand earlier probabilities on to policies that read them, and make none for others`(
+    exit: String, reads: Bool
+  ) throws {
+    let folder = try TemporaryFolder()
+    let compilation = try Compilation(
+      checkpoint: Self.recipe(1).write(in: folder), policies: PolicyChoice(exit: PolicySpec(exit)))
+    var graph = compilation.compiler.lowered.graph
+    graph.placement = PolicyPlacement(exits: [.after(0), .after(1), .after(2), .after(3)])
+    let context = PassContext(compilation.compiler.lowered, policies: compilation.policies, target: .portable)
+    try Pipeline.schedulePolicies(on: &graph, context)
+    // Values that dead nodes made are there still: with hundreds of layers they took a quarter of a minute.
+    #expect(graph.values.contains { $0.name.hasPrefix("earlier") } == reads)
+  }
 }

@@ -17,7 +17,7 @@ struct BoundaryState {
   var types: ValueID?
   /// What each token alive received over the layers so far, where a policy reads it.
   var receivedSum: ValueID?
-  /// Probabilities of earlier heads, first head first.
+  /// Probabilities of earlier heads, first head first, where the policy reads them.
   var earlier: [ValueID] = []
   /// Logits of the entry's head, one for each task, once they are made; nil for a task without such a head.
   var entryLogits: [ValueID?] = []
@@ -195,15 +195,18 @@ struct BoundaryBuilder {
     let (heads, first) = try heads(context)
     let logits = try joined(heads, name: "allLogits")
     let reads = ExitSignal.allCases.filter(policy.exitSignals.contains)
+    var own: ValueID?
     if reads.contains(.probabilities) || reads.contains(.earlierProbabilities) {
       let tasks = builder.graph.shape.answered.map(\.task.task)
       let parts = try zip(heads, tasks).map { try probabilities(of: $0, $1, for: policy) }
-      after.earlier.append(try joined(parts, name: "allProbabilities"))
+      own = try joined(parts, name: "allProbabilities")
     }
+    // Each boundary compacts all of them: in vain, and with the square of the layers, for policies that read none.
+    if let own, reads.contains(.earlierProbabilities) { after.earlier.append(own) }
     let signals: [(ExitSignal, [ValueID])] = try reads.map { signal in
       switch signal {
       case .logits, .tokenIDs, .groupLogits: return (signal, [])
-      case .probabilities: return (signal, [after.earlier.last!])
+      case .probabilities: return (signal, [own!])
       case .hidden:
         guard let first else { throw CompileError("hidden is not known \(boundary)") }
         return (signal, [first])
