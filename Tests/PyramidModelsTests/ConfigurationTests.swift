@@ -74,6 +74,18 @@ import Testing
     #expect(try read(#"{"model_type": "bert", "hidden_act": "\#(name)"}"#).activation == activation)
   }
 
+  @Test func `Layers are at most 128, however they are counted`() throws {
+    #expect(try read(#"{"model_type": "bert", "num_hidden_layers": 128}"#).layers == 128)
+    let wrong = [
+      (#""bert", "num_hidden_layers": 129"#, "num_hidden_layers"), (#""distilbert", "n_layers": 129"#, "n_layers"),
+      (#""albert", "num_hidden_layers": 64, "inner_group_num": 3"#, "inner_group_num"),
+    ]
+    for (config, place) in wrong {
+      let error = #expect(throws: FormatError.self) { try read(#"{"model_type": \#(config)}"#) }
+      #expect(error?.description.hasPrefix("config.json: \(place): expected at most ") == true, "\(error as Any)")
+    }
+  }
+
   @Test func `ALBERT says how its layers share weights`() throws {
     let model = try read(
       #"{"model_type": "albert", "num_hidden_layers": 6, "num_hidden_groups": 3, "inner_group_num": 2}"#)
