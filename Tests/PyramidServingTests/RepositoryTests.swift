@@ -2,10 +2,11 @@
 
 import Glibc
 import MagicPyramid
-import PyramidServing
 import PyramidTestSupport
 import Synchronization
 import Testing
+
+@testable import PyramidServing
 
 @Suite struct `A repository` {
   private func repository(_ path: String, _ metrics: MetricRegistry = MetricRegistry()) throws -> ModelRepository {
@@ -15,6 +16,13 @@ import Testing
 
   private func names(_ repository: ModelRepository) -> [String] {
     repository.models.map { "\($0.name)/\($0.version)" }
+  }
+
+  @Test func `tells files apart whose numbers have their highest bit`() {
+    var (one, other) = (stat(), stat())
+    (one.st_ino, one.st_dev, other.st_ino, other.st_dev) = (.max, .max, .max - 1, .max)
+    #expect(ModelRepository.FileStamp(one) == ModelRepository.FileStamp(one))
+    #expect(ModelRepository.FileStamp(one) != ModelRepository.FileStamp(other))
   }
 
   @Test func `has models by name and version, and gives the latest`() async throws {

@@ -18,13 +18,19 @@ public final class ModelRepository: Sendable {
   }
 
   /// What tells a file from the one that replaced it.
-  fileprivate struct FileStamp: Sendable, Equatable {
-    let device, inode, size, seconds, nanoseconds: Int
+  struct FileStamp: Sendable, Equatable {
+    /// Some file systems number files up to 2^64.
+    let device, inode: UInt
+    let size, seconds, nanoseconds: Int
 
     init?(_ path: String) {
       var status = stat()
       guard stat(path, &status) == 0 else { return nil }
-      (device, inode, size) = (Int(truncatingIfNeeded: status.st_dev), Int(status.st_ino), Int(status.st_size))
+      self.init(status)
+    }
+
+    init(_ status: stat) {
+      (device, inode, size) = (UInt(status.st_dev), UInt(status.st_ino), Int(status.st_size))
       (seconds, nanoseconds) = (Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec))
     }
   }
