@@ -32,7 +32,7 @@ struct Worker: ParsableCommand {
 
   @OptionGroup var team: ThreadOptions
 
-  private static let mostRuns = 1_000_000
+  private static let (mostRuns, mostTokens) = (1_000_000, 1 << 20)
 
   func run() throws {
     let model = try team.open(self.model)
@@ -76,7 +76,13 @@ struct Worker: ParsableCommand {
         duration: try duration.double())
       return ["t": .array(times.map { JSONValue($0) }), "operations": JSONValue(operations)]
     case "batches":
-      let batches = try request.required("batches").elements().map { try model.batch(lengths: try sizes($0)) }
+      // All batches are made before the first is timed.
+      let field = try request.required("batches")
+      let lengths = try field.elements().map { try sizes($0) }
+      guard max(lengths.count, lengths.joined().reduce(0, +)) <= Self.mostTokens else {
+        throw field.failure("expected at most \(Self.mostTokens) batches, and as many tokens in all of them")
+      }
+      let batches = try lengths.map { try model.batch(lengths: $0) }
       return ["t": JSONValue(try batches.reduce(0) { $0 + (try model.time($1)) })]
     case "texts":
       let texts = try texts(request)
@@ -96,7 +102,7 @@ struct Worker: ParsableCommand {
 
   /// A number of samples or tokens. The bound keeps a request from allocating much before the model is asked what it
   /// admits.
-  private func size(_ field: JSONField) throws -> Int { try field.integer(in: 1...(1 << 20)) }
+  private func size(_ field: JSONField) throws -> Int { try field.integer(in: 1...Self.mostTokens) }
 
   private func texts(_ request: JSONField) throws -> [String] {
     try request.required("texts").elements().map { try $0.string() }

@@ -37,6 +37,17 @@ import Testing
     #expect(ids?.map(\.count) == [5, 2] && ids?[0].first == ids?[1].first)
   }
 
+  @Test func `A worker makes no batches of more tokens than it says, however many a line asks for`() throws {
+    func batches(_ count: Int, _ tokens: Int) -> String {
+      Array(repeating: "[\(tokens)]", count: count).joined(separator: ",")
+    }
+    let requests = [batches(263, 4000), batches(1, 1 << 20) + ",[1]"].map { #"{"op":"batches","batches":[\#($0)]}"# }
+    let input = Data((requests.joined(separator: "\n") + "\n").utf8)
+    let result = try Tool.bench("worker", Models.dense.get(), "--threads", "1", input: input)
+    #expect(result.code == 0 && result.lines.count == 3, "\(result.notes)")
+    for answer in result.lines.dropFirst() { #expect(answer.contains("expected at most 1048576 batches"), "\(answer)") }
+  }
+
   @Test func `Saved operations and saved time stand beside each other, for texts one by one and together`() throws {
     let data = Models.checkpoint + "/sample.tsv"
     let arguments = ["saved", try Models.dense.get(), try Models.pyramid.get(), "--data", data, "--limit", "40"]
