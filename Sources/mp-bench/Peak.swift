@@ -44,7 +44,10 @@ struct Peak: ParsableCommand {
   private func measure() throws -> [(peak: PeakRate, threads: Int, gflops: Double)] {
     // Throws where MP_ISA or MP_FEATURES make no sense.
     _ = try InstructionSet.native()
-    let threads = ThreadCount.choose(requested: team.threads)
+    let (asked, cpus) = (ThreadCount.choose(requested: team.threads), ThreadCount.allowedCPUs())
+    // Threads that take turns wait for each other at every step of a run, and reach nothing that is called a peak.
+    if asked > cpus { Terminal(quiet: false).note("\(asked) threads, but \(cpus) CPUs: measured with \(cpus) threads") }
+    let threads = min(asked, cpus)
     Team.setUp(threads: threads)
     return PeakRate.all.flatMap { peak in
       Set([1, threads]).sorted().map { (peak, $0, peak.measure(threads: $0) / 1e9) }

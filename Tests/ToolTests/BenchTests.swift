@@ -111,4 +111,13 @@ import Testing
     let value = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: [[String: Any]]]
     #expect(value?["peak"]?.count == table.lines.count - 2)
   }
+
+  @Test(.enabled(if: ProcessInfo.processInfo.activeProcessorCount < 1024, "a machine for 1024 threads"))
+  func `Peak rates are those of no more threads than processors`() throws {
+    let json = try Tool.bench("peak", "--threads", "1024", "--format", "json")
+    let value = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: [[String: Any]]]
+    let most = try #require(value?["peak"]?.compactMap { $0["threads"] as? Int }.max())
+    #expect(json.code == 0 && most < 1024, "\(json.notes)")
+    #expect(json.notes.contains("1024 threads, but \(most) CPUs"), "\(json.notes)")
+  }
 }
