@@ -115,6 +115,24 @@ private struct StoppedTraining {
     #expect(state.problem() == "")
   }
 
+  @Test("A line of the log that is no event is refused before anything is trained, and an event of no stage is drawn")
+  func foreignLog() throws {
+    let state = try StoppedTraining()
+    let path = state.sample.folder.path("out/training-log.jsonl")
+    let size = try MappedFile(path: path).count
+    func replace(_ line: String) throws {
+      let rest = String(repeating: " ", count: size - line.utf8.count - 1)
+      try state.sample.folder.write("out/training-log.jsonl", line + rest + "\n")
+    }
+    for line in [#"{"event":"update""#, "1"] {
+      try replace(line)
+      #expect(state.problem() == "\(path): line 1: is no event of a log" + Self.remedy)
+      #expect(try MappedFile(path: path).count == size)
+    }
+    try replace(#"{"event":"update","loss":1}"#)
+    #expect(state.problem() == "")
+  }
+
   @Test("A full disk says that --resume goes on, once there is a state to go on from", arguments: [false, true])
   func fullDisk(isLate: Bool) throws {
     let sample = try TrainingSample()

@@ -13,7 +13,8 @@ struct TrainingCurve {
     var heads: [String: LearningCurve.Series] = [:]
     // Updates of the stages before, and of this one.
     var (before, done) = (0.0, 0.0)
-    var stage = ""
+    // One of no name is a stage, too.
+    var stage: String?
     for event in events {
       let name = StageSummary.string(event["stage"])
       if name != stage {

@@ -12,7 +12,8 @@ final class TrainingLog {
   private let descriptor: Int32
 
   /// Opens the log. What lies after `bytes` is of a time that is lived again and is cut off; nil keeps everything. Throws
-  /// when bytes before that are gone: the table, the report and the curve would leave stages out.
+  /// when bytes before that are gone, or are no events: table, report and curve would leave stages out, or fail when the
+  /// training is over.
   init(path: String, keeping bytes: Int?) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
@@ -27,6 +28,7 @@ final class TrainingLog {
         problem: "has \(status.st_size) bytes of the \(byteCount) that the state goes on from; --overwrite starts anew")
     }
     ftruncate(descriptor, byteCount)
+    _ = try events()
   }
 
   deinit { close(descriptor) }
@@ -53,11 +55,18 @@ final class TrainingLog {
     byteCount += line.count
   }
 
-  /// All events so far.
+  /// All events so far. Throws for a line that is none.
   func events() throws -> [JSONValue] {
     let reader = try LineReader(path: path)
     var events: [JSONValue] = []
-    while case .bytes(let line) = try reader.next() { events.append(try JSONReader.read(line, file: path)) }
+    while let line = try reader.next() {
+      guard case .bytes(let bytes) = line, let event = try? JSONReader.read(bytes, file: path), case .object = event
+      else {
+        throw FormatError(
+          file: path, place: "line \(reader.lineNumber)", problem: "is no event of a log; --overwrite starts anew")
+      }
+      events.append(event)
+    }
     return events
   }
 }
