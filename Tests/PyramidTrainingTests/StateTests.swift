@@ -142,13 +142,41 @@ private struct StoppedTraining {
     let training = try sample.training(of: sample.checkpoint, options)
     let path = sample.folder.path("out")
     let folder = try TrainingFolder(path: path, .new, arguments: training.arguments, source: sample.checkpoint)
-    try #require(symlink("/dev/full", folder.logPath) == 0)
     let error = #expect(throws: OutputError.self) {
-      try training.run(in: folder, saveMinutes: 0, console: TrainingConsole()) { BagStage($0, $1) }
+      try training.run(in: folder, saveMinutes: 0, console: TrainingConsole()) { name, context in
+        try Self.fill(folder.logPath)
+        return BagStage(name, context)
+      }
     }
     let problem = "\(folder.logPath): cannot be written: No space left on device"
     #expect(folder.hasState == isLate)
     #expect(error?.description == problem + (isLate ? "; --resume goes on once there is room" : ""))
+  }
+
+  /// Lets what is written to a file that this process holds open go to a full disk.
+  private static func fill(_ path: String) throws {
+    var (file, other) = (stat(), stat())
+    let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+    defer { close(full) }
+    try #require(full >= 0 && stat(path, &file) == 0)
+    for descriptor in Int32(3)..<4096 where fstat(descriptor, &other) == 0 {
+      guard other.st_ino == file.st_ino, other.st_dev == file.st_dev else { continue }
+      try #require(dup2(full, descriptor) == descriptor)
+    }
+  }
+
+  @Test("A log that is a link or a pipe is refused: no file outside the folder is cut, and nothing is waited for")
+  func logElsewhere() throws {
+    let state = try StoppedTraining()
+    let path = state.sample.folder.path("out/training-log.jsonl")
+    let victim = state.sample.folder.path("victim")
+    try #require(rename(path, victim) == 0 && symlink(victim, path) == 0)
+    let before = try MappedFile(path: victim).withBytes { Array($0) } + Array("mine".utf8)
+    try state.sample.folder.write("victim", before)
+    #expect(state.problem() == "\(path): is not a regular file")
+    #expect(try MappedFile(path: victim).withBytes { Array($0) } == before)
+    try #require(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+    #expect(state.problem() == "\(path): is not a regular file")
   }
 
   @Test("Places that no training is at are refused, though the checksum is right")

@@ -16,13 +16,18 @@ final class TrainingLog {
   /// training is over.
   init(path: String, keeping bytes: Int?) throws {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    // No link's target is cut, which may be any file of the user's, and no pipe waited for.
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
     var status = stat()
-    guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
-      throw OutputError(file: path, problem: "cannot be written: \(String(cString: strerror(errno)))")
-    }
+    let isOpen = descriptor >= 0 && fstat(descriptor, &status) == 0
     byteCount = bytes ?? Int(status.st_size)
-    guard status.st_mode & S_IFMT != S_IFREG || byteCount <= status.st_size else {
+    guard isOpen, status.st_mode & S_IFMT == S_IFREG else {
+      let isOther = isOpen || errno == ELOOP || errno == ENXIO
+      throw OutputError(
+        file: path,
+        problem: isOther ? "is not a regular file" : "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    guard byteCount <= status.st_size else {
       throw FormatError(
         file: path,
         problem: "has \(status.st_size) bytes of the \(byteCount) that the state goes on from; --overwrite starts anew")
