@@ -35,7 +35,10 @@ public final class MeasurementLog {
   /// none. Throws when it is of another measurement, or can't be written.
   public init(path: String, identity: String, resumes: Bool) throws {
     self.path = path
-    let isThere = access(path, F_OK) == 0
+    let kind = FileKind(at: path)
+    // A pipe would be waited for without an end.
+    guard kind == .missing || kind == .regular else { throw ComparisonError("\(path): is not a regular file") }
+    let isThere = kind == .regular
     if resumes {
       guard isThere else { throw ComparisonError("\(path): there is nothing to go on with; leave --resume out") }
       try read(identity)

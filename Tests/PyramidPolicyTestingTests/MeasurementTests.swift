@@ -1,5 +1,6 @@
 // The comparison from contenders to report: who is in it, what an interruption leaves, what a disturbance does.
 
+import Glibc
 import PyramidFormats
 import PyramidTestSupport
 import Testing
@@ -83,6 +84,17 @@ import Testing
     #expect(throws: ComparisonError.self) {
       try ComparisonReport(measurement, source: scene.source, command: "", threads: 1, baseline: "nobody")
     }
+  }
+
+  @Test(arguments: [false, true]) func `A pipe where the measurement is kept is not waited for`(resumes: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("report.partial")
+    try #require(mkfifo(path, 0o600) == 0)
+    let error = #expect(throws: ComparisonError.self) {
+      try MeasurementLog(path: path, identity: "", resumes: resumes)
+    }
+    #expect(error?.description == "\(path): is not a regular file")
+    #expect(FileKind(at: path) == .other)
   }
 
   @Test func `An interrupted measurement goes on where it stopped, with what was measured`() throws {

@@ -1,5 +1,6 @@
 // The data of a training: classes, what is held out, batches.
 
+import Glibc
 import PyramidEvaluation
 import PyramidFormats
 import PyramidModels
@@ -103,6 +104,17 @@ struct DataTests {
   func errors(files: [String: String], problem: String) throws {
     let error = #expect(throws: FormatError.self) { try data(files) }
     #expect(error?.description.hasSuffix(problem) == true, "\(error?.description ?? "")")
+  }
+
+  @Test("A pipe among a folder's files is refused, not waited for", arguments: ["train.tsv", "dev.tsv", "LABELS.txt"])
+  func pipes(name: String) throws {
+    let folder = try TemporaryFolder()
+    if name != "train.tsv" { try folder.write("train.tsv", rows(["a", "b"])) }
+    try #require(mkfifo(folder.path(name), 0o600) == 0)
+    let error = #expect(throws: FormatError.self) {
+      try TrainingData(path: folder.path, dev: nil, checkpoint: [], seed: 1, layout: { _ in TextLayout(.tsv) })
+    }
+    #expect(error?.description == "\(folder.path(name)): is not a regular file")
   }
 
   @Test("LABELS.txt beside a file of rows names its classes, too")

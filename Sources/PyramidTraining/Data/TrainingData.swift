@@ -37,7 +37,7 @@ public struct TrainingData: Sendable {
     var (devFile, labelFile): (String?, String?) = (dev, nil)
     if trainFile != path, let folder = try? Folder(path: path) { devFile = try dev ?? Self.file("dev", in: folder) }
     if let folder = try? Folder(path: OutputFile.folder(of: trainFile)), folder.has("LABELS.txt") {
-      labelFile = folder.path(of: "LABELS.txt")
+      labelFile = try Self.regular(folder.path(of: "LABELS.txt"))
     }
     if path == "-" || dev == "-" {
       throw TrainingError("training reads files, not standard input: a resumed one reads them again")
@@ -94,7 +94,13 @@ public struct TrainingData: Sendable {
     guard found.count < 2 else {
       throw FormatError(file: folder.path, problem: "has both \(found[0]) and \(found[1]); give --data one file")
     }
-    return found.first.map(folder.path)
+    return try found.first.map { try regular(folder.path(of: $0)) }
+  }
+
+  /// A path that was found and that nobody named: a pipe there would be waited for without an end.
+  private static func regular(_ path: String) throws(FormatError) -> String {
+    guard FileKind(at: path) == .regular else { throw FormatError(file: path, problem: "is not a regular file") }
+    return path
   }
 
   private static func checksum(_ path: String) throws(FormatError) -> String {
