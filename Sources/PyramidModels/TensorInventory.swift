@@ -66,7 +66,7 @@ struct TensorInventory {
     let size = read.reduce(0) { $0 + tensors.byteCount(of: $1) }
     let unread = tensors.files.reduce(0) { $0 + $1.file.count } - size
     let others = tensors.names.filter { !read.contains($0) }
-    guard unread > 4 * size * weights.cutLayers + 4 << 30,
+    guard unread > 4 * size * weights.cutLayers + 1 << 30,
       let largest = others.max(by: { tensors.byteCount(of: $0) < tensors.byteCount(of: $1) })
     else { return }
     throw CheckpointError(

@@ -20,6 +20,37 @@ import Testing
   }
 }
 
+@Suite struct `Checksum of files` {
+  /// KiB of a mapped file that are resident, by what the kernel says of this process.
+  private func resident(_ name: String) throws -> Int {
+    let reader = try LineReader(path: "/proc/self/smaps")
+    var isMapping = false
+    while case .bytes(let bytes)? = try reader.next() {
+      let line = String(decoding: bytes, as: UTF8.self)
+      if line.hasSuffix(name) { isMapping = true }
+      guard isMapping, line.hasPrefix("Rss:") else { continue }
+      return try #require(Int(line.split(separator: " ")[1]))
+    }
+    throw FormatError(file: name, problem: "is not mapped")
+  }
+
+  @Test func `What is only summed does not stay in memory`() throws {
+    let folder = try TemporaryFolder()
+    let name = "hole-\(UInt64.random(in: .min ... .max))"
+    // Two pieces, the second a short one.
+    let size = 17 << 20 + 1
+    let header = Array(#"{"hog":{"dtype":"U8","shape":[\#(size)],"data_offsets":[0,\#(size)]}}"#.utf8)
+    try folder.write(name, withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header)
+    try #require(truncate(folder.path(name), 8 + header.count + size) == 0)
+    let file = try SafetensorsFile(path: folder.path(name))
+    let sum = Checksum.sha256(ofFiles: [file])
+    #expect(try resident(name) < 1 << 10)
+    #expect(sum == file.file.withBytes { Checksum.sha256(of: $0) })
+    #expect(try resident(name) > 16 << 10)
+    #expect(try sum == Checksum.sha256(ofFiles: [SafetensorsFile(path: file.path, copying: true)]))
+  }
+}
+
 @Suite struct `Output file` {
   /// Between its link and its rename a file has a temporary name wherever it lies: who is killed there leaves it.
   @Test func `The next in a folder removes what killed processes left, and nothing that is still written`() throws {

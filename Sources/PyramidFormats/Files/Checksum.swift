@@ -7,7 +7,7 @@ public enum Checksum {
   /// Of the files' bytes, one after the other.
   public static func sha256(ofFiles files: [SafetensorsFile]) -> String {
     var sum = RunningChecksum()
-    for file in files { sum.update(file.file.bytes) }
+    for file in files { file.file.withPieces { sum.update($0) } }
     return sum.digits
   }
 

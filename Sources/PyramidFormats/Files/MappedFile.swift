@@ -89,6 +89,16 @@ public final class MappedFile: Sendable {
     return try body(bytes)
   }
 
+  /// Calls `body` with all bytes, piece by piece. None stays resident for it: tensors that nothing reads are summed, too.
+  func withPieces(_ body: (UnsafeRawBufferPointer) -> Void) {
+    for start in stride(from: 0, to: count, by: 16 << 20) {
+      let piece = UnsafeRawBufferPointer(start: base + start, count: min(16 << 20, count - start))
+      body(piece)
+      // Whoever reads it later gets it back from the file; a copy has none.
+      if !isCopy { madvise(base + start, piece.count, MADV_DONTNEED) }
+    }
+  }
+
   deinit { munmap(base, count) }
 }
 
