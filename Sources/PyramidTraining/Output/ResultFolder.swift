@@ -18,11 +18,14 @@ struct ResultFolder {
   /// Places in the training file, from 1, of the rows that nothing was learned from.
   let heldOutRows: [Int]
 
-  /// Files beside the weights that a checkpoint may have: the tokenizer's, and the terms that its weights come under.
-  private static let copied = [
-    "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "LICENSE", "NOTICE",
-  ]
+  /// The terms that a checkpoint's weights come under.
+  private static let terms = ["LICENSE", "NOTICE"]
+  /// Files beside the weights that a checkpoint may have: the tokenizer's, and the terms.
+  private static let copied =
+    [
+      "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
+      "added_tokens.json",
+    ] + terms
 
   /// Throws when a file of the checkpoint can't be copied: said before a training, it costs nothing.
   static func check(_ checkpoint: Checkpoint) throws(FormatError) {
@@ -36,7 +39,8 @@ struct ResultFolder {
     for name in Self.copied {
       guard source.has(name) else {
         // Of a training that was here before: a tokenizer.json would be read in place of the vocab.txt that is copied.
-        unlink(folder.file(name))
+        // Terms may be of what else is in the folder.
+        if !Self.terms.contains(name) { unlink(folder.file(name)) }
         continue
       }
       try CopiedFile(path: source.path(of: name)).write(to: folder.file(name))
