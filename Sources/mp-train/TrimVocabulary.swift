@@ -47,7 +47,7 @@ struct TrimVocabulary: ParsableCommand {
     let terminal = Terminal(quiet: quiet)
     let checkpoint = try Checkpoint(path: checkpoint)
     var trim = try VocabularyTrim(of: checkpoint)
-    var texts = 0
+    var (texts, before) = (0, 0)
     defer { terminal.endProgress() }
     for path in data {
       let file = try TrainingData.trainFile(of: path)
@@ -57,6 +57,8 @@ struct TrimVocabulary: ParsableCommand {
         texts += 1
         if texts % 1000 == 0 { terminal.progress("\(texts) texts") }
       }
+      guard texts > before else { throw FormatError(file: reader.location.file, problem: "has no rows") }
+      before = texts
     }
     try TrimmedCheckpoint(trim, size: size).write(to: output)
     terminal.endProgress()

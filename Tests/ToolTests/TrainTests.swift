@@ -131,6 +131,8 @@ import Testing
     #expect(try Tool.train.run([scratch.path("small")] + words).code == 0)
     let missing = try Tool.train.run(["trim-vocabulary", scratch.path("model"), "--size", "200"])
     #expect(missing.code == 64)
+    let empty = try Tool.train.run(trim + ["--data", "/dev/null", "--output", scratch.path("none")])
+    #expect(empty.code == 1 && empty.notes.contains("/dev/null: has no rows"), "\(empty.notes)")
     let help = try Tool.train("trim-vocabulary", "--help")
     #expect(help.code == 0 && help.output.contains("--size"))
   }
