@@ -53,6 +53,15 @@ private struct Fickle: ExitPolicy {
     #expect(try pure.write(to: path).check?.passes == true)
   }
 
+  /// A feed-forward layer of a million columns is a small file with a hole in it.
+  @Test func `runs fewer texts where rows are very wide, and one at least`() {
+    let lengths = [22, 18, 13, 32, 25, 32, 4, 2]
+    #expect(SelfCheck.fitting(lengths, width: 16384) == Array(0..<8))
+    #expect(SelfCheck.fitting(lengths, width: 1 << 20) == [0, 6, 7])
+    #expect(SelfCheck.fitting(lengths, width: 1 << 28) == [7])
+    #expect(SelfCheck.fitting([], width: 1 << 28) == [])
+  }
+
   /// The engine runs one checkpoint, the oracle another that differs in the values of its weights alone.
   @Test(arguments: [Precision.f32, .bf16])
   func `sees weights that are not the checkpoint's`(precision: Precision) throws {
