@@ -7,7 +7,7 @@ import MagicPyramid
 
 @main
 struct EngineProbe {
-  /// `engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry`, or
+  /// `engine-probe MODEL.mpc allocations|careless|environment|opened|idle|concurrent|entry`, or
   /// `engine-probe CHECKPOINT train DATA BATCH THREADS`.
   static func main() async throws {
     let arguments = CommandLine.arguments
@@ -19,11 +19,12 @@ struct EngineProbe {
     case "allocations": try countAllocations(arguments[1], careless: false)
     case "careless": try countAllocations(arguments[1], careless: true)
     case "environment": try compareEnvironment(arguments[1])
+    case "opened": try countThreads(arguments[1])
     case "idle": try watchIdle(arguments[1])
     case "entry": try EntryLatency(arguments[1]).measure()
     case "concurrent": try await ConcurrentCalls(arguments[1]).measure()
     default:
-      print("usage: engine-probe MODEL.mpc allocations|careless|environment|idle|concurrent|entry")
+      print("usage: engine-probe MODEL.mpc allocations|careless|environment|opened|idle|concurrent|entry")
       print("       engine-probe CHECKPOINT train DATA BATCH THREADS")
       exit(64)
     }
@@ -71,6 +72,20 @@ struct EngineProbe {
     let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
     _ = try classifier.run(Self.batch(samples: 8, for: classifier))
     print("used: \(current() == started ? "the same" : "changed")")
+  }
+
+  /// Prints how many threads the process has as soon as a model is open with a team of four.
+  private static func countThreads(_ path: String) throws {
+    var options = ClassifierOptions()
+    options.threads = 4
+    let classifier = try Classifier(path: path, registry: PolicyCatalogue.registry(), options: options)
+    var count = 0
+    withExtendedLifetime(classifier) {
+      guard let folder = opendir("/proc/self/task") else { return }
+      while let entry = readdir(folder) { count += entry.pointee.d_name.0 == 0x2E ? 0 : 1 }
+      closedir(folder)
+    }
+    print(count)
   }
 
   /// Prints the milliseconds of CPU time that the process takes after a request until it is at rest: takes less than one in

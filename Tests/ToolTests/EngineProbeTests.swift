@@ -35,6 +35,14 @@ import Testing
     #expect(result.lines == ["loaded: the same", "used: the same"], "\(result.notes)")
   }
 
+  /// A process that forks while the team is still made hands its child libomp's locks as held, and the child hangs. Of the
+  /// team of four the inference thread is one.
+  @Test func `A model is open once its team is made`() throws {
+    let result = try Tool.probe(Models.dense.get(), "opened")
+    let count = try #require(Int(result.lines.first ?? ""), "\(result.notes)")
+    #expect(count >= 1 + 4)
+  }
+
   /// CPU time, not time: other work on the machine does not count. Workers that spin for a while after each request, as those of
   /// OpenMP do unless they are told otherwise, take five times the limit.
   @Test func `An engine that is asked nothing takes no CPU time`() throws {

@@ -30,6 +30,8 @@ final class InferenceThread: Sendable {
     let lock = Lock()
     /// Signalled once for each work that is appended, and at the end.
     let arrivals = Semaphore()
+    /// Signalled once the thread has its team.
+    let readiness = Semaphore()
     var first: InferenceWork?
     var last: InferenceWork?
 
@@ -76,7 +78,7 @@ final class InferenceThread: Sendable {
     }
   }
 
-  /// Starts the thread with a team of `threads`.
+  /// Starts the thread, and returns once it has its team of `threads`: a fork before would copy libomp's locks as held.
   private init(threads: Int) throws(RuntimeError) {
     line = Line(teamSize: threads)
     var attributes = pthread_attr_t()
@@ -91,6 +93,7 @@ final class InferenceThread: Sendable {
       throw RuntimeError("can't start the inference thread: \(String(cString: strerror(code)))")
     }
     self.thread = thread
+    line.readiness.wait()
   }
 
   private let thread: pthread_t
@@ -117,6 +120,7 @@ final class InferenceThread: Sendable {
 private func inferenceThreadMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   let line = Unmanaged<InferenceThread.Line>.fromOpaque(raw!).takeRetainedValue()
   Team.setUp(threads: line.teamSize)
+  line.readiness.signal()
   while let work = line.removeFirst() {
     Team.perform(
       threads: line.teamSize,

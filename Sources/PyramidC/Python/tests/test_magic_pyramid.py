@@ -206,6 +206,18 @@ def test_a_forked_child_classifies(model, classifier):
     assert classifier.predict(TEXTS) == expected
 
 
+def test_a_fork_as_soon_as_a_model_is_open_classifies(model, classifier):
+    expected = classifier.predict(TEXTS)
+
+    def fork_at_once():
+        opened = Classifier(model, threads=2)
+        return in_fork(lambda: opened.predict(TEXTS) == expected) == 0
+
+    # In each child libomp starts anew.
+    for _ in range(4):
+        assert in_fork(fork_at_once) == 0
+
+
 def test_the_library_refuses_what_was_opened_before_a_fork(classifier):
     def use():
         classifier._process = os.getpid()
