@@ -34,7 +34,7 @@ public final class ClassificationStream {
   private var end: Result<Void, any Error>?
   /// How many full waves are classified at once: the last samples of each lot run in narrow ones.
   static let waves = 8
-  /// Bytes of text that are held at most, but for the last record.
+  /// Bytes of records and errors that are held at most, but for the last one.
   private static let mostBytes = 16 << 20
 
   /// A stream over a source, which nothing else may read from. Its labels name classes as `spelling` says, or else as all
@@ -67,10 +67,10 @@ public final class ClassificationStream {
         }
         let admitted = next.flatMap { admission.admit($0, at: source.location) }
         lot.append(admitted)
+        bytes += (try? admitted.get())?.record.keptBytes ?? TextRecord.ownBytes
         guard case .success(let record) = admitted else { continue }
         samples += record.encodings.count
         tokens += record.tokens
-        bytes += record.record.text.utf8.count + (record.record.pair?.utf8.count ?? 0)
       } catch {
         end = .failure(error)
       }

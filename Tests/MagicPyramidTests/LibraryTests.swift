@@ -56,4 +56,31 @@ import Testing
     let end = try stream.next()
     #expect(end == nil)
   }
+
+  /// What a stream reads from memory.
+  private final class Source: RecordSource {
+    let location = (file: "records", place: "")
+    let mustWait = false
+    private var records: ArraySlice<Result<TextRecord, FormatError>>
+
+    init(_ records: [Result<TextRecord, FormatError>]) { self.records = records[...] }
+
+    func next() -> Result<TextRecord, FormatError>? { records.popFirst() }
+  }
+
+  @Test func `A lot of a stream ends at 16 MiB of records, of which ids and errors are a part`() throws {
+    let classifier = try Classifier(model: CompiledCheckpoint(CheckpointRecipe(), for: .portable).model)
+    func lots(_ records: [Result<TextRecord, FormatError>]) throws -> [Int] {
+      let stream = try ClassificationStream(Source(records), classifier: classifier)
+      var counts: [Int] = []
+      while let lot = try stream.next() { counts.append(lot.count) }
+      return counts
+    }
+    // Of a list of numbers most is no digits.
+    var record = TextRecord(text: "w7")
+    record.id = .array(Array(repeating: 1, count: 130_000))
+    #expect(try lots(Array(repeating: .success(record), count: 5)) == [2, 2, 1])
+    let error = FormatError(file: "records", problem: "bad")
+    #expect(try lots(Array(repeating: .failure(error), count: 65_537)) == [65_536, 1])
+  }
 }

@@ -45,6 +45,24 @@ struct LabelledDataSetTests {
     #expect(error?.place == "line 4" && error?.problem.contains("of text and rows so far") == true)
   }
 
+  @Test("What a record calls itself counts, by the boxes of its values, and so do lists of labels")
+  func idsCount() throws {
+    let lines = """
+      {"text": "a", "label": "x", "id": 7}
+      {"text": "a", "label": "x", "id": [null, true, {"k": "v"}]}
+      {"text": "a", "labels": ["x", "y"]}
+      """
+    func count(atMost bytes: Int) throws -> Int {
+      try withFile(lines) {
+        try LabelledRecords(path: $0, layout: TextLayout(.jsonl), maximumBytes: bytes).records.count
+      }
+    }
+    let ids = (64 + 1) + (64 + 64 + 64 + 128 + 64 + 1 + 64 + 1)
+    let bytes = 3 * 256 + 2 + 2 + ids + 1 + 3 + 2 * (16 + 1)
+    #expect(try count(atMost: bytes) == 3)
+    #expect(throws: FormatError.self) { try count(atMost: bytes - 1) }
+  }
+
   @Test(
     "A bad row is an error that names the file and the line",
     arguments: [

@@ -22,9 +22,24 @@ public struct TextRecord: Sendable, Equatable {
 
   /// The bytes that a record which is kept takes, without its text.
   package static let ownBytes = 256
-  /// The bytes that it takes with its text, roughly: of many short rows the text is the smallest part.
+  /// The bytes that it takes with what it holds, roughly: of many short rows the text is the smallest part.
   package var keptBytes: Int {
-    [pair, label, group].reduce(Self.ownBytes + text.utf8.count) { $0 + ($1?.utf8.count ?? 0) }
+    let texts = [pair, label, group].compactMap { $0 } + (labels ?? [])
+    let own = Self.ownBytes + 16 * (labels?.count ?? 0) + (id?.keptBytes ?? 0)
+    return texts.reduce(own + text.utf8.count) { $0 + $1.utf8.count }
+  }
+}
+
+extension JSONValue {
+  /// The bytes that it takes, roughly: each value has a box of its own, and most are much larger than their text.
+  fileprivate var keptBytes: Int {
+    switch self {
+    case .null, .bool: 64
+    case .number(let number): 64 + number.text.utf8.count
+    case .string(let text): 64 + text.utf8.count
+    case .array(let elements): elements.reduce(64) { $0 + $1.keptBytes }
+    case .object(let object): object.members.reduce(128) { $0 + 64 + $1.key.utf8.count + $1.value.keptBytes }
+    }
   }
 }
 
