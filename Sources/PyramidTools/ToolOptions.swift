@@ -1,5 +1,4 @@
-// Options that several tools take, and what the library's types need to be options: the tools differ in what they do,
-// not in what `--threads` means.
+// Options that several tools take, and what the library's types need to be options: `--threads` is one thing in all.
 
 import ArgumentParser
 import Glibc
@@ -193,6 +192,7 @@ public func runTool(_ tool: any ParsableCommand.Type, or part: any ParsableComma
 
 /// What the parser's `main` does, but that errors are shown without what a terminal would act on, as they quote files.
 private func run<Tool: ParsableCommand>(_ tool: Tool.Type, _ words: [String]) {
+  OutputFile.keepStandardDescriptors()
   UnfinishedFiles.removeAtSignals()
   do {
     var command = try tool.parseAsRoot(words)
@@ -200,8 +200,7 @@ private func run<Tool: ParsableCommand>(_ tool: Tool.Type, _ words: [String]) {
   } catch {
     let code = tool.exitCode(for: error)
     if code == .success { tool.exit(withError: error) }
-    let message = tool.fullMessage(for: error)
-    let terminal = Terminal(quiet: false)
+    let (message, terminal) = (tool.fullMessage(for: error), Terminal(quiet: false))
     // Without arguments the message is the whole help.
     if !message.isEmpty { words.isEmpty ? terminal.note(message) : terminal.complain(message) }
     exit(code.rawValue)

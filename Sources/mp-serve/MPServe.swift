@@ -4,6 +4,7 @@
 #if Server
   import ArgumentParser
   import MagicPyramid
+  import PyramidFormats
   import PyramidServing
   import PyramidTools
 
@@ -131,7 +132,10 @@
     /// The model's file or the folder; empty where there is none, which `validate` refuses.
     var path: String { model ?? EnvironmentOptions.model ?? "" }
 
-    static func main() async { await main(EnvironmentOptions.arguments()) }
+    static func main() async {
+      OutputFile.keepStandardDescriptors()
+      await main(EnvironmentOptions.arguments())
+    }
 
     func validate() throws {
       if path.isEmpty { throw ValidationError("give a model or a folder of models, or set MP_SERVE_MODEL") }

@@ -136,4 +136,14 @@ import Testing
     let help = try Tool.train("trim-vocabulary", "--help")
     #expect(help.code == 0 && help.output.contains("--size"))
   }
+
+  @Test func `Without standard input and error no file takes their places, and notes go nowhere`() throws {
+    let (scratch, arguments) = try sample()
+    let words = ["-c", #"exec "$0" "$@" <&- 2>&-"#, Tool.train.url.path] + arguments
+    let bash = URL(fileURLWithPath: "/bin/bash")
+    let result = try Tool.train.run(words + ["--output", scratch.path("out")], executable: bash)
+    #expect(result.code == 0 && result.notes.isEmpty)
+    let log = try String(contentsOfFile: scratch.path("out/training-log.jsonl"), encoding: .utf8)
+    #expect(!log.isEmpty && log.split(separator: "\n").allSatisfy { $0.hasPrefix("{") }, "\(log)")
+  }
 }

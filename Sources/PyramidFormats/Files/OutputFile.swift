@@ -104,6 +104,14 @@ public final class OutputFile {
     try file.commit()
   }
 
+  /// Opens what the process was started without of standard input, output and error, or a file that it opens would take
+  /// the place, and notes would land in it. Reading there and writing stay errors. For programs, before anything else.
+  public static func keepStandardDescriptors() {
+    for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY)
+    }
+  }
+
   deinit {
     if descriptor >= 0 { close(descriptor) }
     if isNamed { unlink(temporaryName) }
