@@ -50,6 +50,22 @@ import Testing
     ("1025 bytes of the text", { $0.model = .bytePairs(BytePairRules(wordSuffix: letters(1025))) }),
     ("1025 bytes of a pattern", { $0.splitter = [.pattern(.text(letters(1025)), .removed, isInverted: false)] }),
     ("4097 bytes of token 1", { $0.vocabulary = Vocabulary(["[UNK]", letters(4097), "[SEP]", "a"]) }),
+    ("513 bytes of the longest piece", { $0.vocabulary = Vocabulary(["[UNK]", letters(513), "[SEP]", "a"]) }),
+    (
+      "513 bytes of the longest piece",
+      {
+        $0.vocabulary = Vocabulary(["[UNK]", letters(513), "[SEP]", "a"])
+        $0.model = .unigram(UnigramRules(scores: [0, 0, 0, 0], unknownID: 0))
+      }
+    ),
+    // The cost of steps adds up.
+    (
+      "4097 comparisons at a character by all patterns",
+      {
+        $0.normaliser = Array(repeating: .replace(.text(letters(1024)), with: ""), count: 3)
+        $0.splitter = ["b", letters(1024)].map { .pattern(.text($0), .removed, isInverted: false) }
+      }
+    ),
     ("4097 bytes of the token", { $0.addedTokens = [added(letters(4097))] }),
     (
       "8192 bytes of added token 3, normalised",
@@ -89,7 +105,11 @@ import Testing
     { $0.splitter = Array(repeating: .whitespace, count: 64) },
     { $0.template = template(64) },
     { $0.normaliser = [.replace(.text(letters(1024)), with: letters(1024))] },
-    { $0.vocabulary = Vocabulary(["[UNK]", letters(4096), "[SEP]", "a"]) },
+    { $0.vocabulary = Vocabulary(["[UNK]", letters(512), "[SEP]", "a"]) },
+    {
+      $0.normaliser = Array(repeating: .replace(.text(letters(1024)), with: ""), count: 2)
+      $0.splitter = Array(repeating: .pattern(.text(letters(1024)), .removed, isInverted: false), count: 2)
+    },
     { $0.addedTokens = [added(letters(4096), normalized: true)] },
     { $0.normaliser = [.precompiled(map(256))] },
     // ALBERT's, mT5's, Llama's.

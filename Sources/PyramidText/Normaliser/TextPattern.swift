@@ -101,8 +101,8 @@ struct CompiledPattern: Sendable {
   }
 
   let alternatives: [[Item]]
-  /// Bytes of the shortest match, as a bound.
-  let leastBytes: Int
+  /// Bytes of the shortest match, and comparisons at one place of a text, as bounds.
+  let leastBytes, comparisons: Int
   /// How many runs a search remembers.
   private let runCount: Int
 
@@ -128,7 +128,7 @@ struct CompiledPattern: Sendable {
     var (runs, steps) = (0, 0)
     for index in alternatives.indices { steps += try Self.prepare(&alternatives[index], &runs) }
     guard steps <= 4096 else { throw .unsupportedPattern("it asks for more than 4096 comparisons at a character") }
-    (self.alternatives, leastBytes, runCount) = (alternatives, bytes, runs)
+    (self.alternatives, leastBytes, comparisons, runCount) = (alternatives, bytes, steps, runs)
   }
 
   /// Finds the items that may have to give back, and counts the comparisons for which the alternative asks at one place.

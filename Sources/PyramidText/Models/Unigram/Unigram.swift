@@ -33,6 +33,7 @@ final class Unigram: Sendable {
     self.rules = rules
     unknownScore = (rules.scores.min() ?? 0) - Self.unknownPenalty
     let trie = try PieceTrie(vocabulary)
+    try TokenizerRules.check(trie.longest, TokenizerRules.mostPieceBytes, "bytes of the longest piece")
     self.trie = trie
     var size = 8
     while size <= trie.longest { size *= 2 }

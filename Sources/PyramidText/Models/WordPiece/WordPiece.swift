@@ -25,6 +25,7 @@ final class WordPiece: Sendable {
       initial.insert(range, id: Int32(id))
       if bytes[range].starts(with: prefix) { continuing.insert(range.dropFirst(prefix.count), id: Int32(id)) }
     }
+    try TokenizerRules.check(initial.longest, TokenizerRules.mostPieceBytes, "bytes of the longest piece")
     (self.initial, self.continuing) = (initial, continuing)
     (self.unknownID, self.maxWordScalars) = (unknownID, maxWordScalars)
   }
