@@ -3,8 +3,8 @@
 
 /// Every token of a tokenizer, in id order. Tokens that differ only in Unicode normalisation are different tokens.
 public struct Vocabulary: Sendable, Equatable {
-  /// Most tokens that the files of a tokenizer may list.
-  public static let maximumCount = 10_000_000
+  /// Most tokens that the files of a tokenizer may list; the largest real ones have 1.1 million.
+  public static let maximumCount = 2_000_000
   /// Ends a token in `bytes`: no byte of UTF-8 has this value.
   static let terminator: UInt8 = 0xFF
   /// Stands, alone, for an id that no token has: no byte of UTF-8 has this value, either.
