@@ -186,6 +186,7 @@ public final class Classifier: Sendable {
 
   /// What is wrong with a text's tokens, as the end of a sentence; nil when nothing is.
   public func problem(of encoding: Encoding) -> String? {
+    if encoding.fullLength == .max { return "has \(Encoding.tooLong)" }
     if encoding.ids.isEmpty { return "has no tokens, not even those that stand at a text's ends" }
     if encoding.ids.count != encoding.typeIDs.count {
       return "has \(encoding.ids.count) ids and \(encoding.typeIDs.count) token types"

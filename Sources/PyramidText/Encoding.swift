@@ -13,6 +13,8 @@ public struct Encoding: Sendable, Equatable {
   public var isRepaired = false
   /// Whether the limit took ids away.
   public var isTruncated: Bool { ids.count < fullLength }
+  /// What a text has whose ids would be too many to count: none are there, of `Int.max`.
+  package static let tooLong = "perhaps more than 256 MiB when it is normalised"
 }
 
 /// How many tokens of each text of a pair fit in `budget` under "longest first": the longer text gives way until

@@ -41,6 +41,7 @@ public final class Tokenizer: Sendable {
   ///
   /// - Parameter limit: the most ids to return; the longer text of a pair is shortened first, as `transformers` does
   ///   with `truncation=True`. A limit below the number of special tokens counts as that number.
+  /// - Returns: no ids, of `Int.max`, for texts that the normaliser may make longer than 256 MiB.
   public func encode(_ text: String, pair: String? = nil, limit: Int) -> Encoding {
     var text = text
     guard var pair else { return text.withUTF8 { encode(valid: $0, pair: nil, limit: limit) } }
@@ -62,23 +63,24 @@ public final class Tokenizer: Sendable {
   private func encode(
     valid text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?, limit: Int
   ) -> Encoding {
+    guard fits(text.count + (pair?.count ?? 0)) else { return Encoding(ids: [], typeIDs: [], fullLength: .max) }
     let added = rules.template.addedCount(isPair: pair != nil)
     let budget = max(limit, added) - added
     // What is lost at the beginning is not known before the end.
     let capacity = rules.truncatesLeft ? Int.max : budget
     let first = tokenize(text, capacity: capacity)
     let second = pair.map { tokenize($0, capacity: capacity) }
-    let lengths =
-      switch rules.pairTruncation {
-      case .library: longestFirst(first.count, second?.count ?? 0, budget: budget)
-      case .python: longestFirstOneByOne(first.count, second?.count ?? 0, budget: budget)
-      }
+    let shorten = rules.pairTruncation == .library ? longestFirst : longestFirstOneByOne
+    let lengths = shorten(first.count, second?.count ?? 0, budget)
     let isLeft = rules.truncatesLeft
     return encoding(
       isLeft ? first.kept.suffix(lengths.first) : first.kept.prefix(lengths.first),
       second.map { isLeft ? $0.kept.suffix(lengths.second) : $0.kept.prefix(lengths.second) },
       fullLength: first.count + (second?.count ?? 0) + added)
   }
+
+  /// Whether texts of so many bytes stay below 256 MiB when they are normalised; what no step makes longer always does.
+  private func fits(_ bytes: Int) -> Bool { (normaliser.growth - 1) * bytes <= 256 << 20 }
 
   /// The tokens of a text, or of two, with the template's special tokens around them.
   private func encoding(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>?, fullLength: Int) -> Encoding {
@@ -104,7 +106,7 @@ public final class Tokenizer: Sendable {
   /// A text in windows of at most `length` tokens, special ones included, each of which begins with the last `overlap` of
   /// the one before; of a pair the second text, with the first whole in every window. One window where all fits; nil where
   /// special tokens and the first text leave no more room than the overlap. No window is cut. Throws for more than 65,536
-  /// windows, or more than 32 Mi tokens in all of them: small steps make a text many times as large.
+  /// windows, or more than 32 Mi tokens in all of them: small steps make a text many times as large. Or for 256 MiB.
   public func windows(
     _ text: String, pair: String? = nil, length: Int, overlap: Int
   ) throws(TokenizerError) -> [Encoding]? {
@@ -112,6 +114,7 @@ public final class Tokenizer: Sendable {
       var text = text
       return text.withUTF8 { tokenize($0, capacity: .max).kept }
     }
+    guard fits(text.utf8.count + (pair?.utf8.count ?? 0)) else { throw .beyondLimit(Encoding.tooLong) }
     let (first, second) = (tokens(text), pair.map(tokens))
     let moving = second ?? first
     let fixed = rules.template.addedCount(isPair: pair != nil) + (second == nil ? 0 : first.count)
@@ -222,12 +225,11 @@ private enum Speller: Sendable {
   init(_ rules: TokenizerRules) throws(TokenizerError) {
     let (vocabulary, isByteLevel) = (rules.vocabulary, rules.isByteLevel)
     switch rules.model {
-    case .wordPiece(let continuingPrefix, let maxWordScalars):
-      guard maxWordScalars >= 1 else { throw .maxWordScalarsOutOfRange(maxWordScalars) }
+    case .wordPiece(let prefix, let limit):
+      guard limit >= 1 else { throw .maxWordScalarsOutOfRange(limit) }
+      let unknownID = try rules.requiredUnknownID()
       self = .wordPiece(
-        try WordPiece(
-          vocabulary, unknownID: try rules.requiredUnknownID(), continuingPrefix: continuingPrefix,
-          maxWordScalars: maxWordScalars))
+        try WordPiece(vocabulary, unknownID: unknownID, continuingPrefix: prefix, maxWordScalars: limit))
     case .bytePairs(let bytePairs):
       self = .bytePairs(try BytePairs(vocabulary, bytePairs, isByteLevel: isByteLevel))
     case .unigram(let unigram): self = .unigram(try Unigram(vocabulary, unigram))

@@ -69,8 +69,6 @@ extension TokenizerRules {
   static let mostSteps = 64
   /// Most bytes of a text that a step or the model looks for or writes.
   static let mostTextBytes = 1024
-  /// Most comparisons at one place of a text by a pattern, and by all of them.
-  static let mostComparisons = 4096
   /// Most bytes of a piece of a model that looks for all pieces at every place of a text.
   static let mostPieceBytes = 512
   /// Most bytes of a token.
@@ -94,7 +92,7 @@ extension TokenizerRules {
       comparisons += try CompiledPattern(pattern).comparisons
     }
     for case .pattern(let pattern, _, _) in splitter { comparisons += try CompiledPattern(pattern).comparisons }
-    try Self.check(comparisons, Self.mostComparisons, "comparisons at a character by all patterns")
+    try Self.check(comparisons, 4096, "comparisons at a character by all patterns")
     if case .wordPiece(let prefix, _) = model { texts.append(prefix) }
     if case .bytePairs(let rules) = model { texts += [rules.continuingPrefix, rules.wordSuffix] }
     for text in texts { try Self.check(text.utf8.count, Self.mostTextBytes, "bytes of the text \(text.quoted)") }

@@ -79,7 +79,7 @@ struct Saved: ParsableCommand {
       throw RuntimeError("\(dense) and \(policies) were compiled with different --\(name): \(values[0]), \(values[1])")
     }
     let records = try LabelledRecords(path: data, layout: reading.layout(of: data, else: .tsv), limit: limit).records
-    let encodings = records.map { models[0].classifier.encode($0.text, pair: $0.record.pair) }
+    let encodings = try records.map { try RecordPlan.whole.encodings(of: $0.record, for: models[0].classifier)[0] }
     let rows = try batches.map { try measure(models, encodings, batch: $0) }
     let out = StandardOutput()
     switch format {

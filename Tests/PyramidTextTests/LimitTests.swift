@@ -139,6 +139,19 @@ import Testing
     #expect(try Tokenizer(rules(Self.accepted[index])).encode("a", limit: 9).ids.count > 2)
   }
 
+  /// Memory for what nobody writes: 256 b for each a.
+  @Test func `hold for texts that a normaliser makes longer`() throws {
+    let growing = rules { $0.normaliser = [.replace(.text("a"), with: String(repeating: "b", count: 256))] }
+    let text = String(repeating: "c", count: (256 << 20) / 255 + 1)
+    let tokenizer = try Tokenizer(growing)
+    let encoding = tokenizer.encode(text, limit: 9)
+    #expect(encoding.ids.isEmpty && encoding.fullLength == .max)
+    let error = #expect(throws: TokenizerError.self) { try tokenizer.windows(text, length: 9, overlap: 1) }
+    #expect(error?.description == "perhaps more than 256 MiB when it is normalised")
+    #expect(tokenizer.encode("a", limit: 9).ids == [1, 0, 2])
+    #expect(try Tokenizer(rules { _ in }).encode("a", limit: 9).ids == [1, 3, 2])
+  }
+
   @Test(arguments: [
     (65_537, 4, 1, "65536"), (65_538, 4, 1, "65537 windows of 4 tokens; at most 65536 are allowed"),
     (65_538, 4, 0, "32769"),

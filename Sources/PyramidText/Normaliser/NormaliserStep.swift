@@ -55,6 +55,8 @@ final class Normaliser: Sendable {
   }
 
   private let steps: [Compiled]
+  /// How many bytes a byte of a text may become, as a bound.
+  let growth: Int
   private let facts = UnicodeFacts.shared
 
   init(_ steps: [NormaliserStep]) throws(TokenizerError) {
@@ -88,7 +90,7 @@ final class Normaliser: Sendable {
       }
       guard growth <= 256 else { throw .beyondLimit("the normaliser may make a text more than 256 times as long") }
     }
-    self.steps = compiled
+    (self.steps, self.growth) = (compiled, growth)
   }
 
   /// Normalises a text of valid UTF-8 in place; `spare` is memory to work in.
@@ -117,13 +119,10 @@ final class Normaliser: Sendable {
     case .japanese(let lowercase):
       // Python's tables are newer than the library's, and what is not assigned goes, too.
       mapScalars(&text, &spare) { scalar, text in
-        if scalar >= 0x80 {
-          switch Unicode.Scalar(scalar)?.properties.generalCategory {
-          case .control, .format, .privateUse, .unassigned: return
-          default: break
-          }
+        switch scalar < 0x80 ? nil : Unicode.Scalar(scalar)?.properties.generalCategory {
+        case .control, .format, .privateUse, .unassigned: return
+        default: encodeScalar(scalar, onto: &text)
         }
-        encodeScalar(scalar, onto: &text)
       }
       clean(&text, &spare)
       UnicodeForms.shared.normalise(&text, to: .nfc)
@@ -206,13 +205,9 @@ extension Normaliser {
   private func lowercase(_ text: inout [UInt8], _ spare: inout [UInt8]) {
     mapScalars(&text, &spare) { scalar, text in
       guard facts.facts[scalar].contains(.lowercases) else { return encodeScalar(scalar, onto: &text) }
-      // The one scalar whose lower case is two.
-      if scalar == 0x130 {
-        encodeScalar(0x69, onto: &text)
-        encodeScalar(0x307, onto: &text)
-      } else {
-        encodeScalar(facts.lowercase[scalar], onto: &text)
-      }
+      // The one scalar whose lower case is two, an i and a dot.
+      encodeScalar(scalar == 0x130 ? 0x69 : facts.lowercase[scalar], onto: &text)
+      if scalar == 0x130 { encodeScalar(0x307, onto: &text) }
     }
   }
 

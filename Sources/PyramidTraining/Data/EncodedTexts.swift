@@ -26,6 +26,7 @@ public final class EncodedTexts: Sendable {
     for (number, row) in rows.enumerated() {
       if number % 1000 == 0 { try check() }
       let encoding = tokenizer.encode(row.text, pair: row.pair, limit: limit)
+      if encoding.fullLength == .max { throw TrainingError("\(name): \(row.place): has \(Encoding.tooLong)") }
       if let id = encoding.ids.first(where: { $0 >= vocabulary }) {
         throw TrainingError(
           "\(name): \(row.place): token \(tokenizer.rules.vocabulary[Int(id)].quoted) has id \(id), but vocab_size in "
