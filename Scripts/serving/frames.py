@@ -54,6 +54,16 @@ def settings(*pairs):
     return frame(SETTINGS, 0, 0, b"".join(key.to_bytes(2, "big") + value.to_bytes(4, "big") for key, value in pairs))
 
 
+def wait_until_read(connection):
+    """Until the other side has read all that was sent: it answers a ping in its turn."""
+    connection.sendall(frame(PING, payload=b"in order"))
+    received = b""
+    while frame(PING, 1, payload=b"in order") not in received:
+        part = connection.recv(65536)
+        assert part, "the connection is closed"
+        received += part
+
+
 def message(text=b"a b c"):
     """A request of ModelInfer."""
     request = triton.service_pb2.ModelInferRequest(model_name="dbpedia14", id="7")

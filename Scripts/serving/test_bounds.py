@@ -50,6 +50,8 @@ def test_what_is_on_its_way_is_bounded_together(model):
             messages = [
                 frames.headers(stream) + frames.data(stream, part[5:], length=999, flags=0) for stream in range(1, 61, 2)]
             connection.sendall(frames.PREFACE + frames.settings() + b"".join(messages))
+            # One after the other: what is refused is counted until it is closed, and two at once would be.
+            frames.wait_until_read(connection)
         wait(False)
         for connection in streams:
             connection.close()
