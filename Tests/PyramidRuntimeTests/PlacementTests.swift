@@ -191,6 +191,23 @@ import Testing
     #expect(together.graph.decisions.exits == together.all && together.all.count == 4)
   }
 
+  @Test func `let tokens live on where a pruning is dropped, and die at the next one that is left`() {
+    // Of ten samples a hundred tokens enter, half of them die after each of two layers.
+    let layers = [(100, 50), (50, 25), (25, 0)].map { entered, kept in
+      let isLast = kept == 0
+      return PolicyProfile.Layer(
+        samplesEntered: 10, samplesLeft: isLast ? 10 : 0, tokensEntered: entered, tokensLeft: isLast ? entered : 0,
+        tokensKept: kept, decidesPrune: !isLast)
+    }
+    let profile = PolicyProfile(model: "", checkpoint: "", exit: nil, prune: "top-k", entry: nil, layers: layers)
+    func entering(_ prunes: Set<Boundary>) -> [Double] {
+      profile.flows(PolicyPlacement(prunes: prunes)).layers.map(\.tokensEntering)
+    }
+    #expect(entering([.after(0), .after(1)]) == [100, 50, 25])
+    #expect(entering([.after(0)]) == [100, 50, 50] && entering([.after(1)]) == [100, 100, 50])
+    #expect(entering([]) == [100, 100, 100])
+  }
+
   /// A peek reads a layer's weights for one row, and the layer reads them again for the others.
   @Test(arguments: [(60, true), (3, false)])
   func `peek where many leave, and decide after the whole layer where few do`(percent: Int, peeks: Bool) throws {
