@@ -76,7 +76,7 @@ import Testing
       while let lot = try stream.next() { counts.append(lot.count) }
       return counts
     }
-    // Of a list of numbers most is no digits.
+    // Of a list of numbers most is not digits.
     var record = TextRecord(text: "w7")
     record.id = .array(Array(repeating: 1, count: 130_000))
     #expect(try lots(Array(repeating: .success(record), count: 5)) == [2, 2, 1])

@@ -24,7 +24,7 @@ private func isClose(_ a: Double, _ b: Double, within tolerance: Double = 1e-9) 
     (60_000, 100_000, 0.6001, 0.4754648504525885), (600_000_000, 1_000_000_000, 0.60002, 0.09835678037791293),
   ])
   func `Tails of many texts are those of arithmetic with 40 digits`(k: Int, n: Int, p: Double, expected: Double) {
-    // Logarithms of factorials of a billion have 2e10 before the point, which leaves 5 digits behind it.
+    // Logarithms of factorials of a billion have 2e10 before the point, which leaves 5 digits after it.
     #expect(isClose(Binomial.cumulative(k, of: n, p), expected, within: n > 1_000_000 ? 1e-5 : 1e-9))
   }
 

@@ -142,7 +142,7 @@ struct DataTests {
     #expect(problem(["train.tsv": "\n\n" + header + rows(["a"])]).contains("line 3: is the only one with the label"))
     let named = problem(["train.tsv": header + rows(["a", "b"]), "LABELS.txt": "0\ta\n1\tb\n"])
     #expect(named.hasSuffix("line 1: the model has no label 'polarity'; it has a, b, or 0 to 1"))
-    // A first row that alone has its class is no header where the checkpoint has that class, or a header was before it.
+    // A first row that alone has its class is not a header where the checkpoint has that class, or a header was before it.
     let rare = "c\tonly\n" + rows(["a", "b"])
     #expect(try data(["train.tsv": rare], checkpoint: ["a", "b", "c"]).labels == ["a", "b", "c"])
     #expect(try data(["train.tsv": "label\ttext\n" + rare], header: true).labels == ["a", "b", "c"])
