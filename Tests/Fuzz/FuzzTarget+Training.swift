@@ -130,7 +130,7 @@ private final class HaltedStage: TrainingStage {
   var epochs: Int { stage.epochs }
   var keepsBest: Bool { stage.keepsBest }
 
-  func prepare() { stage.prepare() }
+  func prepare() throws { try stage.prepare() }
   func accumulate(_ batch: TrainingBatch) throws -> Double { throw Halt() }
   func predict(_ batch: TrainingBatch) throws -> [[Float]] { throw Halt() }
   func finish() throws { throw Halt() }

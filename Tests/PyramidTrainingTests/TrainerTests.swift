@@ -187,7 +187,7 @@ struct TrainerTests {
         if name == .fineTuning {
           context.parameters.remove("exits.entry.temperature")
           context.parameters.remove("exits.entry.bigrams")
-          context.parameters.add("exits.entry.bigrams", [4, 3]) { [Float](repeating: 0.5, count: 12) }
+          _ = try? context.parameters.add("exits.entry.bigrams", [4, 3]) { [Float](repeating: 0.5, count: 12) }
         }
         let stage = BagStage(name, context)
         return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage
@@ -365,9 +365,9 @@ private final class FinishingStage: WrappedStage {
 
 /// A stage that takes a while before its first epoch.
 private final class SlowStage: WrappedStage {
-  override func prepare() {
+  override func prepare() throws {
     usleep(120_000)
-    super.prepare()
+    try super.prepare()
   }
 }
 
@@ -394,7 +394,7 @@ private class WrappedStage: TrainingStage {
   var groups: [ParameterGroup] { stage.groups }
   var epochs: Int { stage.epochs }
   var keepsBest: Bool { stage.keepsBest }
-  func prepare() { stage.prepare() }
+  func prepare() throws { try stage.prepare() }
   func accumulate(_ batch: TrainingBatch) throws -> Double { stage.accumulate(batch) }
   func predict(_ batch: TrainingBatch) -> [[Float]] { stage.predict(batch) }
   func score(_ heads: [HeadResult]) -> Double { stage.score(heads) }

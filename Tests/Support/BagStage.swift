@@ -25,11 +25,11 @@ public final class BagStage: TrainingStage {
     self.epochs = epochs ?? context.epochs(of: name)
   }
 
-  public func prepare() {
+  public func prepare() throws {
     let classes = context.labels.count
-    weight = context.parameters.add(
+    weight = try context.parameters.add(
       "bag\(name.rawValue).weight", [classes, context.checkpoint.configuration.vocabularySize])
-    bias = context.parameters.add("bag\(name.rawValue).bias", [classes])
+    bias = try context.parameters.add("bag\(name.rawValue).bias", [classes])
     groups = [ParameterGroup([weight, bias], learningRate: learningRate, weightDecay: 0.01)]
   }
 

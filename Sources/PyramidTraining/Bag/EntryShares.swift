@@ -50,12 +50,12 @@ extension TrainingContext {
   }
 
   /// Writes that the head of a layer, from 0, adds so much of the entry's logits.
-  func setEntryShare(_ share: Float, layer: Int) {
+  func setEntryShare(_ share: Float, layer: Int) throws {
     let classes = labels.count
-    parameters.add(ExitHead.entryTensor(layer: layer, "weight"), [classes, classes]) {
+    try parameters.add(ExitHead.entryTensor(layer: layer, "weight"), [classes, classes]) {
       (0..<classes * classes).map { $0 % (classes + 1) == 0 ? share : 0 }
     }
-    parameters.add(ExitHead.entryTensor(layer: layer, "bias"), [classes])
+    try parameters.add(ExitHead.entryTensor(layer: layer, "bias"), [classes])
   }
 }
 

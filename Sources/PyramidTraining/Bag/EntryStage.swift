@@ -41,16 +41,16 @@ public final class EntryStage: TrainingStage {
     }
     try Interruption.check()
     self.head = head
-    set("exits.entry.table", [vocabulary.words, classes], head.table)
+    try set("exits.entry.table", [vocabulary.words, classes], head.table)
     if let pairs = vocabulary.pairs {
-      set("exits.entry.bigrams", [pairs, classes], head.pairTable)
+      try set("exits.entry.bigrams", [pairs, classes], head.pairTable)
     } else {
       context.parameters.remove("exits.entry.bigrams")
     }
-    set("exits.entry.bias", [classes], head.bias)
-    set("exits.entry.temperature", [1], [head.temperature])
-    set("prune.entry.salience", [vocabulary.words], head.salience)
-    set("prune.entry.threshold", [1], [head.threshold(keeping: Self.keptShare, of: dev)])
+    try set("exits.entry.bias", [classes], head.bias)
+    try set("exits.entry.temperature", [1], [head.temperature])
+    try set("prune.entry.salience", [vocabulary.words], head.salience)
+    try set("prune.entry.threshold", [1], [head.threshold(keeping: Self.keptShare, of: dev)])
   }
 
   public func accumulate(_ batch: TrainingBatch) throws -> Double { 0 }
@@ -61,8 +61,8 @@ public final class EntryStage: TrainingStage {
   }
 
   /// An entry that the checkpoint had, perhaps over other sizes, is replaced.
-  private func set(_ name: String, _ shape: [Int], _ values: some Sequence<Float>) {
+  private func set(_ name: String, _ shape: [Int], _ values: some Sequence<Float>) throws {
     context.parameters.remove(name)
-    context.parameters.add(name, shape) { Array(values) }
+    try context.parameters.add(name, shape) { Array(values) }
   }
 }

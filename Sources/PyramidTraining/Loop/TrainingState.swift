@@ -145,7 +145,10 @@ enum TrainingState {
     for parameter in parameters.all where file.entry(named: "value/\(parameter.name)")?.shape != parameter.shape {
       parameters.remove(parameter.name)
     }
-    for (name, entry) in values { parameters.add(name, entry.shape).array = try file.floats(of: entry) }
+    for (name, entry) in values {
+      let array = try file.floats(of: entry)
+      (parameters[name] ?? parameters.insert(name, entry.shape, array)).array = array
+    }
   }
 
   /// Sets the moments of what is trained, and returns the best values of `kept`.

@@ -103,12 +103,12 @@ public final class ParameterSet {
     let model = try LoweredModel(checkpoint, name: checkpoint.configuration.name, training: labels)
     for (name, shape) in model.tensors {
       guard let original = checkpoint.weights.originals[name] else {
-        add(name, shape)
+        try add(name, shape)
         continue
       }
       try add(name, shape) { try checkpoint.weights.tensors.floats(of: original) }
     }
-    if let thresholds = checkpoint.importedThresholds { add(Graph.thresholds, [thresholds.count]) { thresholds } }
+    if let thresholds = checkpoint.importedThresholds { try add(Graph.thresholds, [thresholds.count]) { thresholds } }
   }
 
   /// What a weight that is not a parameter is computed from: the checkpoint as it was. Throws when it lacks the tensors.
@@ -138,27 +138,33 @@ public final class ParameterSet {
   public subscript(name: String) -> Parameter? { places[name] }
 
   /// The parameter of that name; a new one is drawn from a normal distribution of deviation 0.02, as BERT's are, or is
-  /// zero when it has one axis.
+  /// zero when it has one axis. Throws `TrainingError` like `add(_:_:values:)`.
   @discardableResult
-  public func add(_ name: String, _ shape: [Int]) -> Parameter {
+  public func add(_ name: String, _ shape: [Int]) throws -> Parameter {
     func draw() -> [Float] {
       let count = shape.reduce(1, *)
       guard shape.count > 1 else { return [Float](repeating: 0, count: count) }
       var random = SeededRandom(seed: seed, stream: name)
       return (0..<count).map { _ in 0.02 * random.normal() }
     }
-    return add(name, shape, values: draw)
+    return try add(name, shape, values: draw)
   }
 
-  /// The parameter of that name; a new one gets these values. One of another shape is a programmer's error.
+  /// The parameter of that name; a new one gets these values. Throws `TrainingError` when it is there with another shape:
+  /// of a stage's own parameters, only the stage knows what a resumed state should hold.
   @discardableResult
-  public func add(_ name: String, _ shape: [Int], values: () throws -> [Float]) rethrows -> Parameter {
-    if let parameter = places[name] {
-      precondition(parameter.shape == shape, "\(name) has shape \(parameter.shape), not \(shape)")
-      return parameter
+  public func add(_ name: String, _ shape: [Int], values: () throws -> [Float]) throws -> Parameter {
+    guard let parameter = places[name] else { return insert(name, shape, try values()) }
+    guard parameter.shape == shape else {
+      throw TrainingError("\(name.printable(limit: 80)) has shape \(parameter.shape), not \(shape)")
     }
+    return parameter
+  }
+
+  /// Adds a parameter of a name that is new.
+  func insert(_ name: String, _ shape: [Int], _ values: [Float]) -> Parameter {
     let parameter = Parameter(name: name, shape: shape)
-    parameter.array = try values()
+    parameter.array = values
     places[name] = parameter
     all.insert(parameter, at: all.firstIndex { $0.name > name } ?? all.count)
     return parameter

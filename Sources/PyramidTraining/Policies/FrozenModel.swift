@@ -41,7 +41,7 @@ final class FrozenModel {
     (recipe.trainsTrunk, recipe.last, recipe.linearExits) = (false, nil, context.linearHeads)
     featureWidth = recipe.headInput.width(hidden: width)
     shares = EntryShares(context)
-    context.addHeads(of: recipe)
+    try context.addHeads(of: recipe)
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
     model = try StageProgram(.evaluation(plain, recipe, target: target, precision: precision), context)

@@ -26,7 +26,7 @@ final class ExitsStage: TrainingStage {
   }
 
   func prepare() throws {
-    context.addHeads(of: recipe)
+    try context.addHeads(of: recipe)
     context.removeEntryShares()
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)

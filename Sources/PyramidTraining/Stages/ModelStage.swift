@@ -24,9 +24,9 @@ final class ModelStage: TrainingStage {
   }
 
   func prepare() throws {
-    context.addHeads(of: recipes[0])
+    try context.addHeads(of: recipes[0])
     if !recipes[0].exits.isEmpty { context.removeEntryShares() }
-    if case .soft = recipes[0].pruning { context.addThresholds() }
+    if case .soft = recipes[0].pruning { try context.addThresholds() }
     let plain = try context.plainGraph()
     let (target, precision) = (context.target, context.options.precision)
     let rates = context.checkpoint.configuration.dropout

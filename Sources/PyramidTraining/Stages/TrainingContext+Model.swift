@@ -24,7 +24,7 @@ extension TrainingContext {
 
   /// Adds the parameters of a recipe's exit heads. Heads that the checkpoint has and that read something else than these
   /// go: all heads of a model read the same.
-  func addHeads(of recipe: StageRecipe) {
+  func addHeads(of recipe: StageRecipe) throws {
     let shape = headShape
     let width = recipe.headInput.width(hidden: shape.hidden)
     for layer in 0..<layers {
@@ -34,7 +34,7 @@ extension TrainingContext {
       if let reader = parameters[tensors[0].name], reader.shape.last != width {
         for (name, _) in tensors { parameters.remove(name) }
       }
-      if recipe.exits.contains(layer) { for (name, shape) in tensors { parameters.add(name, shape) } }
+      if recipe.exits.contains(layer) { for (name, shape) in tensors { try parameters.add(name, shape) } }
     }
   }
 
@@ -84,10 +84,8 @@ extension TrainingContext {
 
   /// Adds the pruning thresholds [layers - 1], which start as LTP's: rising linearly with depth to 0.01 of a text that
   /// is padded to 128 tokens, 1.28 of uniform attention.
-  func addThresholds() {
-    parameters.add(Graph.thresholds, [layers - 1]) {
-      (0..<layers - 1).map { 1.28 * Float($0) / Float(layers) }
-    }
+  func addThresholds() throws {
+    try parameters.add(Graph.thresholds, [layers - 1]) { (0..<layers - 1).map { 1.28 * Float($0) / Float(layers) } }
   }
 
   /// What to say of thresholds that stay while the layers that they were learned for do not.
@@ -143,10 +141,10 @@ extension TrainingContext {
       for (number, layer) in exits.enumerated() {
         let share = answers.share(of: entry, for: number)
         answers.add(share, of: entry, to: number)
-        setEntryShare(share, layer: layer)
+        try setEntryShare(share, layer: layer)
       }
     }
-    let temperatures = parameters.add("exits.temperatures", [layers - 1]) { Array(repeating: 1, count: layers - 1) }
+    let temperatures = try parameters.add("exits.temperatures", [layers - 1]) { Array(repeating: 1, count: layers - 1) }
     for (number, layer) in exits.enumerated() { temperatures.values[layer] = answers.temperature(head: number) }
   }
 
