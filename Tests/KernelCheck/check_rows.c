@@ -43,6 +43,17 @@ static void check_softmax(const sizes *s) {
   float *y = buffer(s->count);
   mp_softmax_rows(s->isa, x, s->rows, s->columns, y);
   expect(is_near(y, want, s->count, 1e-6), "softmax");
+  // A score that is nearly minus infinity takes nothing, and all others take the way of rows with scores far apart.
+  for (float span = 43.5f; span < 70; span += 20) {
+    float *near = buffer(columns), *far = buffer(columns + 1);
+    for (size_t c = 0; c < columns; c++) near[c] = far[c] = span * x[c] / 8;
+    far[columns] = -200;
+    float *of_near = buffer(columns), *of_far = buffer(columns + 1);
+    mp_softmax_rows(s->isa, near, 1, s->columns, of_near);
+    mp_softmax_rows(s->isa, far, 1, s->columns + 1, of_far);
+    expect(is_same(of_near, of_far, columns), "softmax has the same bits whether scores are near or far");
+    expect(of_far[columns] == 0, "softmax gives nothing to what is infinitely small");
+  }
 }
 
 static void check_norms(const sizes *s) {

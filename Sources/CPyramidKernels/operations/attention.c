@@ -2,8 +2,8 @@
 // token.
 //
 // A task is (sample, range of queries, head). The ranges follow from the sample's length alone, and the sums of ranges
-// and heads are added in one order, so neither threads nor batch mates show in a bit of the result. Each task packs its
-// keys and values for itself: at 128 queries or more a range that is a few percent of its work, and no thread waits.
+// and heads are added in one order, so neither threads nor batch mates show in a bit of the result. A thread
+// packs a head's keys and values for its first range of them, and no thread waits for another.
 #include "operations/kernel_table.h"
 
 #include <math.h>
@@ -48,7 +48,7 @@ static int queries_before(const mp_attention_call *call, int tokens, int range) 
   return (int)mp_share((size_t)tokens, range, ranges_of(tokens));
 }
 
-static void run_task(const attention_run *run, int sample, int range, int head, float *scratch) {
+static void run_task(const attention_run *run, int sample, int range, int head, int is_packed, float *scratch) {
   const mp_attention_call *call = run->call;
   const size_t first = (size_t)call->segments[sample], all = (size_t)call->segments[call->samples];
   const size_t column = (size_t)head * (size_t)call->head_dim, width = (size_t)call->heads * (size_t)call->head_dim;
@@ -66,7 +66,7 @@ static void run_task(const attention_run *run, int sample, int range, int head, 
     .from_first = call->from_first && range == 0 ? run->firsts + (size_t)head * all + first : NULL,
     .own = call->from_others ? run->owns + (size_t)head * all + first : NULL,
     .sizes = call->sizes ? call->sizes + first : NULL,
-    .scratch = scratch,
+    .scratch = scratch, .is_packed = is_packed,
     .relation = call->relation,
     .positions = call->relation ? call->positions + first : NULL,
     .head = head, .width = (int)width,
@@ -87,10 +87,14 @@ static void run_tasks(const void *context, int thread, int threads) {
   if (run->enter) run->enter();
   for (int sample = 0; sample < call->samples && cost < end; sample++) {
     const int tokens = length_of(call, sample), ranges = ranges_in(call, tokens);
-    for (int range = 0; range < ranges; range++) {
-      const int queries = queries_before(call, tokens, range + 1) - queries_before(call, tokens, range);
-      for (int head = 0; head < call->heads; head++) {
-        if (cost >= begin && cost < end) run_task(run, sample, range, head, scratch);
+    for (int head = 0; head < call->heads; head++) {
+      int is_packed = 0;
+      for (int range = 0; range < ranges; range++) {
+        const int queries = queries_before(call, tokens, range + 1) - queries_before(call, tokens, range);
+        if (cost >= begin && cost < end) {
+          run_task(run, sample, range, head, is_packed, scratch);
+          is_packed = call->relation == NULL;
+        }
         cost += task_cost(tokens, queries);
       }
     }

@@ -43,6 +43,7 @@ typedef struct {
   float *own;         // [tokens], the attention of each of these queries to itself; or NULL
   const float *sizes; // [tokens], how often each key counts; or NULL
   float *scratch;     // mp_kernels.attention_scratch(tokens, head_dim) floats of this thread
+  int is_packed;      // which hold the keys and values of this sample and head already; never with a relation
   const mp_relation *relation;  // NULL for plain attention
   const int32_t *positions;     // of the sample's tokens
   int head, width;              // of a row of the relation's tables

@@ -100,6 +100,8 @@ MP_INLINE vec v_scale_by_power(vec x, vec n) {
   const ivec whole = v_nearest(v_max(n, v_set(-150.0f))), half = whole >> 1, rest = whole - half;
   return x * (vec)((half + 127) << 23) * (vec)((rest + 127) << 23);
 }
+/// The same where x and the result are normal numbers, for n in -126...127.
+MP_INLINE vec v_scale_within(vec x, vec n) { return (vec)((uvec)x + ((uvec)v_nearest(n) << 23)); }
 
 /// Words at p[index] a lane.
 MP_INLINE vec v_gather(const float *p, ivec index) {

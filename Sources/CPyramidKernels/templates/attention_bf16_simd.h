@@ -87,8 +87,10 @@ static void MP_NAME(attention_bf16)(const mp_attention_job *job) {
   mp_word *queries = values + pair_words(job->tokens) * whole_vectors(job->head_dim);
   mp_word *shares = queries + QUERY_ROWS * query_stride, *key_rows = shares + QUERY_ROWS * share_stride;
   float *scores = (float *)(key_rows + 8 * query_stride);
-  pack_key_words(job, keys, key_rows);
-  pack_value_words(job, values);
+  if (!job->is_packed) {
+    pack_key_words(job, keys, key_rows);
+    pack_value_words(job, values);
+  }
   if (job->received) memset(job->received, 0, tokens * sizeof(float));
   const int end = job->first_query + job->queries;
   for (int query = job->first_query; query < end; query += QUERY_ROWS) {

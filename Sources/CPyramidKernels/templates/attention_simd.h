@@ -73,8 +73,10 @@ static void MP_NAME(attention)(const mp_attention_job *job) {
   const size_t stride = whole_vectors(job->tokens);
   float *keys = job->scratch, *values = keys + stride * (size_t)job->head_dim;
   float *scores = values + (size_t)job->tokens * whole_vectors(job->head_dim);
-  pack_head((head_rows){job->k, job->stride, job->tokens, job->head_dim}, score_scale(job->head_dim), keys);
-  copy_head((head_rows){job->v, job->stride, job->tokens, job->head_dim}, values);
+  if (!job->is_packed) {
+    pack_head((head_rows){job->k, job->stride, job->tokens, job->head_dim}, score_scale(job->head_dim), keys);
+    copy_head((head_rows){job->v, job->stride, job->tokens, job->head_dim}, values);
+  }
   if (job->received) memset(job->received, 0, (size_t)job->tokens * sizeof(float));
   const int end = job->first_query + job->queries;
   for (int query = job->first_query; query < end; query += QUERY_ROWS) {

@@ -74,21 +74,34 @@ static void MP_NAME(layer_norm)(const float *x, int rows, int columns, const flo
   }
 }
 
-/// y may be x, which attention uses; `received` (nullable, [count]) gets the probabilities added; element i counts
-/// sizes[i] times (nullable, [count]).
-/// A NaN may or may not win the maximum, but it survives e^(x - maximum), then the sum, then every quotient.
-MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *received, const float *sizes) {
-  vec greatest = v_set(x[0]), sum = v_zero();
-  size_t whole = 0;
-  for (; whole + LANES <= count; whole += LANES) greatest = v_max(v_load(x + whole), greatest);
-  for (; whole < count; whole++) greatest = v_max(v_set(x[whole]), greatest);
-  const vec shift = v_set(v_greatest(greatest));
+/// y[i] = sizes[i] (1 if NULL) times e^(x[i] - shift), of [count]; returns the sums of y by lane.
+MP_INLINE vec softmax_powers(const float *x, size_t count, vec shift, vec (*exponential)(vec), const float *sizes,
+                             float *y) {
+  vec sum = v_zero();
   for (size_t i = 0; i < count; i += LANES) {
-    vec power = v_keep_some(count - i, v_exp(v_sub(v_load_some(x + i, count - i), shift)));
+    vec power = v_keep_some(count - i, exponential(v_sub(v_load_some(x + i, count - i), shift)));
     if (sizes) power = v_mul(power, v_load_some(sizes + i, count - i));
     sum = v_add(sum, power);
     v_store_some(y + i, count - i, power);
   }
+  return sum;
+}
+
+/// y may be x, which attention uses; `received` (nullable, [count]) gets the probabilities added; element i counts
+/// sizes[i] times (nullable, [count]).
+/// A NaN may or may not win the maximum, but it survives e^(x - maximum), then the sum, then every quotient.
+MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *received, const float *sizes) {
+  vec greatest = v_set(x[0]), least = greatest;
+  for (size_t i = 0; i < count; i += i + LANES <= count ? LANES : 1) {
+    const vec score = i + LANES <= count ? v_load(x + i) : v_set(x[i]);
+    greatest = v_max(score, greatest);
+    least = v_min(score, least);
+  }
+  const vec shift = v_set(v_greatest(greatest));
+  // Never so where it matters: NaN is less than nothing, and infinities are further apart.
+  const int is_near = v_greatest(v_sub(shift, least)) <= 87.0f;
+  const vec sum = is_near ? softmax_powers(x, count, shift, v_exp_within, sizes, y)
+                          : softmax_powers(x, count, shift, v_exp, sizes, y);
   const vec factor = v_set(1.0f / v_sum(sum));
   for (size_t i = 0; i < count; i += LANES) {
     const vec share = v_mul(v_load_some(y + i, count - i), factor);

@@ -68,6 +68,11 @@ MP_INLINE vec v_scale_by_power(vec x, vec n) {
   const vec second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
 }
+/// The same where x and the result are normal numbers, for n in -126...127.
+MP_INLINE vec v_scale_within(vec x, vec n) {
+  const __m256i bits = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), bits));
+}
 MP_INLINE vec v_sqrt(vec x) { return _mm256_sqrt_ps(x); }
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {

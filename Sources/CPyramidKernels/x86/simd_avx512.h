@@ -58,6 +58,7 @@ MP_INLINE vec v_copy_sign(vec magnitude, vec sign) {
 MP_INLINE vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /// x * 2^n for integral n in -150...129, rounded once.
 MP_INLINE vec v_scale_by_power(vec x, vec n) { return _mm512_scalef_ps(x, n); }
+MP_INLINE vec v_scale_within(vec x, vec n) { return v_scale_by_power(x, n); }
 MP_INLINE vec v_sqrt(vec x) { return _mm512_sqrt_ps(x); }
 /// a > b ? x : y per lane; y when either is NaN.
 MP_INLINE vec v_select_greater(vec a, vec b, vec x, vec y) {
