@@ -16,7 +16,7 @@ struct Path: Sendable, CustomTestStringConvertible {
 
   /// Whether attention in reduced precision multiplies bf16: by an instruction, or what stands in for it.
   var roundsAttention: Bool {
-    let features = MP_FEATURE_AVX512_BF16.rawValue | MP_FEATURE_AMX_BF16.rawValue | MP_FEATURE_BF16.rawValue
+    let features = MP_FEATURE_AVX512_BF16.rawValue | MP_FEATURE_AMX_BF16.rawValue
     return isa.rawValue & features != 0
   }
 

@@ -49,7 +49,13 @@ void check_first_attention(mp_isa isa);
 void check_attention_gradient(mp_isa isa);
 void check_training(mp_isa isa);
 
-/// A hash of what layers in int8 give: the same on every path but the portable one.
-uint64_t digest_layers(mp_isa isa);
+/// The hash, and after it `count` floats (FNV-1a); it starts as DIGEST_START.
+uint64_t add_digest(uint64_t digest, const float *x, size_t count);
+#define DIGEST_START 1469598103934665603u
+
+/// A hash of what layers give: in int8 the same on every path but the portable one.
+uint64_t digest_layers(mp_isa isa, mp_precision precision);
+/// A hash of what an attention in f32 gives, and of its scores but those from others, of which compilers make other sums.
+uint64_t digest_attention(mp_isa isa);
 
 #endif

@@ -59,9 +59,9 @@ enum Tool: String {
   /// or LANG must turn no test red, and none green: a test that means one says so.
   static let environment = allowed(of: ProcessInfo.processInfo.environment)
 
-  /// The part of an environment that tools get.
+  /// The part of an environment that tools get: also what Scripts/plant-faults plants is planted in them.
   static func allowed(of environment: [String: String]) -> [String: String] {
-    let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "MP_GUARD"]
+    let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "MP_GUARD", "MP_PLANTED_FAULT"]
     return environment.filter { name, _ in names.contains(name) || sanitizers.contains(where: name.hasPrefix) }
   }
 

@@ -7,7 +7,9 @@ import Testing
 
 @Suite struct TrustTests {
   @Test func `A tool's environment is what a test asks for, and what any program needs`() {
-    let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "MP_GUARD", "ASAN_OPTIONS", "LLVM_PROFILE_FILE"]
+    let names = [
+      "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "MP_GUARD", "MP_PLANTED_FAULT", "ASAN_OPTIONS", "LLVM_PROFILE_FILE",
+    ]
     let others = [
       "MP_ISA", "MP_FEATURES", "MP_SDK_PATH", "OMP_NUM_THREADS", "OMP_PROC_BIND", "LANG", "LC_ALL", "MP_BLESS",
     ]

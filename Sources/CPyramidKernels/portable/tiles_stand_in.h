@@ -19,6 +19,7 @@ typedef struct {
 static _Thread_local stand_in_tiles tiles;
 
 static inline void t_configure(int rows) {
+  if (tiles.configuration.palette) __builtin_trap();  // whoever used them last did not release them
   memset(&tiles, 0, sizeof tiles);
   tiles.configuration = mp_whole_tiles(rows);
 }
