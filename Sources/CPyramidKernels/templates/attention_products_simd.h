@@ -28,8 +28,7 @@ MP_INLINE void multiply_rows(multiply_table *blocks, const mp_word *x, size_t x_
   for (int block = 0; block < count; block++) {
     const int row = rows * block / count, height = rows * (block + 1) / count - row;
     blocks[width / LANES - 1][height - 1](x + (size_t)row * x_stride, x_stride, steps, panel.start, panel.stride,
-                                          block == 0 ? STEPS_AHEAD * panel.stride : 0, NULL,
-                                          (mp_word *)y + (size_t)row * y_stride, y_stride);
+                                          (panel_fetch){NULL, 0}, NULL, (mp_word *)y + (size_t)row * y_stride, y_stride);
   }
 }
 #endif

@@ -36,7 +36,7 @@ static void run_block_bf16(const mp_linear_job *job, linear_block block) {
   const panel_slice panel = panel_of(job->call.weight, job->call.columns, steps, block.first_column / LANES);
   multiply_bf16_blocks[(block.width + LANES - 1) / LANES - 1][block.rows - 1](
     job->words + (size_t)block.first_row * job->word_stride, job->word_stride, steps, panel.start, panel.stride,
-    words_ahead(block, panel, steps), NULL, tile, PANEL_VECTORS * LANES);
+    next_fetch(block, panel, steps), NULL, tile, PANEL_VECTORS * LANES);
   finish_block(job, block, tile, NULL, v_activate_coarse);
 }
 
@@ -49,7 +49,7 @@ static void run_block_int8(const mp_linear_job *job, linear_block block) {
   const panel_slice panel = panel_of(job->call.weight, job->call.columns, steps, block.first_column / LANES);
   multiply_int8_blocks[(block.width + LANES - 1) / LANES - 1][block.rows - 1](
     job->words + (size_t)block.first_row * job->word_stride, job->word_stride, steps, panel.start, panel.stride,
-    words_ahead(block, panel, steps), end + columns + block.first_column, tile, PANEL_VECTORS * LANES);
+    next_fetch(block, panel, steps), end + columns + block.first_column, tile, PANEL_VECTORS * LANES);
   finish_block(job, block, tile, scales, v_activate_coarse);
 }
 

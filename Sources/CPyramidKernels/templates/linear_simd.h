@@ -18,7 +18,7 @@ static void run_block_f32(const mp_linear_job *job, linear_block block) {
   const panel_slice panel = panel_of(layer->weight, layer->columns, layer->depth, block.first_column / LANES);
   multiply_blocks[(block.width + LANES - 1) / LANES - 1][block.rows - 1](
     (const mp_word *)layer->x + (size_t)block.first_row * (size_t)layer->depth, (size_t)layer->depth, layer->depth,
-    panel.start, panel.stride, words_ahead(block, panel, layer->depth), NULL, tile, PANEL_VECTORS * LANES);
+    panel.start, panel.stride, next_fetch(block, panel, layer->depth), NULL, tile, PANEL_VECTORS * LANES);
   finish_block(job, block, tile, NULL, v_activate);
 }
 

@@ -12,10 +12,10 @@
 // comes from. Block heights and widths are separate functions, so an edge costs what it should.
 
 /// tile[i][j] = start[j] + sum_k x[i][k] * panel[k][j] for `rows` x (`vectors` * LANES), constants after inlining.
-/// If `fetches`, what lies STEPS_AHEAD rows and what lies `ahead` words after each row of the panel is fetched.
+/// If `fetches`, each step fetches as much as a row of the panel from fetch.from on, which goes fetch.step words further.
 MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const int fetches, const mp_word *restrict x,
                                   size_t x_stride, int steps, const mp_word *restrict panel, size_t panel_stride,
-                                  size_t ahead, const mp_word *restrict start, mp_word *restrict tile,
+                                  panel_fetch fetch, const mp_word *restrict start, mp_word *restrict tile,
                                   size_t tile_stride) {
   MP_SUM sum[MP_BLOCK_ROWS][PANEL_VECTORS];
 #pragma clang loop unroll(full)
@@ -32,11 +32,9 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const int f
 #pragma clang loop unroll(full)
     for (int j = 0; j < vectors; j++) {
       column[j] = v_load_words(panel + j * LANES);
-      if (fetches) {
-        __builtin_prefetch(panel + STEPS_AHEAD * panel_stride + (size_t)j * LANES);
-        __builtin_prefetch(panel + ahead + (size_t)j * LANES, 0, 2);
-      }
+      if (fetches && j * LANES % MP_LINE_FLOATS == 0) __builtin_prefetch(fetch.from + (size_t)j * LANES);
     }
+    fetch.from += fetch.step;
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       const vec factor = v_set_word(i < 3 ? low + (size_t)i * x_stride : high + (size_t)(i - 3) * x_stride);
@@ -56,12 +54,13 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const int f
 
 #define MP_DEFINE_BLOCK(rows, vectors)                                                                              \
   static void MP_MULTIPLY(rows##x##vectors)(const mp_word *x, size_t x_stride, int steps, const mp_word *panel,     \
-                                            size_t panel_stride, size_t ahead, const mp_word *start, mp_word *tile, \
-                                            size_t tile_stride) {                                                   \
-    if (ahead == 0) {                                                                                               \
-      MP_MULTIPLY(block)(rows, vectors, 0, x, x_stride, steps, panel, panel_stride, 0, start, tile, tile_stride);   \
+                                            size_t panel_stride, panel_fetch fetch, const mp_word *start,           \
+                                            mp_word *tile, size_t tile_stride) {                                    \
+    if (fetch.step == 0) {                                                                                          \
+      MP_MULTIPLY(block)(rows, vectors, 0, x, x_stride, steps, panel, panel_stride, fetch, start, tile,             \
+                         tile_stride);                                                                              \
     } else {                                                                                                        \
-      MP_MULTIPLY(block)(rows, vectors, 1, x, x_stride, steps, panel, panel_stride, ahead, start, tile,             \
+      MP_MULTIPLY(block)(rows, vectors, 1, x, x_stride, steps, panel, panel_stride, fetch, start, tile,             \
                          tile_stride);                                                                              \
     }                                                                                                               \
   }
