@@ -187,7 +187,7 @@ struct TrainerTests {
         if name == .fineTuning {
           context.parameters.remove("exits.entry.temperature")
           context.parameters.remove("exits.entry.bigrams")
-          _ = try? context.parameters.add("exits.entry.bigrams", [4, 3]) { [Float](repeating: 0.5, count: 12) }
+          context.parameters.insert("exits.entry.bigrams", [4, 3], [Float](repeating: 0.5, count: 12))
         }
         let stage = BagStage(name, context)
         return stopping && name == .exits ? StoppingStage(stage, at: 60) : stage

@@ -2,8 +2,8 @@
 // token.
 //
 // A task is (sample, range of queries, head). The ranges follow from the sample's length alone, and the sums of ranges
-// and heads are added in one order, so neither threads nor batch mates show in a bit of the result. A thread
-// packs a head's keys and values for its first range of them, and no thread waits for another.
+// and heads are added in one order, so neither threads nor batch mates show in a bit of the result. A thread packs
+// a head's keys and values once, for its first range of them, and no thread waits for another.
 #include "operations/kernel_table.h"
 
 #include <math.h>

@@ -60,7 +60,7 @@ typedef struct {
 MP_INLINE panel_fetch next_fetch(linear_block block, panel_slice panel, int steps) {
   if (block.readers == 1) return (panel_fetch){panel.start + STEPS_AHEAD * panel.stride, panel.stride};
   const size_t readers = block.readers < MOST_FETCHING ? (size_t)block.readers : MOST_FETCHING;
-  if ((size_t)block.number >= readers) return (panel_fetch){panel.start, 0};
+  if ((size_t)block.number >= readers) return (panel_fetch){NULL, 0};
   const size_t step = (panel.stride + readers - 1) / readers;
   return (panel_fetch){panel.start + (panel.stride + (size_t)block.number * step) * (size_t)steps, step};
 }

@@ -34,7 +34,7 @@ MP_INLINE void MP_MULTIPLY(block)(const int rows, const int vectors, const int f
       column[j] = v_load_words(panel + j * LANES);
       if (fetches && j * LANES % MP_LINE_FLOATS == 0) __builtin_prefetch(fetch.from + (size_t)j * LANES);
     }
-    fetch.from += fetch.step;
+    if (fetches) fetch.from += fetch.step;
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       const vec factor = v_set_word(i < 3 ? low + (size_t)i * x_stride : high + (size_t)(i - 3) * x_stride);

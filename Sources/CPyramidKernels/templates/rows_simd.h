@@ -98,7 +98,7 @@ MP_INLINE void softmax_row(const float *x, size_t count, float *y, float *receiv
     least = v_min(score, least);
   }
   const vec shift = v_set(v_greatest(greatest));
-  // Never so where it matters: NaN is less than nothing, and infinities are further apart.
+  // Not so where scores are infinitely far apart, or the first is NaN; another NaN stays one either way.
   const int is_near = v_greatest(v_sub(shift, least)) <= 87.0f;
   const vec sum = is_near ? softmax_powers(x, count, shift, v_exp_within, sizes, y)
                           : softmax_powers(x, count, shift, v_exp, sizes, y);

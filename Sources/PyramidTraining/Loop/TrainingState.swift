@@ -147,7 +147,7 @@ enum TrainingState {
     }
     for (name, entry) in values {
       let array = try file.floats(of: entry)
-      (parameters[name] ?? parameters.insert(name, entry.shape, array)).array = array
+      if let known = parameters[name] { known.array = array } else { parameters.insert(name, entry.shape, array) }
     }
   }
 

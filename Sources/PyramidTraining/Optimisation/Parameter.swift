@@ -162,6 +162,7 @@ public final class ParameterSet {
   }
 
   /// Adds a parameter of a name that is new.
+  @discardableResult
   func insert(_ name: String, _ shape: [Int], _ values: [Float]) -> Parameter {
     let parameter = Parameter(name: name, shape: shape)
     parameter.array = values
