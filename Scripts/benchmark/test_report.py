@@ -118,6 +118,18 @@ class Bars(unittest.TestCase):
             rows = [start("magic-pyramid", [ours] * 3), start("onnxruntime", [theirs] * 3)]
             self.assertEqual([bar.is_met for bar in self.bars("cold start", startup=rows)], [is_met], (ours, theirs))
 
+    def test_aims_stand_beside_bars_and_that_of_tiles_only_where_there_are_some(self):
+        self.assertEqual([bar.is_met for bar in self.bars("aim: ragged")], [False])  # 1.6x
+        rows = [latency(engine, "int8", tokens, [seconds]) for tokens in (8, 128, 512)
+                for engine, seconds in (("magic-pyramid", 1), ("onnxruntime", 2 if tokens == 128 else 3), ("openvino", 4))]
+        self.assertEqual(self.bars("aim with AMX", latency=rows), [])
+        tiles = {"CPU": "A CPU", "features": "avx2 amx_tile amx_int8"}
+        [aim] = self.bars("aim with AMX", latency=rows, machine=tiles)
+        self.assertIs(aim.is_met, True)
+        self.assertIn("lengths 128, 512; lowest 2.00x at 128 tokens", aim.finding)
+        [aim] = self.bars("aim with AMX", latency=rows[:6], machine=tiles)
+        self.assertIsNone(aim.is_met)  # 512 tokens were not measured
+
     def test_a_bar_whose_peer_is_missing_is_unknown(self):
         rows = [latency("magic-pyramid", "f32", 8, [1]), latency("onnxruntime", "f32", 8, [2])]
         for promise in ("f32, batch 1", "best precision"):
