@@ -10,8 +10,9 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags(["-O3", "-fopenmp", "-fno-math-errno"]), .headerSearchPath("."),
   .define("MP_STAND_INS", .when(configuration: .debug)),
 ]
-/// Oracle and engine, too, run whole models in debug tests; and generic code of the standard library allocates when it
-/// is not specialised, so that only an optimised engine can be held to its promise to allocate nothing.
+/// What runs whole models, reads their weights or goes through texts, too, since tests do so in debug; and generic code of
+/// the standard library allocates when it is not specialised, so that only an optimised engine can be held to its promise
+/// to allocate nothing.
 let alwaysOptimised: [SwiftSetting] = [.unsafeFlags(["-O"])]
 /// Lets the policy SDK hand out spans over the engine's buffers.
 let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
@@ -62,13 +63,17 @@ let package = Package(
     .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.0"),
   ],
   targets: [
-    .target(name: "PyramidPolicy", swiftSettings: lifetimes),
-    .target(name: "PyramidIR", dependencies: ["PyramidPolicy"]),
-    .target(name: "BuiltInPolicies", dependencies: ["PyramidPolicy"], path: "Policies", exclude: cards),
+    .target(name: "PyramidPolicy", swiftSettings: lifetimes + alwaysOptimised),
+    .target(name: "PyramidIR", dependencies: ["PyramidPolicy"], swiftSettings: alwaysOptimised),
+    .target(
+      name: "BuiltInPolicies", dependencies: ["PyramidPolicy"], path: "Policies", exclude: cards,
+      swiftSettings: alwaysOptimised),
     .systemLibrary(name: "CNettle", path: "Sources/CNettle", providers: [.apt(["nettle-dev"])]),
-    .target(name: "PyramidFormats", dependencies: ["CNettle"]),
-    .target(name: "PyramidText", dependencies: ["PyramidFormats"]),
-    .target(name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidPolicy", "PyramidText"]),
+    .target(name: "PyramidFormats", dependencies: ["CNettle"], swiftSettings: alwaysOptimised),
+    .target(name: "PyramidText", dependencies: ["PyramidFormats"], swiftSettings: alwaysOptimised),
+    .target(
+      name: "PyramidModels", dependencies: ["PyramidFormats", "PyramidIR", "PyramidPolicy", "PyramidText"],
+      swiftSettings: alwaysOptimised),
     .systemLibrary(
       name: "COpenBLAS", path: "Sources/COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(
@@ -78,7 +83,8 @@ let package = Package(
       name: "PyramidKernels", dependencies: ["PyramidIR", "CPyramidKernels"], swiftSettings: alwaysOptimised),
     .target(
       name: "PyramidCompiler",
-      dependencies: ["PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy", "PyramidFormats"]),
+      dependencies: ["PyramidIR", "PyramidKernels", "PyramidModels", "PyramidPolicy", "PyramidFormats"],
+      swiftSettings: alwaysOptimised),
     .target(
       name: "PyramidRuntime", dependencies: ["PyramidIR", "PyramidPolicy", "PyramidFormats", "PyramidKernels"],
       swiftSettings: alwaysOptimised),
@@ -87,7 +93,7 @@ let package = Package(
       name: "PyramidReference", dependencies: ["CPyramidReference", "PyramidIR", "PyramidPolicy"],
       swiftSettings: alwaysOptimised),
     .target(name: "PyramidPlugins", dependencies: ["PyramidFormats", "PyramidPolicy"]),
-    .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"]),
+    .target(name: "PyramidEvaluation", dependencies: ["PyramidFormats"], swiftSettings: alwaysOptimised),
     .target(
       name: "MagicPyramid",
       dependencies: [
