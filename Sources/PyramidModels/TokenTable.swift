@@ -3,9 +3,9 @@
 // by the table need not know them.
 
 /// `prune.entry.salience` [V] and `prune.entry.threshold` [1].
-enum TokenTable {
-  static let salience = "prune.entry.salience"
-  static let threshold = "prune.entry.threshold"
+package enum TokenTable {
+  package static let salience = "prune.entry.salience"
+  package static let threshold = "prune.entry.threshold"
 
   /// Notes the tensors: none, or both.
   static func want(of checkpoint: Checkpoint, in inventory: inout TensorInventory) {
@@ -18,10 +18,18 @@ enum TokenTable {
   static func values(of checkpoint: Checkpoint) throws -> [String: [Float]] {
     let weights = checkpoint.weights
     guard let table = weights.originals[salience], let limit = weights.originals[threshold] else { return [:] }
-    var values = try weights.tensors.floats(of: table)
+    return [
+      salience: keepingSpecial(try weights.tensors.floats(of: table), of: checkpoint),
+      threshold: try weights.tensors.floats(of: limit),
+    ]
+  }
+
+  /// A table [V] with a salience that no threshold reaches for what is no word.
+  package static func keepingSpecial(_ table: [Float], of checkpoint: Checkpoint) -> [Float] {
+    var values = table
     for id in checkpoint.tokenizer.rules.idsWithoutWord where values.indices.contains(Int(id)) {
       values[Int(id)] = .greatestFiniteMagnitude
     }
-    return [salience: values, threshold: try weights.tensors.floats(of: limit)]
+    return values
   }
 }

@@ -22,7 +22,7 @@ extension TrainingOptions {
         "--layers \(layers): no stage that runs trains the classifier after that layer; add 1, or leave the option out")
     }
     _ = try exits(layers: checkpoint.configuration.layers)
-    if stages.contains(.hardPruning), !stages.contains(.softPruning),
+    if stages.contains(.hardPruning), !stages.contains(.softPruning), prune == nil,
       checkpoint.weights.shape(of: Graph.thresholds) == nil, checkpoint.importedThresholds == nil
     {
       throw StageCatalogue.needsThresholds
@@ -49,6 +49,7 @@ extension TrainingOptions {
         "\(checkpoint.path): its exit heads add what the entry says, which stage entry makes anew; train them again, too: "
           + "--stages entry,4")
     }
+    try checkPruning(model, of: checkpoint)
     // A head that the checkpoint lacks begins at random, and exits that nobody takes lead to it.
     let lacksHead = model.tensors.contains { checkpoint.weights.shape(of: $0.name) == nil }
     guard trainsLayers else {

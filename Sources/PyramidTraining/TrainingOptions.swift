@@ -4,6 +4,7 @@
 import PyramidFormats
 import PyramidIR
 import PyramidModels
+import PyramidPolicy
 
 /// How exit heads and the layers below them are trained.
 public enum ExitsTraining: String, Sendable, CaseIterable {
@@ -93,6 +94,9 @@ public struct TrainingOptions: Sendable {
   public var epochs: [Int]?
   /// The highest learning rates: of the model, of heads that are new, of thresholds.
   public var learningRate = 5e-5, headLearningRate = 1e-3, thresholdLearningRate = 1e-2
+  /// The policy, one of the built-in ones, by which tokens die in stages 3 and 4; nil for `received-attention` by the
+  /// thresholds that stage 2 learned, where there are some.
+  public var prune: PolicySpec?
   /// Weight of the masks' mean in soft pruning.
   public var regularisation = 0.1
   /// Temperature of the soft mask, in units of uniform attention.
@@ -169,6 +173,7 @@ public struct TrainingOptions: Sendable {
     object["exits-training"] = .string(exitsTraining.rawValue)
     object["head-input"] = .string(headInput.rawValue)
     if addsEntry { object["add-entry"] = .bool(true) }
+    if let prune { object["prune"] = .string("\(prune)") }
     object["bag"] = .string(bag.rawValue)
     object["teacher"] = .array(teachers.map(JSONValue.string))
     object["layers"] = layers.map { JSONValue($0) } ?? "all"

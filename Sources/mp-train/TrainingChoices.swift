@@ -49,6 +49,13 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Learning rate of the model.") var learningRate = usual.learningRate
   @Option(help: "Learning rate of all heads, new or not.") var headLearningRate = usual.headLearningRate
   @Option(help: "Learning rate of pruning thresholds.") var thresholdLearningRate = usual.thresholdLearningRate
+  @Option(
+    help: """
+      Pruning policy, name(key=value, ...), by which tokens die in stages 3 and 4; received-attention by the thresholds \
+      of stage 2 where it is left out.
+      """, transform: { try PolicySpec($0) })
+  var prune: PolicySpec?
+
   @Option(help: "Weight of pruning in the loss of stage 2.") var regularisation = usual.regularisation
   @Option(help: "Softness of the mask in stage 2.") var softTemperature = usual.softTemperature
   @Option(help: "Weight decay of matrices.") var weightDecay = usual.weightDecay
@@ -108,6 +115,7 @@ struct TrainingChoices: ParsableArguments {
       return ("--learning-rate", "1, 2 or 3, or 4 with other --exits-training")
     }
     if !has(.entry), bag != usual.bag { return ("--bag", "entry") }
+    if prune != nil, !has(.hardPruning), !has(.exits) { return ("--prune", "3 or 4") }
     let ofSoft = first([
       "--threshold-learning-rate": thresholdLearningRate != usual.thresholdLearningRate,
       "--regularisation": regularisation != usual.regularisation,
@@ -141,7 +149,7 @@ struct TrainingChoices: ParsableArguments {
       options.stages.insert(.entry, at: 0)
     }
     (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
-    options.addsEntry = addEntry
+    (options.addsEntry, options.prune) = (addEntry, prune)
     (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs?.numbers)
     options.layers = layers
     options.learningRate = learningRate

@@ -16,6 +16,7 @@ import Testing
     (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
     (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
     (["--stages", "1", "--exits", "entry"], "--exits has no effect without stage 4"),
+    (["--stages", "1,2", "--prune", "top-k"], "--prune has no effect without stage 3 or 4"),
     (["--stages", "4", "--learning-rate", "0.01"], "--learning-rate has no effect without stage 1, 2 or 3"),
     (["--stages", "entry", "--exits-training", "joint"], "--exits-training has no effect without stage 1, 2, 3 or 4"),
     (["--stages", "entry", "--epochs", "2"], "--epochs has no effect without stage 1, 2, 3 or 4"),

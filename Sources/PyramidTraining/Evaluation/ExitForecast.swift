@@ -107,7 +107,7 @@ struct ExitForecastTable {
     (recipe.exits, recipe.last, recipe.trainsTrunk) = (context.exitHeads, nil, false)
     if entry == nil && recipe.exits.isEmpty || context.dev.count == 0 { return nil }
     (recipe.headInput, recipe.linearExits) = (context.headInput ?? .first, context.linearHeads)
-    if context.parameters[Graph.thresholds] != nil { recipe.pruning = try StageCatalogue.hardPruning(context) }
+    recipe.pruning = try context.hardPruning()
     let graph = try StageGraph.evaluation(
       context.plainGraph(), recipe, target: context.target, precision: context.options.precision)
     let program = try StageProgram(graph, context, prune: recipe.prune)

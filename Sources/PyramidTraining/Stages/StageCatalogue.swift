@@ -1,9 +1,7 @@
 // Which stage trains what: the paper's four, and what goes beyond it, as recipes. The one place that knows them all.
 
-import BuiltInPolicies
 import PyramidIR
 import PyramidModels
-import PyramidPolicy
 
 /// Makes the stages of `mp-train`.
 public enum StageCatalogue {
@@ -17,12 +15,15 @@ public enum StageCatalogue {
       // Thresholds rise with every update, so the last epoch is what stage 3 goes on from, not the best (as in LTP).
       let pruning = PruningMode.soft(temperature: Float(options.softTemperature), weight: Float(options.regularisation))
       return ModelStage(name, context, try recipes(context, pruning), keepsBest: false)
-    case .hardPruning: return ModelStage(name, context, try recipes(context, hardPruning(context)))
+    case .hardPruning:
+      let pruning = try context.hardPruning()
+      if case .none = pruning { throw needsThresholds }
+      return ModelStage(name, context, try recipes(context, pruning))
     case .exits:
       let exits = try exits(context)
       if exits.isEmpty { throw TrainingError("stage 4: there is no exit after a layer to train; see --exits") }
       let isAlone = !options.stages.contains { [.fineTuning, .softPruning, .hardPruning].contains($0) }
-      let pruning = context.parameters[Graph.thresholds] == nil ? .none : try hardPruning(context)
+      let pruning = try context.hardPruning()
       if options.exitsTraining != .frozen && isAlone {
         return ModelStage(name, context, try recipes(context, pruning))
       }
@@ -63,14 +64,6 @@ public enum StageCatalogue {
   }
 
   /// What stage 3 says without stage 2 before it.
-  static let needsThresholds = TrainingError("stage 3 needs thresholds; train them first: --stages 2,3")
-
-  /// Pruning by the learned thresholds, as the compiled model prunes.
-  static func hardPruning(_ context: TrainingContext) throws -> PruningMode {
-    guard let thresholds = context.parameters[Graph.thresholds] else { throw needsThresholds }
-    let policy = try PolicyType(ReceivedAttention.self).make(
-      PolicySpec(name: ReceivedAttention.name), model: context.plainGraph().shape.facts,
-      learned: [thresholds.name: LearnedTensor(thresholds.array)])
-    return .hard(policy)
-  }
+  static let needsThresholds = TrainingError(
+    "stage 3 needs thresholds; train them first: --stages 2,3; or name a policy by which tokens die: --prune")
 }
