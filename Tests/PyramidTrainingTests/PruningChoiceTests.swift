@@ -59,7 +59,7 @@ struct PruningChoiceTests {
   func all(name: String) throws {
     let refused = [
       "merge": "makes rows go into others", "cls-fused": "makes rows go into others",
-      "learned-skim": "no tensor 'policies.learned-skim", "received-attention": "no learned 'prune.thresholds'",
+      "learned-skim": "--fit-policy learned-skim", "received-attention": "no learned 'prune.thresholds'",
     ]
     let unknown = ["cls-attention", "column-sum", "contribution", "inverse-cdf", "value-weighted"]
     let sample = try sample()

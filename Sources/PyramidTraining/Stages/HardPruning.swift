@@ -59,9 +59,13 @@ extension PolicySpec {
     .receivedAttention, .receivedAttentionSum, .hiddenNorm, .hidden, .position, .tokenID,
   ]
 
-  /// The built-in pruning policy that this names, for a model.
+  /// The built-in pruning policy that this names, for a model. One with weights of its own is refused: they were fitted
+  /// to a model as it was.
   fileprivate func pruning(_ graph: Graph, _ learned: [String: LearnedTensor]) throws -> PolicyInstance {
-    try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0, origin: PolicyType.builtIn) })
-      .make(self, kind: .prune, model: graph.shape.facts, learned: learned)
+    let registry = try PolicyRegistry(BuiltInPolicies.all.map { try PolicyType($0, origin: PolicyType.builtIn) })
+    guard try registry.type(named: name, kind: .prune).tensors.isEmpty else {
+      throw TrainingError("'\(self)' has weights that are fitted to a trained model: --fit-policy \(name)")
+    }
+    return try registry.make(self, kind: .prune, model: graph.shape.facts, learned: learned)
   }
 }
