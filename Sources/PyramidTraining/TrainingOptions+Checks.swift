@@ -49,7 +49,7 @@ extension TrainingOptions {
         "\(checkpoint.path): its exit heads add what the entry says, which stage entry makes anew; train them again, too: "
           + "--stages entry,4")
     }
-    try checkPruning(model, of: checkpoint)
+    let graph = try pruned(model, of: checkpoint)
     // A head that the checkpoint lacks begins at random, and exits that nobody takes lead to it.
     let lacksHead = model.tensors.contains { checkpoint.weights.shape(of: $0.name) == nil }
     guard trainsLayers else {
@@ -59,7 +59,7 @@ extension TrainingOptions {
         "\(checkpoint.path): has no classifier, and no stage that runs trains one; start from a checkpoint that has one, or "
           + "train it, too: --stages \(remedy.joined(separator: ","))")
     }
-    do { _ = try model.graph.trainingGraph().differentiated() } catch is DifferentiationError {
+    do { _ = try graph.trainingGraph().differentiated() } catch is DifferentiationError {
       throw TrainingError(
         "\(checkpoint.path): layers of \(checkpoint.configuration.family) can't be trained here; "
           + (lacksHead

@@ -12,15 +12,6 @@ import Testing
 
 @Suite("Training under a pruning policy")
 struct PruningChoiceTests {
-  private func sample() throws -> TrainingSample {
-    let sample = try TrainingSample()
-    var recipe = CheckpointRecipe()
-    (recipe.layers, recipe.hidden, recipe.heads, recipe.intermediate, recipe.classes) = (3, 16, 2, 16, 3)
-    recipe.hasExits = false
-    _ = try recipe.write(in: sample.folder)
-    return sample
-  }
-
   private func options(_ stages: [StageName], _ prune: String?) throws -> TrainingOptions {
     var options = TrainingOptions()
     (options.stages, options.epochs, options.batchTokens) = (stages, [2], 60)
@@ -33,7 +24,7 @@ struct PruningChoiceTests {
     "Heads that were trained while tokens die answer the same when compiled with that policy, and others without it",
     arguments: ["salience(threshold=1000)", "top-k(fraction=0.5)", "first-k(tokens=3)", "salience(attention=0.9)"])
   func compiled(prune: String) throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     try sample.train("out", options: options([.entry, .hardPruning, .exits], prune), make: StageCatalogue.make)
     let again = try sample.training(of: sample.folder.path("out"), options([.exits], prune))
     let stage = try StageCatalogue.make(.exits, again.context)
@@ -62,7 +53,7 @@ struct PruningChoiceTests {
       "learned-skim": "--fit-policy learned-skim", "received-attention": "no learned 'prune.thresholds'",
     ]
     let unknown = ["cls-attention", "column-sum", "contribution", "inverse-cdf", "value-weighted"]
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let options = try options([.entry, .hardPruning], name)
     do {
       _ = try sample.training(of: sample.checkpoint, options)
@@ -85,7 +76,7 @@ struct PruningChoiceTests {
 
   @Test("A policy that there is not, of the other kind or out of range is refused, and stage 2 gives thresholds to one")
   func refused() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     for (prune, reason) in [
       ("entropy", "is an exit policy"), ("nope", "there is no prune policy 'nope'"),
       ("top-k(fraction=2)", "fraction=2"), ("salience(attention=[1, 1, 1])", "attention"),

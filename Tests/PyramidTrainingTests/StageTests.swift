@@ -10,14 +10,16 @@ import Testing
 
 @testable import PyramidTraining
 
-/// The sample's data with a checkpoint of three layers and no head but the last one's.
-private func sample(exits: Bool = false) throws -> TrainingSample {
-  let sample = try TrainingSample()
-  var recipe = CheckpointRecipe()
-  (recipe.layers, recipe.hidden, recipe.heads, recipe.intermediate, recipe.classes) = (3, 16, 2, 16, 3)
-  recipe.hasExits = exits
-  _ = try recipe.write(in: sample.folder)
-  return sample
+extension TrainingSample {
+  /// The sample's data with a checkpoint of three layers and, unless it has exits, no head but the last one's.
+  static func ofThreeLayers(exits: Bool = false) throws -> TrainingSample {
+    let sample = try TrainingSample()
+    var recipe = CheckpointRecipe()
+    (recipe.layers, recipe.hidden, recipe.heads, recipe.intermediate, recipe.classes) = (3, 16, 2, 16, 3)
+    recipe.hasExits = exits
+    _ = try recipe.write(in: sample.folder)
+    return sample
+  }
 }
 
 extension TrainingSample {
@@ -41,7 +43,7 @@ extension TrainingSample {
 struct StageTests {
   @Test("All stages run one after another, and what they leave is a model with exits, thresholds and temperatures")
   func all() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let options = sample.stages(StageName.allCases) { $0.headInput = .firstAndMean }
     let tensors = try sample.run("out", options)
     #expect(tensors.shape(of: "exits.0.dense.weight") == [16, 32])
@@ -56,7 +58,7 @@ struct StageTests {
 
   @Test("Stage 4 alone adds heads and leaves every tensor that there was as it was, to the bit")
   func exitsAlone() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let before = try Checkpoint(path: sample.checkpoint).weights
     let after = try sample.run("out", sample.stages([.exits]) { $0.epochs = [3] })
     for (name, original) in before.originals {
@@ -92,7 +94,7 @@ struct StageTests {
 
   @Test("Exits that train with the layers change both, in each of the ways", arguments: ExitsTraining.allCases)
   func together(training: ExitsTraining) throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let options = sample.stages([.fineTuning]) { $0.exitsTraining = training }
     let tensors = try sample.run("out", options)
     #expect(tensors.names.contains("exits.0.dense.weight") == (training != .frozen))
@@ -106,7 +108,7 @@ struct StageTests {
 
   @Test("Each of the ways to train exits with the layers makes other layers")
   func ways() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let layers = try ExitsTraining.allCases.map { training in
       let options = sample.stages([.fineTuning]) { $0.exitsTraining = training }
       return try sample.run(training.rawValue, options).floats(of: "bert.encoder.layer.0.output.dense.weight")
@@ -117,7 +119,7 @@ struct StageTests {
   @Test(
     "A training of all stages that stops in any of them goes on to the bit", arguments: [ExitsTraining.frozen, .joint])
   func resumed(training: ExitsTraining) throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let options = sample.stages(StageName.allCases) { ($0.exitsTraining, $0.addsEntry) = (training, true) }
     var count = 0
     let expected = try sample.train("whole", options: options) { name, context in
@@ -138,7 +140,7 @@ struct StageTests {
 
   @Test("Features outlive a stop: only those whose file is lost, damaged or of another training are computed again")
   func keptFeatures() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     var computed = 0
     let console = TrainingConsole(progress: { if $0.contains("features of train") { computed += 1 } })
     func run(_ name: String, _ start: TrainingStart = .new, seed: UInt64 = 1, stops: Bool = false) throws -> [UInt8] {
@@ -178,7 +180,7 @@ struct StageTests {
 
   @Test("A disk that takes no features ends their keeping, not the training")
   func refusedFeatures() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let options = sample.stages([.exits])
     let expected = try sample.train("whole", options: options, make: StageCatalogue.make)
     try sample.folder.makeFolder("out/training-features-train-0.safetensors")
@@ -192,7 +194,7 @@ struct StageTests {
 
   @Test("Features of more bytes than are kept are computed again in each epoch, and a note says so")
   func largeFeatures() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     var notes: [String] = []
     let console = TrainingConsole(note: { notes.append($0) })
     try sample.train("out", options: sample.stages([.exits]), console: console) { name, context in
@@ -206,7 +208,7 @@ struct StageTests {
 
   @Test("Between blocks no gradient flows: without losses of their own the lower layers get none")
   func blocks() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let plain = try LoweredModel(Checkpoint(path: sample.checkpoint), name: "x").graph
     var recipe = StageRecipe()
     (recipe.exits, recipe.exit) = ([0], LossWeights(target: 0, lastHead: 0))
@@ -229,7 +231,7 @@ struct StageTests {
     "Heads add as much of the entry as fits dev best, with layers that train and with those that stay",
     arguments: [ExitsTraining.frozen, .joint])
   func addedEntry(training: ExitsTraining) throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let stages: [StageName] = training == .frozen ? [.entry, .exits] : [.entry, .fineTuning]
     func run(_ name: String, adds: Bool) throws -> TensorCollection {
       let options = sample.stages(stages) { ($0.exitsTraining, $0.addsEntry) = (training, adds) }
@@ -255,7 +257,7 @@ struct StageTests {
 
   @Test("Heads that read something else replace the checkpoint's, which all read the same")
   func replacedHeads() throws {
-    let sample = try sample(exits: true)
+    let sample = try TrainingSample.ofThreeLayers(exits: true)
     let options = sample.stages([.exits]) {
       ($0.headInput, $0.exits) = (.firstAndMean, ExitChoice(entry: false, layers: [2]))
     }
@@ -265,7 +267,7 @@ struct StageTests {
 
   @Test("A model cut to its lower layers is one of fewer layers, and says so")
   func cut() throws {
-    let sample = try sample(exits: true)
+    let sample = try TrainingSample.ofThreeLayers(exits: true)
     _ = try sample.run("out", sample.stages([.fineTuning]) { ($0.layers, $0.exitsTraining) = (2, .joint) })
     let checkpoint = try Checkpoint(path: sample.folder.path("out"))
     #expect(checkpoint.configuration.layers == 2)
@@ -275,7 +277,7 @@ struct StageTests {
 
   @Test("A teacher's answers change what is learned; one with other words or classes is refused")
   func teachers() throws {
-    let sample = try sample()
+    let sample = try TrainingSample.ofThreeLayers()
     let alone = try sample.run("alone", sample.stages([.fineTuning]))
     let taught = try sample.run(
       "taught", sample.stages([.entry, .fineTuning]) { $0.teachers = [sample.checkpoint, "entry"] })

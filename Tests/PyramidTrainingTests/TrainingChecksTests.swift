@@ -82,7 +82,9 @@ struct TrainingChecksTests {
   @Test("What a stage would stumble over is said at the start")
   func start() throws {
     let sample = try sample()
-    #expect(sample.problem([.fineTuning, .hardPruning]) == StageCatalogue.needsThresholds.description)
+    #expect(
+      sample.problem([.fineTuning, .hardPruning])
+        == "stage 3 needs thresholds; train them first: --stages 2,3; or name a policy by which tokens die: --prune")
     #expect(sample.problem([.hardPruning]) { $0.prune = PolicySpec(name: "first-k") } == "")
     #expect(sample.problem([.softPruning, .hardPruning]) == "")
     let layers = sample.problem([.fineTuning], { ($0.exits, $0.exitsTraining) = (ExitChoice("9"), .joint) })

@@ -24,10 +24,11 @@ extension TrainingContext {
 }
 
 extension TrainingOptions {
-  /// Throws what speaks against the pruning policy: what stages are still to learn is taken to be zero.
-  func checkPruning(_ model: LoweredModel, of checkpoint: Checkpoint) throws {
-    guard let prune else { return }
+  /// The model's graph with the pruning policy, if there is one, woven in. Throws what speaks against the policy: what
+  /// stages are still to learn is taken to be zero.
+  func pruned(_ model: LoweredModel, of checkpoint: Checkpoint) throws -> Graph {
     var (graph, learned) = (model.graph, model.learned)
+    guard let prune else { return graph }
     func learn(_ name: String, _ count: Int) {
       learned[name] = LearnedTensor([Float](repeating: 0, count: count))
     }
@@ -49,7 +50,7 @@ extension TrainingOptions {
       }
       try Pipeline.weavePruning(into: &graph, policy)
     } catch { throw TrainingError("--prune: \(error)") }
-    if trainsLayers { _ = try graph.trainingGraph().differentiated() }
+    return graph
   }
 }
 
