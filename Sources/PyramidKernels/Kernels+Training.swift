@@ -20,29 +20,47 @@ public struct Dropout: Sendable {
 }
 
 extension Kernels {
-  /// Floats of scratch for the products of a layer with a weight [columns][depth].
-  public static func trainingLinearScratchCount(_ set: InstructionSet, depth: Int, columns: Int) -> Int {
-    mp_training_linear_scratch_count(set.runningSet, Int32(depth), Int32(columns))
+  /// Floats of scratch for the products of a layer with a weight [columns][depth] and at most `rows` rows.
+  public static func trainingLinearScratchCount(
+    _ kernel: Kernel, threads: Int, rows: Int, depth: Int, columns: Int
+  ) -> Int {
+    var layer = Kernels(kernel, threads: threads).layer(rows, depth, columns, scratch: nil)
+    return mp_training_linear_scratch_count(&layer)
   }
 
   /// y [rows][columns] = x W^T + bias; `weight` [columns][depth] row by row.
   public func trainingLinear(
     rows: Int, depth: Int, columns: Int, x: UnsafePointer<Float>, weight: UnsafePointer<Float>,
     bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-  ) { mp_training_linear(isa, threads, x, Int32(rows), Int32(depth), weight, Int32(columns), bias, y, scratch) }
+  ) {
+    var layer = layer(rows, depth, columns, scratch: scratch)
+    mp_training_linear(&layer, x, weight, bias, y)
+  }
 
   /// dx [rows][depth] = dy W; `weight` [columns][depth] row by row.
   public func linearInputGradient(
     rows: Int, depth: Int, columns: Int, dy: UnsafePointer<Float>, weight: UnsafePointer<Float>,
     dx: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
-  ) { mp_linear_input_gradient(isa, threads, dy, Int32(rows), Int32(columns), weight, Int32(depth), dx, scratch) }
+  ) {
+    var layer = layer(rows, depth, columns, scratch: scratch)
+    mp_linear_input_gradient(&layer, dy, weight, dx)
+  }
 
   /// dWeight [columns][depth] += dy^T x, dBias [columns] += the sums of dy's columns.
   public func linearWeightGradient(
     rows: Int, depth: Int, columns: Int, x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
     dWeight: UnsafeMutablePointer<Float>?, dBias: UnsafeMutablePointer<Float>?, scratch: UnsafeMutablePointer<Float>
   ) {
-    mp_linear_weight_gradient(isa, threads, x, dy, Int32(rows), Int32(depth), Int32(columns), dWeight, dBias, scratch)
+    var layer = layer(rows, depth, columns, scratch: scratch)
+    mp_linear_weight_gradient(&layer, x, dy, dWeight, dBias)
+  }
+
+  private func layer(
+    _ rows: Int, _ depth: Int, _ columns: Int, scratch: UnsafeMutablePointer<Float>?
+  ) -> mp_training_layer {
+    mp_training_layer(
+      isa: isa, threads: threads, precision: precision, rows: Int32(rows), depth: Int32(depth),
+      columns: Int32(columns), scratch: scratch)
   }
 
   /// y = x dropped out, [rows][columns]; y may be x.

@@ -17,7 +17,7 @@ public enum LinearFinish {
 /// The kernels of one instruction set and precision, run by a team of `threads`.
 public struct Kernels: Sendable {
   let isa: mp_isa
-  private let precision: mp_precision
+  let precision: mp_precision
   let threads: Int32
 
   /// The kernels that `kernel` names. This machine must support its set.

@@ -113,7 +113,8 @@ public struct TrainingOptions: Sendable {
   public var maximumTokens: Int?
   /// Seed of order, initial values and dropout.
   public var seed: UInt64 = 1
-  /// Number format of products. Only f32 is there: training in another is refused.
+  /// What the factors of products are rounded to where layers train, f32 or bf16; weights, sums and gradients are f32, and
+  /// so is everything where no layer trains.
   public var precision = Precision.f32
   /// Number format of the matrices in the result; vectors stay f32.
   public var weights = WeightFormat.f32

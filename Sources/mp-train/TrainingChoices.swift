@@ -66,6 +66,13 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Most tokens of a text, by default what the model takes.") var maxTokens: Int?
   @Option(help: "Seed of order, initial values and dropout.") var seed = usual.seed
   @Option(help: "Number format of the matrices in the result: f32, f16, bf16.") var weights = usual.weights
+  @Option(
+    help: """
+      What the factors of products are rounded to while layers train, f32 or bf16; by default bf16 where the processor \
+      multiplies it faster, else f32. Weights, sums and gradients are f32.
+      """)
+  var precision: Precision?
+
   @Option(help: "Epochs without gain on dev after which a stage ends.") var patience: Int?
 
   func validate() throws {
@@ -111,9 +118,8 @@ struct TrainingChoices: ParsableArguments {
       "--head-input": headInput != usual.headInput, "--add-entry": addEntry, "--exits": choosesExits,
     ])
     if !given.trainsExits, let ofExits { return (ofExits, "4 or other --exits-training") }
-    if !given.trainsLayers, learningRate != usual.learningRate {
-      return ("--learning-rate", "1, 2 or 3, or 4 with other --exits-training")
-    }
+    let ofLayers = first(["--learning-rate": learningRate != usual.learningRate, "--precision": precision != nil])
+    if !given.trainsLayers, let ofLayers { return (ofLayers, "1, 2 or 3, or 4 with other --exits-training") }
     if !has(.entry), bag != usual.bag { return ("--bag", "entry") }
     if prune != nil, !has(.hardPruning), !has(.exits) { return ("--prune", "3 or 4") }
     let ofSoft = first([
@@ -128,9 +134,10 @@ struct TrainingChoices: ParsableArguments {
   /// reads, too, are left out.
   var ofTraining: String? {
     let (given, normal) = (options.arguments, usual.arguments)
-    let ofFits = ["max-tokens", "batch-tokens", "batch-samples", "seed", "stages"]
+    let ofFits = ["max-tokens", "batch-tokens", "batch-samples", "seed", "stages", "precision"]
     if stages.stages != usual.stages { return "--stages" }
     if weights != usual.weights { return "--weights" }
+    if precision != nil { return "--precision" }
     return given.members.map(\.key).first { given[$0] != normal[$0] && !ofFits.contains($0) }.map { "--\($0)" }
   }
 
@@ -160,6 +167,10 @@ struct TrainingChoices: ParsableArguments {
     (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
     options.maximumTokens = maxTokens
     (options.seed, options.patience, options.weights) = (seed, patience, weights)
+    options.precision = precision ?? .f32
+    if precision == nil, options.trainsLayers, (try? InstructionSet.native())?.multipliesBF16Faster == true {
+      options.precision = .bf16
+    }
     return options
   }
 }

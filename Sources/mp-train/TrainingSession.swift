@@ -39,7 +39,8 @@ final class TrainingSession {
     terminal.endProgress()
     terminal.note(
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
-        + "\(data.labels.count) classes")
+        + "\(data.labels.count) classes"
+        + (options.precision == .bf16 ? "; layers learn with products in bf16, as --precision says" : ""))
     let isFinished = folder.isFinished
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,

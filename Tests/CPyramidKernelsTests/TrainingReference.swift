@@ -7,7 +7,7 @@ import Glibc
 /// A linear layer with what flows back into it.
 struct LayerCase {
   let rows, depth, columns: Int
-  let x, dy, weight, bias: [Float]
+  var x, dy, weight, bias: [Float]
 
   static let sizes = [
     (1, 1, 1), (3, 5, 7), (9, 16, 17), (33, 31, 8), (65, 64, 129), (330, 40, 33), (700, 24, 20), (7, 130, 64),
@@ -20,6 +20,15 @@ struct LayerCase {
     dy = numbers.next(rows * columns)
     weight = numbers.next(columns * depth)
     bias = numbers.next(columns)
+  }
+
+  /// With the factors of products in bf16.
+  var rounded: LayerCase {
+    var layer = self
+    layer.x = x.map(Rounded.bf16)
+    layer.dy = dy.map(Rounded.bf16)
+    layer.weight = weight.map(Rounded.bf16)
+    return layer
   }
 
   var inputGradient: [Double] {

@@ -9,46 +9,66 @@ extension Kernels {
     init() { mp_set_team(3) }
 
     /// y, dx, dW and db of a layer; the last two begin as ones.
-    private func products(_ isa: mp_isa, _ threads: Int32, _ layer: LayerCase) -> [Buffer] {
-      let (rows, depth, columns) = (Int32(layer.rows), Int32(layer.depth), Int32(layer.columns))
+    private func products(
+      _ isa: mp_isa, _ threads: Int32, _ layer: LayerCase, in precision: mp_precision
+    ) -> [Buffer] {
       let y = Buffer(count: layer.rows * layer.columns, shift: 1),
         dx = Buffer(count: layer.rows * layer.depth, shift: 2)
       let dw = Buffer([Float](repeating: 1, count: layer.columns * layer.depth), shift: 3)
       let db = Buffer([Float](repeating: 1, count: layer.columns), shift: 1)
-      let scratch = Buffer(count: mp_training_linear_scratch_count(isa, depth, columns), shift: 5)
-      mp_training_linear(isa, threads, layer.x, rows, depth, layer.weight, columns, layer.bias, y.start, scratch.start)
-      mp_linear_input_gradient(isa, threads, layer.dy, rows, columns, layer.weight, depth, dx.start, scratch.start)
-      mp_linear_weight_gradient(
-        isa, threads, layer.x, layer.dy, rows, depth, columns, dw.start, db.start, scratch.start)
+      var call = mp_training_layer(
+        isa: isa, threads: threads, precision: precision, rows: Int32(layer.rows), depth: Int32(layer.depth),
+        columns: Int32(layer.columns), scratch: nil)
+      let scratch = Buffer(count: mp_training_linear_scratch_count(&call), shift: 5)
+      call.scratch = scratch.start
+      mp_training_linear(&call, layer.x, layer.weight, layer.bias, y.start)
+      mp_linear_input_gradient(&call, layer.dy, layer.weight, dx.start)
+      mp_linear_weight_gradient(&call, layer.x, layer.dy, dw.start, db.start)
       for buffer in [y, dx, dw, db, scratch] { buffer.expectMarginsIntact("a product of a layer") }
       return [y, dx, dw, db]
     }
 
-    @Test(arguments: Setting.all) func `the products of a layer and its gradients equal the reference`(
-      _ setting: Setting
-    ) {
+    @Test(arguments: Setting.all, [MP_PRECISION_F32, MP_PRECISION_BF16])
+    func `the products of a layer and its gradients equal the reference`(_ setting: Setting, _ precision: mp_precision)
+    {
       for size in LayerCase.sizes {
-        let layer = LayerCase(size)
-        let results = products(setting.isa, setting.threads, layer)
+        let layer = LayerCase(size), read = precision == MP_PRECISION_F32 ? layer : layer.rounded
+        let results = products(setting.isa, setting.threads, layer, in: precision)
         let y = Reference.linear(
-          layer.x, layer.weight, layer.bias, rows: layer.rows, depth: layer.depth, columns: layer.columns)
+          read.x, read.weight, read.bias, rows: layer.rows, depth: layer.depth, columns: layer.columns)
         expectClose(results[0].values, y, within: 2e-5, "y of \(size)")
-        expectClose(results[1].values, layer.inputGradient, within: 2e-5, "dx of \(size)")
-        expectClose(results[2].values, layer.weightGradient.map { $0 + 1 }, within: 2e-5, "dW of \(size)")
+        expectClose(results[1].values, read.inputGradient, within: 2e-5, "dx of \(size)")
+        expectClose(results[2].values, read.weightGradient.map { $0 + 1 }, within: 2e-5, "dW of \(size)")
         expectClose(results[3].values, layer.biasGradient.map { $0 + 1 }, within: 2e-5, "db of \(size)")
       }
     }
 
-    @Test(arguments: Path.invariant) func `products and sums over rows have the same bits at any thread count`(
-      _ path: Path
-    ) {
+    @Test(arguments: Path.invariant, [MP_PRECISION_F32, MP_PRECISION_BF16])
+    func `products have the same bits at any thread count`(_ path: Path, _ precision: mp_precision) {
       for size in LayerCase.sizes + [(900, 96, 80)] {
-        let layer = LayerCase(size), alone = products(path.isa, 1, layer)
+        let layer = LayerCase(size), alone = products(path.isa, 1, layer, in: precision)
         for threads in [2, 3] as [Int32] {
-          let shared = products(path.isa, threads, layer)
+          let shared = products(path.isa, threads, layer, in: precision)
           for (a, b) in zip(alone, shared) { #expect(a.bits == b.bits, "\(size), \(threads) threads") }
         }
       }
+    }
+
+    @Test(arguments: Path.all) func `what is no number stays none in products of bf16`(_ path: Path) {
+      for factor in 0..<3 {
+        var layer = LayerCase((33, 31, 8))
+        switch factor {
+        case 0: layer.x[40] = .nan
+        case 1: layer.weight[40] = Float(bitPattern: 0x7fff_ffff)
+        default: layer.dy[40] = -Float.nan
+        }
+        let results = products(path.isa, 2, layer, in: MP_PRECISION_BF16)
+        let reached = [[true, false, true], [true, true, false], [false, true, true]][factor]
+        #expect(results.dropLast().map { $0.values.contains { $0.isNaN } } == reached)
+      }
+    }
+
+    @Test(arguments: Path.invariant) func `sums over rows have the same bits at any thread count`(_ path: Path) {
       var numbers = Numbers(5)
       let (rows, columns) = (200, 130), x = numbers.next(200 * 130), dy = numbers.next(200 * 130)
       func norm(_ threads: Int32) -> [[UInt32]] {

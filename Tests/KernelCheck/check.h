@@ -40,6 +40,8 @@ int is_same(const void *a, const void *b, size_t count);
 
 /// The definitions in the header, in double.
 double activated(double x, mp_activation activation);
+/// To bf16, nearest even, and back.
+double in_bf16(float x);
 int is_kept(mp_dropout dropout, uint32_t counter);
 
 void check_layers(mp_isa isa);

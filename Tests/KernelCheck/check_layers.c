@@ -42,15 +42,6 @@ static float *layer(mp_isa isa, int threads, mp_precision precision, const opera
   return y;
 }
 
-/// To bf16, nearest even, and back.
-static double in_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
-  memcpy(&x, &bits, 4);
-  return x;
-}
-
 static void norm_row(double *y, size_t columns, const float *gamma, const float *beta) {
   double mean = 0, variance = 0;
   for (size_t c = 0; c < columns; c++) mean += y[c] / (double)columns;

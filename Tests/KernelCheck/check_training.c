@@ -15,29 +15,40 @@ static double *product(int m, int n, int depth, const float *a, const int a_step
   return c;
 }
 
-static void check_products(mp_isa isa, int rows, int depth, int columns) {
+/// What a product reads of numbers.
+static const float *factors(const float *x, size_t count, mp_precision precision) {
+  float *y = buffer(count);
+  for (size_t i = 0; i < count; i++) y[i] = precision == MP_PRECISION_BF16 ? (float)in_bf16(x[i]) : x[i];
+  return y;
+}
+
+static void check_products(mp_isa isa, mp_precision precision, int rows, int depth, int columns) {
   const size_t inputs = (size_t)(rows * depth), outputs = (size_t)(rows * columns), weights = (size_t)(columns * depth);
   const float *x = numbers(inputs, 1), *dy = numbers(outputs, 1), *weight = numbers(weights, 1);
   const float *bias = numbers((size_t)columns, 1);
   float *y = buffer(outputs), *dx = buffer(inputs), *dw = numbers(weights, 0), *db = numbers((size_t)columns, 0);
-  float *scratch = buffer(mp_training_linear_scratch_count(isa, depth, columns));
-  double *want_y = product(rows, columns, depth, x, (int[]){depth, 1}, weight, (int[]){depth, 1});
-  const double *want_dx = product(rows, depth, columns, dy, (int[]){columns, 1}, weight, (int[]){1, depth});
-  const double *want_dw = product(columns, depth, rows, dy, (int[]){1, columns}, x, (int[]){1, depth});
+  mp_training_layer layer = {.isa = isa, .threads = 2, .precision = precision, .rows = rows, .depth = depth,
+                             .columns = columns};
+  layer.scratch = buffer(mp_training_linear_scratch_count(&layer));
+  const float *xs = factors(x, inputs, precision), *dys = factors(dy, outputs, precision);
+  const float *ws = factors(weight, weights, precision);
+  double *want_y = product(rows, columns, depth, xs, (int[]){depth, 1}, ws, (int[]){depth, 1});
+  const double *want_dx = product(rows, depth, columns, dys, (int[]){columns, 1}, ws, (int[]){1, depth});
+  const double *want_dw = product(columns, depth, rows, dys, (int[]){1, columns}, xs, (int[]){1, depth});
   const double *want_db = product(columns, 1, rows, dy, (int[]){1, columns}, (float[]){1}, (int[]){0, 0});
-  mp_training_linear(isa, 2, x, rows, depth, weight, columns, NULL, y, scratch);
+  mp_training_linear(&layer, x, weight, NULL, y);
   expect(is_near(y, want_y, outputs, 2e-5), "a layer of training");
   for (size_t i = 0; i < outputs; i++) want_y[i] += bias[i % (size_t)columns];
-  mp_training_linear(isa, 2, x, rows, depth, weight, columns, bias, y, scratch);
+  mp_training_linear(&layer, x, weight, bias, y);
   expect(is_near(y, want_y, outputs, 2e-5), "a layer of training with a bias");
-  mp_linear_input_gradient(isa, 2, dy, rows, columns, weight, depth, dx, scratch);
+  mp_linear_input_gradient(&layer, dy, weight, dx);
   expect(is_near(dx, want_dx, inputs, 2e-5), "the gradient of a layer's input");
   // Each is added to what was there, and either may be left out.
   for (size_t i = 0; i < weights; i++) dw[i] = (float)-want_dw[i];
-  mp_linear_weight_gradient(isa, 2, x, dy, rows, depth, columns, dw, NULL, scratch);
-  mp_linear_weight_gradient(isa, 2, x, dy, rows, depth, columns, NULL, db, scratch);
+  mp_linear_weight_gradient(&layer, x, dy, dw, NULL);
+  mp_linear_weight_gradient(&layer, x, dy, NULL, db);
   expect(is_near(db, want_db, (size_t)columns, 2e-5), "the gradient of a layer's bias");
-  mp_linear_weight_gradient(isa, 2, x, dy, rows, depth, columns, dw, db, scratch);
+  mp_linear_weight_gradient(&layer, x, dy, dw, db);
   for (size_t i = 0; i < (size_t)columns; i++) db[i] -= (float)want_db[i];
   expect(is_near(dw, want_dw, weights, 2e-5) && is_near(db, want_db, (size_t)columns, 4e-5),
          "gradients of weights are added to what is there");
@@ -230,8 +241,10 @@ void check_training(mp_isa isa) {
                                     {33, 5}};
   state = 600;
   for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
-    check_products(isa, layers[i][0], layers[i][1], layers[i][2]);
-    drop_all();
+    for (mp_precision p = MP_PRECISION_F32; p <= MP_PRECISION_BF16; p++) {
+      check_products(isa, p, layers[i][0], layers[i][1], layers[i][2]);
+      drop_all();
+    }
   }
   for (size_t i = 0; i < sizeof matrices / sizeof matrices[0]; i++) {
     const int rows = matrices[i][0], columns = matrices[i][1];

@@ -113,6 +113,14 @@ double activated(double x, mp_activation activation) {
   return NAN;
 }
 
+double in_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
 int is_kept(mp_dropout dropout, uint32_t counter) {
   uint32_t h = counter ^ (uint32_t)dropout.key;
   h ^= h >> 16;

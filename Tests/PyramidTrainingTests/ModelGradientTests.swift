@@ -58,6 +58,26 @@ import Testing
     }
   }
 
+  @Test(arguments: CheckpointRecipe.Family.allCases)
+  func `Products in bf16 turn the gradient a little`(family: CheckpointRecipe.Family) throws {
+    let training = try training(family, "a") { plain, _ in
+      (try joint(plain, plain.answeredLogits!).insertingDropout(Self.rates), nil)
+    }
+    let differentiated = try training.differentiated()
+    let result = try differentiated.reference()
+    func product(_ a: [String: [Double]], _ b: [String: [Double]]) -> Double {
+      a.reduce(0) { sum, entry in sum + zip(entry.value, b[entry.key] ?? []).reduce(0) { $0 + $1.0 * $1.1 } }
+    }
+    for set in InstructionSet.supported {
+      let kernels = try differentiated.kernels(set, in: .bf16, threads: 2)
+      #expect(abs(kernels.loss - result.loss) < 0.02 * abs(result.loss), "\(set)")
+      let lengths = product(kernels.weights, kernels.weights) * product(result.weights, result.weights)
+      let cosine = product(kernels.weights, result.weights) / lengths.squareRoot()
+      // Least where the same layer is gone through again and again (ALBERT).
+      #expect(cosine > 0.98 && cosine < 0.99999, "\(set): \(cosine)")
+    }
+  }
+
   @Test(arguments: CheckpointRecipe.Family.allCases, ["a", "b"])
   func `Joint exits with dropout everywhere`(family: CheckpointRecipe.Family, seed: String) throws {
     try check(

@@ -106,6 +106,23 @@ struct StageTests {
             SafetensorsFile(path: sample.checkpoint + "/model.safetensors").tensors.first { $0.name == name })))
   }
 
+  @Test("Products in bf16 train other weights, nearly as good ones, and change nothing where no layer trains")
+  func reducedProducts() throws {
+    let sample = try TrainingSample.ofThreeLayers()
+    func run(_ stage: StageName, _ precision: Precision) throws -> (weights: [UInt8], accuracy: Double) {
+      let options = sample.stages([stage]) { ($0.precision, $0.epochs) = (precision, [12]) }
+      let name = "\(stage.rawValue)-\(precision)"
+      let weights = try sample.train(name, options: options, make: StageCatalogue.make)
+      guard case .array(let heads) = try sample.events(name, "stage")[0]["heads"] else { return (weights, 0) }
+      return (weights, StageSummary.double(heads[0]["accuracy"]))
+    }
+    let (exact, reduced) = (try run(.fineTuning, .f32), try run(.fineTuning, .bf16))
+    #expect(exact.weights != reduced.weights)
+    let (right, rightReduced) = (exact.accuracy, reduced.accuracy)
+    #expect(right > 0.6 && abs(right - rightReduced) < 0.2, "\(right), \(rightReduced)")
+    #expect(try run(.exits, .f32).weights == run(.exits, .bf16).weights)
+  }
+
   @Test("Each of the ways to train exits with the layers makes other layers")
   func ways() throws {
     let sample = try TrainingSample.ofThreeLayers()

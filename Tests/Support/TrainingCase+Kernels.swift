@@ -10,10 +10,10 @@ extension TrainingCase {
   /// Losses and gradients by the kernels of an instruction set, run `times` times on the same run: gradients add up.
   /// Weights whose names are in `frozen` have no gradient.
   public func kernels(
-    _ set: InstructionSet, threads: Int, times: Int = 1, frozen: Set<String> = []
+    _ set: InstructionSet, in precision: Precision = .f32, threads: Int, times: Int = 1, frozen: Set<String> = []
   ) throws -> ReferenceGradients {
     var graph = graph
-    try Pipeline.prepareTraining(&graph, target: set, precision: .f32)
+    try Pipeline.prepareTraining(&graph, target: set, precision: precision)
     var gradients: [String: UnsafeMutableBufferPointer<Float>] = [:]
     var buffers: [UnsafeMutableBufferPointer<Float>] = []
     defer { for buffer in buffers { buffer.deallocate() } }

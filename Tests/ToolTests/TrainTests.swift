@@ -12,12 +12,13 @@ import Testing
     (["--stages", "1,5"], "'1,5' is invalid for '--stages"), (["--stages", "1,1"], "'1,1' is invalid"),
     (["--epochs", "3,2"], "--epochs: 2 numbers for 4 numbered stages"), (["--epochs", "0"], "'0' is invalid"),
     (["--exits", "0"], "'0' is invalid"), (["--learning-rate", "2"], "--learning-rate must be 0.0 to 1.0"),
-    (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "bf16"], "Unknown option '--precision'"),
+    (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "f16"], "'f16' is invalid for '--precision"),
     (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
     (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
     (["--stages", "1", "--exits", "entry"], "--exits has no effect without stage 4"),
     (["--stages", "1,2", "--prune", "top-k"], "--prune has no effect without stage 3 or 4"),
     (["--stages", "4", "--learning-rate", "0.01"], "--learning-rate has no effect without stage 1, 2 or 3"),
+    (["--stages", "4", "--precision", "bf16"], "--precision has no effect without stage 1, 2 or 3"),
     (["--stages", "entry", "--exits-training", "joint"], "--exits-training has no effect without stage 1, 2, 3 or 4"),
     (["--stages", "entry", "--epochs", "2"], "--epochs has no effect without stage 1, 2, 3 or 4"),
   ])
@@ -41,6 +42,7 @@ import Testing
       (["train.tsv": named], ["--stages", "entry"], "which is which?"),
       (["train.tsv": swapped], [], "--label-column and --text-column say which column is which"),
       ([:], ["--batch-tokens", "9000"], "--batch-tokens 9000: at most 8192"),
+      ([:], ["--precision", "int8"], "--precision int8: training multiplies in f32 or bf16"),
     ] as [([String: String], [String], String)])
   func `What is wrong with the data is said before anything is written`(
     files: [String: String], words: [String], problem: String
@@ -71,12 +73,16 @@ import Testing
     return (scratch, [scratch.path("model")] + words + ["--learning-rate", "0.01", "--checkpoint-minutes", "0"])
   }
 
-  @Test func `A trained checkpoint compiles and answers, and its weights do not depend on the threads`() throws {
+  @Test(arguments: ["f32", "bf16"])
+  func `A trained checkpoint compiles and answers, and its weights do not depend on the threads`(
+    precision: String
+  ) throws {
     let (scratch, arguments) = try sample()
     var weights: [Data] = []
     for threads in ["1", "2"] {
       let output = scratch.path("out" + threads)
-      let result = try Tool.train.run(arguments + ["--output", output, "--threads", threads])
+      let result = try Tool.train.run(
+        arguments + ["--output", output, "--threads", threads, "--precision", precision])
       #expect(result.code == 0, "\(result.notes)")
       #expect(result.output.contains("| 1 fine-tuning |") && result.output.contains("| layer 1 |"), "\(result.output)")
       #expect(result.notes.contains("1 fine-tuning, epoch 6: dev accuracy 1: "))

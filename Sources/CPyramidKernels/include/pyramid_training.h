@@ -1,5 +1,5 @@
 // The kernels of training: products with weights as they are stored, gradients of every operation, dropout, and the
-// optimiser. All in f32.
+// optimiser. All in f32, but for products that may round their factors to bf16.
 //
 // Separate from pyramid_kernels.h because inference calls none of it. Its conventions hold here too. What is called a
 // gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that AVX2 and AVX-512 paths give the
@@ -16,21 +16,30 @@ extern "C" {
 
 // MARK: Linear layers
 
-/// Floats of scratch that the three products need for a weight [columns][depth] and any number of rows.
-size_t mp_training_linear_scratch_count(mp_isa isa, int depth, int columns);
+/// A layer whose weight [columns][depth] lies row by row. In bf16 both factors of its products are rounded to nearest
+/// even on the way; sums, results and what a gradient is added to are f32.
+typedef struct {
+  mp_isa isa;
+  int threads;
+  mp_precision precision;     // f32 or bf16
+  int rows, depth, columns;   // rows >= 0, depth >= 1, columns >= 1
+  float *scratch;             // `mp_training_linear_scratch_count` floats
+} mp_training_layer;
 
-/// y = x W^T + bias; x [rows][depth], weight [columns][depth] row by row, bias [columns] or NULL, y [rows][columns].
-void mp_training_linear(mp_isa isa, int threads, const float *x, int rows, int depth, const float *weight, int columns,
-                        const float *bias, float *y, float *scratch);
+/// Floats of scratch that the three products of this layer need, for its number of rows or fewer.
+size_t mp_training_linear_scratch_count(const mp_training_layer *layer);
 
-/// dx = dy W; dy [rows][columns], weight [columns][depth], dx [rows][depth].
-void mp_linear_input_gradient(mp_isa isa, int threads, const float *dy, int rows, int columns, const float *weight,
-                              int depth, float *dx, float *scratch);
+/// y = x W^T + bias; x [rows][depth], bias [columns] or NULL, y [rows][columns].
+void mp_training_linear(const mp_training_layer *layer, const float *x, const float *weight, const float *bias,
+                        float *y);
+
+/// dx = dy W; dy [rows][columns], dx [rows][depth].
+void mp_linear_input_gradient(const mp_training_layer *layer, const float *dy, const float *weight, float *dx);
 
 /// dweight += dy^T x, dbias += the sum of dy's rows; x [rows][depth], dy [rows][columns], dweight [columns][depth] or
 /// NULL, dbias [columns] or NULL.
-void mp_linear_weight_gradient(mp_isa isa, int threads, const float *x, const float *dy, int rows, int depth,
-                               int columns, float *dweight, float *dbias, float *scratch);
+void mp_linear_weight_gradient(const mp_training_layer *layer, const float *x, const float *dy, float *dweight,
+                               float *dbias);
 
 // MARK: Dropout
 

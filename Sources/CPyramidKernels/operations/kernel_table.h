@@ -27,6 +27,13 @@ static inline int mp_steps(mp_precision precision, int depth) {
   return depth;
 }
 
+/// To nearest even; what is no number stays none.
+static inline uint16_t mp_rounded_bf16(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, 4);
+  return (uint16_t)(x == x ? (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 : 0x7fc0);
+}
+
 /// Counters of dropout between one (query, head) and the next.
 enum { MP_KEY_COUNTERS = 4096 };
 

@@ -20,13 +20,6 @@ static size_t element_bytes(mp_precision precision) {
   return 4;
 }
 
-/// To nearest even.
-static uint16_t rounded_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
 // MARK: int8
 
 /// The largest sum of two weights that are multiplied and added in one 16-bit number (vpmaddubsw): 255 times it fits.
@@ -115,7 +108,7 @@ void mp_rows_pack(mp_precision precision, const float *weight, int rows, int col
     if (precision == MP_PRECISION_F32) {
       memcpy((float *)packed + r * count, row, count * 4);
     } else if (precision == MP_PRECISION_BF16) {
-      for (size_t k = 0; k < count; k++) ((uint16_t *)packed)[r * count + k] = rounded_bf16(row[k]);
+      for (size_t k = 0; k < count; k++) ((uint16_t *)packed)[r * count + k] = mp_rounded_bf16(row[k]);
     } else {
       const float scale = int8_scale(row, count);
       ((float *)((char *)packed + scales_offset(all, count)))[r] = scale;
@@ -164,7 +157,7 @@ static int32_t pack_column(mp_precision precision, const float *row, size_t dept
     if (precision == MP_PRECISION_F32) {
       memcpy(place, row + k, 4);
     } else if (precision == MP_PRECISION_BF16) {
-      const uint16_t value = rounded_bf16(row[k]);
+      const uint16_t value = mp_rounded_bf16(row[k]);
       memcpy(place, &value, 2);
     } else {
       const weight_pair pair = pair_at(row, k, depth, scale);

@@ -64,7 +64,7 @@ struct Program: Sendable {
   let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
   let exitOperands: Int
-  /// Deepest input of a linear layer of reduced precision; 0 when there is none.
+  /// Deepest input of a linear layer of reduced precision; 0 when there is none, or when it trains.
   let reducedDepth: Int
   let meter: OperationMeter
   /// How many indices of a batch have a row in every table that they are read in: ids, positions, types.
@@ -160,7 +160,7 @@ struct Program: Sendable {
     firstAttentionDepth =
       graph.nodes.map { if case .firstAttention = $0.op { graph[$0.inputs[1]].type.columns } else { 0 } }.max() ?? 0
     exitOperands = graph.nodes.map { if case .decideExit = $0.op { $0.inputs.count } else { 0 } }.max() ?? 0
-    reducedDepth = steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
+    reducedDepth = trains ? 0 : steps.map { $0.kernel.precision == .f32 ? 0 : $0.weightDepth }.max() ?? 0
     meter = OperationMeter(graph, dense: check.dense)
     var limits = [Int.max, limit, Int.max]
     let embed = graph.nodes.first(where: \.isEmbed)

@@ -94,7 +94,8 @@ struct ProgramCheck {
       if kernel.set != target { throw failure("\(name)\(kernel.suffix) is not a kernel of \(target.rawValue)") }
       for place in facts[index].reducible {
         let weight = graph[node.weights[place]]
-        if weight.precision == kernel.precision { continue }
+        // In training the kernels round on the way.
+        if weight.precision == (graph.purpose == .train ? .f32 : kernel.precision) { continue }
         throw failure("\(name)\(kernel.suffix) can't read #\(weight.name), stored as \(weight.precision.rawValue)")
       }
     }
@@ -214,7 +215,12 @@ struct ProgramCheck {
 extension Node {
   /// Why a graph that trains can't hold this node; nil when it can.
   fileprivate var untrainable: String? {
-    if let kernel, kernel.precision != .f32 { return "\(op.mnemonic)\(kernel.suffix): training computes in f32" }
+    if let kernel, kernel.precision != .f32 {
+      let isProduct = if case .linear = op { true } else { op.facts.roundsFactors }
+      guard isProduct, kernel.precision == .bf16 else {
+        return "\(op.mnemonic)\(kernel.suffix): training rounds the factors of products, to bf16, and nothing else"
+      }
+    }
     if case .linearAddNorm = op { return "\(op.mnemonic) needs packed weights, which training has not" }
     return nil
   }

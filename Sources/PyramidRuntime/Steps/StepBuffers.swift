@@ -62,7 +62,8 @@ extension Program {
     return steps.map { step -> Int in
       let columns = step.results.first?.columns ?? 0
       func product(depth: Int, columns: Int) -> Int {
-        Kernels.trainingLinearScratchCount(target, depth: depth, columns: columns)
+        Kernels.trainingLinearScratchCount(
+          step.kernel, threads: threads, rows: max(samples, tokens), depth: depth, columns: columns)
       }
       switch step.op {
       case .linear: return product(depth: step.weightDepth, columns: columns)

@@ -108,8 +108,7 @@ struct ExitForecastTable {
     if entry == nil && recipe.exits.isEmpty || context.dev.count == 0 { return nil }
     (recipe.headInput, recipe.linearExits) = (context.headInput ?? .first, context.linearHeads)
     recipe.pruning = try context.hardPruning()
-    let graph = try StageGraph.evaluation(
-      context.plainGraph(), recipe, target: context.target, precision: context.options.precision)
+    let graph = try StageGraph.evaluation(context.plainGraph(), recipe, target: context.target)
     let program = try StageProgram(graph, context, prune: recipe.prune)
     let layers = (entry == nil ? [] : [0]) + recipe.exits.map { $0 + 1 } + [context.layers]
     let shares = EntryShares(context)

@@ -43,11 +43,9 @@ final class FrozenModel {
     shares = EntryShares(context)
     try context.addHeads(of: recipe)
     let plain = try context.plainGraph()
-    let (target, precision) = (context.target, context.options.precision)
-    model = try StageProgram(.evaluation(plain, recipe, target: target, precision: precision), context)
-    heads = try StageProgram(
-      HeadGraph(
-        like: plain, recipe, dropout: nil, target: target, precision: precision), context)
+    let target = context.target
+    model = try StageProgram(.evaluation(plain, recipe, target: target), context)
+    heads = try StageProgram(HeadGraph(like: plain, recipe, dropout: nil, target: target), context)
   }
 
   /// Shows what is made of all texts, batch by batch.

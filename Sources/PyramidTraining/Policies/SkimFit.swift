@@ -50,8 +50,7 @@ extension PolicyFit {
     var plain = try context.plainGraph()
     var read: [ValueID] = []
     for layer in 0..<context.layers - 1 { read += try plain.readingTokens(of: layer) }
-    let stage = try StageGraph.evaluation(
-      plain, StageRecipe(), target: context.target, precision: context.options.precision)
+    let stage = try StageGraph.evaluation(plain, StageRecipe(), target: context.target)
     let program = try StageProgram(stage, context, reading: read)
     let step = max(1, (context.train.tokenCount + mostTokens - 1) / mostTokens)
     let texts = stride(from: 0, to: context.train.count, by: step).map { $0 }

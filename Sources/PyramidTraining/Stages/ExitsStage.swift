@@ -29,12 +29,10 @@ final class ExitsStage: TrainingStage {
     try context.addHeads(of: recipe)
     context.removeEntryShares()
     let plain = try context.plainGraph()
-    let (target, precision) = (context.target, context.options.precision)
-    model = try StageProgram(
-      .evaluation(plain, recipe, target: target, precision: precision), context, prune: recipe.prune)
+    let target = context.target
+    model = try StageProgram(.evaluation(plain, recipe, target: target), context, prune: recipe.prune)
     func program(_ dropout: DropoutRates?) throws -> StageProgram {
-      let heads = try HeadGraph(like: plain, recipe, dropout: dropout, target: target, precision: precision)
-      return try StageProgram(heads, context)
+      try StageProgram(HeadGraph(like: plain, recipe, dropout: dropout, target: target), context)
     }
     training = try program(DropoutRates(classifier: context.checkpoint.configuration.dropout.classifier))
     evaluation = try program(nil)

@@ -13,9 +13,7 @@ struct HeadGraph: Sendable {
 
   /// The graph that trains the heads of the recipe's exits, or only computes them. Features are [B, exits * width], those
   /// of one exit side by side with the next one's; targets are whatever mixture the trainer brings.
-  init(
-    like plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates?, target: InstructionSet, precision: Precision
-  ) throws {
+  init(like plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates?, target: InstructionSet) throws {
     let shape = plain.shape
     let (exits, width) = (recipe.exits, recipe.headInput.width(hidden: shape.hidden))
     let empty = Graph(
@@ -33,6 +31,6 @@ struct HeadGraph: Sendable {
     }
     graph = try builder.graph.trainingGraph(losses: logits.map { HeadLoss($0) })
     if let dropout { graph = try graph.insertingDropout(dropout).differentiated() }
-    try Pipeline.prepareTraining(&graph, target: target, precision: precision)
+    try Pipeline.prepareTraining(&graph, target: target, precision: .f32)
   }
 }

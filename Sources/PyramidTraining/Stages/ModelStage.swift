@@ -34,7 +34,7 @@ final class ModelStage: TrainingStage {
       let graph = try StageGraph.training(plain, recipe, dropout: rates, target: target, precision: precision)
       return try StageProgram(graph, context, prune: recipe.prune)
     }
-    let graph = try StageGraph.evaluation(plain, recipes[0], target: target, precision: precision)
+    let graph = try StageGraph.evaluation(plain, recipes[0], target: target)
     evaluation = try StageProgram(graph, context, prune: recipes[0].prune)
     groups = try context.groups(of: Set(training.flatMap(\.trained)))
   }

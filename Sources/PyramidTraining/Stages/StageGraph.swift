@@ -17,8 +17,8 @@ struct StageGraph: Sendable {
   /// Where gradients stop.
   private var blockEnds: Set<ValueID> = []
 
-  /// The graph that trains what `recipe` says. `dropout` are the model's rates. Throws when the plain graph is of a
-  /// kind that has no gradients.
+  /// The graph that trains what `recipe` says, its products in `precision`. `dropout` are the model's rates. Throws when
+  /// the plain graph is of a kind that has no gradients.
   static func training(
     _ plain: Graph, _ recipe: StageRecipe, dropout: DropoutRates, target: InstructionSet, precision: Precision
   ) throws -> StageGraph {
@@ -29,13 +29,12 @@ struct StageGraph: Sendable {
     return stage
   }
 
-  /// The graph that computes the same heads without dropout and gradients; its losses are those of the heads' labels.
-  static func evaluation(
-    _ plain: Graph, _ recipe: StageRecipe, target: InstructionSet, precision: Precision
-  ) throws -> StageGraph {
+  /// The graph that computes the same heads without dropout and gradients; its losses are those of the heads' labels. In
+  /// f32: what heads learn from and how good they are shall not hang on the precision of training.
+  static func evaluation(_ plain: Graph, _ recipe: StageRecipe, target: InstructionSet) throws -> StageGraph {
     var stage = try StageGraph(plain, recipe)
     stage.graph = try stage.graph.trainingGraph(losses: stage.logits.map { HeadLoss($0) })
-    try Pipeline.prepareTraining(&stage.graph, target: target, precision: precision)
+    try Pipeline.prepareTraining(&stage.graph, target: target, precision: .f32)
     return stage
   }
 

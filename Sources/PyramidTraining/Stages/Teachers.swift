@@ -38,8 +38,7 @@ final class Teachers {
       let model = try LoweredModel(checkpoint, name: "teacher", training: context.labels)
       var recipe = StageRecipe()
       recipe.last = nil
-      let graph = try StageGraph.evaluation(
-        model.graph, recipe, target: context.target, precision: context.options.precision)
+      let graph = try StageGraph.evaluation(model.graph, recipe, target: context.target)
       let parameters = try ParameterSet(checkpoint, labels: context.labels, seed: 0)
       return try StageProgram(graph, context, parameters: parameters)
     }
