@@ -38,7 +38,7 @@ extension InstructionSet {
   /// Whether OpenBLAS, which the portable path multiplies with, can be loaded.
   public static var hasOpenBLAS: Bool { mp_blas_available() != 0 }
 
-  /// Whether the set has instructions here that multiply bf16 faster than f32.
+  /// Whether the set has instructions here that multiply bf16, and they are faster than f32's on CPUs of this kind.
   public var multipliesBF16Faster: Bool {
     let faster: UInt32 =
       switch self {
@@ -46,7 +46,7 @@ extension InstructionSet {
       case .avx512: MP_FEATURE_AVX512_BF16.rawValue | MP_FEATURE_AMX_BF16.rawValue
       case .neon: MP_FEATURE_BF16.rawValue
       }
-    return runningSet.rawValue & faster != 0
+    return runningSet.rawValue & mp_features_chosen().rawValue & faster != 0
   }
 
   /// MP_ISA if it is set, else the best that the CPU has. Throws when MP_ISA names none, or one that the CPU lacks, and

@@ -16,7 +16,6 @@ extension TrainingOptions {
     if let wanted = maximumTokens, wanted > limit {
       throw TrainingError("--max-tokens \(wanted): the model takes at most \(limit)")
     }
-    if precision == .int8 { throw TrainingError("--precision int8: training multiplies in f32 or bf16") }
     if let layers, !trainsLayers {
       throw TrainingError(
         "--layers \(layers): no stage that runs trains the classifier after that layer; add 1, or leave the option out")

@@ -26,6 +26,19 @@ public enum BagKind: String, Sendable, CaseIterable {
   case pairs
 }
 
+/// What the factors of products are rounded to where layers train; weights, sums and gradients are f32 either way.
+public enum TrainingPrecision: String, Sendable, CaseIterable {
+  case f32, bf16
+
+  /// bf16 where this machine multiplies it faster than f32, else f32.
+  public static var fastest: TrainingPrecision {
+    (try? InstructionSet.native())?.multipliesBF16Faster == true ? .bf16 : .f32
+  }
+
+  /// That of the kernels.
+  var kernels: Precision { self == .f32 ? .f32 : .bf16 }
+}
+
 /// How the matrices of a result are stored.
 public enum WeightFormat: String, Sendable, CaseIterable {
   case f32, f16, bf16
@@ -71,7 +84,7 @@ public struct ExitChoice: Sendable, Equatable, CustomStringConvertible {
   public var description: String { ((entry ? ["entry"] : []) + layers.map(String.init)).joined(separator: ",") }
 }
 
-/// The options of a training; the defaults are those of `mp-train`.
+/// The options of a training; the defaults are those of `mp-train`, but for the precision, which it takes by the processor.
 public struct TrainingOptions: Sendable {
   /// The stages that run, in their order.
   public var stages: [StageName] = [.fineTuning, .softPruning, .hardPruning, .exits]
@@ -113,9 +126,8 @@ public struct TrainingOptions: Sendable {
   public var maximumTokens: Int?
   /// Seed of order, initial values and dropout.
   public var seed: UInt64 = 1
-  /// What the factors of products are rounded to where layers train, f32 or bf16; weights, sums and gradients are f32, and
-  /// so is everything where no layer trains.
-  public var precision = Precision.f32
+  /// What the factors of products are rounded to where layers train.
+  public var precision = TrainingPrecision.f32
   /// Number format of the matrices in the result; vectors stay f32.
   public var weights = WeightFormat.f32
   /// Epochs without gain on dev after which a stage ends; nil for never.

@@ -68,10 +68,10 @@ struct TrainingChoices: ParsableArguments {
   @Option(help: "Number format of the matrices in the result: f32, f16, bf16.") var weights = usual.weights
   @Option(
     help: """
-      What the factors of products are rounded to while layers train, f32 or bf16; by default bf16 where the processor \
-      multiplies it faster, else f32. Weights, sums and gradients are f32.
+      What the factors of products are rounded to while layers train; by default bf16 where the processor multiplies it \
+      faster, else f32. Weights, sums and gradients are f32.
       """)
-  var precision: Precision?
+  var precision: TrainingPrecision?
 
   @Option(help: "Epochs without gain on dev after which a stage ends.") var patience: Int?
 
@@ -118,7 +118,7 @@ struct TrainingChoices: ParsableArguments {
       "--head-input": headInput != usual.headInput, "--add-entry": addEntry, "--exits": choosesExits,
     ])
     if !given.trainsExits, let ofExits { return (ofExits, "4 or other --exits-training") }
-    let ofLayers = first(["--learning-rate": learningRate != usual.learningRate, "--precision": precision != nil])
+    let ofLayers = first(["--learning-rate": learningRate != usual.learningRate, "--precision": precision == .bf16])
     if !given.trainsLayers, let ofLayers { return (ofLayers, "1, 2 or 3, or 4 with other --exits-training") }
     if !has(.entry), bag != usual.bag { return ("--bag", "entry") }
     if prune != nil, !has(.hardPruning), !has(.exits) { return ("--prune", "3 or 4") }
@@ -130,8 +130,8 @@ struct TrainingChoices: ParsableArguments {
     return has(.softPruning) ? nil : ofSoft.map { ($0, "2") }
   }
 
-  /// The first option, as it is typed, that says something else than usual about what is trained; options that a fit
-  /// reads, too, are left out.
+  /// The first option, as it is typed, that says something else than usual about what is trained. Left out are those that
+  /// a fit reads, too, and two of which what is typed is looked at.
   var ofTraining: String? {
     let (given, normal) = (options.arguments, usual.arguments)
     let ofFits = ["max-tokens", "batch-tokens", "batch-samples", "seed", "stages", "precision"]
@@ -158,8 +158,7 @@ struct TrainingChoices: ParsableArguments {
     (options.exits, options.exitsTraining, options.headInput) = (exits, exitsTraining, headInput)
     (options.addsEntry, options.prune) = (addEntry, prune)
     (options.bag, options.teachers, options.epochs) = (bag, teacher, epochs?.numbers)
-    options.layers = layers
-    options.learningRate = learningRate
+    (options.layers, options.learningRate) = (layers, learningRate)
     options.headLearningRate = headLearningRate
     options.thresholdLearningRate = thresholdLearningRate
     (options.regularisation, options.softTemperature) = (regularisation, softTemperature)
@@ -167,10 +166,7 @@ struct TrainingChoices: ParsableArguments {
     (options.batchTokens, options.batchSamples, options.accumulate) = (batchTokens, batchSamples, accumulate)
     options.maximumTokens = maxTokens
     (options.seed, options.patience, options.weights) = (seed, patience, weights)
-    options.precision = precision ?? .f32
-    if precision == nil, options.trainsLayers, (try? InstructionSet.native())?.multipliesBF16Faster == true {
-      options.precision = .bf16
-    }
+    options.precision = precision ?? (options.trainsLayers ? .fastest : .f32)
     return options
   }
 }
@@ -210,3 +206,4 @@ extension ExitsTraining: ExpressibleByArgument {}
 extension HeadInput: ExpressibleByArgument {}
 extension BagKind: ExpressibleByArgument {}
 extension WeightFormat: ExpressibleByArgument {}
+extension TrainingPrecision: ExpressibleByArgument {}

@@ -21,7 +21,11 @@ final class TrainingSession {
 
   func run() throws {
     let checkpoint = try Checkpoint(path: command.checkpoint)
-    let options = command.choices.options(hasEntry: checkpoint.weights.shape(of: "exits.entry.table") != nil)
+    var options = command.choices.options(hasEntry: checkpoint.weights.shape(of: "exits.entry.table") != nil)
+    // Another machine, or other features of it, go on as this training was begun.
+    if command.choices.precision == nil, command.running.start == .resuming {
+      options.precision = TrainingFolder.precision(at: command.files.output) ?? options.precision
+    }
     let data = try TrainingData(
       path: command.files.data, dev: command.files.dev, checkpoint: checkpoint.configuration.labels, seed: options.seed,
       layout: { command.files.reading.layout(of: $0, else: .tsv) })
@@ -40,7 +44,7 @@ final class TrainingSession {
     terminal.note(
       "\(data.train.count) rows to train on, \(data.dev.count) \(data.heldOutRows.isEmpty ? "of dev" : "held out"), "
         + "\(data.labels.count) classes"
-        + (options.precision == .bf16 ? "; layers learn with products in bf16, as --precision says" : ""))
+        + (options.precision == .bf16 ? "; layers learn with products in bf16 (--precision f32 for f32)" : ""))
     let isFinished = folder.isFinished
     let summary = try training.run(
       in: folder, saveMinutes: command.running.checkpointMinutes,

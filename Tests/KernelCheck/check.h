@@ -49,6 +49,7 @@ void check_rows(mp_isa isa);
 void check_attention(mp_isa isa);
 void check_first_attention(mp_isa isa);
 void check_attention_gradient(mp_isa isa);
+void check_training_layers(mp_isa isa);
 void check_training(mp_isa isa);
 
 /// The hash, and after it `count` floats (FNV-1a); it starts as DIGEST_START.

@@ -183,6 +183,13 @@ struct BrokenGraph: Sendable, CustomTestStringConvertible {
       "linear.portable.int8: training rounds the factors of products, to bf16, and nothing else",
       ("by linear.portable", "by linear.portable.int8")),
     BrokenGraph(
+      "linear_add_norm.portable.bf16: training rounds the factors of products, to bf16, and nothing else",
+      (
+        "}\n  output",
+        "%n = linear_add_norm %x, %x, #square, #g, #g, #g {epsilon 1e-12} : f32[T0, 4] by linear_add_norm.portable.bf16\n"
+          + "  }\n  output"
+      )),
+    BrokenGraph(
       "linear_add_norm needs packed weights, which training has not",
       (
         "}\n  output",

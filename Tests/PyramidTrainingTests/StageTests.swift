@@ -109,7 +109,7 @@ struct StageTests {
   @Test("Products in bf16 train other weights, nearly as good ones, and change nothing where no layer trains")
   func reducedProducts() throws {
     let sample = try TrainingSample.ofThreeLayers()
-    func run(_ stage: StageName, _ precision: Precision) throws -> (weights: [UInt8], accuracy: Double) {
+    func run(_ stage: StageName, _ precision: TrainingPrecision) throws -> (weights: [UInt8], accuracy: Double) {
       let options = sample.stages([stage]) { ($0.precision, $0.epochs) = (precision, [12]) }
       let name = "\(stage.rawValue)-\(precision)"
       let weights = try sample.train(name, options: options, make: StageCatalogue.make)

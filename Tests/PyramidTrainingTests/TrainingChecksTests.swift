@@ -96,8 +96,6 @@ struct TrainingChecksTests {
     #expect(entry.contains("stage entry trains the exit at the entry"))
     #expect(sample.problem([.exits], { $0.layers = 2 }).contains("trains the classifier after that layer"))
     #expect(sample.problem([.fineTuning, .exits], { $0.layers = 2 }) == "")
-    #expect(
-      sample.problem([.fineTuning], { $0.precision = .int8 }) == "--precision int8: training multiplies in f32 or bf16")
   }
 
   @Test("A text of any size that lies beside the weights is not copied, and that is said at the start")

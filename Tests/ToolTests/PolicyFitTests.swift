@@ -57,6 +57,7 @@ import Testing
     (["--fit-policy", "prototype", "--resume"], "--fit-policy takes a new or empty --output"),
     (["--fit-policy", "prototype", "--layers", "3"], "keeps the whole checkpoint: leave --layers out"),
     (["--fit-policy", "prototype", "--stages", "4"], "leave --stages out"),
+    (["--fit-policy", "prototype", "--precision", "bf16"], "leave --precision out"),
     (["--stages", "1", "--head-input", "first+mean"], "--head-input has no effect without stage 4"),
     (["--stages", "entry", "--regularisation", "1"], "--regularisation has no effect without stage 2"),
   ])

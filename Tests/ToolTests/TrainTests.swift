@@ -1,6 +1,8 @@
 // mp-train as a user sees it when something is wrong: exit codes, one line that says what to do, and nothing written.
 
 import Foundation
+import PyramidFormats
+import PyramidTraining
 import Testing
 
 @Suite struct TrainTests {
@@ -12,7 +14,7 @@ import Testing
     (["--stages", "1,5"], "'1,5' is invalid for '--stages"), (["--stages", "1,1"], "'1,1' is invalid"),
     (["--epochs", "3,2"], "--epochs: 2 numbers for 4 numbered stages"), (["--epochs", "0"], "'0' is invalid"),
     (["--exits", "0"], "'0' is invalid"), (["--learning-rate", "2"], "--learning-rate must be 0.0 to 1.0"),
-    (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "f16"], "'f16' is invalid for '--precision"),
+    (["--warm-up", "nan"], "--warm-up must be"), (["--precision", "int8"], "'int8' is invalid for '--precision"),
     (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
     (["--max-tokens", "1"], "--max-tokens must be 3 to 1000000"),
     (["--stages", "1", "--exits", "entry"], "--exits has no effect without stage 4"),
@@ -42,7 +44,6 @@ import Testing
       (["train.tsv": named], ["--stages", "entry"], "which is which?"),
       (["train.tsv": swapped], [], "--label-column and --text-column say which column is which"),
       ([:], ["--batch-tokens", "9000"], "--batch-tokens 9000: at most 8192"),
-      ([:], ["--precision", "int8"], "--precision int8: training multiplies in f32 or bf16"),
     ] as [([String: String], [String], String)])
   func `What is wrong with the data is said before anything is written`(
     files: [String: String], words: [String], problem: String
@@ -73,6 +74,20 @@ import Testing
     return (scratch, [scratch.path("model")] + words + ["--learning-rate", "0.01", "--checkpoint-minutes", "0"])
   }
 
+  @Test(arguments: [nil, "none"])
+  func `Without --precision layers learn in what the processor, or the features allowed of it, multiply fastest`(
+    features: String?
+  ) throws {
+    let (scratch, arguments) = try sample()
+    let environment = features.map { ["MP_FEATURES": $0] } ?? [:]
+    let result = try Tool.train.run(arguments + ["--output", scratch.path("out")], environment: environment)
+    #expect(result.code == 0, "\(result.notes)")
+    let precision = features == nil ? TrainingPrecision.fastest : .f32
+    let report = try JSONField(path: scratch.path("out/training-report.json"))
+    #expect(try report.required("arguments").required("precision").string() == precision.rawValue)
+    #expect(result.notes.contains("products in bf16") == (precision == .bf16))
+  }
+
   @Test(arguments: ["f32", "bf16"])
   func `A trained checkpoint compiles and answers, and its weights do not depend on the threads`(
     precision: String
@@ -89,6 +104,8 @@ import Testing
       weights.append(try Data(contentsOf: URL(fileURLWithPath: output + "/model.safetensors")))
     }
     #expect(weights[0] == weights[1])
+    // What is resumed goes on in the precision that it was begun in, whatever the machine would choose.
+    #expect(try Tool.train.run(arguments + ["--output", scratch.path("out1"), "--resume"]).code == 0)
     let model = scratch.path("model.mpc")
     #expect(try Tool.compile(scratch.path("out1"), "-o", model, "--quiet").code == 0)
     let answers = try Tool.run(model, "--input", scratch.path("train.tsv"), "--format", "csv")

@@ -126,8 +126,8 @@ size_t mp_rows_packed_bytes(mp_precision precision, int rows, int columns);
 /// bf16 and int8 end with room for a vector more than the weight. Weights are finite.
 void mp_rows_pack(mp_precision precision, const float *weight, int rows, int columns, void *packed);
 
-/// A linear layer: y = activation(x W^T + bias), or with `residual`, `gamma` and `beta`, which then are all given, and
-/// no activation, y = layer_norm(x W^T + bias + residual) * gamma + beta.
+/// A linear layer: y = activation(x W^T + bias + residual), or with `gamma` and `beta`, which are given together, and no
+/// activation, y = layer_norm(x W^T + bias + residual) * gamma + beta.
 typedef struct {
   mp_isa isa;
   int threads;

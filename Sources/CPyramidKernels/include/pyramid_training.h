@@ -2,9 +2,9 @@
 // optimiser. All in f32, but for products that may round their factors to bf16.
 //
 // Separate from pyramid_kernels.h because inference calls none of it. Its conventions hold here too. What is called a
-// gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that AVX2 and AVX-512 paths give the
-// same bits at any thread count; long sums over rows are cut into blocks whose sizes follow from the number of rows
-// alone.
+// gradient of a parameter is added to: `+=`. Every sum has one fixed order, so that in f32 AVX2 and AVX-512 paths give
+// the same bits at any thread count, and in bf16 every path its own; long sums over rows are cut into blocks whose sizes
+// follow from the number of rows alone.
 #ifndef PYRAMID_TRAINING_H
 #define PYRAMID_TRAINING_H
 

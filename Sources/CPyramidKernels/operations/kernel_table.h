@@ -31,7 +31,8 @@ static inline int mp_steps(mp_precision precision, int depth) {
 static inline uint16_t mp_rounded_bf16(float x) {
   uint32_t bits;
   __builtin_memcpy(&bits, &x, 4);
-  return (uint16_t)(x == x ? (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 : 0x7fc0);
+  const int is_nan = (bits & 0x7fffffff) > 0x7f800000;
+  return (uint16_t)((is_nan ? bits | 0x400000 : bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 /// Counters of dropout between one (query, head) and the next.

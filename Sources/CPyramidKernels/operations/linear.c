@@ -1,4 +1,4 @@
-// Linear layers in their two fused forms (bias and activation; bias, residual and layer norm).
+// Linear layers with what is fused into them: bias, residual, and an activation or a layer norm.
 //
 // The layers are where the time goes. This file decides on threads and order; the products themselves are in
 // linear_simd.h and linear_reduced_simd.h (own kernels on packed panels) and kernels_portable.c (OpenBLAS on the

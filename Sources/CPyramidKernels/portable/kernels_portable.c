@@ -82,12 +82,7 @@ static void reduce_bf16_portable(const float *x, int rows, int depth, size_t wor
   (void)scales;
   for (size_t r = 0; r < (size_t)rows; r++) {
     uint16_t *y = (uint16_t *)(words + r * word_stride);
-    for (size_t k = 0; k < (size_t)depth; k++) {
-      uint32_t bits;
-      memcpy(&bits, x + r * (size_t)depth + k, 4);
-      const int is_nan = (bits & 0x7fffffff) > 0x7f800000;
-      y[k] = (uint16_t)((is_nan ? bits | 0x400000 : bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    }
+    for (size_t k = 0; k < (size_t)depth; k++) y[k] = mp_rounded_bf16(x[r * (size_t)depth + k]);
   }
 }
 

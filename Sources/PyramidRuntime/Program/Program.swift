@@ -26,7 +26,7 @@ struct Step: @unchecked Sendable {
   let inputs: [Operand]
   let results: [Operand]
   /// Addresses of the weights in the mapped artefact, in the op's order; where the kernel's precision is not f32, what
-  /// lies there is what the kernels' packing wrote.
+  /// lies there is what the kernels' packing wrote. In training, f32 row by row.
   let weights: [UnsafePointer<Float>]
   /// Where the gradients of the weights lie, for training; nil for weights that are frozen.
   let gradients: [UnsafeMutablePointer<Float>?]
@@ -64,7 +64,7 @@ struct Program: Sendable {
   let firstAttentionDepth: Int
   /// Most operands of an exit decision, which bounds the earlier heads that it may read.
   let exitOperands: Int
-  /// Deepest input of a linear layer of reduced precision; 0 when there is none, or when it trains.
+  /// Deepest input of a linear layer of reduced precision; 0 when there is none, and in training.
   let reducedDepth: Int
   let meter: OperationMeter
   /// How many indices of a batch have a row in every table that they are read in: ids, positions, types.

@@ -81,6 +81,12 @@ public final class TrainingFolder {
     for name in Self.entries(of: path) where name.hasPrefix(".mp-") && name.hasSuffix(".tmp") { unlink(file(name)) }
   }
 
+  /// The precision of the training that the folder at `path` holds; nil where it says none.
+  public static func precision(at path: String) -> TrainingPrecision? {
+    let marker = path.hasSuffix("/") ? path + Self.marker : "\(path)/\(Self.marker)"
+    return (try? JSONField(path: marker).required("precision").string()).flatMap(TrainingPrecision.init(rawValue:))
+  }
+
   /// Removes the state of a training that is finished.
   func removeState() {
     unlink(statePath)

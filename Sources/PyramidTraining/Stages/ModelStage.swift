@@ -28,7 +28,7 @@ final class ModelStage: TrainingStage {
     if !recipes[0].exits.isEmpty { context.removeEntryShares() }
     if case .soft = recipes[0].pruning { try context.addThresholds() }
     let plain = try context.plainGraph()
-    let (target, precision) = (context.target, context.options.precision)
+    let (target, precision) = (context.target, context.options.precision.kernels)
     let rates = context.checkpoint.configuration.dropout
     training = try recipes.map { recipe in
       let graph = try StageGraph.training(plain, recipe, dropout: rates, target: target, precision: precision)

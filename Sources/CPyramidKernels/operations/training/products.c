@@ -44,46 +44,48 @@ static inline mp_word rounded_word(float even, float odd) {
   return (mp_word)mp_rounded_bf16(even) | (mp_word)mp_rounded_bf16(odd) << 16;
 }
 
-/// Panels of columns first ..< end as `mp_linear_pack` makes them in bf16.
-static void round_panels(const product_run *run, int first, int end) {
-  const mp_panel_layout layout = mp_layout_of(run->layer.isa);
-  const int depth = run->layer.depth, most = layout.lanes * layout.panel_vectors;
-  if (most == 0) {  // rows
-    uint16_t *rounded = (uint16_t *)run->layer.weight;
-    for (int i = first * depth; i < end * depth; i++) rounded[i] = mp_rounded_bf16(run->panels[i]);
+/// The panel of columns first ..< end, or rows where there are no panels, as `mp_linear_pack` makes it in bf16.
+static void round_panel(const product_run *run, int first, int end) {
+  const size_t depth = (size_t)run->layer.depth, from = (size_t)first * depth;
+  const int lanes = mp_layout_of(run->layer.isa).lanes;
+  const float *row = run->panels + from;
+  if (lanes == 0) {
+    uint16_t *rounded = (uint16_t *)run->layer.weight + from;
+    for (size_t i = 0; i < (size_t)end * depth - from; i++) rounded[i] = mp_rounded_bf16(row[i]);
     return;
   }
-  const int whole = (run->layer.columns + layout.lanes - 1) / layout.lanes * layout.lanes;
-  mp_word *words = (mp_word *)run->layer.weight + (size_t)first * (size_t)mp_steps(MP_PRECISION_BF16, depth);
-  for (int column = first, width; column < end; column += width) {
-    width = whole - column < most ? whole - column : most;
-    const float *row = run->panels + (size_t)column * (size_t)depth;
-    for (int k = 0; k + 1 < depth; k += 2, row += 2 * width, words += width) {
-      for (int c = 0; c < width; c++) words[c] = rounded_word(row[c], row[width + c]);
-    }
-    if (depth % 2 == 0) continue;
-    for (int c = 0; c < width; c++) words[c] = rounded_word(row[c], 0);
-    words += width;
+  const size_t width = (size_t)((end - first + lanes - 1) / lanes * lanes);
+  mp_word *words = (mp_word *)run->layer.weight + (size_t)first * (size_t)mp_steps(MP_PRECISION_BF16, (int)depth);
+  for (size_t k = 0; k + 1 < depth; k += 2, row += 2 * width, words += width) {
+    for (size_t c = 0; c < width; c++) words[c] = rounded_word(row[c], row[width + c]);
+  }
+  for (size_t c = 0; c < width && depth % 2 == 1; c++) words[c] = rounded_word(row[c], 0);
+}
+
+/// Packs this share's panels; in bf16 rounds each while it is in the cache.
+static void pack_panels(const product_run *run, int thread, int threads) {
+  const mp_linear_call *layer = &run->layer;
+  const int end = first_column(layer->isa, layer->columns, thread + 1, threads);
+  const int panel = layer->precision == MP_PRECISION_F32 ? 0 : mp_panel_width(layer->isa);
+  for (int column = first_column(layer->isa, layer->columns, thread, threads), next; column < end; column = next) {
+    next = panel > 0 && panel < end - column ? column + panel : end;
+    run->pack(run->source, layer->columns, layer->depth, column, next, run->panels);
+    if (layer->precision != MP_PRECISION_F32) round_panel(run, column, next);
   }
 }
 
+/// In bf16 only packs: the linear layer does the rest.
 static void run_product(const void *context, int thread, int threads) {
   const product_run *run = context;
-  const mp_linear_call *layer = &run->layer;
-  const int first = first_column(layer->isa, layer->columns, thread, threads);
-  const int end = first_column(layer->isa, layer->columns, thread + 1, threads);
-  run->pack(run->source, layer->columns, layer->depth, first, end, run->panels);
-  if (layer->precision != MP_PRECISION_F32) {  // the linear layer does the rest
-    round_panels(run, first, end);
-    return;
-  }
+  pack_panels(run, thread, threads);
+  if (run->layer.precision != MP_PRECISION_F32) return;
   mp_barrier(threads);
-  const mp_linear_job job = {.call = *layer};
-  mp_kernels_for(layer->isa)->linear(&job, thread, threads);
+  const mp_linear_job job = {.call = run->layer};
+  mp_kernels_for(run->layer.isa)->linear(&job, thread, threads);
 }
 
 /// A product of a layer, x [rows][depth] with `source` as a weight of `columns`, its parts placed in the scratch.
-static product_run product_in(float *scratch, const mp_training_layer *layer, int rows, int depth, int columns) {
+static product_run placed_product(float *scratch, const mp_training_layer *layer, int rows, int depth, int columns) {
   product_run run = {.panels = scratch,
                      .layer = {.isa = layer->isa, .threads = layer->threads, .precision = layer->precision, .rows = rows,
                                .depth = depth, .columns = columns, .weight = scratch}};
@@ -100,7 +102,7 @@ size_t mp_training_linear_scratch_count(const mp_training_layer *layer) {
   const size_t backward = product_floats(layer, rows, columns, depth);
   const size_t block = product_floats(layer, columns, BLOCK_DEPTH, depth) + (size_t)columns * BLOCK_DEPTH;
   const size_t products = forward > backward ? forward : backward;
-  return (products > block ? products : block) + 2 * MP_LINE_FLOATS;
+  return (products > block ? products : block) + MP_LINE_FLOATS;
 }
 
 /// Threads that a layer is worth.
@@ -117,7 +119,7 @@ static void multiply(const mp_training_layer *layer, const product_run *run) {
 void mp_training_linear(const mp_training_layer *layer, const float *x, const float *weight, const float *bias,
                         float *y) {
   if (layer->rows <= 0) return;
-  product_run run = product_in(mp_first_line(layer->scratch), layer, layer->rows, layer->depth, layer->columns);
+  product_run run = placed_product(mp_first_line(layer->scratch), layer, layer->rows, layer->depth, layer->columns);
   run.layer.x = x, run.layer.bias = bias, run.layer.y = y;
   run.source = weight, run.pack = mp_kernels_for(layer->isa)->training->pack_columns;
   multiply(layer, &run);
@@ -125,7 +127,7 @@ void mp_training_linear(const mp_training_layer *layer, const float *x, const fl
 
 void mp_linear_input_gradient(const mp_training_layer *layer, const float *dy, const float *weight, float *dx) {
   if (layer->rows <= 0) return;
-  product_run run = product_in(mp_first_line(layer->scratch), layer, layer->rows, layer->columns, layer->depth);
+  product_run run = placed_product(mp_first_line(layer->scratch), layer, layer->rows, layer->columns, layer->depth);
   run.layer.x = dy, run.layer.y = dx;
   run.source = weight, run.pack = mp_kernels_for(layer->isa)->training->pack_rows;
   multiply(layer, &run);
@@ -157,12 +159,12 @@ void mp_linear_weight_gradient(const mp_training_layer *layer, const float *x, c
                                float *dbias) {
   if (layer->rows <= 0 || (!dweight && !dbias)) return;
   const size_t columns = (size_t)layer->columns, depth = (size_t)layer->depth;
-  float *transposed = mp_first_line(layer->scratch), *scratch = mp_first_line(transposed + columns * BLOCK_DEPTH);
+  float *transposed = mp_first_line(layer->scratch), *scratch = transposed + columns * BLOCK_DEPTH;
   const int blocks = (layer->rows + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
   for (int block = 0; block < blocks; block++) {
     const size_t row = mp_share((size_t)layer->rows, block, blocks);
     const size_t rows = mp_share((size_t)layer->rows, block + 1, blocks) - row;
-    block_run run = {product_in(scratch, layer, layer->columns, (int)rows, layer->depth), dy + row * columns,
+    block_run run = {placed_product(scratch, layer, layer->columns, (int)rows, layer->depth), dy + row * columns,
                      transposed, dbias};
     run.product.layer.x = transposed, run.product.layer.residual = dweight, run.product.layer.y = dweight;
     run.product.source = x + row * depth, run.product.pack = mp_kernels_for(layer->isa)->training->pack_rows;
