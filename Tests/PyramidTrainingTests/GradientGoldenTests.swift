@@ -10,7 +10,8 @@ import Testing
     let golden = try GradientGolden(name)
     let result = try golden.training.reference()
     #expect(abs(result.loss - golden.loss) < 1e-6 * golden.loss)
-    #expect(golden.gradients.count > 40)
+    // ALBERT has one layer.
+    #expect(golden.gradients.count > (name == "albert-plain" ? 25 : 40))
     #expect(gradientError(result.weights, expected: golden.gradients) < 1e-5)
   }
 }

@@ -11,7 +11,9 @@ import PyramidTraining
 /// One golden: a case with its gradients still to be built, and what they are.
 public struct GradientGolden: Sendable {
   /// The folders of Tests/Golden/gradients.
-  public static let names = ["bert-plain", "distilbert-plain", "electra-plain", "bert-exits", "bert-soft"]
+  public static let names = [
+    "bert-plain", "distilbert-plain", "electra-plain", "bert-exits", "bert-soft", "roberta-plain", "albert-plain",
+  ]
 
   /// The case, differentiated.
   public let training: TrainingCase
