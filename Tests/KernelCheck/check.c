@@ -80,8 +80,8 @@ static void check_paths(void *result) {
     check_layers(isa);
     check_attention(isa);
     check_first_attention(isa);
-    // Features change layers and attention, and nothing else.
     check_training_layers(isa);
+    // Features change layers and attention, and nothing else.
     if (!(isa & MP_FEATURES)) {
       check_rows(isa);
       check_attention_gradient(isa);

@@ -83,8 +83,8 @@ public final class TrainingFolder {
 
   /// The precision of the training that the folder at `path` holds; nil where it says none.
   public static func precision(at path: String) -> TrainingPrecision? {
-    let marker = path.hasSuffix("/") ? path + Self.marker : "\(path)/\(Self.marker)"
-    return (try? JSONField(path: marker).required("precision").string()).flatMap(TrainingPrecision.init(rawValue:))
+    let begun = try? JSONField(path: Folder(path: path).path(of: marker)).required("precision").string()
+    return begun.flatMap(TrainingPrecision.init(rawValue:))
   }
 
   /// Removes the state of a training that is finished.
