@@ -109,6 +109,7 @@ def spark(path, policies, texts, count):
     from typing import Iterator
 
     import pandas
+    import pyarrow
     from pyspark.sql import SparkSession
     from pyspark.sql.functions import pandas_udf
 
@@ -117,13 +118,14 @@ def spark(path, policies, texts, count):
     session = SparkSession.builder.master(f"local[{count}]").config("spark.ui.enabled", "false").config(
         "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH)).config("spark.log.level", "ERROR").getOrCreate()
 
-    @pandas_udf("int")
+    @pandas_udf("string")
     def label(batches: Iterator[pandas.Series]) -> Iterator[pandas.Series]:
         from magic_pyramid import Classifier
 
         classifier = Classifier(path, threads=1, **policies)
         for batch in batches:
-            yield pandas.Series(classifier.predict_numpy(list(batch)).label)
+            column = pyarrow.Array.from_pandas(batch, type=pyarrow.string())
+            yield classifier.predict_arrow(column)["label"].cast(pyarrow.string()).to_pandas()
 
     times = []
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
@@ -34,6 +35,19 @@ class Numbers(NamedTuple):
     """The layer that the text left after, 0 for the entry, int32 [n]."""
     truncated: NDArray[np.bool_]
     """Whether the text was cut to the model's limit, bool [n]."""
+
+
+# One thread of a forked child opens a model again, and the others wait for it. A lock that was held at the fork would never
+# be free in the child.
+_opening = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _opening
+    _opening = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def version() -> str:
@@ -76,7 +90,9 @@ class Classifier:
     def _open(self) -> Any:
         """The handle. A forked child has none of its parent's threads, and opens the file again."""
         if self._process != os.getpid():
-            Classifier.__init__(self, self._arguments[0], **self._arguments[1])
+            with _opening:
+                if self._process != os.getpid():
+                    Classifier.__init__(self, self._arguments[0], **self._arguments[1])
         return self._handle
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -146,6 +162,9 @@ class _Columns(NamedTuple):
 
 
 def _column(texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {index} is of type {type(text).__name__}, not a string")
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])

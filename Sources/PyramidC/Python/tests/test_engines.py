@@ -20,6 +20,7 @@ def test_duckdb_function_over_arrow(classifier):
         "classify", lambda texts: classifier.predict_arrow(texts)["label"].combine_chunks().cast("string"), ["VARCHAR"],
         "VARCHAR", type="arrow")
     connection.execute("CREATE TABLE t AS SELECT i, list_extract(?, i % 4 + 1) AS text FROM range(1000) r(i)", [TEXTS])
+    assert connection.execute("SELECT classify(NULL)").fetchall() == [(None,)]
     rows = connection.execute("SELECT i, classify(text) FROM t ORDER BY i").fetchall()
     labels = [answer["label"] for answer in classifier.predict(TEXTS)]
     assert [label for _, label in rows] == [labels[i % 4] for i in range(1000)]
@@ -61,7 +62,7 @@ def test_ray_data_loses_and_doubles_nothing_when_a_worker_dies(model, classifier
 
 def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, tmp_path, monkeypatch):
     pytest.importorskip("pyspark")
-    pandas = pytest.importorskip("pandas")
+    pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
         pytest.skip("Spark needs Java")
     from typing import Iterator, Tuple
@@ -76,7 +77,7 @@ def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, t
     spark = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false").config(
         "spark.sql.execution.arrow.maxRecordsPerBatch", "20").getOrCreate()
 
-    @pandas_udf("int")
+    @pandas_udf("string")
     def label(batches: Iterator[Tuple[pandas.Series, pandas.Series]]) -> Iterator[pandas.Series]:
         # One classifier for all batches of a task; a worker process is kept from task to task.
         model = Classifier(path, threads=1)
@@ -84,13 +85,16 @@ def test_spark_loses_and_doubles_nothing_when_a_worker_dies(model, classifier, t
             if 7 in set(numbers) and not os.path.exists(marker):
                 pathlib.Path(marker).write_text("died here")
                 os.kill(os.getpid(), signal.SIGKILL)
-            yield pandas.Series(model.predict_numpy(list(texts)).label)
+            column = pyarrow.Array.from_pandas(texts, type=pyarrow.string())
+            yield model.predict_arrow(column)["label"].cast(pyarrow.string()).to_pandas()
 
     try:
-        rows = spark.createDataFrame([(i, TEXTS[i % 4]) for i in range(400)], "id long, text string").repartition(8)
+        # What has no text is the empty one.
+        texts = [TEXTS[i % 4] if i % 50 else None for i in range(400)]
+        rows = spark.createDataFrame(list(enumerate(texts)), "id long, text string").repartition(8)
         answered = sorted(rows.select("id", label("id", "text").alias("label")).collect())
     finally:
         spark.stop()
     assert os.path.exists(marker)
-    expected = classifier.predict_numpy(TEXTS).label
-    assert [(row["id"], row["label"]) for row in answered] == [(i, expected[i % 4]) for i in range(400)]
+    expected = [answer["label"] for answer in classifier.predict([text or "" for text in texts])]
+    assert [(row["id"], row["label"]) for row in answered] == list(enumerate(expected))

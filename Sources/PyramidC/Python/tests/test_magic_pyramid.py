@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import magic_pyramid
-from magic_pyramid import Classifier, MagicPyramidError
+from magic_pyramid import Classifier, MagicPyramidError, _classifier, _library
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 BIN = pathlib.Path(os.environ["MP_BIN"])
@@ -151,6 +151,9 @@ def test_errors_say_what_is_wrong(model, tmp_path):
         Classifier(model).predict("a text")
     with pytest.raises(ValueError, match="2 texts and 1"):
         Classifier(model).predict(["a", "b"], ["c"])
+    for texts, pairs in [(["a", None], None), (["a", "b"], ["c", None])]:
+        with pytest.raises(TypeError, match="text 1 is of type NoneType"):
+            Classifier(model).predict_numpy(texts, pairs)
 
 
 def test_threads_share_a_classifier(classifier):
@@ -204,6 +207,27 @@ def test_a_forked_child_classifies(model, classifier):
 
     assert in_fork(child_of_a_child) == 0
     assert classifier.predict(TEXTS) == expected
+
+
+def test_threads_of_a_forked_child_open_a_model_once(classifier, monkeypatch):
+    classifier.predict(TEXTS)
+    opened, opening = [], _library.open_classifier
+
+    def open_slowly(*arguments):
+        opened.append(arguments)
+        time.sleep(0.5)
+        return opening(*arguments)
+
+    def work():
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: classifier.predict(TEXTS), range(4)))
+        return len(opened) == 1 and all(answer == answers[0] for answer in answers)
+
+    monkeypatch.setattr(_library, "open_classifier", open_slowly)
+    assert in_fork(work) == 0
+    # As if another thread had held it at the fork.
+    with _classifier._opening:
+        assert in_fork(work) == 0
 
 
 def test_a_fork_as_soon_as_a_model_is_open_classifies(model, classifier):
