@@ -175,17 +175,17 @@ def percentile(times, part):
     return times[min(len(times) - 1, int(part * len(times)))]
 
 
-async def highest_rate(load, steps, answers, note):
+async def highest_rate(load, steps, answers, longest, note):
     """The highest rate at which 99 of 100 answers come within the limit, by bisection below what clients in a closed
-    loop get; (rate, p50, p99). A trial has about `answers` answers, and from 5 to 40 seconds. What two of three trials say
-    of a rate holds, since one disturbance of the machine would otherwise bound all rates after it."""
+    loop get; (rate, p50, p99). A trial has about `answers` answers, and from 5 to `longest` seconds. What two of three
+    trials say of a rate holds, since one disturbance of the machine would otherwise bound all rates after it."""
     await load.capacity(1)
     top = 1.1 * await load.capacity(2)
     best, low, high = (0.0, 0.0, 0.0), 0.0, top
     for step in range(steps):
         rate, passed, failed = (low + high) / 2, [], 0
         while len(passed) < 2 and failed < 2:
-            times = await load.trial(rate, min(40, max(5, answers / rate)), seed=3 * step + len(passed) + failed)
+            times = await load.trial(rate, min(longest, max(5, answers / rate)), seed=3 * step + len(passed) + failed)
             p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
             passes = p99 <= LIMIT_MS
             note(f"  {rate:.1f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms{'' if passes else ', too late'}")

@@ -191,7 +191,7 @@ def measure(server, number, texts, options):
                 # One by one what is compared: a peer's rounding depends on what shares a batch.
                 many = (len(texts), 8) if server.kind == "pyramid" else (min(20, len(texts)), 1)
                 said = await answers(server, load, *many)
-                return await highest_rate(load, options.steps, options.answers, note), said
+                return await highest_rate(load, options.steps, options.answers, options.longest, note), said
 
             return asyncio.run(all_of_it())
         finally:
@@ -269,7 +269,8 @@ def main():
     parser.add_argument("--infinity", nargs="*", default=["optimum"], help="its engines: optimum runs the int8 graph")
     parser.add_argument("--only", help="servers whose name holds this")
     parser.add_argument("--steps", type=int, default=6, help="trials of the bisection")
-    parser.add_argument("--answers", type=int, default=500, help="answers of a trial, where 40 s are enough")
+    parser.add_argument("--answers", type=int, default=500, help="answers of a trial, where --longest is enough")
+    parser.add_argument("--longest", type=float, default=40, help="seconds of a trial, at most")
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--port", type=int, default=18700)
     options = parser.parse_args()
