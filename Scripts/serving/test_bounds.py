@@ -1,6 +1,8 @@
 """What clients may hold of a server, and how long: connections, calls, and bytes of requests that are on their way."""
 
 import contextlib
+import json
+import pathlib
 import select
 import socket
 import time
@@ -62,6 +64,54 @@ def test_what_is_on_its_way_is_bounded_together(model):
         # The end waits for requests that are under way.
         for connection in bodies:
             connection.close()
+        assert server.stop()[0] == 0
+
+
+def test_bodies_are_counted_until_they_are_answered(model):
+    body = json.dumps({"inputs": "some words of a text " * 45}).encode()
+    request = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    # 64,000 bytes have room, and 250 times as many tokens: what is refused is refused for its bytes.
+    options = ["--max-body", "1000", "--threads", "1", "--exit", "entropy(threshold=0)", "--queue-tokens", "999999"]
+    with Server(model, *options) as server, contextlib.ExitStack() as held:
+        clients = [held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60)) for _ in range(150)]
+        for client in clients:
+            client.sendall(request)
+        replies = [client.recv(65536) for client in clients]
+        refused = [reply for reply in replies if reply.startswith(b"HTTP/1.1 429 ")]
+        assert 0 < len(refused) < 90 and all(b"too many bytes" in reply for reply in refused), len(refused)
+        assert len(refused) + sum(reply.startswith(b"HTTP/1.1 200 ") for reply in replies) == 150
+        # They are gone once they are answered.
+        for client in clients:
+            client.close()
+        assert [server.predict("a").status_code for _ in range(70)] == [200] * 70
+        assert server.stop()[0] == 0
+
+
+def test_replies_that_nobody_takes_end_the_connection(model):
+    body = json.dumps({"inputs": [["a"]] * 300}).encode()
+    request = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with Server(model, "--idle-timeout", "2") as server, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", server.port))
+        # Replies of 3.6 MB, more than the system holds of what was sent; by then the last requests are read, too.
+        connection.sendall(request * 20)
+
+        def open_connections():
+            lines = pathlib.Path(f"/proc/{server.process.pid}/net/tcp").read_text().splitlines()[1:]
+            local = f":{server.port:04X}"
+            # 01 is established, 0A listens.
+            return sum(line.split()[1].endswith(local) and line.split()[3] == "01" for line in lines)
+
+        assert open_connections() == 1
+        end = time.time() + 40
+        while open_connections():
+            assert time.time() < end, "it is held as long as the client likes"
+            time.sleep(0.2)
+        # A client that takes replies, however many, gets all of them.
+        session = requests.Session()
+        for _ in range(3):
+            assert len(session.post(server.url + "/predict", data=body, timeout=60).json()) == 300
         assert server.stop()[0] == 0
 
 

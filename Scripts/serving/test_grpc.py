@@ -1,5 +1,6 @@
 """The Open Inference Protocol over gRPC, by tritonclient."""
 
+import queue
 import signal
 import socket
 import threading
@@ -94,6 +95,55 @@ def test_a_stuck_call_keeps_nothing_else_open(model):
         stuck.cancel()
     code, log = server.stop()
     assert code == 0, log
+
+
+def deep_calls(model, *options):
+    """A server whose texts go through all layers on one thread, and a function that begins a call of some seconds."""
+    server = Server(
+        model, "--threads", "1", "--exit", "entropy(threshold=0)", "--batch-tokens", "2048", "--queue-tokens", "999999",
+        *options)
+    texts = [tensor(["some words of a text " * 60] * 24, triton)]
+    client, results = triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}"), queue.Queue()
+
+    def begin():
+        return client.async_infer("dbpedia14", texts, lambda result, error: results.put((result, error)))
+
+    def wait_for(count):
+        end = time.time() + 30
+        while f'mp_queue_requests{{model="dbpedia14",version="1"}} {count}\n' not in requests.get(
+                server.url + "/metrics", timeout=30).text:
+            assert time.time() < end, f"there are never {count} calls under way"
+            time.sleep(0.02)
+
+    return server, begin, wait_for, results
+
+
+def test_termination_answers_calls_that_came_in(model):
+    server, begin, wait_for, results = deep_calls(model, "--drain-timeout", "50")
+    with server:
+        for _ in range(6):
+            begin()
+        wait_for(6)
+        assert results.empty(), "a call was answered before the end: it is too short"
+        code, log = server.stop()
+        found = [results.get(timeout=30) for _ in range(6)]
+    assert code == 0, log
+    assert all(error is None and result.as_numpy("label").shape == (24,) for result, error in found), found
+
+
+def test_calls_that_nobody_waits_for_are_not_computed(model):
+    server, begin, wait_for, results = deep_calls(model)
+    with server:
+        calls = [begin() for _ in range(6)]
+        wait_for(6)
+        for call in calls:
+            call.cancel()
+        assert all("CANCELLED" in str(results.get(timeout=30)[1]) for _ in calls)
+        wait_for(0)
+        metrics = requests.get(server.url + "/metrics", timeout=30).text
+        assert 'protocol="oip_grpc",outcome="lost"} 6\n' in metrics
+        assert "mp_texts_total{" not in metrics
+        assert server.stop()[0] == 0
 
 
 def test_a_call_whose_message_does_not_come_is_ended(model):

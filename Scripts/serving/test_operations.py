@@ -209,6 +209,33 @@ def test_termination_under_load_answers_what_came_in(model):
     assert set(answered) == {(200, 14)}, set(answered)
 
 
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_termination_waits_as_long_as_it_may(model, seconds):
+    options = ["--threads", "1", "--exit", "entropy(threshold=0)", "--queue-tokens", "999999"]
+    # Answers that take seconds.
+    body = {"inputs": [["some words of a text " * 60]] * 200, "truncate": True}
+    with (Server(model, *options, "--drain-timeout", str(seconds)) as server,
+          concurrent.futures.ThreadPoolExecutor(1) as pool):
+        asked = pool.submit(requests.post, server.url + "/predict", json=body, timeout=120)
+        end = time.time() + 30
+        while ('mp_queue_requests{model="dbpedia14",version="1"} 1\n'
+               not in requests.get(server.url + "/metrics", timeout=30).text):
+            assert time.time() < end, "the request is never in"
+            time.sleep(0.02)
+        start = time.time()
+        code, log = server.stop()
+        if seconds == 60:
+            assert asked.result().status_code == 200
+        else:
+            # What is not answered by then is cut, which operators are told.
+            with pytest.raises(requests.ConnectionError):
+                asked.result()
+            assert time.time() - start < 10
+    warnings = [line["message"] for line in map(json.loads, log.splitlines()) if line["level"] == "warning"]
+    assert code == 0 and warnings == (
+        ["--drain-timeout was over before all requests were answered"] if seconds == 1 else []), log
+
+
 def test_termination_with_a_delay_fails_no_request(model):
     replies, failures, turned = [], [], threading.Event()
 

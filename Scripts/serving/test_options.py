@@ -12,6 +12,7 @@ import pytest
 import requests
 import tritonclient.grpc as triton
 from conftest import BIN, Server
+from test_protocols import tensor
 
 
 def test_options_come_from_the_environment(model):
@@ -133,9 +134,20 @@ def test_tls(model, tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     certify(key, certificate)
     server = Server(
-        model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https")
+        model, "--tls-certificate", str(certificate), "--tls-key", str(key), scheme="https",
+        env={"MP_SERVE_TOKEN": "s3cr3t"})
     reply = requests.get(server.url + "/health", verify=str(certificate), timeout=30)
     assert reply.status_code == 200
+    token = {"authorization": "Bearer s3cr3t"}
+    for headers, status in [({}, 401), (token, 200)]:
+        reply = requests.post(
+            server.url + "/predict", json={"inputs": "a"}, headers=headers, verify=str(certificate), timeout=30)
+        assert reply.status_code == status
+    calls = triton.InferenceServerClient(
+        f"127.0.0.1:{server.grpc_port}", ssl=True, root_certificates=str(certificate))
+    with pytest.raises(triton.InferenceServerException, match="UNAUTHENTICATED"):
+        calls.infer("dbpedia14", [tensor(["a"], triton)])
+    assert calls.infer("dbpedia14", [tensor(["a"], triton)], headers=token).as_numpy("label").shape == (1,)
     # What the server refuses, and not the client already.
     old = ssl.create_default_context(cafile=certificate)
     old.set_ciphers("DEFAULT:@SECLEVEL=0")

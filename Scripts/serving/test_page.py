@@ -31,6 +31,10 @@ def test_a_text_by_keyboard(browser, server, width, scheme):
     page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(server.url) else None)
     page.goto(server.url + "/")
     page.wait_for_selector("#sliders input[type=range]")
+    ground, ink = page.evaluate(
+        """["backgroundColor", "color"].map(name => getComputedStyle(document.body)[name].match(/\\d+/g).slice(0, 3)
+           .reduce((sum, part) => sum + Number(part), 0))""")
+    assert (ground > ink + 300) == (scheme == "light") and (ink > ground + 300) == (scheme == "dark")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "text"
     page.keyboard.press("Control+A")
@@ -105,5 +109,40 @@ def test_a_model_of_several_tasks(browser, several):
         assert page.locator("#heads tr[aria-current]").count() == 2
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert not errors
+        page.close()
+        assert server.stop()[0] == 0
+
+
+def test_a_token_is_asked_for_and_a_model_chosen(browser, model, several, tmp_path):
+    for name, path in [("one", model), ("two", several)]:
+        shutil.copy(path, tmp_path / f"{name}.mpc")
+    with Server(tmp_path, env={"MP_SERVE_TOKEN": "s3cr3t"}) as server:
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto(server.url + "/")
+        playwright.expect(page.locator("#error")).to_contain_text("token", timeout=30_000)
+        page.locator("#token").fill("s3cr3t")
+        page.locator("#text").press("Control+Enter")
+        playwright.expect(page.locator("#answer")).to_contain_text("NaturalPlace", timeout=30_000)
+        assert not page.locator("#error").inner_text()
+        # No request may change a policy here, which the page says in place of sliders.
+        assert page.locator("#sliders input").count() == 0
+        playwright.expect(page.locator("#fixed")).to_contain_text("--exit-range")
+        assert page.locator("#model option").all_inner_texts() == ["one", "two"]
+        page.locator("#model").select_option("two")
+        page.locator("#text").press("Control+Enter")
+        playwright.expect(page.locator("#answer")).to_contain_text("topic: NaturalPlace", timeout=30_000)
+        page.close()
+        assert server.stop()[0] == 0
+
+
+def test_a_pair_is_shown(browser, ranker):
+    with Server(ranker) as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server.url + "/")
+        page.locator("#pair").fill("The Lotru flows south.")
+        page.locator("#text").press("Control+Enter")
+        playwright.expect(page.locator("#answer")).not_to_be_empty(timeout=30_000)
+        chips = page.locator("#layers .layer").first.locator(".chip").all_inner_texts()
+        assert "lot" in "".join(chips).lower() and chips.count("[SEP]") == 2
         page.close()
         assert server.stop()[0] == 0

@@ -1,6 +1,7 @@
 """The clients of others against mp-serve: tritonclient unchanged, requests as text-embeddings-inference documents them."""
 
 import re
+import socket
 
 import numpy as np
 import pytest
@@ -88,8 +89,23 @@ def test_errors_say_what_is_wrong(server):
     assert infer(b"x" * (9 << 20)).status_code == 413
     many = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1025], "data": ["a"] * 1025}]}
     assert requests.post(server.url + "/v2/models/dbpedia14/infer", json=many, timeout=30).status_code == 413
-    long = requests.get(server.url + "/health", headers={"X": "a" * (32 << 10)}, timeout=30)
-    assert long.status_code == 431
+    # The last two are more than is read.
+    for headers in [{"X": "a" * (32 << 10)}, {"X": "a" * (70 << 10)}, {f"X{index}": "a" for index in range(1100)}]:
+        assert requests.get(server.url + "/health", headers=headers, timeout=30).status_code == 431
+
+
+def test_a_body_that_waits_for_its_word_is_asked_for(server):
+    body = b'{"inputs": "a"}'
+    head = "POST /predict HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        for _ in range(2):
+            connection.sendall((head % len(body)).encode())
+            assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(body)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        # What is refused anyway is not asked for.
+        connection.sendall((head % (9 << 20)).encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_text_embeddings_inference(server):

@@ -59,7 +59,8 @@ import Testing
   @Test func `tells of what lies there and is no model`() async throws {
     final class Passed: Sendable { let paths = Mutex<[String]>([]) }
     let (folder, passed) = (try TemporaryFolder(), Passed())
-    for name in ["b/latest", "b/2", ".git/x"] { try folder.makeFolder(name) }
+    // What a volume's file system has at its root, which only root may list.
+    for name in ["b/latest", "b/2", ".git/x", "lost+found/1"] { try folder.makeFolder(name) }
     for name in ["a.mpc", "b/2/any.mpc"] { try ServedFixture.compile(CheckpointRecipe(), in: folder, name: name) }
     for name in ["a.MPC", "b/v3.mpc", "b/2/notes.txt", ".hidden"] { try folder.write(name, "no model") }
     let repository = ModelRepository(

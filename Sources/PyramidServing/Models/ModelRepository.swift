@@ -171,7 +171,8 @@ public final class ModelRepository: Sendable {
       try add(stem(file) ?? file, 1, path)
       return places
     }
-    for entry in try Folder(path: path).entries {
+    // The root of a file system has a folder that is its own, and nobody else's to list.
+    for entry in try Folder(path: path).entries where entry != "lost+found" {
       let inner = path + "/" + entry
       guard FileKind(at: inner) == .folder else {
         if let name = stem(entry) { try add(name, 1, inner) } else { onPassedOver(inner) }

@@ -72,7 +72,8 @@ final class ShadowTraffic: Sendable {
     let certificate = classifier.model.header.certificate
     missClass = certificate?.missClass
     var test: ShareTest?
-    let isItsPolicy = options.classifier.policies.isEmpty || options.isAdaptive
+    let inForce = [policies.exit, policies.prune].map { $0?.spec.description }
+    let isItsPolicy = options.isAdaptive || certificate.map { inForce == [$0.exit, $0.prune] } ?? false
     let isUnlimited = options.maxLayers == nil && options.deadline == nil
     let areItsLabels = classifier.task == .classification || options.classifier.labelThreshold == 0.5
     if let certificate, certificate.against == "dense", isItsPolicy, isUnlimited, areItsLabels {
@@ -80,6 +81,9 @@ final class ShadowTraffic: Sendable {
     }
     state = Mutex(State(test: test))
   }
+
+  /// Whether the model has a certificate that is tested.
+  var testsCertificate: Bool { state.withLock { $0.test != nil } }
 
   /// Whether this text is drawn.
   func draws() -> Bool { Double.random(in: 0..<1) < share }

@@ -6,10 +6,9 @@
   import Hummingbird
   import NIOCore
   import PyramidServing
-  import Synchronization
 
-  /// Reads requests' bodies.
-  final class RequestBodies: Sendable {
+  /// Reads requests' bodies, and stands around each request.
+  final class RequestBodies: RouterMiddleware {
     private let most: Int
     private let time: Duration
     private let underway: BytesUnderway
@@ -28,8 +27,8 @@
       if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > most {
         throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
       }
+      if request.headers[.expect]?.lowercased() == "100-continue" { context.sayContinue() }
       var bytes: [UInt8] = []
-      defer { underway.remove(bytes.count) }
       let start = ContinuousClock.now
       // What a header promises is not counted: who sends nothing takes no room.
       for try await part in request.body {
@@ -40,6 +39,7 @@
           throw ServingError(.late, "the body is not there after \(time.components.seconds) s")
         }
         bytes += part.readableBytesView
+        context.bodyBytes.add(part.readableBytes)
         guard underway.add(part.readableBytes) else {
           throw ServingError(.busy(retryAfter: 1), "too many bytes are on their way to this server")
         }
@@ -49,22 +49,14 @@
       try Task.checkCancellation()
       return bytes
     }
-  }
 
-  /// Something of a request that is found out on the way, and asked by who stands around it.
-  final class Finding: Sendable {
-    private let wasMade = Atomic(false)
-
-    var isMade: Bool { wasMade.load(ordering: .relaxed) }
-    func note() { wasMade.store(true, ordering: .relaxed) }
-  }
-
-  /// Ends connections whose request is answered before its body is there, whatever the answer: the rest would be read,
-  /// however long it takes, so that the connection could be used again.
-  struct UnreadBodies: RouterMiddleware {
+    /// Counts what was read of a body until its request is answered. Ends connections whose request is answered before its
+    /// body is there, whatever the answer: the rest would be read, however long it takes, so that the connection could be
+    /// used again.
     func handle(
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
+      defer { underway.remove(context.bodyBytes.value) }
       var response = try await next(request, context)
       let length = request.headers[.contentLength] ?? "0"
       guard length != "0" || request.headers[.transferEncoding] != nil, !context.bodyEnd.isMade else { return response }

@@ -81,6 +81,9 @@
       // What was traced is as telling after a failure.
       var failure: (any Error)?
       do { try await ServiceGroup(configuration: configuration).run() } catch { failure = error }
+      if draining.isOver(after: options.drainTimeout) {
+        logger.warning("--drain-timeout was over before all requests were answered")
+      }
       for note in try options.trace.write(trace) { logger.notice("\(note)") }
       if let failure { throw failure }
     }
@@ -89,11 +92,11 @@
       var router = Router(context: Context.self, options: [.autoGenerateHeadEndpoints])
       router.add(middleware: RequestLog(logger: logger))
       router.add(middleware: LastReplies(draining: draining))
-      router.add(middleware: UnreadBodies())
+      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
+      router.add(middleware: bodies)
       router.add(middleware: ErrorReplies())
       router.add(middleware: HeaderLimit(bytes: options.maxHeader))
       if let token { router.add(middleware: TokenCheck(token: token)) }
-      let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
       ServingRoutes(repository: repository, metrics: registry, bodies: bodies, draining: draining, logger: logger)
         .add(to: &router)
       return router
@@ -111,13 +114,13 @@
     }
 
     private func server() throws -> HTTPServerBuilder {
-      // Beyond it the decoder itself gives up, with a plain 400; up to there `HeaderLimit` answers as HTTP wants it.
-      let hardLimit = 4 * options.maxHeader
+      // Beyond it the decoder itself gives up; up to there `HeaderLimit` says how much is allowed.
+      let (hardLimit, idleTimeout) = (4 * options.maxHeader, options.idleTimeout)
       let http = HTTPServerBuilder.http1(
         configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ClientWatch()], idleTimeout: .seconds(Int64(options.idleTimeout)),
+          additionalChannelHandlers: [ClientWatch(seconds: idleTimeout)], idleTimeout: .seconds(Int64(idleTimeout)),
           httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 100)))
+            maxHeaderFieldSize: hardLimit, maxHeaderListSize: hardLimit, maxHeaderFieldCount: 1000)))
       guard let certificate else { return http }
       var security = try TLSConfiguration.makeServerConfiguration(certificateReloader: certificate)
       security.minimumTLSVersion = .tlsv12
@@ -170,7 +173,11 @@
 
   extension ServedModel {
     fileprivate var facts: Logger.Metadata {
-      ["model": "\(name)", "version": "\(version)", "path": "\(path)", "classes": "\(classifier.labels.count)"]
+      var facts: Logger.Metadata = [
+        "model": "\(name)", "version": "\(version)", "path": "\(path)", "classes": "\(classifier.labels.count)",
+      ]
+      if let isTested = testsCertificate { facts["certificate"] = isTested ? "tested" : "not tested" }
+      return facts
     }
   }
 #endif
