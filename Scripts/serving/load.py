@@ -75,8 +75,8 @@ class Offered(typing.NamedTuple):
 class Load:
     """Connections to a server that are kept from trial to trial."""
 
-    def __init__(self, port, requests):
-        self.port, self.requests, self.free = port, requests, []
+    def __init__(self, port, requests, limit_ms=LIMIT_MS):
+        self.port, self.requests, self.limit_ms, self.free = port, requests, limit_ms, []
 
     async def connection(self):
         while self.free:
@@ -160,7 +160,7 @@ class Load:
             milliseconds = 1000 * (time.perf_counter() - start - planned) if status == 200 else None
             if planned >= settle:
                 times.append(milliseconds)
-                late += milliseconds is None or milliseconds > LIMIT_MS
+                late += milliseconds is None or milliseconds > self.limit_ms
 
         while moment < settle + seconds and late <= late_at_most:
             moment += chance.expovariate(rate)
@@ -187,7 +187,7 @@ async def highest_rate(load, steps, answers, longest, note):
         while len(passed) < 2 and failed < 2:
             times = await load.trial(rate, min(longest, max(5, answers / rate)), seed=3 * step + len(passed) + failed)
             p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
-            passes = p99 <= LIMIT_MS
+            passes = p99 <= load.limit_ms
             note(f"  {rate:.1f} a second: p50 {p50:.1f} ms, p99 {p99:.1f} ms{'' if passes else ', too late'}")
             if passes:
                 passed.append((rate, p50, p99))
