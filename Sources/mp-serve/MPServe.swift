@@ -97,7 +97,7 @@
     @Option(help: "Most connections at a time, of HTTP and of gRPC each; others wait.")
     var maxConnections = 16_384
 
-    @Option(help: "Seconds after which an idle connection is closed, and a body that is not there yet refused.")
+    @Option(help: "Seconds after which an idle connection is closed, and a body not there or a reply not taken lost.")
     var idleTimeout = 60
 
     @Option(help: "Seconds that requests have to end after SIGTERM, and after --drain-delay.")

@@ -226,7 +226,7 @@ public final class ServedModel: Sendable {
   /// The exit policy's place in `levels` at this fill of the queue.
   private var level: Int { min(Int(gate.fill * Double(levels.count)), levels.count - 1) }
 
-  /// Whether texts that are answered twice test the model's certificate; nil where none are.
+  /// Whether texts that are answered twice test the model's certificate; nil where none are, or there is none.
   public var testsCertificate: Bool? { shadow?.testsCertificate }
 
   /// Throws `ServingError` when the model's file was written over, since it will not answer.

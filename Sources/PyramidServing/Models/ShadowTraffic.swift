@@ -79,11 +79,12 @@ final class ShadowTraffic: Sendable {
     if let certificate, certificate.against == "dense", isItsPolicy, isUnlimited, areItsLabels {
       test = ShareTest(bound: certificate.maxDrop, alpha: 1 - certificate.confidence)
     }
+    testsCertificate = certificate == nil ? nil : test != nil
     state = Mutex(State(test: test))
   }
 
-  /// Whether the model has a certificate that is tested.
-  var testsCertificate: Bool { state.withLock { $0.test != nil } }
+  /// Whether the model's certificate is tested; nil where it has none.
+  let testsCertificate: Bool?
 
   /// Whether this text is drawn.
   func draws() -> Bool { Double.random(in: 0..<1) < share }

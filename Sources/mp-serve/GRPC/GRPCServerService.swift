@@ -17,7 +17,7 @@
 
     init(
       _ options: MPServe, _ repository: ModelRepository, _ draining: Draining, _ token: BearerToken?,
-      _ certificate: TLSCertificate?, _ logger: Logger
+      _ certificate: TLSCertificate?, _ logger: Logger, _ cut: Tally
     ) throws {
       var security = HTTP2ServerTransport.Posix.TransportSecurity.plaintext
       if let certificate { security = try .tls(certificateReloader: certificate) }
@@ -55,7 +55,7 @@
             }
           }
         })
-      var interceptors: [any ServerInterceptor] = [CallLog(logger: logger)]
+      var interceptors: [any ServerInterceptor] = [CallLog(logger: logger, cut: cut, draining: draining)]
       if let token { interceptors.append(TokenInterceptor(token: token)) }
       server = GRPCServer(
         transport: transport,
@@ -110,6 +110,8 @@
   /// One line for each call, as `RequestLog` has them for HTTP.
   private struct CallLog: ServerInterceptor {
     let logger: Logger
+    let cut: Tally
+    let draining: Draining
 
     func intercept<Input: Sendable, Output: Sendable>(
       request: StreamingServerRequest<Input>, context: ServerContext,
@@ -129,6 +131,7 @@
     }
 
     private func note(_ context: ServerContext, _ code: RPCError.Code?, since start: ContinuousClock.Instant) {
+      if Task.isCancelled, draining.isUnderway { cut.add(1) }
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
       let isFault = code == .internalError || code == .unknown
       logger.log(

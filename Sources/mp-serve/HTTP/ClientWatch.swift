@@ -1,6 +1,6 @@
 // What clients do with a connection. Who asked is gone: work whose answer nobody waits for is given up. Hummingbird's own
-// way to know, by its request's body, ends each connection after one request; here the channel says so. And who does not
-// read is gone, too: Hummingbird waits for a reply to be taken as long as the client likes.
+// way to know, by its request's body, ends each connection after one request; here the channel says so. And who asks
+// on and on and does not read is gone, too: Hummingbird waits for replies but the first as long as the client likes.
 
 #if Server
   import Hummingbird
@@ -85,7 +85,8 @@
     /// Called at the end of the connection, or at once after it.
     var onEnd: (@Sendable () -> Void)? { didSet { if isEnded { onEnd?() } } }
 
-    /// Closes the connection when nothing of what waits to be sent was taken for `seconds`.
+    /// Closes the connection when what waits to be sent is not taken within `seconds`, but for the last 32 KB, at which the
+    /// system takes more again.
     init(seconds: Int) { time = .seconds(Int64(seconds)) }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }

@@ -13,6 +13,8 @@
   /// server is an error, which operators see at any level; what it says may hold words of a text.
   struct RequestLog: RouterMiddleware {
     let logger: Logger
+    /// Counts requests that the end of the server cuts: who is gone cancels what is computed for them, not the request.
+    let cut: Tally
 
     func handle(
       _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -35,6 +37,7 @@
       _ request: Request, _ context: Context, _ status: HTTPResponse.Status, since start: ContinuousClock.Instant,
       _ error: String? = nil
     ) {
+      if Task.isCancelled { cut.add(1) }
       let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
       // By the pattern of the path, of which there are a few; whatever is none of them is one.
       let route = context.endpointPath ?? "NotFound"

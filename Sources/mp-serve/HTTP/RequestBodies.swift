@@ -27,7 +27,7 @@
       if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > most {
         throw ServingError(.tooLarge, "the body has \(length) bytes, and this server takes \(most)")
       }
-      if request.headers[.expect]?.lowercased() == "100-continue" { context.sayContinue() }
+      if request.hasBody, request.headers[.expect]?.lowercased() == "100-continue" { context.sayContinue() }
       var bytes: [UInt8] = []
       let start = ContinuousClock.now
       // What a header promises is not counted: who sends nothing takes no room.
@@ -58,11 +58,15 @@
     ) async throws -> Response {
       defer { underway.remove(context.bodyBytes.value) }
       var response = try await next(request, context)
-      let length = request.headers[.contentLength] ?? "0"
-      guard length != "0" || request.headers[.transferEncoding] != nil, !context.bodyEnd.isMade else { return response }
+      guard request.hasBody, !context.bodyEnd.isMade else { return response }
       response.headers[.connection] = "close"
       context.closeSoon()
       return response
     }
+  }
+
+  extension Request {
+    /// Whether its head promises a body.
+    fileprivate var hasBody: Bool { headers[.contentLength] ?? "0" != "0" || headers[.transferEncoding] != nil }
   }
 #endif

@@ -10,22 +10,17 @@
   /// Stands last in its group, whose services end from the last to the first: the ports end once it has.
   final class Draining: Service {
     private let delay: Duration
-    private let start = Mutex<ContinuousClock.Instant?>(nil)
+    private let hasBegun = Atomic(false)
 
     /// The ports stay open for `seconds` more.
     init(seconds: Int) { delay = .seconds(seconds) }
 
     /// Whether the server was told to end.
-    var isUnderway: Bool { start.withLock { $0 != nil } }
-
-    /// Whether so many seconds have passed since the ports were to end.
-    func isOver(after seconds: Int) -> Bool {
-      start.withLock { $0.map { ContinuousClock.now - $0 >= delay + .seconds(seconds) } ?? false }
-    }
+    var isUnderway: Bool { hasBegun.load(ordering: .sequentiallyConsistent) }
 
     func run() async throws {
       try await gracefulShutdown()
-      start.withLock { $0 = .now }
+      hasBegun.store(true, ordering: .sequentiallyConsistent)
       try await Task.sleep(for: delay)
     }
   }

@@ -25,6 +25,8 @@
     private let token: BearerToken?
     private let certificate: TLSCertificate?
     private let trace: ExecutionTrace?
+    /// Requests and calls that were not answered by the end.
+    private let cut = Tally()
 
     init(_ options: MPServe) throws {
       self.options = options
@@ -70,7 +72,7 @@
       }
       var transports: [any Service] = [application]
       if options.grpcPort > 0 {
-        transports.append(try GRPCServerService(options, repository, draining, token, certificate, logger))
+        transports.append(try GRPCServerService(options, repository, draining, token, certificate, logger, cut))
       }
       var configuration = ServiceGroupConfiguration(
         services: [
@@ -81,16 +83,14 @@
       // What was traced is as telling after a failure.
       var failure: (any Error)?
       do { try await ServiceGroup(configuration: configuration).run() } catch { failure = error }
-      if draining.isOver(after: options.drainTimeout) {
-        logger.warning("--drain-timeout was over before all requests were answered")
-      }
+      if cut.value > 0 { logger.warning("--drain-timeout cut requests", metadata: ["requests": "\(cut.value)"]) }
       for note in try options.trace.write(trace) { logger.notice("\(note)") }
       if let failure { throw failure }
     }
 
     private func router(_ draining: Draining) -> Router<Context> {
       var router = Router(context: Context.self, options: [.autoGenerateHeadEndpoints])
-      router.add(middleware: RequestLog(logger: logger))
+      router.add(middleware: RequestLog(logger: logger, cut: cut))
       router.add(middleware: LastReplies(draining: draining))
       let bodies = RequestBodies(most: options.maxBody, seconds: options.idleTimeout)
       router.add(middleware: bodies)
