@@ -68,6 +68,14 @@ class Server:
             self.process.kill()
             self.process.communicate()
 
+    def metrics_with(self, part, problem, seconds=30):
+        """The metrics once they hold this part; what is wrong where they never do."""
+        end = time.time() + seconds
+        while part not in (metrics := requests.get(self.url + "/metrics", timeout=30).text):
+            assert time.time() < end, problem
+            time.sleep(0.02)
+        return metrics
+
     def predict(self, inputs, **fields):
         return requests.post(self.url + "/predict", json={"inputs": inputs, **fields}, timeout=30)
 

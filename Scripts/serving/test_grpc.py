@@ -109,11 +109,8 @@ def deep_calls(model, *options):
         return client.async_infer("dbpedia14", texts, lambda result, error: results.put((result, error)))
 
     def wait_for(count):
-        end = time.time() + 30
-        while f'mp_queue_requests{{model="dbpedia14",version="1"}} {count}\n' not in requests.get(
-                server.url + "/metrics", timeout=30).text:
-            assert time.time() < end, f"there are never {count} calls under way"
-            time.sleep(0.02)
+        server.metrics_with(
+            f'mp_queue_requests{{model="dbpedia14",version="1"}} {count}\n', f"there are never {count} calls under way")
 
     return server, begin, wait_for, results
 
@@ -139,10 +136,7 @@ def test_calls_that_nobody_waits_for_are_not_computed(model):
         for call in calls:
             call.cancel()
         assert all("CANCELLED" in str(results.get(timeout=30)[1]) for _ in calls)
-        metrics, end = "", time.time() + 30
-        while 'protocol="oip_grpc",outcome="lost"} 6\n' not in metrics:
-            assert time.time() < end, "they are still computed"
-            metrics = requests.get(server.url + "/metrics", timeout=30).text
+        metrics = server.metrics_with('protocol="oip_grpc",outcome="lost"} 6\n', "they are still computed")
         assert "mp_texts_total{" not in metrics
         assert server.stop()[0] == 0
 

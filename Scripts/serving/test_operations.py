@@ -192,11 +192,8 @@ def test_termination_under_load_answers_what_came_in(model):
         connections = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(8)]
         for connection in connections:
             connection.sendall(head + body)
-        end = time.time() + 30
-        while ('mp_queue_requests{model="dbpedia14",version="1"} 8\n'
-               not in requests.get(server.url + "/metrics", timeout=30).text):
-            assert time.time() < end, "the requests were never in together"
-            time.sleep(0.02)
+        server.metrics_with(
+            'mp_queue_requests{model="dbpedia14",version="1"} 8\n', "the requests were never in together")
         replies = [pool.submit(reply, connection) for connection in connections]
         floods = [pool.submit(flood) for _ in range(4)]
         assert started.wait(30)
@@ -217,11 +214,7 @@ def test_termination_waits_as_long_as_it_may(model, seconds, count):
     with (Server(model, *options, "--drain-timeout", str(seconds)) as server,
           concurrent.futures.ThreadPoolExecutor(1) as pool):
         asked = pool.submit(requests.post, server.url + "/predict", json=body, timeout=120)
-        end = time.time() + 30
-        while ('mp_queue_requests{model="dbpedia14",version="1"} 1\n'
-               not in requests.get(server.url + "/metrics", timeout=30).text):
-            assert time.time() < end, "the request is never in"
-            time.sleep(0.02)
+        server.metrics_with('mp_queue_requests{model="dbpedia14",version="1"} 1\n', "the request is never in")
         start = time.time()
         code, log = server.stop()
         if seconds == 60:

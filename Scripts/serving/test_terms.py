@@ -138,10 +138,7 @@ def test_a_certificate_that_does_not_hold_raises_an_alarm(certified):
 def test_a_certificate_is_tested_where_its_policies_are_in_force(certified, options, is_tested):
     with Server(certified, "--shadow", "1", *options) as server:
         server.predict(TEXTS[0])
-        metrics, end = "", time.time() + 30
-        while "mp_shadow_texts_total{" not in metrics:
-            assert time.time() < end, "a text that was drawn is not answered twice"
-            metrics = requests.get(server.url + "/metrics", timeout=30).text
+        metrics = server.metrics_with("mp_shadow_texts_total{", "a text that was drawn is not answered twice")
         assert ("mp_certificate_alarm{" in metrics) == is_tested
         code, log = server.stop()
     served = next(line for line in map(json.loads, log.splitlines()) if line["message"] == "serves a model")
