@@ -58,8 +58,8 @@ import Testing
   /// What the server alone is built on: see the trait `Server` in Package.swift.
   static let serverModules: Set<String> = [
     "CoreMetrics", "Foundation", "GRPCCore", "GRPCNIOTransportHTTP2", "GRPCProtobuf", "HTTPTypes", "Hummingbird",
-    "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCertificateReloading", "NIOCore", "NIOHPACK", "NIOHTTP2",
-    "NIOSSL", "ServiceLifecycle", "SwiftProtobuf", "UnixSignals",
+    "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCertificateReloading", "NIOCore", "NIOHPACK", "NIOHTTP1",
+    "NIOHTTP2", "NIOHTTPTypes", "NIOSSL", "ServiceLifecycle", "SwiftProtobuf", "UnixSignals",
   ]
 
   @Test(arguments: arrows.keys.sorted())
