@@ -43,7 +43,7 @@
 
     private func startTimer(_ context: ChannelHandlerContext) {
       timer?.cancel()
-      timer = context.eventLoop.scheduleTask(in: time) { [channel = context.channel] in channel.close(promise: nil) }
+      timer = context.channel.close(in: time)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -114,8 +114,6 @@
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
-    private func startTimer() {
-      timer = channel.eventLoop.scheduleTask(in: time) { [channel] in channel.close(promise: nil) }
-    }
+    private func startTimer() { timer = channel.close(in: time) }
   }
 #endif

@@ -30,9 +30,7 @@
     }
 
     /// Closes the connection, once there was time to send a reply.
-    func closeSoon() {
-      channel.eventLoop.scheduleTask(in: .seconds(1)) { [channel] in channel.close(promise: nil) }
-    }
+    func closeSoon() { channel.close(in: .seconds(1)) }
 
     /// Runs `body`, which is cancelled when the client closes the connection, or its side of it, before the answer.
     func whileAwaited<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
@@ -53,6 +51,14 @@
       } onCancel: {
         end()
       }
+    }
+  }
+
+  extension Channel {
+    /// Closes the channel after that time, unless what it returns is cancelled before.
+    @discardableResult
+    func close(in time: TimeAmount) -> Scheduled<Void> {
+      eventLoop.scheduleTask(in: time) { self.close(promise: nil) }
     }
   }
 
@@ -93,10 +99,7 @@
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
       timer?.cancel()
-      timer =
-        context.channel.isWritable
-        ? nil
-        : context.eventLoop.scheduleTask(in: time) { [channel = context.channel] in channel.close(promise: nil) }
+      timer = context.channel.isWritable ? nil : context.channel.close(in: time)
       context.fireChannelWritabilityChanged()
     }
 
