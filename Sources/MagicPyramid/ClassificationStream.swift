@@ -137,7 +137,7 @@ struct RecordAdmission {
   /// What becomes of a record with the answers to its samples.
   func element(_ record: AdmittedRecord, _ parts: [Answer], index: Int) -> Result<AnsweredRecord, FormatError> {
     let classification = plan.classification(parts, of: record.encodings, by: classifier)
-    guard !classification.answer.isBroken else {
+    guard !classification.isBroken else {
       let (file, place) = record.location
       return .failure(FormatError(file: file, place: place, problem: Classifier.brokenAnswer))
     }

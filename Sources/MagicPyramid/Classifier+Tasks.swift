@@ -24,6 +24,13 @@ public struct TaskClassification: Sendable {
   public let logits: [Float]
   /// The layer whose head answered, from 1; 0 for the entry.
   public let exitLayer: Int
+  /// Whether nothing follows from it: `ModelTask.isBroken`.
+  public let isBroken: Bool
+}
+
+extension Classification {
+  /// Whether nothing follows from an answer that was asked for: `ModelTask.isBroken`.
+  public var isBroken: Bool { tasks.isEmpty ? answer.isBroken : tasks.contains(where: \.isBroken) }
 }
 
 /// A task that is asked: its place among the model's, and its classes.
@@ -39,13 +46,18 @@ struct AskedTask: Sendable {
     return TaskClassification(
       name: task.name, label: labels[best], labelIndex: best, labels: likely?.map { labels[$0] }, score: scores[best],
       scores: scores, probabilities: task.task == .regression ? [] : scores, logits: own.logits,
-      exitLayer: own.exitLayer)
+      exitLayer: own.exitLayer, isBroken: task.task.isBroken(own.logits))
   }
 }
 
 extension Classifier {
   /// The names of the tasks that are asked, in the model's order; empty for a model of one task.
   public var tasks: [String] { asked.map(\.task.name) }
+
+  /// What a task's answers are, and its classes; nil for the task of a model of one.
+  public func head(of task: String?) -> (kind: ModelTask, labels: [String]) {
+    allTasks.first { $0.task.name == task }.map { ($0.task.task, $0.labels) } ?? (self.task, labels)
+  }
 
   /// The numbers of tasks by their names, for `RequestTerms.tasks`. Throws `RuntimeError` for a name that is none of the
   /// model's, for no name, and for a model of one task, which has none.

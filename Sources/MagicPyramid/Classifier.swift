@@ -25,6 +25,8 @@ public struct ClassifierOptions: Sendable {
   public var tasks: [String]?
   /// What the engine's work is noted in, for a timeline; nil for nothing.
   public var trace: ExecutionTrace?
+  /// Whether the file at a path is read into memory, after which it may be written over, and not mapped.
+  public var copiesModel = false
 
   /// The defaults.
   public init() {}
@@ -90,7 +92,7 @@ public final class Classifier: Sendable {
   /// Opens the artefact at `path`. Without `registry` its policies are the built-in ones. Throws `FormatError`,
   /// `RuntimeError` or `PolicyError`.
   public convenience init(path: String, registry: PolicyRegistry? = nil, options: ClassifierOptions = .init()) throws {
-    try self.init(model: LoadedModel(path: path), registry: registry, options: options)
+    try self.init(model: LoadedModel(path: path, copying: options.copiesModel), registry: registry, options: options)
   }
 
   /// A classifier over an open model; several can share one. Without `registry` its policies are the built-in ones.
@@ -154,7 +156,7 @@ public final class Classifier: Sendable {
   }
 
   /// Classifies texts that were cut already. Throws `RuntimeError` where a text has a token without an embedding, or its
-  /// answer is not a number.
+  /// answer is not a number, and `FormatError` where the model's file was written over.
   public func classify(encodings: [Encoding]) throws -> [Classification] {
     try classify(encodings: encodings, first: 0)
   }
@@ -201,7 +203,8 @@ public final class Classifier: Sendable {
   }
 
   func checked(_ answers: [Classification], first: Int = 0) throws -> [Classification] {
-    guard let index = answers.firstIndex(where: \.answer.isBroken) else { return answers }
+    try model.checkUnchanged()
+    guard let index = answers.firstIndex(where: \.isBroken) else { return answers }
     throw RuntimeError("text \(first + index + 1): \(Self.brokenAnswer)")
   }
 

@@ -53,17 +53,20 @@ public func magicPyramidClose(_ pointer: UnsafeMutableRawPointer?) {
 
 @_cdecl("magic_pyramid_classes")
 public func magicPyramidClasses(_ pointer: UnsafeRawPointer?) -> Int32 {
-  (try? Int32(classifier(pointer).labels.count)) ?? -1
+  (try? Int32(classifier(pointer).columnHead.labels.count)) ?? -1
 }
 
 @_cdecl("magic_pyramid_describe")
 public func magicPyramidDescribe(_ pointer: UnsafeRawPointer?) -> UnsafeMutablePointer<CChar>? {
   guard let model = try? classifier(pointer) else { return nil }
   let (shape, header) = (model.model.graph.shape, model.model.header)
+  let (task, labels) = model.columnHead
+  var ofTasks = JSONObject()
+  for task in model.tasks { ofTasks[task] = .array(model.head(of: task).labels.map(JSONValue.string)) }
   let description: JSONValue = [
-    "labels": .array(model.labels.map(JSONValue.string)), "task": .string("\(model.task)"),
-    "tasks": .array(model.tasks.map(JSONValue.string)),
-    "layers": JSONValue(shape.layers), "classes": JSONValue(shape.classes), "max_tokens": JSONValue(model.tokenLimit),
+    "labels": .array(labels.map(JSONValue.string)), "task": .string("\(task)"),
+    "tasks": .array(model.tasks.map(JSONValue.string)), "labels_of_tasks": .object(ofTasks),
+    "layers": JSONValue(shape.layers), "classes": JSONValue(labels.count), "max_tokens": JSONValue(model.tokenLimit),
     "accepts_pairs": .bool(model.acceptsPairs),
     "exit": model.policies.exit.map { .string("\($0.spec)") } ?? .null,
     "prune": model.policies.prune.map { .string("\($0.spec)") } ?? .null, "checkpoint": .string(header.checkpoint),
@@ -96,17 +99,28 @@ public func magicPyramidClassify(
 ) -> Int32 {
   guarded(error, -1) {
     let texts = TextColumn(bytes, offsets, count)
-    try classifier(pointer).model.requireOneTask(for: "columns of answers are")
-    let answers = try classified(classifier(pointer), texts, TextColumn(pairBytes, pairOffsets, count))
-    for (index, answer) in answers.enumerated() {
-      label?[index] = Int32(answer.labelIndex)
-      score?[index] = answer.score
+    let model = try classifier(pointer)
+    guard model.tasks.count < 2 else {
+      throw RuntimeError(
+        "columns of answers are for one task, and \(model.tasks.count) are asked: open the model with \"tasks\": "
+          + "[\"\(model.tasks[0])\"], or another")
+    }
+    for (index, answer) in try classified(model, texts, TextColumn(pairBytes, pairOffsets, count)).enumerated() {
+      let own = answer.tasks.first
+      let all = own?.scores ?? answer.scores
+      label?[index] = Int32(own?.labelIndex ?? answer.labelIndex)
+      score?[index] = own?.score ?? answer.score
       exitLayer?[index] = Int32(answer.answer.exitLayer)
       truncated?[index] = answer.isTruncated ? 1 : 0
-      for (place, value) in answer.scores.enumerated() { scores?[index * answer.scores.count + place] = value }
+      for (place, value) in all.enumerated() { scores?[index * all.count + place] = value }
     }
     return 0
   }
+}
+
+extension Classifier {
+  /// Of the one task that is asked, or of the model's only one: what columns are of. Of several, the model's.
+  fileprivate var columnHead: (kind: ModelTask, labels: [String]) { head(of: tasks.count == 1 ? tasks[0] : nil) }
 }
 
 /// Texts end to end, with the places where they begin and end.
@@ -119,10 +133,16 @@ private struct TextColumn {
     (self.bytes, self.offsets, self.count) = (bytes, offsets, Int(count))
   }
 
+  /// More than this many texts, of whose answers each has some hundred bytes, are a number that nobody set.
+  private static let most = 1 << 28
+
   /// The texts; nil where there is no column.
   func texts() throws -> [String]? {
-    guard let offsets else { return nil }
-    guard count >= 0 else { throw RuntimeError("\(count) texts") }
+    guard let offsets else {
+      guard bytes == nil else { throw RuntimeError("there are bytes of texts, and their offsets are NULL") }
+      return nil
+    }
+    guard 0...Self.most ~= count else { throw RuntimeError("\(count) texts, and a call takes 0 to \(Self.most)") }
     return try (0..<count).map { index in
       let (first, last) = (offsets[index], offsets[index + 1])
       guard first >= 0, last >= first else {
@@ -153,6 +173,8 @@ private func classifierOptions(_ text: String) throws -> ClassifierOptions {
     switch key {
     case "exit": options.policies.exit = try PolicySpec(member.string())
     case "prune": options.policies.prune = try PolicySpec(member.string())
+    case "tasks": options.tasks = try member.elements().map { try $0.string() }
+    case "copy": options.copiesModel = try member.bool()
     case "threads": options.threads = try member.integer(in: 1...ThreadCount.limit)
     case "batch_tokens": options.batchTokens = try member.integer(in: 1...(1 << 30))
     case "batch_samples": options.batchSamples = try member.integer(in: 1...(1 << 30))

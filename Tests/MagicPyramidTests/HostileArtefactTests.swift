@@ -242,6 +242,8 @@ import Testing
     #expect(futimes(descriptor, [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]) == 0)
     let error = #expect(throws: FormatError.self) { try mapped.checkUnchanged() }
     #expect(error?.description.contains("was written over while it was in use") == true)
+    let asked = try Classifier(model: mapped, registry: CompiledCheckpoint.registry.get())
+    #expect(throws: FormatError.self) { try asked.classify([SmallArtefact.text]) }
     try copied.checkUnchanged()
     let other = try LoadedModel(path: path)
     try OutputFile.write("another", to: path)

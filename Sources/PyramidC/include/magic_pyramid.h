@@ -26,18 +26,20 @@ int32_t magic_pyramid_interface(void);
 char *magic_pyramid_version(void);
 
 /// Opens a model that mp-compile made. `options` is NULL or a JSON object with any of `exit` and `prune` (policies in place of
-/// the compiled ones, as mp-run spells them), `threads`, `batch_tokens`, `batch_samples` and `label_threshold`.
+/// the compiled ones, as mp-run spells them), `threads`, `batch_tokens`, `batch_samples`, `label_threshold`, `tasks` (an array of
+/// names: those of a model of several that are asked) and `copy` (true: the file is read into memory and may be written over).
 /// In a forked process the classifiers of its parent give errors; it opens its own.
 magic_pyramid_classifier *magic_pyramid_open(const char *path, const char *options, char **error);
 
 /// Lets a classifier go; no call may be under way. NULL is not a classifier.
 void magic_pyramid_close(magic_pyramid_classifier *classifier);
 
-/// What the model is, a JSON object: `labels`, `task`, `tasks` (names, where it answers several), `layers`, `classes`,
-/// `max_tokens`, `accepts_pairs`, `exit`, `prune`, `checkpoint`.
+/// What the model is, a JSON object: `labels`, `task`, `tasks` (names of those that are asked, where it answers several) and
+/// `labels_of_tasks` by name, `layers`, `classes`, `max_tokens`, `accepts_pairs`, `exit`, `prune`, `checkpoint`. Where one of several
+/// tasks is asked, `labels`, `task` and `classes` are its.
 char *magic_pyramid_describe(const magic_pyramid_classifier *classifier);
 
-/// Classes of the model, the width of `scores`.
+/// Classes of the model, or of the one task of several that is asked: the width of `scores`.
 int32_t magic_pyramid_classes(const magic_pyramid_classifier *classifier);
 
 /// Classifies `count` texts: text i is bytes[offsets[i]] to bytes[offsets[i + 1]], as in an Arrow large_utf8 array.
@@ -48,7 +50,8 @@ char *magic_pyramid_classify_json(
     const char *pair_bytes, const int64_t *pair_offsets, char **error);
 
 /// The same into arrays of the caller, each of which may be NULL: the best class [count], its score [count], the scores of all
-/// classes [count, classes], the layer that the text left after [count], 1 where the text was cut [count]. Returns 0.
+/// classes [count, classes], the layer that the text left after [count], 1 where the text was cut [count]. Returns 0. Fails where
+/// several tasks are asked.
 int32_t magic_pyramid_classify(
     const magic_pyramid_classifier *classifier, const char *bytes, const int64_t *offsets, int64_t count,
     const char *pair_bytes, const int64_t *pair_offsets, int32_t *label, float *score, float *scores,

@@ -128,14 +128,13 @@ public final class ServedModel: Sendable {
   /// Runs `body` with room for so many tokens; what goes wrong in it is a `ServingError`, and so is a model's file that was
   /// written over by the time that it is through: what it computed may be of neither model.
   func admitted<Result: Sendable>(tokens: Int, _ body: () async throws -> Result) async throws -> Result {
-    let result: Result
-    do { result = try await gate.admit(tokens: tokens, body) } catch let error as DeadlinePassed {
+    do { return try await gate.admit(tokens: tokens, body) } catch let error as DeadlinePassed {
       throw ServingError(.late, error.description)
     } catch let error as RuntimeError {
       throw ServingError(.broken, error.description)
+    } catch let error as FormatError {
+      throw ServingError(.broken, error.description)
     }
-    try checkUnchanged()
-    return result
   }
 
   /// Runs a request's work, from its body to its reply, and counts how it ends.
@@ -208,7 +207,7 @@ public final class ServedModel: Sendable {
   func terms(of request: ServingRequest) throws -> (RequestTerms, loosened: Double?) {
     var terms = RequestTerms()
     terms.maxLayers = [request.maxLayers, options.maxLayers].compactMap(\.self).min()
-    terms.deadline = [request.deadline, options.deadline].compactMap(\.self).min().map { .now + $0 }
+    terms.deadline = deadline(of: request)
     var loosened: Double?
     if request.exit != nil || request.prune != nil {
       terms.policies = try policies(exit: request.exit, prune: request.prune)
@@ -221,6 +220,11 @@ public final class ServedModel: Sendable {
       try classifier.check(terms)
     } catch { throw ServingError(.invalid, "\(error)") }
     return (terms, loosened)
+  }
+
+  /// By when a request has to be answered that comes in now.
+  func deadline(of request: ServingRequest) -> ContinuousClock.Instant? {
+    [request.deadline, options.deadline].compactMap(\.self).min().map { .now + $0 }
   }
 
   /// The exit policy's place in `levels` at this fill of the queue.

@@ -92,7 +92,6 @@ final class ShadowTraffic: Sendable {
   /// Answers a text without policies, and compares. Returns whether the alarm is raised by this text.
   func compare(_ answer: Classification, of encoding: Encoding, _ model: ServedModel) async throws -> Bool {
     let dense = try await model.classifier.classify(encodings: [encoding], on: terms)[0]
-    try model.checkUnchanged()
     let agrees = answer.agrees(with: dense)
     return state.withLock { state in
       state.count += 1

@@ -76,16 +76,6 @@ public struct OpenInferenceOutput: Sendable, Hashable {
   }
 }
 
-extension Classifier {
-  /// What a task's answers are, and its classes; nil for the task of a model of one.
-  func head(of task: String?) -> (kind: ModelTask, labels: [String]) {
-    for answered in model.graph.shape.answered where answered.task.name == task {
-      return (answered.task.task, Array(labels[answered.columns]))
-    }
-    return (self.task, labels)
-  }
-}
-
 /// A tensor of answers.
 public struct OutputTensor: Sendable {
   /// Its elements.

@@ -67,11 +67,17 @@ class Classifier:
         threads: int | None = None,
         batch_tokens: int | None = None,
         label_threshold: float | None = None,
+        tasks: Sequence[str] | None = None,
+        copy: bool = False,
     ) -> None:
-        """Opens a model that mp-compile made; `exit` and `prune` are policies in place of the compiled ones."""
+        """Opens a model that mp-compile made; `exit` and `prune` are policies in place of the compiled ones, `tasks` those of
+        a model of several that are asked. With `copy` the file is read into memory, and may be written over."""
+        if isinstance(tasks, str):
+            raise TypeError("tasks is a string; give a list of them")
         # Other processes, which open it again, may work in other folders.
         self._arguments: tuple[str, dict[str, Any]] = (os.path.abspath(os.fspath(path)), dict(
-            exit=exit, prune=prune, threads=threads, batch_tokens=batch_tokens, label_threshold=label_threshold))
+            exit=exit, prune=prune, threads=threads, batch_tokens=batch_tokens, label_threshold=label_threshold,
+            tasks=None if tasks is None else list(tasks), copy=copy))
         options = {key: value for key, value in self._arguments[1].items() if value is not None}
         error = ctypes.c_void_p()
         self._handle = _library.open_classifier(
@@ -109,14 +115,14 @@ class Classifier:
         return [json.loads(line) for line in _library.take(lines).split("\n") if line]
 
     def predict_numpy(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Numbers:
-        """Classifies texts, or pairs of them, into arrays."""
+        """Classifies texts, or pairs of them, into arrays; of one task."""
         return self._numbers(_columns(texts, pairs))
 
     def predict_arrow(
         self, texts: pyarrow.Array | pyarrow.ChunkedArray, pairs: pyarrow.Array | pyarrow.ChunkedArray | None = None
     ) -> pyarrow.Table:
         """Classifies a column of strings without copying them; a null is the empty text. Columns: label (a dictionary),
-        score, scores (a list of fixed size), exit_layer, truncated."""
+        score, scores (a list of fixed size), exit_layer, truncated; of one task."""
         import pyarrow as pa
 
         numbers = self._numbers(_arrow_columns(texts, pairs))
@@ -172,8 +178,9 @@ def _column(texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
 
 
 def _columns(texts: Sequence[str], pairs: Sequence[str] | None) -> _Columns:
-    if isinstance(texts, str):
-        raise TypeError("texts is a string; give a list of them")
+    for name, column in [("texts", texts), ("pairs", pairs)]:
+        if isinstance(column, str):
+            raise TypeError(f"{name} is a string; give a list of them")
     if pairs is not None and len(pairs) != len(texts):
         raise ValueError(f"{len(texts)} texts and {len(pairs)} second texts")
     columns = [_column(texts)] + ([] if pairs is None else [_column(pairs)])
@@ -186,8 +193,9 @@ def _arrow_columns(texts: Any, pairs: Any) -> _Columns:
 
     arrays, pointers = [], []
     for column in [texts] if pairs is None else [texts, pairs]:
-        array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        array = array.cast(pa.large_string()).fill_null("")
+        # Chunks of `string` may have more bytes together than its offsets can count.
+        array = column.cast(pa.large_string())
+        array = (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).fill_null("")
         _, offsets, data = array.buffers()
         arrays.append(array)
         pointers.append((data.address if data else None, offsets.address + 8 * array.offset))

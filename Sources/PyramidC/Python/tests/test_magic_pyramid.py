@@ -147,13 +147,55 @@ def test_errors_say_what_is_wrong(model, tmp_path):
         Classifier(tmp_path / "none.mpc")
     with pytest.raises(MagicPyramidError, match="no-such-policy"):
         Classifier(model, exit="no-such-policy")
-    with pytest.raises(TypeError):
-        Classifier(model).predict("a text")
+    for texts, pairs in [("a text", None), (["a", "b"], "cd")]:
+        with pytest.raises(TypeError, match="is a string"):
+            Classifier(model).predict(texts, pairs)
+    with pytest.raises(TypeError, match="is a string"):
+        Classifier(model, tasks="topic")
     with pytest.raises(ValueError, match="2 texts and 1"):
         Classifier(model).predict(["a", "b"], ["c"])
     for texts, pairs in [(["a", None], None), (["a", "b"], ["c", None])]:
         with pytest.raises(TypeError, match="text 1 is of type NoneType"):
             Classifier(model).predict_numpy(texts, pairs)
+
+
+def test_a_model_that_is_written_over_answers_no_more_unless_it_was_copied(model, tmp_path):
+    path = tmp_path / "model.mpc"
+    shutil.copy(model, path)
+    mapped, copied = Classifier(path), Classifier(path, copy=True)
+    expected = mapped.predict(TEXTS)
+    # Later than the file's times can tell apart.
+    time.sleep(0.05)
+    with open(path, "r+b") as file:
+        first = file.read(1)
+        file.seek(0)
+        file.write(first)
+    for ask in [mapped.predict, mapped.predict_numpy]:
+        with pytest.raises(MagicPyramidError, match="was written over while it was in use"):
+            ask(TEXTS)
+    assert copied.predict(TEXTS) == expected
+    assert pickle.loads(pickle.dumps(copied)).predict(TEXTS) == expected
+
+
+def test_of_several_tasks_columns_are_of_the_one_that_is_asked(tmp_path):
+    checkpoint, path = ROOT / "Graphs/dbpedia14", tmp_path / "several.mpc"
+    subprocess.run(
+        [BIN / "mp-compile", checkpoint, "-o", path, "--task", f"topic={checkpoint}", "--task", f"kind={checkpoint}",
+         "--exit", "entropy(threshold=0.1)", "--quiet"], check=True)
+    both, one = Classifier(path), Classifier(path, tasks=["kind"])
+    assert both.info["tasks"] == ["topic", "kind"] and one.info["tasks"] == ["kind"]
+    assert both.info["labels_of_tasks"] == {"topic": one.labels, "kind": one.labels} and one.info["classes"] == 14
+    answers = [answer["tasks"]["kind"] for answer in both.predict(TEXTS)]
+    assert [list(answer["tasks"]) for answer in one.predict(TEXTS)] == [["kind"]] * 4
+    numbers = one.predict_numpy(TEXTS)
+    assert [one.labels[i] for i in numbers.label] == [answer["label"] for answer in answers]
+    assert np.allclose(numbers.scores, [answer["probabilities"] for answer in answers], atol=1e-6)
+    assert numbers.exit_layer.tolist() == [answer["exit_layer"] for answer in answers]
+    assert one.as_transformers_pipeline()(TEXTS[0])[0]["label"] == answers[0]["label"]
+    with pytest.raises(MagicPyramidError, match=r'for one task, and 2 are asked.*"tasks": \["topic"\]'):
+        both.predict_numpy(TEXTS)
+    with pytest.raises(MagicPyramidError, match="no task"):
+        Classifier(path, tasks=["none"])
 
 
 def test_threads_share_a_classifier(classifier):
@@ -279,6 +321,30 @@ for _ in range(3):
 print("both")
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0 and ran.stdout == "both\n", ran.stderr
+
+
+@pytest.mark.parametrize("order", ["intel, ours", "ours, intel"])
+def test_intels_openmp_beside_it_where_both_use_that(model, order):
+    try:
+        files = importlib.metadata.files("intel-openmp")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("Intel's OpenMP is not installed")
+    preloaded = next(file.locate() for file in files if file.name == "libiomp5.so")
+    code = f"""
+import ctypes, magic_pyramid
+def intel():
+    assert ctypes.CDLL("libiomp5.so").omp_get_max_threads() > 0
+def ours():
+    classifier = magic_pyramid.Classifier({str(model)!r})
+    assert classifier.predict(["The Bora River is a tributary of the Lotru River."])[0]["label"] == "NaturalPlace"
+for start in [{order}] * 2:
+    start()
+print("both")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "LD_PRELOAD": str(preloaded)})
     assert ran.returncode == 0 and ran.stdout == "both\n", ran.stderr
 
 
