@@ -6,11 +6,31 @@ import re
 import shutil
 
 import pytest
+import requests
 from conftest import Server
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+
+
+# Texts that contrast less with what is behind them than 4.5 to 1 (WCAG 2.2, 1.4.3).
+FAINT = """() => {
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const color = text => text.match(/[\\d.]+/g).map(Number);
+  const ground = element => {
+    for (; element; element = element.parentElement) {
+      const found = color(getComputedStyle(element).backgroundColor);
+      if (found.length < 4 || found[3] > 0) return found;
+    }
+  };
+  return [...document.querySelectorAll("main *")].filter(e => e.checkVisibility()
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+    .map(e => [e, [light(color(getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a)])
+    .filter(([, [most, least]]) => (most + .05) / (least + .05) < 4.5)
+    .map(([e, both]) => [e.tagName, e.className, e.textContent.slice(0, 40), ...both].join(" "));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +77,50 @@ def test_a_text_by_keyboard(browser, server, width, scheme):
     last = page.locator("#layers .layer").first.locator(".chip.dead").count()
     assert first < last
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.evaluate("document.getElementById('error').textContent = 'What is wrong is read, too.'")
+    assert page.evaluate(FAINT) == []
+    page.evaluate("document.getElementById('error').textContent = ''")
     assert not errors and not foreign
     folder = os.environ.get("MP_SCREENSHOTS")
     if folder:
         page.screenshot(path=pathlib.Path(folder) / f"page-{width}-{scheme}.png", full_page=True)
     page.close()
+
+
+def test_the_last_answer_that_was_asked_for_is_shown_and_who_leaves_at_the_entry_was_in_no_layer(browser, model):
+    with Server(model, "--exit-range", "entropy(threshold=0)..entropy(threshold=1)") as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        # The reply to the first question comes after that to the second.
+        page.add_init_script(
+            """const own = fetch; let asked = 0; window.fetch = async (path, options) => {
+              const number = path === "pyramid" ? ++asked : 0, reply = await own(path, { ...options, signal: undefined });
+              if (number === 1) await new Promise(done => setTimeout(() => { window.isLate = true; done(); }, 1500));
+              return reply;
+            };""")
+        page.goto(server.url + "/")
+        slider = page.locator("#sliders input[type=range]").first
+        slider.press("Home")
+        slider.press("End")
+        playwright.expect(page.locator("#place")).to_contain_text("the entry of 6", timeout=30_000)
+        # The page's policy lets no string be evaluated, as waiting for a function would.
+        for _ in range(200):
+            if page.evaluate("window.isLate"):
+                break
+            page.wait_for_timeout(50)
+        assert page.evaluate("window.isLate")
+        page.wait_for_timeout(100)
+        playwright.expect(page.locator("#place")).to_contain_text("the entry of 6")
+        assert page.locator("#layers .layer b").all_inner_texts() == ["the entry"] and not page.locator("#error").inner_text()
+        page.close()
+        # Nor has it been in one for the metrics.
+        body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["The Bora is a river."]}],
+                "parameters": {"exit": "entropy(threshold=1)"}}
+        reply = requests.post(f"{server.url}/v2/models/{model.stem}/infer", json=body, timeout=30).json()
+        assert [output["data"] for output in reply["outputs"] if output["name"] == "exit_layer"] == [[0]]
+        metrics = server.metrics_with('mp_exit_layer_bucket', "no text is counted")
+        alive = [line for line in metrics.splitlines() if line.startswith("mp_tokens_alive_total")]
+        assert all(float(line.split()[-1]) == 0 for line in alive), alive
+        assert server.stop()[0] == 0
 
 
 def test_a_list_has_a_slider_for_each_of_its_numbers(browser, model):

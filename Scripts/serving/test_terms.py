@@ -56,6 +56,21 @@ def test_a_request_is_given_up_at_its_deadline(deep, module):
             client.infer("dbpedia14", [tensor(LONG * 500, module)], **terms)
 
 
+def test_the_pages_runs_have_a_requests_time_each(model):
+    def ask(server):
+        return requests.post(server.url + "/pyramid", json={"text": LONG[0]}, timeout=60)
+
+    options = ["--threads", "1", "--exit", NEVER, "--prune", "keep-all"]
+    with Server(model, *options) as server:
+        one = min(ask(server).json()["ms_dense"] for _ in range(3))
+    # Twelve runs of all layers take longer than that, on whatever machine.
+    with Server(model, *options, "--deadline-ms", str(int(4 * one))) as server:
+        replies = [ask(server) for _ in range(5)]
+        assert 200 in [reply.status_code for reply in replies], replies[0].text
+        found = next(reply.json() for reply in replies if reply.status_code == 200)
+        assert [head["layer"] for head in found["heads"]] == list(range(7)) and found["ms_dense"] > 0
+
+
 def test_at_the_deadline_the_best_head_so_far_answers_and_says_so(deep):
     client = triton.InferenceServerClient(deep.address)
     start = time.time()

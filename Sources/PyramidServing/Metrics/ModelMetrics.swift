@@ -50,7 +50,10 @@ public final class ModelMetrics: Sendable {
     add("mp_texts_truncated_total", "Texts cut to the model's limit.", Double(answers.count { $0.isTruncated }))
     for answer in answers {
       exits.observe(Double(answer.answer.exitLayer))
-      for (series, count) in zip(tokens, answer.answer.tokensAlive) { series.add(Double(count)) }
+      // Who leaves at the entry has been in no layer.
+      for (series, count) in zip(tokens, answer.answer.tokensAlive.prefix(answer.answer.exitLayer)) {
+        series.add(Double(count))
+      }
       if let limit = answer.answer.limit {
         registry.series(
           "mp_texts_limited_total", .counter, "Texts that a limit made leave before their policy did.",
