@@ -25,7 +25,7 @@ struct Peek: Pass {
     graph.renumberDims()
   }
 
-  /// Whether a layer costs no more peeked than plain, once pruning is where it goes in either.
+  /// Whether a layer costs less peeked than plain, once pruning is where it goes in either.
   private func pays(
     _ peeked: Graph, over plain: Graph, _ layer: Int, _ profile: PolicyProfile, _ context: PassContext
   ) throws -> Bool {
@@ -35,7 +35,7 @@ struct Peek: Pass {
       try HoistCompaction().run(on: &hoisted, context)
       return LayerCost(hoisted, .layer(layer)).total(flow, .batchOfOne)
     }
-    return costs[0] <= costs[1]
+    return CostModel.peeks(costs[0], costs[1])
   }
 }
 

@@ -114,7 +114,13 @@ struct LayerCosts {
       decisions.peeks = peeks || !decisions.hasExit
       return layers[decisions]![layer].total(flow, model)
     }
-    return peeks.map(cost) ?? (isPeekChosen ? min(cost(true), cost(false)) : cost(true))
+    return cost(peeks ?? isPeeked(layer, placement, flow, model))
+  }
+
+  /// Whether `peek` will take a layer's exit before it.
+  func isPeeked(_ layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel) -> Bool {
+    let costs = [true, false].map { total(ofLayer: layer, placement, flow, model, peeks: $0) }
+    return !isPeekChosen || CostModel.peeks(costs[0], costs[1])
   }
 
   private static func decisions(_ boundary: Boundary, _ placement: PolicyPlacement) -> Case {

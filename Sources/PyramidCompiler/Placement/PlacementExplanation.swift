@@ -38,6 +38,7 @@ struct PlacementExplanation {
       context.profile.map { "expected cost of one text, by a profile of \($0.samples)" }
       ?? "cost of one text of \(Self.tokens) tokens that stays and keeps all of them; --profile gives expectations"
     var lines = ["; \(basis)", "; in operations, a weight that is read counts as \(Int(model.operationsPerWeight))"]
+    if context.profile != nil { lines.append("; a peek that saves less than a twentieth of its layer is dropped") }
     if everywhere == PolicyPlacement() { lines.append("no policy decides anywhere") }
     for boundary in everywhere.exits.union(everywhere.prunes).sorted() { lines += rows(of: boundary) }
     if isPlaced { lines.append("as chosen \(amount(cost(chosen))), with every decision \(amount(cost(everywhere)))") }
@@ -58,9 +59,11 @@ struct PlacementExplanation {
       let kept = isPlaced && !context.mayDropHeads ? "kept: the policy looks back at earlier heads" : "kept"
       row("head", with: cost(with), without: cost(without), hasHead ? kept : "dropped")
       // Where a row was computed to prune before the layer, the exit is decided early in any case.
-      let (early, late) = (cost(with, at: boundary, peeks: true), cost(with, at: boundary, peeks: false))
-      let isPeeked = hasHead && (context.profile == nil || early <= late)
-      if late != early { row("peek", with: early, without: late, isPeeked ? "kept" : "dropped") }
+      if case .after(let layer) = boundary {
+        let (early, late) = (cost(with, layer, peeks: true), cost(with, layer, peeks: false))
+        let isPeeked = costs.isPeeked(layer, with, profile.flows(with).layers[layer], model)
+        if late != early { row("peek", with: early, without: late, hasHead && isPeeked ? "kept" : "dropped") }
+      }
     }
     if everywhere.prunes.contains(boundary) {
       let with = PolicyPlacement(exits: chosen.exits, prunes: chosen.prunes.union([boundary]))
@@ -75,8 +78,7 @@ struct PlacementExplanation {
   }
 
   /// The same with one layer's exit decided before the layer, or after the whole of it.
-  private func cost(_ placement: PolicyPlacement, at boundary: Boundary, peeks: Bool) -> Double {
-    guard case .after(let layer) = boundary else { return cost(placement) }
+  private func cost(_ placement: PolicyPlacement, _ layer: Int, peeks: Bool) -> Double {
     let flow = profile.flows(placement).layers[layer]
     let asked = costs.total(ofLayer: layer, placement, flow, model, peeks: peeks)
     let chosen = costs.total(ofLayer: layer, placement, flow, model)
