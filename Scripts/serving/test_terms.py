@@ -63,11 +63,16 @@ def test_the_pages_runs_have_a_requests_time_each(model):
     options = ["--threads", "1", "--exit", NEVER, "--prune", "keep-all"]
     with Server(model, *options) as server:
         one = min(ask(server).json()["ms_dense"] for _ in range(3))
-    # Twelve runs of all layers take longer than that, on whatever machine.
-    with Server(model, *options, "--deadline-ms", str(int(4 * one))) as server:
-        replies = [ask(server) for _ in range(5)]
-        assert 200 in [reply.status_code for reply in replies], replies[0].text
-        found = next(reply.json() for reply in replies if reply.status_code == 200)
+    # Two runs of the answer together take all of that.
+    with Server(model, *options, "--deadline-ms", str(int(2 * one))) as server:
+        for _ in range(20):
+            reply = ask(server)
+            # Where the machine was busy, one was cut.
+            if reply.status_code == 200 and "limited_by" not in reply.json():
+                break
+        assert reply.status_code == 200, reply.text
+        found = reply.json()
+        assert "limited_by" not in found and found["exit_layer"] == 6
         assert [head["layer"] for head in found["heads"]] == list(range(7)) and found["ms_dense"] > 0
 
 

@@ -66,6 +66,7 @@ extension Classifier {
       for encoding in encodings { batch.append(encoding, joinsGroup: joins) }
     }
     var answers = try run(batch)[...]
+    try model.checkUnchanged()
     return records.map { encodings in
       defer { answers = answers.dropFirst(encodings.count) }
       return Array(answers.prefix(encodings.count))

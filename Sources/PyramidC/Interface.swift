@@ -103,7 +103,7 @@ public func magicPyramidClassify(
     guard model.tasks.count < 2 else {
       throw RuntimeError(
         "columns of answers are for one task, and \(model.tasks.count) are asked: open the model with \"tasks\": "
-          + "[\"\(model.tasks[0])\"], or another")
+          + "[\"\(model.tasks[0])\"], or another of them")
     }
     for (index, answer) in try classified(model, texts, TextColumn(pairBytes, pairOffsets, count)).enumerated() {
       let own = answer.tasks.first
@@ -119,7 +119,7 @@ public func magicPyramidClassify(
 }
 
 extension Classifier {
-  /// Of the one task that is asked, or of the model's only one: what columns are of. Of several, the model's.
+  /// What columns are of: the one task that is asked, or the model's only one. Where several are asked, all classes of the model.
   fileprivate var columnHead: (kind: ModelTask, labels: [String]) { head(of: tasks.count == 1 ? tasks[0] : nil) }
 }
 

@@ -7,8 +7,6 @@ import MagicPyramid
 public struct ServingOptions: Sendable {
   /// How classifiers run.
   public var classifier = ClassifierOptions()
-  /// Reads models into memory, where nobody can change them, instead of mapping their files.
-  public var copiesModels = false
   /// Most tokens of admitted requests that are not answered yet. A request counts at most half of it, and one of more than
   /// an eighth leaves a quarter to others.
   public var queueTokens = 65_536

@@ -46,7 +46,6 @@ final class RunSession {
     if let header = options.format.header { try out.print(header) }
     try out.flush()
     while let lot = try stream == nil ? groups!.next() : stream!.next() {
-      try classifier.model.checkUnchanged()
       for element in lot {
         switch element {
         case .success(let answered): try take(answered, labels: labels())

@@ -175,7 +175,7 @@
       (options.maxTextBytes, options.maxOneTextBytes) = (maxBody, maxText)
       options.deadline = deadlineMs > 0 ? .milliseconds(deadlineMs) : nil
       (options.exitRange, options.pruneRange) = (exitRange, pruneRange)
-      (options.isAdaptive, options.shadow, options.copiesModels) = (adaptive, shadow, copy)
+      (options.isAdaptive, options.shadow, options.classifier.copiesModel) = (adaptive, shadow, copy)
       return options
     }
 

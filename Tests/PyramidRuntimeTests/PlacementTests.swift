@@ -208,6 +208,10 @@ import Testing
     #expect(entering([]) == [100, 100, 100])
   }
 
+  @Test func `a peek has to save a twentieth, and something where nobody comes`() {
+    #expect(CostModel.peeks(94, 100) && !CostModel.peeks(95.1, 100) && !CostModel.peeks(0, 0))
+  }
+
   /// A peek reads a layer's weights for one row, and the layer reads them again for the others.
   @Test(arguments: [(60, true), (3, false)])
   func `peek where many leave, and decide after the whole layer where few do`(percent: Int, peeks: Bool) throws {

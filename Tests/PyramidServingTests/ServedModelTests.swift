@@ -60,7 +60,7 @@ import Testing
     try fixture.folder.flipLastByte("model.mpc")
     let error = #expect(throws: ServingError.self) { try fixture.model.checkReady() }
     #expect(error?.kind == .unavailable)
-    let copied = try ServedFixture { $0.copiesModels = true }
+    let copied = try ServedFixture { $0.classifier.copiesModel = true }
     try copied.folder.flipLastByte("model.mpc")
     try copied.model.checkReady()
   }

@@ -6,7 +6,7 @@
 // that stay (`narrowing`); make those nodes read it (`rewritten`). Pruning in the layer then sees only samples that
 // stay, so it needs no exit decision any more. A layer whose attention depends on positions keeps its exit at its end:
 // for its [CLS] row all keys and values are needed, which is most of what a peek saves. So does a layer after which, by a
-// profile, too few leave: its weights are read for the one row and again for the others.
+// profile, too few leave (`CostModel.peeks`): its weights are read for the one row and again for the others.
 
 import PyramidFormats
 import PyramidIR
@@ -25,7 +25,7 @@ struct Peek: Pass {
     graph.renumberDims()
   }
 
-  /// Whether a layer costs less peeked than plain, once pruning is where it goes in either.
+  /// Whether a layer costs so much less peeked than plain, once pruning is where it goes in either.
   private func pays(
     _ peeked: Graph, over plain: Graph, _ layer: Int, _ profile: PolicyProfile, _ context: PassContext
   ) throws -> Bool {

@@ -13,8 +13,9 @@ struct CostModel {
   static let batchOfOne = CostModel(operationsPerWeight: 16)
 
   /// Whether a layer is peeked that costs so much then, and so much whole. The samples that stay pay for a peek, and of
-  /// others than the profile's more may stay, or all, where somebody means them to: it has to save a twentieth.
-  static func peeks(_ peeked: Double, _ whole: Double) -> Bool { peeked <= 0.95 * whole }
+  /// others than the profile's more may stay, or all, where somebody means them to: it has to save a twentieth, and of
+  /// what no sample of the profile comes to nothing is known.
+  static func peeks(_ peeked: Double, _ whole: Double) -> Bool { peeked < 0.95 * whole }
 }
 
 /// What passes through a model: the entry, if anything is decided there, then layer by layer.

@@ -68,7 +68,7 @@ public final class LoadedModel: Sendable {
     throw FormatError(
       file: path,
       problem: "was written over while it was in use, so that answers may be wrong; run again, and replace models by "
-        + "renaming (mv, not cp), or read them into memory (--copy)")
+        + "renaming (mv, not cp), or read them into memory (--copy, in Python copy=True)")
   }
 
   /// Numbers that all learned tensors together may have: heads and predictors of policies take some for each layer, a

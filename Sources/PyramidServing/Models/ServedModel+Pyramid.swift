@@ -76,17 +76,19 @@ extension ServedModel {
     let recorder = try recorder()
     let layers = recorder.model.graph.decisions.exits.map(\.number).sorted() + [recorder.model.graph.shape.layers]
     let depths = layers.filter { $0 <= terms.maxLayers ?? $0 }
-    /// The answer, and the shortest time of a few runs, each of which has the time that a request has.
+    /// The shortest of a few runs. Where the terms have a deadline, each has the time that a request has, and one that it
+    /// cut counts only where it cut all.
     func run(_ terms: RequestTerms, times: Int = 1) async throws -> (answer: Classification, milliseconds: Double) {
-      var (answer, least): (Classification?, Double) = (nil, .infinity)
+      var runs: [(answer: Classification, milliseconds: Double)] = []
       for _ in 0..<times {
         var terms = terms
         terms.deadline = terms.deadline == nil ? nil : deadline(of: request)
         let start = ContinuousClock.now
-        answer = try await recorder.classify(encodings: [encoding], on: terms)[0]
-        least = min(least, (ContinuousClock.now - start) / .milliseconds(1))
+        let answer = try await recorder.classify(encodings: [encoding], on: terms)[0]
+        runs.append((answer, (ContinuousClock.now - start) / .milliseconds(1)))
       }
-      return (answer!, least)
+      let whole = runs.filter { $0.answer.answer.limit != .deadline }
+      return (whole.isEmpty ? runs : whole).min { $0.milliseconds < $1.milliseconds }!
     }
     return try await admitted(tokens: encoding.ids.count * (3 + depths.count + 3)) {
       let (answer, milliseconds) = try await run(terms, times: 3)

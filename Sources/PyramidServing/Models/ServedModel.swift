@@ -69,8 +69,7 @@ public final class ServedModel: Sendable {
   ) throws {
     (self.name, self.version, self.path) = (name, version, path)
     (self.options, self.registry, self.onTrouble) = (options, registry, onTrouble)
-    classifier = try Classifier(
-      model: LoadedModel(path: path, copying: options.copiesModels), registry: registry, options: options.classifier)
+    classifier = try Classifier(path: path, registry: registry, options: options.classifier)
     try classifier.check(RequestTerms(maxLayers: options.maxLayers))
     gate = AdmissionGate(capacity: options.queueTokens)
     self.metrics = ModelMetrics(

@@ -178,13 +178,19 @@ def test_a_model_that_is_written_over_answers_no_more_unless_it_was_copied(model
 
 
 def test_of_several_tasks_columns_are_of_the_one_that_is_asked(tmp_path):
-    checkpoint, path = ROOT / "Graphs/dbpedia14", tmp_path / "several.mpc"
+    checkpoint, other, path = ROOT / "Graphs/dbpedia14", tmp_path / "kind", tmp_path / "several.mpc"
+    shutil.copytree(checkpoint, other)
+    config = json.loads((other / "config.json").read_text())
+    config["id2label"] = {key: "kind " + label for key, label in config["id2label"].items()}
+    config["label2id"] = {label: int(key) for key, label in config["id2label"].items()}
+    (other / "config.json").write_text(json.dumps(config))
     subprocess.run(
-        [BIN / "mp-compile", checkpoint, "-o", path, "--task", f"topic={checkpoint}", "--task", f"kind={checkpoint}",
+        [BIN / "mp-compile", checkpoint, "-o", path, "--task", f"topic={checkpoint}", "--task", f"kind={other}",
          "--exit", "entropy(threshold=0.1)", "--quiet"], check=True)
     both, one = Classifier(path), Classifier(path, tasks=["kind"])
     assert both.info["tasks"] == ["topic", "kind"] and one.info["tasks"] == ["kind"]
-    assert both.info["labels_of_tasks"] == {"topic": one.labels, "kind": one.labels} and one.info["classes"] == 14
+    assert one.labels[0] == "kind " + Classifier(path, tasks=["topic"]).labels[0] and one.info["classes"] == 14
+    assert both.info["labels_of_tasks"]["kind"] == one.labels and both.labels[14:] == one.labels
     answers = [answer["tasks"]["kind"] for answer in both.predict(TEXTS)]
     assert [list(answer["tasks"]) for answer in one.predict(TEXTS)] == [["kind"]] * 4
     numbers = one.predict_numpy(TEXTS)
