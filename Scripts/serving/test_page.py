@@ -7,30 +7,14 @@ import shutil
 
 import pytest
 import requests
-from conftest import Server
+from conftest import ROOT, Server
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 
 
-# Texts that contrast less with what is behind them than 4.5 to 1 (WCAG 2.2, 1.4.3).
-FAINT = """() => {
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const color = text => text.match(/[\\d.]+/g).map(Number);
-  const ground = element => {
-    for (; element; element = element.parentElement) {
-      const found = color(getComputedStyle(element).backgroundColor);
-      if (found.length < 4 || found[3] > 0) return found;
-    }
-  };
-  return [...document.querySelectorAll("main *")].filter(e => e.checkVisibility()
-      && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
-    .map(e => [e, [light(color(getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a)])
-    .filter(([, [most, least]]) => (most + .05) / (least + .05) < 4.5)
-    .map(([e, both]) => [e.tagName, e.className, e.textContent.slice(0, 40), ...both].join(" "));
-}"""
+CONTRAST = (ROOT / "Scripts/contrast.js").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +62,7 @@ def test_a_text_by_keyboard(browser, server, width, scheme):
     assert first < last
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.evaluate("document.getElementById('error').textContent = 'What is wrong is read, too.'")
-    assert page.evaluate(FAINT) == []
+    assert page.evaluate(CONTRAST)["low"] == []
     page.evaluate("document.getElementById('error').textContent = ''")
     assert not errors and not foreign
     folder = os.environ.get("MP_SCREENSHOTS")

@@ -119,8 +119,9 @@ struct LayerCosts {
 
   /// Whether `peek` will take a layer's exit before it.
   func isPeeked(_ layer: Int, _ placement: PolicyPlacement, _ flow: LayerFlow, _ model: CostModel) -> Bool {
+    guard isPeekChosen else { return true }
     let costs = [true, false].map { total(ofLayer: layer, placement, flow, model, peeks: $0) }
-    return !isPeekChosen || CostModel.peeks(costs[0], costs[1])
+    return CostModel.peeks(costs[0], costs[1])
   }
 
   private static func decisions(_ boundary: Boundary, _ placement: PolicyPlacement) -> Case {
